@@ -1,0 +1,60 @@
+# One command per job. `make demo` and `make test` are the two a newcomer needs; `make check` is the fast lane.
+PYTHON ?= python3.11
+VENV   := .venv
+TOOLS  := .venv-tools
+UV     := $(VENV)/bin/uv
+# Bytecode is compiled at install: without it every start of torch and timm costs seconds more.
+SYNC   := pip sync --quiet --require-hashes --compile-bytecode --link-mode hardlink
+LOCK   := pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: demo down test check install lock format clean
+
+demo: install
+	@$(VENV)/bin/podium demo
+
+down:
+	@$(VENV)/bin/podium down
+
+test: install check
+	@$(VENV)/bin/pytest --durations=10 tests
+
+check: install
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/cfn-lint template.yaml
+	@$(VENV)/bin/pytest -q -m "not torch and not stack" tests
+
+install: $(VENV)/.installed $(TOOLS)/.installed
+
+$(UV): requirements/bootstrap.txt
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $(UV)
+
+$(VENV)/.installed: $(UV) requirements/dev.txt requirements/bootstrap.txt pyproject.toml
+	@echo "installing requirements/dev.txt into $(VENV) (torch is large: the first time takes a minute)"
+	@VIRTUAL_ENV=$(VENV) $(UV) $(SYNC) requirements/dev.txt requirements/bootstrap.txt
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS)/.installed: $(UV) requirements/tools.txt
+	@echo "installing requirements/tools.txt into $(TOOLS) (embedded AWS, SAM CLI, AWS CLI)"
+	@$(UV) venv --quiet --allow-existing --python $(VENV)/bin/python $(TOOLS)
+	@VIRTUAL_ENV=$(TOOLS) $(UV) $(SYNC) requirements/tools.txt
+	@touch $@
+
+# One resolution for the project; each room's file is the same versions, fewer of them, and installs alone.
+lock: $(UV)
+	@cd requirements && for room in dev bootstrap tools; do ../$(UV) $(LOCK) $$room.in -o $$room.txt; done
+	@cd requirements && for room in training model_server console; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
+	@cd requirements && ../$(UV) $(LOCK) -c dev.txt functions.in -o ../functions/requirements.txt
+
+format: install
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+clean: down
+	@rm -rf .podium .aws-sam $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache
