@@ -1,0 +1,1 @@
+"""The console: the `podium` command and the local stack behind it."""

@@ -1,0 +1,35 @@
+"""`podium`: the console. Importing it is cheap; each command imports what it needs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from podium.commands import batch, demo, model, stack
+from podium.errors import ConsoleError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Every image gets a podium: its three most likely classes.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in the time given.",
+)
+for room in (stack, batch, model, demo):
+    room.register(app)
+
+
+def main() -> None:
+    """Run the console; a foreseen failure is one line on stderr and an exit code."""
+    try:
+        app()
+    except ConsoleError as error:
+        click.secho(f"podium: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""`podium drop | watch | results`: a batch from a person's side."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from podium.errors import EXIT_UNFINISHED, EXIT_USAGE, ConsoleError
+
+if TYPE_CHECKING:
+    from podium.batches import Progress
+    from podium.connection import Connection
+    from podium.results import Wanted
+
+Stack = Annotated[
+    str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", min=1, help="Seconds to wait at most; exit code 3 then.")]
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def drop(
+    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", metavar="PATH...")],
+    batch: Annotated[str, typer.Option("--batch", help="The batch's name; results are asked for by it.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every image has a verdict, then show them.")] = False,
+    timeout: Timeout = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload images as one batch."""
+    from podium import batches, present
+    from podium.connection import Connection
+
+    uploads = batches.plan_uploads(paths, batch)
+    connection = Connection(stack)
+    with present.progress_bar() as bar:
+        task = bar.add_task("uploading", total=len(uploads), note="")
+        batches.upload(connection, uploads, lambda _: bar.advance(task))
+    if wait:
+        show_progress(connection, batch, timeout)
+        show_results(connection, batch, Format.JSON if as_json else Format.TABLE)
+        return
+    where = f"s3://{connection.facts.input_bucket}/incoming/{batch}/"
+    if as_json:
+        present.print_json({"batch": batch, "images": len(uploads), "location": where})
+    present.notes.print(f"{len(uploads)} files are in {where}\nnext: podium watch {batch}")
+
+
+def watch(
+    batch: Annotated[str, typer.Argument(help="The batch's name.", metavar="NAME")],
+    timeout: Timeout = None,
+    stack: Stack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a batch until every image is classified or rejected."""
+    from podium import present
+    from podium.connection import Connection
+
+    last = show_progress(Connection(stack), batch, timeout)
+    if as_json:
+        present.print_json(
+            {
+                "batch": batch,
+                "total": last.total,
+                "classified": last.classified,
+                "rejected": last.rejected,
+                "waiting": 0,
+            }
+        )
+    present.notes.print(f"next: podium results {batch}")
+
+
+def results(
+    batch: Annotated[
+        str | None, typer.Argument(help="A batch's name; without it, all batches.", metavar="[NAME]")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Only images of this class, most confident first.")] = None,
+    min_probability: Annotated[
+        float | None, typer.Option("--min", min=0, max=1, help="At least this probable.")
+    ] = None,
+    status: Annotated[str | None, typer.Option(help="classified or rejected.")] = None,
+    image: Annotated[str | None, typer.Option(help="One image: s3://bucket/key, or a key of the input bucket.")] = None,
+    uncertain: Annotated[
+        bool, typer.Option("--uncertain", help="Only what the model should not be trusted on.")
+    ] = False,
+    truth: Annotated[bool, typer.Option("--truth", help="An image's folder is its true label: show accuracy.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many rows; 50 when nothing narrows them.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.TABLE,
+    stack: Stack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read results: by batch, label, probability or image."""
+    from podium.connection import Connection
+    from podium.results import Wanted
+
+    if status not in {None, "classified", "rejected"}:
+        raise ConsoleError(f"--status {status!r} is no status: use classified or rejected.", EXIT_USAGE)
+    narrowed = any([batch, label, image, status, uncertain])
+    wanted = Wanted(
+        batch=batch, label=label, min_probability=min_probability, status=status, image=image,
+        uncertain=uncertain, limit=limit or (None if narrowed else 50),
+    )  # fmt: skip
+    show_rows(Connection(stack), wanted, Format.JSON if as_json else form, truth=truth)
+
+
+def show_progress(connection: Connection, batch: str, timeout_s: float | None) -> Progress:
+    """Draw a batch's progress until it is finished; ConsoleError (exit code 3) when the time is up before."""
+    from podium import batches, present
+
+    with present.progress_bar() as bar:
+        task = bar.add_task("classifying", total=None, note="")
+        for now in batches.watch(connection, batch, timeout_s=timeout_s):
+            done = now.classified + now.rejected
+            note = f"{now.classified} classified, {now.rejected} rejected"
+            if now.waiting and now.in_flight + now.queued:
+                note += f"; queue: {now.queued} to do, {now.in_flight} taken or resting before a retry"
+            bar.update(task, total=now.total, completed=done, note=note + _server_note(connection, now.waiting))
+    if now.waiting:
+        raise ConsoleError(
+            f"{now.waiting} of {now.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "
+            f"they stay in the queue. Go on with `podium watch {batch}`.",
+            EXIT_UNFINISHED,
+        )
+    return now
+
+
+def show_results(connection: Connection, batch: str, form: Format, *, truth: bool = False) -> None:
+    """Every row of a batch."""
+    from podium.results import Wanted
+
+    show_rows(connection, Wanted(batch=batch), form, truth=truth)
+
+
+def show_rows(connection: Connection, wanted: Wanted, form: Format, *, truth: bool) -> None:
+    """The rows that match, in one of the formats."""
+    from podium import present
+    from podium.results import find
+
+    rows = find(connection, wanted)
+    if form is Format.JSON:
+        present.print_json(rows)
+    elif form is Format.CSV:
+        present.print_csv(rows)
+    elif not rows:
+        present.notes.print("no rows match.")
+    else:
+        present.answer.print(present.results_table(rows, truth=truth))
+        if truth and (line := present.accuracy_line(rows)):
+            present.answer.print(f"\n{line}", style="bold")
+
+
+def _server_note(connection: Connection, waiting: int) -> str:
+    """Says so when the model server is the reason for waiting; only the local one can be asked from here."""
+    from podium import local
+
+    if not waiting or not connection.local or local.model_server_answers(connection.facts.model_server_url):
+        return ""
+    return "; the model server does not answer: images wait in the queue, none is lost (`podium up` starts it)"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the console."""
+    for command in (drop, watch, results):
+        app.command()(command)

@@ -1,0 +1,162 @@
+"""The embedded AWS: MiniStack on loopback, over TLS, enforcing IAM, its state kept in the project's home.
+
+Nothing here is special to Podium's template: the real SAM CLI deploys to it as it deploys to AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import psutil
+
+from podium.errors import ConsoleError
+from podium.project import HOME, LOGS, TOOLS, LocalStack, port_is_free
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+CA_BUNDLE = HOME / "tls" / "ca.pem"
+_PID_FILE = HOME / "emulator.pid"
+
+
+def client_environment(local: LocalStack) -> dict[str, str]:
+    """What boto3, the AWS CLI and the SAM CLI need to speak to the emulator instead of AWS."""
+    return {
+        "AWS_ENDPOINT_URL": local.endpoint_url,
+        "AWS_CA_BUNDLE": str(CA_BUNDLE),
+        "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes a key of twelve digits for the account's root
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def is_running(local: LocalStack) -> bool:
+    """Whether our emulator answers on its port."""
+    return _running() is not None and _answers(local)
+
+
+def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: None) -> None:
+    """Start the emulator, detached from this terminal, and wait until it answers.
+
+    Raises ConsoleError when its port is taken or it does not come up; the log says why.
+    """
+    if is_running(local):
+        return
+    stop()
+    if not port_is_free(local.emulator_port):
+        raise ConsoleError(
+            f"port {local.emulator_port} is taken, and the stack's queues were made with it. "
+            f"Stop what listens there, or start afresh on another port with `podium down --delete-data`."
+        )
+    _make_certificate()
+    for folder in ("emulator/state", "emulator/s3", "emulator/tmp"):
+        (HOME / folder).mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / "emulator.log").open("ab") as log:
+        process = subprocess.Popen(
+            [TOOLS / "ministack"],
+            env=_server_environment(local),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _PID_FILE.write_text(str(process.pid))
+    began = time.monotonic()
+    while not _answers(local):
+        waited = time.monotonic() - began
+        if process.poll() is not None or waited > START_TIMEOUT_S:
+            stop()
+            raise ConsoleError(f"the embedded AWS did not start; see {LOGS / 'emulator.log'}")
+        on_wait(waited)
+        time.sleep(0.1)
+
+
+def stop() -> bool:
+    """Stop the emulator and wait until it has written its state; False when none was running."""
+    process = _running()
+    _PID_FILE.unlink(missing_ok=True)
+    if process is None:
+        return False
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return True
+
+
+def _server_environment(local: LocalStack) -> dict[str, str]:
+    """The emulator's own settings; the functions that it runs inherit the rest of this environment."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PODIUM_"))}
+    return inherited | {
+        "PATH": f"{TOOLS}{os.pathsep}{inherited.get('PATH', '')}",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(local.emulator_port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "USE_SSL": "1",  # the template's buckets and queues refuse anything but TLS
+        "MINISTACK_SSL_CERT": str(HOME / "tls" / "server.pem"),
+        "MINISTACK_SSL_KEY": str(HOME / "tls" / "server-key.pem"),
+        "AWS_CA_BUNDLE": str(CA_BUNDLE),
+        "AUTH": "true",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(HOME / "emulator" / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(HOME / "emulator" / "s3"),
+        "TMPDIR": str(HOME / "emulator" / "tmp"),
+        "IOT_MTLS_ENABLED": "0",  # its MQTT listener would bind every interface
+        "SFTP_ENABLED": "0",
+    }
+
+
+def _make_certificate() -> None:
+    """A certificate authority of this folder's own, and a certificate for loopback signed by it."""
+    if CA_BUNDLE.exists():
+        return
+    import trustme
+
+    CA_BUNDLE.parent.mkdir(parents=True, exist_ok=True)
+    authority = trustme.CA()
+    server = authority.issue_cert("127.0.0.1", "localhost")
+    key = CA_BUNDLE.parent / "server-key.pem"
+    key.touch(mode=0o600)
+    server.private_key_pem.write_to_path(str(key))
+    (CA_BUNDLE.parent / "server.pem").write_bytes(server.cert_chain_pems[0].bytes() + authority.cert_pem.bytes())
+    authority.cert_pem.write_to_path(str(CA_BUNDLE))
+
+
+def _answers(local: LocalStack) -> bool:
+    if not CA_BUNDLE.exists():
+        return False
+    try:
+        with urllib.request.urlopen(  # noqa: S310 - the URL is our own loopback address
+            f"{local.endpoint_url}/_ministack/health",
+            timeout=2,
+            context=ssl.create_default_context(cafile=str(CA_BUNDLE)),
+        ) as answer:
+            return "services" in json.load(answer)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def _running() -> psutil.Process | None:
+    """Our emulator's process, and not one that took its number later."""
+    if not _PID_FILE.exists():
+        return None
+    try:
+        process = psutil.Process(int(_PID_FILE.read_text()))
+        return process if any("ministack" in part for part in process.cmdline()) else None
+    except psutil.Error:
+        return None

@@ -1,0 +1,116 @@
+"""What a person sees: tables, bars and one JSON document, on the right stream each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.contracts import INCOMING_PREFIX, LabelProbability, Row
+
+# Everything but the answer itself goes to stderr, so that `podium ... --json | jq` works.
+notes = Console(stderr=True, highlight=False)
+answer = Console(highlight=False)
+
+
+def print_json(document: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:
+    """One JSON document on stdout."""
+    if isinstance(document, BaseModel):
+        plain: object = document.model_dump(mode="json")
+    elif isinstance(document, dict):
+        plain = document
+    else:
+        plain = [record.model_dump(mode="json") for record in document]
+    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_csv(rows: Sequence[Row]) -> None:
+    """One line per image on stdout, the podium's three steps side by side."""
+    text = io.StringIO()
+    columns = ["image", "model", "status", "label", "probability", "label2", "probability2", "label3", "probability3"]
+    writer = csv.writer(text)
+    writer.writerow([*columns, "uncertain", "rejected_code", "rejected_reason", "classified_at"])
+    for row in rows:
+        steps = [value for step in _three(row) for value in (step.label, step.probability)]
+        writer.writerow(
+            [
+                *(row.image, row.model, row.status, *steps, *[""] * (6 - len(steps))),
+                *(row.uncertain, row.rejected_code, row.rejected_reason, row.classified_at.isoformat()),
+            ]
+        )
+    sys.stdout.write(text.getvalue())
+
+
+def results_table(rows: Sequence[Row], *, truth: bool = False) -> Table:
+    """Image and podium, a line each; with `truth`, the folder that an image lies in is its true label."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("image", overflow="fold", ratio=4)
+    table.add_column("1st", ratio=3)
+    table.add_column("2nd", ratio=3)
+    table.add_column("3rd", ratio=3)
+    if truth:
+        table.add_column("truth", ratio=3)
+    for row in rows:
+        cells = [Text(short_name(row.image)), *_podium_cells(row)]
+        if truth:
+            cells.append(_truth_cell(row))
+        table.add_row(*cells)
+    return table
+
+
+def accuracy_line(rows: Sequence[Row]) -> str | None:
+    """Top-1 and top-3 against the folders' names; None when no row lies in a folder of its own."""
+    known = [(row, true_label(row)) for row in rows if row.status == "classified" and true_label(row)]
+    if not known:
+        return None
+    top1 = sum(row.label == truth for row, truth in known)
+    top3 = sum(truth in {step.label for step in row.top3} for row, truth in known)
+    return f"top-1 {top1}/{len(known)} = {top1 / len(known):.1%}, top-3 {top3}/{len(known)} = {top3 / len(known):.1%}"
+
+
+def true_label(row: Row) -> str | None:
+    """The name of the folder inside the batch that an image lies in."""
+    folders = short_name(row.image).split("/")[:-1]
+    return folders[-1] if folders else None
+
+
+def short_name(image: str) -> str:
+    """`s3://bucket/incoming/batch/folder/name` -> `folder/name`."""
+    _, _, key = image.removeprefix("s3://").partition("/")
+    return key.removeprefix(INCOMING_PREFIX).partition("/")[2] or key
+
+
+def progress_bar() -> Progress:
+    """The one look of progress in this console."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"), console=notes,
+    )  # fmt: skip
+
+
+def _podium_cells(row: Row) -> list[Text]:
+    if row.status == "rejected":
+        return [Text(f"rejected: {row.rejected_reason}", style="red"), Text(""), Text("")]
+    cells = [Text(f"{step.label} {step.probability:.1%}") for step in _three(row)]
+    cells += [Text("")] * (3 - len(cells))
+    cells[0].stylize("yellow" if row.uncertain else "green")
+    return cells
+
+
+def _truth_cell(row: Row) -> Text:
+    truth = true_label(row) or ""
+    if row.status == "rejected" or not truth:
+        return Text(truth)
+    return Text(f"{truth} ✓", style="green") if truth == row.label else Text(f"{truth} ✗", style="red")
+
+
+def _three(row: Row) -> tuple[LabelProbability, ...]:
+    return row.top3[:3]

@@ -1,0 +1,98 @@
+"""A deployed stack as the console sees it, on moto."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from pipeline.contracts import Classification, ImageRef, ModelFacts, Prediction, Rejection, Timings
+from pipeline.rows import row_of
+from podium.connection import Connection, StackFacts
+
+if TYPE_CHECKING:
+    from pipeline.contracts import Status
+
+INPUT = "podium-input-000000000000-us-east-1"
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """Buckets, queue and table as the template makes them, and nothing in them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket=INPUT)
+        s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})
+        sqs = boto3.client("sqs")
+        queue_url = sqs.create_queue(QueueName="podium-images")["QueueUrl"]
+        facts = StackFacts(
+            stack="podium", region="us-east-1", endpoint_url=None, ca_bundle=None, input_bucket=INPUT,
+            results_bucket="podium-results", table="podium-results", queue_url=queue_url, dlq_url=queue_url + "-dlq",
+            function="podium-classify", model_server_url="http://127.0.0.1:8080", model="balls@1.0",
+        )  # fmt: skip
+        yield cast(
+            Connection, SimpleNamespace(facts=facts, s3=s3, sqs=sqs, table=_table(), local=False, stack="podium")
+        )
+
+
+def _table() -> Any:  # noqa: ANN401 - boto3's resource
+    names = {
+        "image": "S",
+        "model": "S",
+        "label": "S",
+        "probability": "N",
+        "batch": "S",
+        "review": "S",
+        "classified_at": "S",
+    }
+    indexes = [("by-label", "label", "probability"), ("by-batch", "batch", "classified_at")]
+    return boto3.resource("dynamodb").create_table(
+        TableName="podium-results",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in names.items()],  # type: ignore[typeddict-item]
+        KeySchema=_key("image", "model"),
+        GlobalSecondaryIndexes=[
+            {"IndexName": name, "KeySchema": _key(hash_key, range_key), "Projection": {"ProjectionType": "ALL"}}
+            for name, hash_key, range_key in [*indexes, ("to-review", "review", "classified_at")]
+        ],
+    )
+
+
+def _key(hash_key: str, range_key: str) -> Any:  # noqa: ANN401 - boto3's literal types
+    return [{"AttributeName": hash_key, "KeyType": "HASH"}, {"AttributeName": range_key, "KeyType": "RANGE"}]
+
+
+def put_row(
+    connection: Connection,
+    key: str,
+    *,
+    label: str | None = "baseball",
+    probability: float = 0.9,
+    version_id: str = "v1",
+    uncertain: str | None = None,
+) -> None:
+    """A row as the classify function writes it; without a label the image was rejected."""
+    image = ImageRef(bucket=INPUT, key=key, version_id=version_id, etag="e", size_bytes=10, sequencer="0A")
+    status: Status = "classified" if label else "rejected"
+    steps = (label, "golf ball", "tennis ball") if label else ()
+    odds = (probability, (1 - probability) * 0.6, (1 - probability) * 0.4)
+    classification = Classification(
+        image=image,
+        batch=image.batch,
+        status=status,
+        predictions=tuple(Prediction(rank=n + 1, label=s, probability=odds[n]) for n, s in enumerate(steps)),
+        uncertain=uncertain,
+        rejected=None if label else Rejection(code="empty", reason="The file is empty."),
+        model=ModelFacts(name="balls", version="1.0", archive_sha256="ab"),
+        timings=Timings(fetch_ms=1, predict_ms=2),
+        classified_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    connection.table.put_item(Item=row_of(classification, image.result_key, "r1"))

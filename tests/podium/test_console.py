@@ -1,0 +1,92 @@
+"""The command line itself: cheap to start, one line when something is wrong, exit codes that mean something."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "timm", "numpy", "PIL", "boto3", "botocore", "torchvision")
+
+
+def podium(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "podium", *arguments],
+        env={**os.environ, "PODIUM_HOME": str(home), "COLUMNS": "200"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
+    done = podium(tmp_path, "--help")
+    assert done.returncode == 0
+    for verb in ("up", "down", "status", "deploy", "env", "train", "package", "drop", "watch", "results", "demo"):
+        assert f" {verb} " in done.stdout
+    assert "3 not finished" in done.stdout
+
+
+def test_the_console_starts_without_anything_heavy() -> None:
+    """What makes `podium --help` answer in half a second, without a stopwatch."""
+    code = f"import podium.__main__, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["watch", "monday"], 1, "podium up"),
+        (["status"], 1, "podium up"),
+        (["env"], 1, "podium up"),
+        (["drop", "/nowhere/at/all", "--batch", "monday"], 2, "/nowhere/at/all does not exist"),
+        (["drop", ".", "--batch", "a/b"], 2, "cannot name a batch"),
+        (["results", "--status", "lost"], 2, "use classified or rejected"),
+        (["deploy", "--stack", "prod"], 2, "--model-server-url is needed"),
+        (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
+        (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
+        (["up", "--archive", "no.mar"], 1, "podium package RUN"),
+    ],
+)
+def test_what_is_wrong_is_one_line_that_says_what_to_do(
+    tmp_path: Path, arguments: list[str], code: int, sentence: str
+) -> None:
+    done = podium(tmp_path, *arguments)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "emulator.pid").exists()
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        os.environ["PODIUM_EMULATOR_PORT"] = str(port)
+        try:
+            done = podium(tmp_path, "up")
+        finally:
+            del os.environ["PODIUM_EMULATOR_PORT"]
+    assert done.returncode == 1
+    assert f"port {port} (PODIUM_EMULATOR_PORT) is taken" in done.stderr
+
+
+def test_down_without_anything_running_says_so(tmp_path: Path) -> None:
+    done = podium(tmp_path, "down")
+    assert (done.returncode, done.stderr.strip()) == (0, "nothing was running.")
+
+
+def test_local_state_is_kept_and_read_again(tmp_path: Path) -> None:
+    chosen = {"emulator_port": 4566, "inference_port": 8080, "management_port": 8081, "metrics_port": 8082}
+    (tmp_path / "local.json").write_text(json.dumps(chosen))
+    done = podium(tmp_path, "env")
+    assert done.returncode == 0
+    assert "export AWS_ENDPOINT_URL=https://127.0.0.1:4566" in done.stdout
+    assert "export AWS_CA_BUNDLE=" in done.stdout

@@ -1,0 +1,92 @@
+"""The real thing once per test run: `podium demo` in a home of its own, on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PODIUM = Path(sys.executable).parent / "podium"
+
+Json = Any
+
+
+class Console:
+    """The `podium` command and a shell beside it, as a person has them after `eval "$(podium env)"`."""
+
+    def __init__(self, home: Path) -> None:
+        ports = dict(zip(("EMULATOR", "INFERENCE", "MANAGEMENT", "METRICS"), free_ports(4), strict=True))
+        self.home = home
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PODIUM_"))},
+            "PODIUM_HOME": str(home),
+            **{f"PODIUM_{name}_PORT": str(port) for name, port in ports.items()},
+        }
+
+    def run(self, *arguments: str, timeout_s: float = 400) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PODIUM, *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def podium(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"podium {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Json:
+        return json.loads(self.podium(*arguments, "--json"))
+
+    def results(self, batch: str) -> list[dict[str, Json]]:
+        rows: list[dict[str, Json]] = self.json("results", batch)
+        return rows
+
+    def shell(self, command: str) -> str:
+        """A line of bash with `podium env` evaluated, as the README has it; the answer is its stdout."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f'eval "$({shlex.quote(str(PODIUM))} env)"\n{command}'],
+            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+def free_ports(count: int) -> Sequence[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Everything running, the demo's batch classified."""
+    console = Console(tmp_path_factory.mktemp("stack") / "home")
+    try:
+        console.podium("demo")
+        yield console
+    finally:
+        console.run("down", "--delete-data")
+
+
+@pytest.fixture(scope="session")
+def facts(stack: Console) -> dict[str, str]:
+    found: dict[str, str] = stack.json("status")
+    return found

@@ -1,0 +1,279 @@
+"""The template on the embedded AWS with the real TorchServe: from an upload to the JSON and the row."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import zlib
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.stack.conftest import ROOT, Console, Json
+
+pytestmark = pytest.mark.stack
+
+ODD_NAME = "été & 100% + ball #1 (copy).jpg"
+
+
+@pytest.fixture(scope="module")
+def photos(stack: Console) -> list[Path]:
+    """The demo's unseen images."""
+    return sorted((stack.home / "demo" / "unseen").rglob("*.jpg"))
+
+
+def test_the_demo_classifies_unseen_images(stack: Console) -> None:
+    rows = stack.results("demo")
+    right = [row for row in rows if row["label"] == Path(row["image"]).parent.name]
+    assert len(rows) == 60
+    assert len(right) >= 0.9 * len(rows)
+
+
+def test_the_json_says_what_the_row_says(stack: Console, facts: dict[str, str]) -> None:
+    row = stack.results("demo")[0]
+    found = stack.shell(
+        f"aws s3api get-object --bucket {facts['results_bucket']} --key '{row['result_key']}' "
+        f"--version-id '{row['result_version_id']}' /dev/stdout | head -c 100000"
+    )
+    result, _ = json.JSONDecoder().raw_decode(found)
+    assert result["predictions"][0]["label"] == row["label"]
+    assert [step["rank"] for step in result["predictions"]] == [1, 2, 3]
+    assert f"{result['model']['name']}@{result['model']['version']}" == row["model"] == facts["model"]
+    assert result["model"]["archive_sha256"] == row["model_sha256"]
+    assert result["image"]["version_id"] == row["version_id"]
+
+
+def test_the_plain_aws_cli_uploads_an_image_and_queries_it(
+    stack: Console, facts: dict[str, str], photos: list[Path]
+) -> None:
+    label = photos[0].parent.name
+    uri = f"s3://{facts['input_bucket']}/incoming/mine/ball.jpg"
+    stack.shell(f"aws s3 cp --only-show-errors '{photos[0]}' {uri}")
+    stack.podium("watch", "mine", "--timeout", "60")
+    by_image = stack.shell(
+        f"aws dynamodb query --table-name {facts['table']} --key-condition-expression 'image = :i' "
+        f"""--expression-attribute-values '{{":i": {{"S": "{uri}"}}}}'"""
+    )
+    (item,) = json.loads(by_image)["Items"]
+    by_label = stack.shell(
+        f"aws dynamodb query --table-name {facts['table']} --index-name by-label --no-scan-index-forward "
+        f"--key-condition-expression 'label = :l AND probability > :p' "
+        f"""--expression-attribute-values '{{":l": {{"S": "{item["label"]["S"]}"}}, ":p": {{"N": "0"}}}}'"""
+    )
+    items = json.loads(by_label)["Items"]
+    probabilities = [float(item["probability"]["N"]) for item in items]
+    assert uri in {item["image"]["S"] for item in items}
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert label in {step["M"]["label"]["S"] for step in item["top3"]["L"]}
+
+
+def test_an_image_with_an_odd_name_is_found_under_its_own_name(
+    stack: Console, facts: dict[str, str], photos: list[Path], tmp_path: Path
+) -> None:
+    shutil.copy(photos[0], tmp_path / ODD_NAME)
+    stack.podium("drop", str(tmp_path / ODD_NAME), "--batch", "odd", "--wait", "--timeout", "60")
+    uri = f"s3://{facts['input_bucket']}/incoming/odd/{ODD_NAME}"
+    rows = stack.json("results", "--image", uri)
+    assert [(row["image"], row["status"]) for row in rows] == [(uri, "classified")]
+
+
+def test_every_bad_input_gets_its_verdict_and_none_is_a_dead_letter(stack: Console, facts: dict[str, str]) -> None:
+    verdicts = {
+        "zero.jpg": (b"", "empty"),
+        "text.jpg": (b"this is no photo", "unsupported_format"),
+        "truncated.jpg": (_jpeg()[:-2000], "unreadable"),
+        "bomb.png": (_png_header(30_000, 30_000), "too_many_pixels"),
+        "grey.png": (_encoded("L", "PNG"), None),
+        "cmyk.jpg": (_encoded("CMYK", "JPEG"), None),
+        "deep.png": (_encoded("I;16", "PNG"), None),
+        "palette.png": (_encoded("P", "PNG", transparency=0), None),
+        "moving.gif": (_encoded("P", "GIF", save_all=True, append_images=[_picture().convert("P")]), None),
+    }
+    folder = stack.home / "bad"
+    folder.mkdir()
+    for name, (data, _) in verdicts.items():
+        (folder / name).write_bytes(data)
+    bucket = facts["input_bucket"]
+    stack.shell(f"aws s3api put-object --bucket {bucket} --key incoming/bad/folder/")
+    stack.podium("drop", str(folder), "--batch", "bad", "--wait", "--timeout", "90")
+    found = {row["image"].rsplit("incoming/bad/")[-1]: row for row in stack.results("bad")}
+    assert {name: row["rejected_code"] for name, row in found.items()} == {
+        **{name: code for name, (_, code) in verdicts.items()},
+        "folder/": "folder_marker",
+    }
+    for row in found.values():
+        assert (row["rejected_reason"] is not None) == (row["status"] == "rejected")
+    assert messages(stack, facts["dlq_url"]) == 0
+
+
+def test_a_message_that_nobody_can_read_goes_to_the_dead_letters_once_with_its_reason(
+    stack: Console, facts: dict[str, str]
+) -> None:
+    stack.shell(f"aws sqs send-message --queue-url {facts['queue_url']} --message-body 'hello'")
+    received: Json = {}
+    for _ in range(30):
+        answer = stack.shell(
+            f"aws sqs receive-message --queue-url {facts['dlq_url']} --message-attribute-names All --wait-time-seconds 1"
+        )
+        if answer:
+            received = json.loads(answer)["Messages"]
+            break
+    assert [message["Body"] for message in received] == ["hello"]
+    assert received[0]["MessageAttributes"]["reason"]["StringValue"]
+    stack.shell(
+        f"aws sqs delete-message --queue-url {facts['dlq_url']} --receipt-handle '{received[0]['ReceiptHandle']}'"
+    )
+    assert messages(stack, facts["queue_url"]) == 0
+
+
+def test_a_dead_model_server_costs_no_image(stack: Console, facts: dict[str, str], photos: list[Path]) -> None:
+    kill_torchserve(stack)
+    folder = stack.home / "twenty"
+    folder.mkdir()
+    for number, photo in enumerate(photos[:20]):
+        shutil.copy(photo, folder / f"{number}.jpg")
+    meanwhile = stack.run("drop", str(folder), "--batch", "twenty", "--wait", "--timeout", "8")
+    assert meanwhile.returncode == 3
+    assert "model server does not answer" in " ".join(meanwhile.stderr.split())
+    stack.podium("up")
+    stack.podium("watch", "twenty", "--timeout", "180")
+    rows = stack.results("twenty")
+    assert [row["status"] for row in rows] == ["classified"] * 20
+    assert messages(stack, facts["dlq_url"]) == 0
+
+
+def test_one_image_delivered_twice_is_one_row(stack: Console, facts: dict[str, str], photos: list[Path]) -> None:
+    body = (ROOT / "events" / "sqs-s3-put.json").read_text()
+    key = "incoming/twice/ball.jpg"
+    put = json.loads(
+        stack.shell(f"aws s3api put-object --bucket {facts['input_bucket']} --key {key} --body '{photos[0]}'")
+    )
+    stack.podium("watch", "twice", "--timeout", "60")
+    (first,) = stack.results("twice")
+    event = json.loads(json.loads(body)["Records"][0]["body"])
+    s3 = event["Records"][0]["s3"]
+    s3["bucket"]["name"] = facts["input_bucket"]
+    s3["object"] |= {"key": key, "versionId": put["VersionId"], "size": photos[0].stat().st_size}
+    s3["object"]["sequencer"] = first["sequencer"]
+    (stack.home / "again.json").write_text(json.dumps(event))
+    stack.shell(f"aws sqs send-message --queue-url {facts['queue_url']} --message-body file://{stack.home}/again.json")
+    wait_until_empty(stack, facts["queue_url"])
+    (second,) = stack.results("twice")
+    assert second["version_id"] == first["version_id"]
+    assert second["classified_at"] >= first["classified_at"]
+
+
+def test_rows_and_uploads_survive_a_restart_of_everything(stack: Console, photos: list[Path]) -> None:
+    before = {row["image"] for row in stack.results("demo")}
+    stack.podium("down")
+    assert not list(_listeners(stack))
+    stack.podium("up")
+    assert {row["image"] for row in stack.results("demo")} == before
+    stack.podium("drop", str(photos[1]), "--batch", "after", "--wait", "--timeout", "90")
+    assert [row["status"] for row in stack.results("after")] == ["classified"]
+
+
+def test_nothing_listens_beyond_loopback(stack: Console) -> None:
+    addresses = list(_listeners(stack))
+    assert addresses
+    assert {address for address in addresses if address not in {"127.0.0.1", "::1", "::ffff:127.0.0.1"}} == set()
+
+
+def test_the_stack_refuses_what_is_not_tls(stack: Console, facts: dict[str, str]) -> None:
+    plain = facts["endpoint_url"].replace("https:", "http:")
+    done = subprocess.run(
+        ["curl", "--silent", "--show-error", "--max-time", "5", f"{plain}/{facts['input_bucket']}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0 or "<ListBucketResult" not in done.stdout
+
+
+def test_sam_deploys_by_hand_what_podium_deployed(stack: Console, facts: dict[str, str]) -> None:
+    name, version = facts["model"].split("@")
+    said = stack.shell(
+        f"sam build --build-dir '{stack.home}/by-hand' --config-env local 2>&1\n"
+        f"sam deploy --template-file '{stack.home}/by-hand/template.yaml' --config-env local --parameter-overrides "
+        f"Architecture=x86_64 ModelServerUrl={facts['model_server_url']} ModelName={name} ModelVersion={version} 2>&1"
+    )
+    assert "Successfully created/updated stack" in said or "is up to date" in said
+    assert stack.json("status") == facts
+
+
+def messages(stack: Console, queue_url: str) -> int:
+    answer = stack.shell(
+        f"aws sqs get-queue-attributes --queue-url {queue_url} "
+        "--attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible"
+    )
+    return sum(int(count) for count in json.loads(answer)["Attributes"].values())
+
+
+def wait_until_empty(stack: Console, queue_url: str) -> None:
+    deadline = time.monotonic() + 60
+    while messages(stack, queue_url):
+        assert time.monotonic() < deadline, "the queue did not empty"
+        time.sleep(0.5)
+
+
+def kill_torchserve(stack: Console) -> None:
+    """As a machine that dies: no farewell to anybody."""
+    killed = [process for process in _processes(stack) if "torchserve" in str(process.info["cmdline"]).lower()]
+    assert killed
+    for process in killed:
+        os.kill(process.pid, signal.SIGKILL)
+    psutil.wait_procs(killed, timeout=10)
+
+
+def _processes(stack: Console) -> list[psutil.Process]:
+    """Every process that was started for this home."""
+    home = str(stack.home)
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if home in str(process.info["cmdline"]) + str((process.info["environ"] or {}).get("TMPDIR"))
+    ]
+
+
+def _listeners(stack: Console) -> list[str]:
+    return [
+        connection.laddr.ip
+        for process in _processes(stack)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+
+def _picture() -> Json:
+    from PIL import Image
+
+    return Image.effect_mandelbrot((200, 120), (-2, -1, 1, 1), 100)
+
+
+def _jpeg() -> bytes:
+    data = io.BytesIO()
+    _picture().convert("RGB").save(data, "JPEG", quality=95)
+    return data.getvalue()
+
+
+def _encoded(mode: str, form: str, **options: Json) -> bytes:
+    data = io.BytesIO()
+    _picture().convert(mode).save(data, form, **options)
+    return data.getvalue()
+
+
+def _png_header(width: int, height: int) -> bytes:
+    """A PNG that claims this size in a hundred bytes."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    )

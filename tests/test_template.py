@@ -1,0 +1,219 @@
+"""What the template couples to other files and to itself, so that nobody changes one side alone."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import graphlib
+import re
+import tomllib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from samtranslator.public.translator import ManagedPolicyLoader
+from samtranslator.translator.transform import transform
+
+from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
+from pipeline.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # cfn-lint's own imports warn
+    from cfnlint.api import lint
+    from cfnlint.decode import decode
+
+ROOT = Path(__file__).parents[1]
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def template() -> Json:
+    decoded, problems = decode(str(ROOT / "template.yaml"))
+    assert not problems
+    return dict(decoded)
+
+
+@pytest.fixture(scope="module")
+def translated(template: Json) -> Json:
+    """The template as CloudFormation gets it."""
+    plain: Json = ast.literal_eval(repr(copy.deepcopy(template)))  # without cfn-lint's node classes
+    plain["Resources"]["ClassifyFunction"]["Properties"]["CodeUri"] = "s3://bucket/key"  # as `sam deploy` puts it
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks for the partition
+        iam = boto3.client("iam", region_name="us-east-1")  # never called: no managed policy is named
+        done: Json = transform(plain, {}, ManagedPolicyLoader(iam))
+    return done
+
+
+@pytest.fixture(scope="module")
+def resources(template: Json) -> Json:
+    return dict(template["Resources"])
+
+
+def of_type(resources: Json, kind: str) -> dict[str, Json]:
+    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def statements(resources: Json) -> Iterator[Json]:
+    """Every policy statement of the template, of roles and of resources."""
+    for properties in (resource.get("Properties", {}) for resource in resources.values()):
+        for policy in [properties, *properties.get("Policies", [])]:
+            yield from policy.get("PolicyDocument", {}).get("Statement", [])
+
+
+def server_properties() -> dict[str, str]:
+    lines = (ROOT / "model_server" / "config.properties").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def test_the_translated_template_is_valid_and_has_no_circular_dependency(translated: Json) -> None:
+    """cfn-lint passes a cyclic SAM template; only the translated one shows the circle (trap 25)."""
+    import json
+
+    assert lint(json.dumps(translated)) == []
+    names = translated["Resources"].keys()
+    graph = {name: set(_named(resource)) & names for name, resource in translated["Resources"].items()}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def _named(part: object) -> Iterator[str]:
+    """Every logical name that a part of the template refers to."""
+    if isinstance(part, list):
+        for item in part:
+            yield from _named(item)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key == "Ref":
+                yield value
+            elif key == "Fn::GetAtt":
+                yield value[0] if isinstance(value, list) else value.split(".")[0]
+            elif key == "Fn::Sub":
+                yield from re.findall(r"\$\{(\w+)", value if isinstance(value, str) else value[0])
+            elif key == "DependsOn":
+                yield from [value] if isinstance(value, str) else value
+            yield from _named(value)
+
+
+def test_a_message_stays_hidden_for_six_timeouts_and_the_batching_window(resources: Json) -> None:
+    function = resources["ClassifyFunction"]["Properties"]
+    window = function["Events"]["Images"]["Properties"]["MaximumBatchingWindowInSeconds"]
+    queue = resources["ImagesQueue"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+
+
+def test_dead_letters_are_kept_longer_than_the_queue_keeps_messages(resources: Json) -> None:
+    queues = of_type(resources, "AWS::SQS::Queue")
+    assert queues["ImagesDeadLetterQueue"]["MessageRetentionPeriod"] > queues["ImagesQueue"]["MessageRetentionPeriod"]
+
+
+def test_images_in_flight_leave_a_fifth_of_every_servers_queue_free(template: Json) -> None:
+    batch_size = template["Resources"]["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]["BatchSize"]
+    job_queue = int(server_properties()["job_queue_size"])
+    for servers, row in template["Mappings"]["Servers"].items():
+        assert row["MaxConcurrency"] * batch_size <= 0.8 * job_queue * int(servers), f"{servers} servers"
+    assert list(template["Mappings"]["Servers"]) == template["Parameters"]["ModelServers"]["AllowedValues"]
+
+
+def test_the_server_takes_every_image_that_the_function_sends(resources: Json) -> None:
+    variables = resources["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
+    assert int(server_properties()["max_request_size"]) > int(variables["MAX_IMAGE_BYTES"])
+
+
+def test_the_function_can_hold_a_full_batch_of_the_largest_images(resources: Json) -> None:
+    function = resources["ClassifyFunction"]["Properties"]
+    batch_size = function["Events"]["Images"]["Properties"]["BatchSize"]
+    largest = int(function["Environment"]["Variables"]["MAX_IMAGE_BYTES"])
+    assert batch_size * largest * 2 < function["MemorySize"] * 2**20 / 2
+
+
+def test_one_prediction_may_time_out_within_the_functions_time(resources: Json) -> None:
+    function = resources["ClassifyFunction"]["Properties"]
+    assert int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"]) * 2 < function["Timeout"]
+
+
+def test_the_function_gets_the_settings_that_it_reads_and_no_others(resources: Json) -> None:
+    variables = resources["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
+    ours = {name for name in variables if not name.startswith("POWERTOOLS_")}
+    assert ours == {name.upper() for name in Settings.model_fields}
+
+
+def test_failed_messages_are_reported_one_by_one(resources: Json) -> None:
+    event = resources["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]
+    assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_no_permission_is_a_wildcard(resources: Json) -> None:
+    for statement in statements(resources):
+        if statement["Effect"] == "Allow":
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not any("*" in action for action in actions), statement
+            assert statement.get("Resource") != "*", statement
+
+
+@pytest.mark.parametrize("kind", ["AWS::S3::Bucket", "AWS::SQS::Queue"])
+def test_every_bucket_and_queue_refuses_anything_but_tls(resources: Json, kind: str) -> None:
+    denied = str([s for s in statements(resources) if s["Effect"] == "Deny" and s["Sid"] == "TlsOnly"])
+    for name in of_type(resources, kind):
+        assert f"'{name}'" in denied, name
+
+
+def test_every_bucket_is_private_encrypted_and_kept(resources: Json) -> None:
+    for name, properties in of_type(resources, "AWS::S3::Bucket").items():
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert properties["BucketEncryption"]
+        assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_only_the_input_bucket_may_send_to_the_queue(resources: Json) -> None:
+    sender = resources["ImagesQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
+    assert sender["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert "aws:SourceAccount" in sender["Condition"]["StringEquals"]
+    bucket_name = resources["InputBucket"]["Properties"]["BucketName"]["Fn::Sub"]
+    assert sender["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"].endswith(f":::{bucket_name}")
+
+
+def test_no_notification_covers_a_key_that_the_function_may_write(resources: Json) -> None:
+    """A result that triggered a classification would go round for ever (trap 16)."""
+    notified = resources["InputBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert [rule["Filter"]["S3Key"]["Rules"] for rule in notified] == [[{"Name": "prefix", "Value": INCOMING_PREFIX}]]
+    assert "NotificationConfiguration" not in resources["ResultsBucket"]["Properties"]
+    written = [s["Resource"]["Fn::Sub"] for s in statements(resources) if s.get("Sid") == "WriteResults"]
+    assert written == [f"${{ResultsBucket.Arn}}/{RESULTS_PREFIX}*"]
+
+
+def test_the_notification_has_no_suffix_rule(resources: Json) -> None:
+    """Suffixes are case-sensitive: ball.JPG would silently never be classified."""
+    assert "suffix" not in str(resources["InputBucket"]["Properties"]["NotificationConfiguration"]).lower()
+
+
+def test_every_log_group_forgets(resources: Json) -> None:
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+    assert groups
+    assert all(group["RetentionInDays"] <= 90 for group in groups.values())
+
+
+def test_dead_letters_raise_an_alarm(resources: Json) -> None:
+    watched = [str(alarm["Dimensions"]) for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()]
+    assert any("ImagesDeadLetterQueue" in dimensions for dimensions in watched)
+
+
+def test_reserved_concurrency_never_undercuts_the_pollers(resources: Json) -> None:
+    assert "ReservedConcurrentExecutions" not in resources["ClassifyFunction"]["Properties"]
+
+
+def test_samconfig_names_only_parameters_that_the_template_has(template: Json) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    overrides = " ".join(
+        command["parameters"].get("parameter_overrides", "")
+        for environment in config.values()
+        if isinstance(environment, dict)
+        for command in environment.values()
+    )
+    named = {pair.split("=")[0] for pair in overrides.split()}
+    assert named
+    assert named <= template["Parameters"].keys()
