@@ -23,14 +23,21 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
     if Connection(None).source_tag == source:
         return
     overrides = ["--parameter-overrides", *_overrides(parameters)]
-    config = ["--config-env", "local"]
+    # Named, because the SAM CLI looks for it beside the built template.
+    config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
     # A build folder of its own: two local stacks on one machine would else overwrite each other's.
     build = HOME / "build"
     built = ["--template-file", str(build / "template.yaml")]
     environment = emulator.client_environment(local)
     _sam(["validate", "--lint", *config], environment, on_line)
     _sam(["build", "--build-dir", str(build), *config, *overrides], environment, on_line)
-    _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
+    try:
+        _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
+    except ConsoleError as error:
+        raise ConsoleError(
+            f"{error}\nIf the embedded AWS was killed, its buckets are there and its stack is not: "
+            "start afresh with `podium down --delete-data`."
+        ) from error
 
 
 def deploy_to_aws(stack: str, parameters: Mapping[str, str], on_line: OnLine, *, confirm: bool) -> None:

@@ -5,6 +5,7 @@ Nothing here is special to Podium's template: the real SAM CLI deploys to it as 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -22,7 +23,7 @@ from podium.project import HOME, LOGS, TOOLS, LocalStack, port_is_free
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 60.0
 CA_BUNDLE = HOME / "tls" / "ca.pem"
 _PID_FILE = HOME / "emulator.pid"
 
@@ -88,7 +89,11 @@ def stop() -> bool:
     _PID_FILE.unlink(missing_ok=True)
     if process is None:
         return False
+    functions = process.children(recursive=True)
     process.terminate()
+    for function in functions:  # idle ones hold TLS connections that the emulator would wait 30 s for
+        with contextlib.suppress(psutil.NoSuchProcess):
+            function.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)
     except psutil.TimeoutExpired:

@@ -32,13 +32,17 @@ class Wanted(BaseModel):
 
 
 def find(connection: Connection, wanted: Wanted) -> list[Row]:
-    """The rows that match, read from the index that answers best; at most `limit` of them."""
-    rows = (row for row in _narrowest(connection, wanted) if _matches(row, wanted))
-    return list(islice(rows, wanted.limit))
+    """The rows that match, read from the index that answers best; at most `limit` of them.
+
+    A batch's rows come by image, a label's most confident first, what is to be reviewed newest first.
+    """
+    matching = (row for row in _narrowest(connection, wanted) if _matches(row, wanted))
+    rows = list(islice(matching, wanted.limit))
+    return sorted(rows, key=lambda row: (row.image, row.model)) if wanted.batch else rows
 
 
 def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
-    """Every row of a batch, by image."""
+    """Every row of a batch, oldest first."""
     from boto3.dynamodb.conditions import Key
 
     return _query(connection, Key("batch").eq(batch), IndexName="by-batch")
