@@ -64,25 +64,27 @@ def plan_uploads(paths: Sequence[Path], batch: str) -> list[Upload]:
     return [Upload(path=file, key=key) for key, file in planned.items()]
 
 
-def upload(connection: Connection, uploads: Iterable[Upload], on_done: Callable[[Upload], None]) -> None:
-    """Put every file into the input bucket, many at once; the first failure stops the rest and is raised."""
+def upload(connection: Connection, uploads: Iterable[Upload], on_done: Callable[[int], None]) -> None:
+    """Put every file into the input bucket, many at once; the first failure stops the rest and is raised.
+
+    `on_done` gets how many are done.
+    """
     from boto3.exceptions import S3UploadFailedError
 
     bucket = connection.facts.input_bucket
     s3 = connection.s3
 
-    def put(item: Upload) -> Upload:
+    def put(item: Upload) -> None:
         kind = mimetypes.guess_type(item.path.name)[0] or "application/octet-stream"
         try:
             s3.upload_file(str(item.path), bucket, item.key, ExtraArgs={"ContentType": kind})
         except (S3UploadFailedError, OSError) as error:
             raise ConsoleError(f"{item.path} was not uploaded: {error}") from error
-        return item
 
     with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
         try:
-            for item in pool.map(put, uploads):
-                on_done(item)
+            for done, _ in enumerate(pool.map(put, uploads), start=1):
+                on_done(done)
         except ConsoleError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

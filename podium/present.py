@@ -1,4 +1,4 @@
-"""What a person sees: tables, bars and one JSON document, on the right stream each."""
+"""What a person reads: tables, CSV and one JSON document, on the right stream each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -86,14 +85,6 @@ def short_name(image: str) -> str:
     """`s3://bucket/incoming/batch/folder/name` -> `folder/name`."""
     _, _, key = image.removeprefix("s3://").partition("/")
     return key.removeprefix(INCOMING_PREFIX).partition("/")[2] or key
-
-
-def progress_bar() -> Progress:
-    """The one look of progress in this console."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"), console=notes,
-    )  # fmt: skip
 
 
 def _podium_cells(row: Row) -> list[Text]:

@@ -17,6 +17,7 @@ import pytest
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
+from pipeline.at_once import IMAGES_AT_ONCE
 from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
 from pipeline.settings import Settings
 
@@ -139,6 +140,11 @@ def test_the_function_gets_the_settings_that_it_reads_and_no_others(resources: J
     variables = resources["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
     ours = {name for name in variables if not name.startswith("POWERTOOLS_")}
     assert ours == {name.upper() for name in Settings.model_fields}
+
+
+def test_every_image_of_an_invocation_has_a_thread_and_a_connection(resources: Json) -> None:
+    event = resources["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]
+    assert event["BatchSize"] <= IMAGES_AT_ONCE
 
 
 def test_failed_messages_are_reported_one_by_one(resources: Json) -> None:

@@ -11,7 +11,9 @@ import typer
 from podium.errors import EXIT_UNFINISHED, EXIT_USAGE, ConsoleError
 
 if TYPE_CHECKING:
-    from podium.batches import Progress
+    from collections.abc import Sequence
+
+    from podium.batches import Progress, Upload
     from podium.connection import Connection
     from podium.results import Wanted
 
@@ -44,9 +46,7 @@ def drop(
 
     uploads = batches.plan_uploads(paths, batch)
     connection = Connection(stack)
-    with present.progress_bar() as bar:
-        task = bar.add_task("uploading", total=len(uploads), note="")
-        batches.upload(connection, uploads, lambda _: bar.advance(task))
+    upload_all(connection, uploads)
     if wait:
         show_progress(connection, batch, timeout)
         show_results(connection, batch, Format.JSON if as_json else Format.TABLE)
@@ -116,18 +116,26 @@ def results(
     show_rows(Connection(stack), wanted, Format.JSON if as_json else form, truth=truth)
 
 
+def upload_all(connection: Connection, uploads: Sequence[Upload]) -> None:
+    """Upload with a bar."""
+    from podium import batches
+    from podium.progress import counting
+
+    with counting() as count:
+        batches.upload(connection, uploads, lambda done: count("uploading", done, len(uploads)))
+
+
 def show_progress(connection: Connection, batch: str, timeout_s: float | None) -> Progress:
     """Draw a batch's progress until it is finished; ConsoleError (exit code 3) when the time is up before."""
-    from podium import batches, present
+    from podium import batches
+    from podium.progress import counting
 
-    with present.progress_bar() as bar:
-        task = bar.add_task("classifying", total=None, note="")
+    with counting() as count:
         for now in batches.watch(connection, batch, timeout_s=timeout_s):
-            done = now.classified + now.rejected
             note = f"{now.classified} classified, {now.rejected} rejected"
             if now.waiting and now.in_flight + now.queued:
                 note += f"; queue: {now.queued} to do, {now.in_flight} taken or resting before a retry"
-            bar.update(task, total=now.total, completed=done, note=note + _server_note(connection, now.waiting))
+            count("classifying", now.total - now.waiting, now.total, note + _server_note(connection, now.waiting))
     if now.waiting:
         raise ConsoleError(
             f"{now.waiting} of {now.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "

@@ -27,9 +27,10 @@ def up(
 ) -> None:
     """Start the local stack: embedded AWS, the deployed template, TorchServe."""
     from podium import local, present
+    from podium.progress import waiting
 
-    with present.notes.status("starting") as status:
-        stack, model = local.bring_up(archive, status.update)
+    with waiting("starting") as note:
+        stack, model = local.bring_up(archive, note)
     present.notes.print(f"the embedded AWS answers at {stack.endpoint_url}")
     if model is None:
         present.notes.print("no model yet, so no TorchServe.\nnext: podium train FOLDER, podium package RUN, podium up")
@@ -44,8 +45,9 @@ def down(
 ) -> None:
     """Stop the local stack; what it holds is kept for the next `podium up`."""
     from podium import local, present
+    from podium.progress import waiting
 
-    with present.notes.status("stopping"):
+    with waiting("stopping"):
         stopped = local.bring_down(delete_data=delete_data)
     present.notes.print(f"stopped {' and '.join(stopped)}." if stopped else "nothing was running.")
 
@@ -82,13 +84,14 @@ def deploy(
 ) -> None:
     """Deploy template.yaml: to the embedded AWS, or with --stack to your AWS account."""
     from podium import deployment, local, present
+    from podium.progress import waiting
 
     chosen = _parameters(model, parameter or [])
     if stack is None:
-        with present.notes.status("deploying") as spinner:
-            started = local.start_emulator(spinner.update)
+        with waiting("deploying") as note:
+            started = local.start_emulator(note)
             chosen.setdefault("ModelServerUrl", model_server_url or started.model_server_url)
-            deployment.deploy_locally(started, chosen, spinner.update)
+            deployment.deploy_locally(started, chosen, note)
         present.notes.print(f"deployed to {started.endpoint_url}\nnext: podium status")
         return
     if model_server_url is None:

@@ -59,9 +59,10 @@ def test_an_empty_folder_is_no_batch(tmp_path: Path) -> None:
 
 def test_every_file_is_uploaded_with_its_kind_and_told(connection: Connection, tmp_path: Path) -> None:
     uploads = batches.plan_uploads([folder_of(tmp_path, "a.jpg", "b.png", "c")], "monday")
-    told: list[str] = []
-    batches.upload(connection, uploads, lambda upload: told.append(upload.key))
-    kinds = {key: connection.s3.head_object(Bucket=INPUT, Key=key)["ContentType"] for key in told}
+    told: list[int] = []
+    batches.upload(connection, uploads, told.append)
+    assert told == [1, 2, 3]
+    kinds = {it.key: connection.s3.head_object(Bucket=INPUT, Key=it.key)["ContentType"] for it in uploads}
     assert sorted(kinds.values()) == ["application/octet-stream", "image/jpeg", "image/png"]
 
 

@@ -1,0 +1,193 @@
+"""Every record that an image becomes, in the order it becomes them. No I/O.
+
+ImageRef -> (bytes) -> ServerAnswer -> Classification -> Row
+
+Unknown fields are ignored when a record is read: two deployments never roll in the same second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+INCOMING_PREFIX = "incoming/"
+RESULTS_PREFIX = "results/"
+SEQUENCER_WIDTH = 32  # hexadecimal digits; S3 sends 16 to 18 today and may send more
+KEY_LIMIT_BYTES = 1024  # S3's limit on a key, in UTF-8
+
+RejectionCode = Literal[
+    "folder_marker",
+    "empty",
+    "too_large",
+    "gone",
+    "unsupported_format",
+    "unreadable",
+    "too_many_pixels",
+]
+Status = Literal["classified", "rejected"]
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class Record(BaseModel):
+    """A frozen record; a field that it does not know is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ImageRef(Record):
+    """One version of one object, as its upload event names it; the key is decoded."""
+
+    bucket: Annotated[str, Field(min_length=1)]
+    key: Annotated[str, Field(min_length=1)]
+    version_id: str | None = None
+    etag: str | None = None
+    size_bytes: Annotated[int, Field(ge=0)]
+    sequencer: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]*$", max_length=SEQUENCER_WIDTH)]
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/key`, the image's name everywhere a person meets it."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def batch(self) -> str | None:
+        """The person's upload this image belongs to: `incoming/<batch>/<name>`; None when there is no folder."""
+        folder, slash, _ = self.key.removeprefix(INCOMING_PREFIX).partition("/")
+        return folder if slash and folder else None
+
+    @property
+    def result_key(self) -> str:
+        """Where the JSON result lies in the results bucket: beside the image's own name, or by hash if that is too long."""
+        named = f"{RESULTS_PREFIX}{self.key}.json"
+        if len(named.encode()) <= KEY_LIMIT_BYTES:
+            return named
+        return f"{RESULTS_PREFIX}long-key/{hashlib.sha256(self.key.encode()).hexdigest()}.json"
+
+    @property
+    def ordinal(self) -> str:
+        """The sequencer, padded on the right as S3 defines its order, so that strings compare as S3 compares."""
+        return self.sequencer.upper().ljust(SEQUENCER_WIDTH, "0")
+
+
+class ModelFacts(Record):
+    """The model that answered. Without `archive_sha256` no model was asked: it is the one that was configured."""
+
+    name: str
+    version: str
+    archive_sha256: str | None = None
+
+    @property
+    def ref(self) -> str:
+        """`name@version`, the range key of the table."""
+        return f"{self.name}@{self.version}"
+
+
+class LabelProbability(Record):
+    """One class as the model server answers it."""
+
+    label: Annotated[str, Field(min_length=1)]
+    probability: Probability
+
+
+class ServerAnswer(Record):
+    """The model server's 200: its top classes, best first."""
+
+    model: ModelFacts
+    predictions: Annotated[tuple[LabelProbability, ...], Field(min_length=1)]
+    uncertain: str | None = None
+
+    @model_validator(mode="after")
+    def _is_a_ranking(self) -> Self:
+        probabilities = [prediction.probability for prediction in self.predictions]
+        if probabilities != sorted(probabilities, reverse=True):
+            raise ValueError("predictions must come best first")
+        if sum(probabilities) > 1.001:  # float32 softmax over thousands of classes sums to 1 within 1e-4
+            raise ValueError("probabilities must not sum to more than 1")
+        if len({prediction.label for prediction in self.predictions}) < len(self.predictions):
+            raise ValueError("every label must occur once")
+        return self
+
+
+class ServerRejection(Record):
+    """The model server's 4xx: the image's fault, in a sentence; never retried."""
+
+    code: RejectionCode
+    error: str
+    model: ModelFacts | None = None
+
+
+class Prediction(LabelProbability):
+    """One step of the podium."""
+
+    rank: Annotated[int, Field(ge=1, le=3)]
+
+
+class Rejection(Record):
+    """Why no model could look at the image."""
+
+    code: RejectionCode
+    reason: str
+
+
+class Timings(Record):
+    """Where the time went, in milliseconds."""
+
+    fetch_ms: Annotated[float, Field(ge=0)]
+    predict_ms: Annotated[float, Field(ge=0)]
+
+
+class Classification(Record):
+    """The result: what became of one version of one image under one model."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    image: ImageRef
+    batch: str | None
+    status: Status
+    predictions: Annotated[tuple[Prediction, ...], Field(max_length=3)] = ()
+    uncertain: str | None = None
+    rejected: Rejection | None = None
+    model: ModelFacts
+    timings: Timings
+    classified_at: datetime
+
+    @model_validator(mode="after")
+    def _status_explains_itself(self) -> Self:
+        if (self.status == "rejected") != (self.rejected is not None):
+            raise ValueError("a rejected result carries a reason, a classified one none")
+        if (self.status == "classified") != bool(self.predictions):
+            raise ValueError("a classified result carries predictions, a rejected one none")
+        return self
+
+    @property
+    def best(self) -> Prediction | None:
+        """The most likely class; None when the image was rejected."""
+        return self.predictions[0] if self.predictions else None
+
+
+class Row(Record):
+    """What a person reads in the table: one image under one model, the attributes by their names there."""
+
+    image: str
+    model: str
+    status: Status
+    label: str | None = None
+    probability: Probability | None = None
+    top3: tuple[LabelProbability, ...] = ()
+    batch: str | None = None
+    uncertain: str | None = None
+    review: Literal["uncertain", "rejected"] | None = None
+    rejected_code: RejectionCode | None = None
+    rejected_reason: str | None = None
+    model_sha256: str | None = None
+    size_bytes: Annotated[int, Field(ge=0)]
+    etag: str | None = None
+    version_id: str | None = None
+    sequencer: str
+    result_key: str
+    result_version_id: str | None = None
+    classified_at: datetime
+    schema_version: Literal["1.0"] = SCHEMA_VERSION

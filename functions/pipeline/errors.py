@@ -1,0 +1,27 @@
+"""Errors, named by what happens next."""
+
+from __future__ import annotations
+
+from pipeline.contracts import ModelFacts, RejectionCode
+
+
+class ImageRejected(Exception):
+    """No model can look at this image: store the reason, do not retry."""
+
+    def __init__(self, code: RejectionCode, reason: str, model: ModelFacts | None = None) -> None:
+        super().__init__(reason)
+        self.code: RejectionCode = code
+        self.reason = reason
+        self.model = model
+
+
+class ModelUnavailable(Exception):
+    """The model server cannot answer now: leave the message on the queue for later."""
+
+
+class MessageUnreadable(Exception):
+    """The message names no image that we understand: it goes to the dead-letter queue, once, with this reason."""
+
+
+class SettingsInvalid(Exception):
+    """The deployment lacks a setting or has a wrong one: no message is touched until it is put right."""

@@ -1,0 +1,58 @@
+"""What a file is, by its first bytes; its name is not asked."""
+
+from __future__ import annotations
+
+from codecs import getincrementaldecoder
+
+HEAD_BYTES = 512
+READABLE = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+
+_BEGINNINGS = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),  # BigTIFF
+    (b"MM\0+", "TIFF"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\0\0\1\0", "an icon"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x1aE\xdf\xa3", "a video"),
+)
+_CONTAINERS = {b"WEBP": "WEBP", b"AVI ": "a video", b"WAVE": "a sound"}  # in RIFF, at byte 8
+_BRANDS = dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "a HEIC photo") | (
+    dict.fromkeys(
+        (b"avif", b"avis"), "an AVIF image"
+    )  # in ISO media, at byte 8: https://mp4ra.org/registered-types/brands
+)
+_MARKUP = ((b"<svg", "an SVG drawing"), (b"<html", "a web page"), (b"<!doctype html", "a web page"))
+_BITMAP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})  # "BM" alone also begins texts
+
+
+def looks_like(head: bytes) -> str:
+    """One of READABLE, or a person's words for what else begins with `head`, a file's first HEAD_BYTES bytes."""
+    if head.startswith(b"RIFF"):
+        return _CONTAINERS.get(head[8:12], "a RIFF file")
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], "a video")
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BITMAP_HEADER_SIZES:
+        return "BMP"
+    beginnings = (kind for beginning, kind in _BEGINNINGS if head.startswith(beginning))
+    return next(beginnings, None) or _text(head) or f"no kind of file that we know (it begins with {head[:8].hex(' ')})"
+
+
+def _text(head: bytes) -> str | None:
+    try:
+        getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
+    except UnicodeDecodeError:
+        return None
+    markup = (kind for tag, kind in _MARKUP if tag in head.lower())
+    return None if b"\0" in head else next(markup, "a text")

@@ -1,0 +1,93 @@
+"""The queue's messages, and the two things that may be done to one besides answering it: wait longer, or be buried."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
+
+from pipeline.contracts import Record
+from pipeline.log import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
+
+FIRST_BACK_OFF_S = 10
+LONGEST_BACK_OFF_S = 360
+ENTRIES_PER_REQUEST = 10  # SQS's limit
+
+
+class _Attributes(Record):
+    receive_count: int = Field(alias="ApproximateReceiveCount")
+
+
+class Message(Record):
+    """One message, as Lambda hands it over."""
+
+    message_id: str = Field(alias="messageId")
+    receipt_handle: str = Field(alias="receiptHandle")
+    body: str
+    attributes: _Attributes
+
+
+class SqsBatch(Record):
+    """One invocation's messages."""
+
+    messages: tuple[Message, ...] = Field(alias="Records")
+
+
+def backoff_s(receive_count: int, draw: Callable[[], float]) -> int:
+    """How many seconds a message waits after its nth receive: 10, doubling to 360, jittered between half and full.
+
+    `draw` draws from [0, 1). Equal jitter, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    full = min(FIRST_BACK_OFF_S << min(receive_count - 1, 16), LONGEST_BACK_OFF_S)
+    return round(full * (1 + draw()) / 2)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue that feeds the functions, and its dead-letter queue."""
+
+    sqs: SQSClient
+    url: str
+    dlq_url: str
+    draw: Callable[[], float] = random.random
+
+    def postpone(self, messages: Sequence[Message]) -> None:
+        """Hide the messages for their back-off; one that cannot be hidden returns after the visibility time-out instead."""
+        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+            {
+                "Id": str(position),
+                "ReceiptHandle": message.receipt_handle,
+                "VisibilityTimeout": backoff_s(message.attributes.receive_count, self.draw),
+            }
+            for position, message in enumerate(messages)
+        ]
+        for start in range(0, len(entries), ENTRIES_PER_REQUEST):
+            self._hide(entries[start : start + ENTRIES_PER_REQUEST])
+
+    def _hide(self, entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef]) -> None:
+        try:
+            answer = self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("messages not postponed", count=len(entries), reason=str(error))
+            return
+        for failed in answer.get("Failed", []):
+            logger.warning("messages not postponed", count=1, reason=failed.get("Message", failed["Code"]))
+
+    def bury(self, message: Message, reason: str) -> None:
+        """Send the message to the dead-letter queue, as it came, with the reason; the caller acknowledges the original."""
+        self.sqs.send_message(
+            QueueUrl=self.dlq_url,
+            MessageBody=message.body,
+            MessageAttributes={
+                "reason": {"DataType": "String", "StringValue": reason},
+                "source_message_id": {"DataType": "String", "StringValue": message.message_id},
+            },
+        )

@@ -1,0 +1,148 @@
+"""An AWS in this process (moto), made as template.yaml makes it, and a model server beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import yaml
+from boto3.dynamodb.types import TypeDeserializer
+from moto import mock_aws
+
+from pipeline.connections import Connections, open_connections
+from pipeline.contracts import ImageRef, Row
+from pipeline.rows import record_of
+from pipeline.settings import Settings, load_settings
+from tests.functions.factories import JPEG, ROOT, image_ref
+from tests.functions.fake_model_server import ModelServer, running_model_server
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+INPUT, RESULTS, TABLE = "podium-input-000000000000-us-east-1", "podium-results-000000000000-us-east-1", "podium-results"
+
+
+class _Template(yaml.SafeLoader):
+    """CloudFormation's YAML, its !Functions left unanswered."""
+
+
+_Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+
+@dataclass(frozen=True)
+class Aws:
+    """The deployed resources, and what a test asks of them."""
+
+    s3: S3Client
+    dynamodb: DynamoDBClient
+    sqs: SQSClient
+    queue_url: str
+    dlq_url: str
+    sequencers: Iterator[int]
+
+    def upload(self, key: str, data: bytes = JPEG, bucket: str = INPUT) -> ImageRef:
+        """Put the object, and name it as its event would."""
+        answer = self.s3.put_object(Bucket=bucket, Key=key, Body=data)
+        return image_ref(
+            bucket=bucket,
+            key=key,
+            version_id=answer["VersionId"],
+            etag=answer["ETag"].strip('"'),
+            size_bytes=len(data),
+            sequencer=f"{next(self.sequencers):018X}",
+        )
+
+    def rows(self) -> list[Row]:
+        read = TypeDeserializer().deserialize
+        items = self.dynamodb.scan(TableName=TABLE)["Items"]
+        rows = [record_of({name: read(value) for name, value in item.items()}) for item in items]
+        return sorted(rows, key=lambda row: row.image)
+
+    def row(self) -> Row:
+        [only] = self.rows()
+        return only
+
+    def result_of(self, row: Row) -> dict[str, Any]:
+        """The JSON that the row names, in the version that it names."""
+        answer = self.s3.get_object(Bucket=RESULTS, Key=row.result_key, VersionId=str(row.result_version_id))
+        document: dict[str, Any] = json.loads(answer["Body"].read())
+        return document
+
+    def dead_letters(self) -> list[Any]:
+        answer = self.sqs.receive_message(
+            QueueUrl=self.dlq_url, MessageAttributeNames=["All"], MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
+        return answer.get("Messages", [])
+
+
+@pytest.fixture(scope="session")
+def clients() -> tuple[S3Client, DynamoDBClient, SQSClient]:
+    """Made once: making them takes longer than a test. They reach moto, or nothing."""
+    session = boto3.Session("testing", "testing", region_name="us-east-1")
+    return session.client("s3"), session.client("dynamodb"), session.client("sqs")
+
+
+@pytest.fixture
+def aws(clients: tuple[S3Client, DynamoDBClient, SQSClient], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3, dynamodb, sqs = clients
+    with mock_aws():
+        for bucket in (INPUT, RESULTS):
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        dynamodb.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **_table_schema())
+        queue_url = sqs.create_queue(QueueName="podium-images")["QueueUrl"]
+        dlq_url = sqs.create_queue(QueueName="podium-images-dlq")["QueueUrl"]
+        yield Aws(s3, dynamodb, sqs, queue_url, dlq_url, count(1))
+        open_connections.cache_clear()
+
+
+@cache
+def _table_schema() -> dict[str, Any]:
+    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)
+    table = template["Resources"]["ResultsTable"]["Properties"]
+    return {name: table[name] for name in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")}
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    with running_model_server() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(aws: Aws, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The settings of a function that is deployed beside these resources; in the environment, too."""
+    environment = {
+        "RESULTS_BUCKET": RESULTS,
+        "TABLE_NAME": TABLE,
+        "QUEUE_URL": aws.queue_url,
+        "DLQ_URL": aws.dlq_url,
+        "MODEL_SERVER_URL": model_server.url,
+        "MODEL_NAME": "balls",
+        "MODEL_VERSION": "1.0",
+        "MAX_IMAGE_BYTES": "10485760",
+        "PREDICT_TIMEOUT_S": "20",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    load_settings.cache_clear()
+    yield load_settings()
+    load_settings.cache_clear()
+
+
+@pytest.fixture
+def connections(settings: Settings) -> Connections:
+    return open_connections(settings)

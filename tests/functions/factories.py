@@ -1,0 +1,102 @@
+"""The ordinary case of everything that the functions meet; a test changes one thing of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+from pipeline.classification import classify_image
+from pipeline.contracts import Classification, ImageRef, LabelProbability, ModelFacts, ServerAnswer
+from pipeline.queue import Message
+
+ROOT = Path(__file__).parents[2]
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(600)
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+EXPECTED = ModelFacts(name="balls", version="1.0")
+ANSWERED = ModelFacts(name="balls", version="1.0", archive_sha256="5e" * 32)
+
+
+def event(name: str) -> dict[str, Any]:
+    """The Lambda event of one file in events/."""
+    loaded: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def body_of(name: str, position: int = 0) -> str:
+    """The body of one message of one file in events/."""
+    body: str = event(name)["Records"][position]["body"]
+    return body
+
+
+def image_ref(**changes: object) -> ImageRef:
+    ordinary = {
+        "bucket": "podium-input-000000000000-us-east-1",
+        "key": "incoming/monday/ball.jpg",
+        "version_id": "v1",
+        "etag": "b1946ac92492d2347c6235b4d2611184",
+        "size_bytes": len(JPEG),
+        "sequencer": "0055AED6DCD90281E5",
+    }
+    return ImageRef.model_validate(ordinary | changes)
+
+
+def server_answer(**changes: object) -> ServerAnswer:
+    ordinary = {
+        "model": ANSWERED,
+        "predictions": (
+            LabelProbability(label="golf ball", probability=0.9),
+            LabelProbability(label="tennis ball", probability=0.06),
+            LabelProbability(label="baseball", probability=0.02),
+        ),
+        "uncertain": None,
+    }
+    return ServerAnswer.model_validate(ordinary | changes)
+
+
+def classification(image: ImageRef | None = None, answer: ServerAnswer | None = None) -> Classification:
+    return classify_image(
+        image or image_ref(),
+        fetch=lambda _: JPEG,
+        predict=lambda _, __: answer or server_answer(),
+        expected=EXPECTED,
+        now=NOON,
+        clock_s=lambda: 0.0,
+    )
+
+
+def s3_record(image: ImageRef) -> dict[str, Any]:
+    """What S3 sends about the image: the record of sqs-s3-put.json with this image's facts."""
+    record: dict[str, Any] = json.loads(body_of("sqs-s3-put"))["Records"][0]
+    record["s3"]["bucket"] |= {"name": image.bucket, "arn": f"arn:aws:s3:::{image.bucket}"}
+    record["s3"]["object"] = {
+        "key": quote_plus(image.key, safe="/"),
+        "size": image.size_bytes,
+        "eTag": image.etag,
+        "versionId": image.version_id,
+        "sequencer": image.sequencer,
+    }
+    return record
+
+
+def sqs_event(*bodies: str, receive_count: int = 1) -> dict[str, Any]:
+    """One SQS batch of messages m0, m1, ... with these bodies."""
+    [ordinary] = event("sqs-s3-put")["Records"]
+    attributes = ordinary["attributes"] | {"ApproximateReceiveCount": str(receive_count)}
+    return {
+        "Records": [
+            ordinary | {"messageId": f"m{n}", "receiptHandle": f"r{n}", "body": body, "attributes": attributes}
+            for n, body in enumerate(bodies)
+        ]
+    }
+
+
+def body_about(*images: ImageRef) -> str:
+    return json.dumps({"Records": [s3_record(image) for image in images]})
+
+
+def message(body: str = "{}", message_id: str = "m0", receive_count: int = 1) -> Message:
+    [sent] = sqs_event(body, receive_count=receive_count)["Records"]
+    return Message.model_validate(sent | {"messageId": message_id})

@@ -1,0 +1,133 @@
+"""What must hold for functions/ as a whole: it is the zip."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.contracts import Classification
+from pipeline.rows import row_of
+from pipeline.schemas import PUBLISHED, schema_of
+from pipeline.store import Store
+from tests.functions.conftest import RESULTS, TABLE, Aws
+from tests.functions.factories import ROOT, classification, image_ref, server_answer
+
+FUNCTIONS = ROOT / "functions"
+LIMIT_BYTES = 30_000_000
+
+
+def locked_names() -> list[str]:
+    return re.findall(r"^([\w.-]+)==", (FUNCTIONS / "requirements.txt").read_text(), re.MULTILINE)
+
+
+def installed_bytes(name: str) -> int:
+    files = importlib.metadata.distribution(name).files or []
+    return sum(Path(str(file.locate())).stat().st_size for file in files if Path(str(file.locate())).exists())
+
+
+def test_the_zip_stays_below_thirty_megabytes_unzipped() -> None:
+    """AWS's limit is 250 MB; what is small starts fast."""
+    own = sum(path.stat().st_size for path in FUNCTIONS.rglob("*.py"))
+    libraries = {name: installed_bytes(name) for name in locked_names()}
+    assert min(libraries.values()) > 0, "every locked library is installed here, or nothing was measured"
+    assert own + sum(libraries.values()) < LIMIT_BYTES
+
+
+def in_a_fresh_process(code: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=FUNCTIONS, capture_output=True, text=True, check=True, env={"PATH": ""}
+    )
+    printed: list[str] = json.loads(done.stdout)
+    return printed
+
+
+def test_the_lambda_imports_no_torch_and_no_image_library() -> None:
+    modules = in_a_fresh_process("import json, sys, pipeline.classify; print(json.dumps(sorted(sys.modules)))")
+    heavy = {"torch", "torchvision", "timm", "numpy", "PIL", "ts", "imagefile"}
+    assert "pipeline.classify" in modules
+    assert heavy & {module.partition(".")[0] for module in modules} == set()
+
+
+def test_importing_the_lambda_opens_nothing_and_needs_no_settings() -> None:
+    opened = in_a_fresh_process(
+        "import json, sys; seen = []; sys.addaudithook(lambda event, _: seen.append(event));"
+        "import pipeline.classify; print(json.dumps([event for event in seen if event.startswith('socket.connect')]))"
+    )
+    assert opened == []
+
+
+@pytest.mark.parametrize("module", ["torch", "torchvision.ops", "timm", "numpy", "PIL", "model_server", "training"])
+def test_the_linter_refuses_what_does_not_belong_into_the_zip(module: str) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--select",
+            "TID251",
+            "--stdin-filename",
+            str(FUNCTIONS / "pipeline" / "new.py"),
+            "-",
+        ],
+        input=f"import {module}\n",
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "TID251" in done.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_schemas_are_up_to_date(name: str) -> None:
+    """Otherwise: PYTHONPATH=functions python -m pipeline.schemas docs/schema"""
+    assert (ROOT / "docs" / "schema" / f"{name}.json").read_text(encoding="utf-8") == schema_of(PUBLISHED[name])
+
+
+def test_no_schema_is_published_that_no_record_has() -> None:
+    assert {path.stem for path in (ROOT / "docs" / "schema").glob("*.json")} == set(PUBLISHED)
+
+
+def documented_queries() -> list[list[str]]:
+    text = (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    return [shlex.split(line) for line in text.splitlines() if line.startswith("aws dynamodb query")]
+
+
+def ask(aws: Aws, words: list[str]) -> list[str]:
+    """The images that `aws dynamodb query ...` names; its options are boto3's arguments in other letters."""
+    asked: dict[str, Any] = {"TableName": TABLE}
+    for option, value in zip(words[3::1], [*words[4:], "--"], strict=True):
+        if option.startswith("--") and option not in {"--table-name", "--output"}:
+            name = "".join(part.capitalize() for part in option.removeprefix("--").split("-"))
+            asked[name] = json.loads(value) if value.startswith("{") else value
+    if "NoScanIndexForward" in asked:
+        asked.pop("NoScanIndexForward")
+        asked["ScanIndexForward"] = False
+    return [item["image"]["S"].rpartition("/")[2] for item in aws.dynamodb.query(**asked)["Items"]]
+
+
+def test_the_three_documented_queries_answer(aws: Aws) -> None:
+    store = Store(aws.s3, aws.dynamodb, RESULTS, TABLE)
+    for name, probability, uncertain in (
+        ("a.jpg", 0.7, None),
+        ("b.jpg", 0.99, None),
+        ("c.jpg", 0.4, "0.4 is below 0.53"),
+    ):
+        best = {"label": "golf ball", "probability": probability}
+        result: Classification = classification(
+            image_ref(key=f"incoming/monday/{name}"), server_answer(predictions=[best], uncertain=uncertain)
+        )
+        store.put_row(row_of(result, result.image.result_key, None))
+    by_label, by_batch, to_review = documented_queries()
+    assert ask(aws, by_label) == ["b.jpg", "a.jpg"]
+    assert ask(aws, by_batch) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert ask(aws, to_review) == ["c.jpg"]
