@@ -16,15 +16,16 @@ demo: install
 down:
 	@$(VENV)/bin/podium down
 
-test: install check
-	@$(VENV)/bin/pytest --durations=10 tests
+# The fast lane first, then the rest alone: its servers and its training want both cores.
+test: check
+	@$(VENV)/bin/pytest --durations=10 -m "torch or stack" tests
 
 check: install
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/cfn-lint template.yaml
-	@$(VENV)/bin/pytest -q -m "not torch and not stack" tests
+	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack" tests
 
 install: $(VENV)/.installed $(TOOLS)/.installed
 

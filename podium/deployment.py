@@ -80,6 +80,7 @@ def _stream(command: Sequence[str], settings: Mapping[str, str], on_line: OnLine
             log.write(line)
             if line.strip():
                 lines.append(line.rstrip())
+            if any(character.isalpha() for character in line) and not line.startswith("[*]"):
                 on_line(line.strip())
     return process.returncode, lines[-15:]
 

@@ -17,7 +17,7 @@ from pipeline.contracts import INCOMING_PREFIX, LabelProbability, Row
 
 # Everything but the answer itself goes to stderr, so that `podium ... --json | jq` works.
 notes = Console(stderr=True, highlight=False)
-answer = Console(highlight=False)
+answer = Console(highlight=False, width=None if sys.stdout.isatty() else 160)  # a file or a pipe has no edge to wrap at
 
 
 def print_json(document: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:
@@ -51,17 +51,18 @@ def print_csv(rows: Sequence[Row]) -> None:
 def results_table(rows: Sequence[Row], *, truth: bool = False) -> Table:
     """Image and podium, a line each; with `truth`, the folder that an image lies in is its true label."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("image", overflow="fold", ratio=4)
-    table.add_column("1st", ratio=3)
-    table.add_column("2nd", ratio=3)
-    table.add_column("3rd", ratio=3)
+    table.add_column("image", overflow="fold")
     if truth:
-        table.add_column("truth", ratio=3)
+        table.add_column("truth", no_wrap=True)
+    table.add_column("1st", no_wrap=True)
+    table.add_column("2nd")
+    table.add_column("3rd")
     for row in rows:
-        cells = [Text(short_name(row.image)), *_podium_cells(row)]
-        if truth:
-            cells.append(_truth_cell(row))
-        table.add_row(*cells)
+        first, second, third = _podium_cells(row)
+        if truth and row.status == "classified":
+            first.append(" ✓" if row.label == true_label(row) else " ✗" if true_label(row) else "")
+        told = [_file_name(row), Text(true_label(row) or "")] if truth else [Text(short_name(row.image))]
+        table.add_row(*told, first, second, third)
     return table
 
 
@@ -89,18 +90,17 @@ def short_name(image: str) -> str:
 
 def _podium_cells(row: Row) -> list[Text]:
     if row.status == "rejected":
-        return [Text(f"rejected: {row.rejected_reason}", style="red"), Text(""), Text("")]
+        return [Text("rejected", style="red"), Text(row.rejected_reason or ""), Text("")]
     cells = [Text(f"{step.label} {step.probability:.1%}") for step in _three(row)]
     cells += [Text("")] * (3 - len(cells))
-    cells[0].stylize("yellow" if row.uncertain else "green")
+    cells[0].stylize("yellow" if row.uncertain else "green")  # yellow: a person should look
     return cells
 
 
-def _truth_cell(row: Row) -> Text:
-    truth = true_label(row) or ""
-    if row.status == "rejected" or not truth:
-        return Text(truth)
-    return Text(f"{truth} ✓", style="green") if truth == row.label else Text(f"{truth} ✗", style="red")
+def _file_name(row: Row) -> Text:
+    """What is left of the name when the last folder has a column of its own."""
+    *folders, name = short_name(row.image).split("/")
+    return Text("/".join([*folders[:-1], name]))
 
 
 def _three(row: Row) -> tuple[LabelProbability, ...]:

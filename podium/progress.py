@@ -58,7 +58,7 @@ def waiting(what: str) -> Iterator[OnNote]:
                 if notes.is_terminal:
                     spinner.update(f"{said} {seconds()}")
                 else:
-                    notes.print(f"  {said} {seconds()}", markup=False)
+                    notes.print(f"  {said} {seconds()}", markup=False, no_wrap=True, overflow="ellipsis")
 
         teller = Thread(target=tell, daemon=True)
         teller.start()

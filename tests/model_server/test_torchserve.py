@@ -40,8 +40,10 @@ def archive(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[torchserve.ServerAddress]:
     home = tmp_path_factory.mktemp("server")
     try:
-        started = torchserve.start(home=home, archive=archive, ports=torchserve.free_ports())
-        torchserve.wait_ready(started, "balls", READY_WITHIN_S)
+        with pytest.MonkeyPatch.context() as shell:
+            shell.setenv("PATH", "/usr/bin:/bin")  # no virtual environment was activated
+            started = torchserve.start(home=home, archive=archive, ports=torchserve.free_ports())
+            torchserve.wait_ready(started, "balls", READY_WITHIN_S)
         yield started
     finally:
         torchserve.stop(home)

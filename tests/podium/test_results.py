@@ -75,8 +75,8 @@ def test_the_table_shows_the_podium_the_truth_and_the_reason(monday: Connection)
     screen.print(present.results_table(find(monday, Wanted(batch="monday")), truth=True))
     text = screen.file.getvalue()  # type: ignore[attr-defined]
     assert "baseball 95.0%" in text
-    assert "golf ball ✗" in text
-    assert "baseball ✓" in text
+    assert "baseball 95.0% ✓" in text
+    assert "baseball 70.0% ✗" in text
     assert "The file is empty." in text
 
 

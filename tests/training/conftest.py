@@ -1,0 +1,69 @@
+"""Photos to learn from, a finished run, and what goes into its archive. Collecting needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+    from training.run import Run
+
+COLOURS = {"amber": (230, 150, 20), "jade": (20, 150, 90), "slate": (70, 80, 110)}
+
+
+def write_photos(folder: Path, *, per_class: int = 6, size_px: int = 40, first: int = 0) -> Path:
+    """A data set that any model learns: a folder per colour, with grain, so that no two files are equal."""
+    for label, colour in COLOURS.items():
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for number in range(first, first + per_class):
+            grain = np.random.default_rng([number, *colour]).integers(-20, 20, (size_px, size_px + 8, 3))
+            pixels = np.clip(np.array(colour) + grain, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{number:03d}.png")
+    return folder
+
+
+def tiny_config(data: Path, run: Path, **changed: object) -> TrainConfig:
+    """A training of seconds on one thread; `changed` replaces settings."""
+    from training.config import make_config
+
+    values: dict[str, object] = {
+        "data": data, "run": run, "model": "resnet10t", "model_args": {"channels": [8, 16, 24, 32], "stem_width": 8},
+        "image_size": 32, "crop_pct": 1.0, "epochs": 2, "batch_size": 4, "lr": 0.003, "threads": 1,
+    }  # fmt: skip
+    return make_config(values | changed)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="session")
+def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that no test changes; `a_copy` is for those that do."""
+    from training.loop import train
+
+    return train(tiny_config(photos, tmp_path_factory.mktemp("runs") / "run"))
+
+
+@pytest.fixture
+def a_copy(finished: Run, tmp_path: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(finished.folder, tmp_path / "copy"))
+
+
+@pytest.fixture
+def handler(tmp_path: Path) -> Path:
+    """A handler and the reader's folder, as far as packing them goes."""
+    path = tmp_path / "serving" / "handler.py"
+    (path.parent / "imagefile").mkdir(parents=True)
+    path.write_text("def handle(data, context):\n    return data\n")
+    (path.parent / "imagefile" / "reading.py").write_text("MAX_PIXELS = 1\n")
+    (path.parent / "model-config.yaml").write_text("batchSize: 8\n")
+    return path

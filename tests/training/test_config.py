@@ -1,0 +1,61 @@
+"""The settings of a training: one frozen record, and errors that name the nearest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from training.config import TrainConfig, make_config, read_config, write_config
+from training.errors import WrongInput
+
+
+def settings(**changed: object) -> dict[str, object]:
+    return {"data": "photos", "run": "runs/one"} | changed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("epoch", "epochs"), ("freeze", "freeze_epochs"), ("imagesize", "image_size")]
+)
+def test_an_unknown_setting_is_refused_with_the_nearest_name(wrong: str, right: str) -> None:
+    with pytest.raises(WrongInput) as refusal:
+        make_config(settings(**{wrong: 1}))
+    assert str(refusal.value) == f"There is no setting {wrong!r}. Did you mean {right!r}?"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 0), ("lr", 0), ("lr", float("nan")), ("image_size", "big"), ("validation_share", 1), ("seed", -1)],
+)
+def test_a_wrong_value_is_refused_with_its_name_in_one_line(name: str, value: object) -> None:
+    with pytest.raises(WrongInput) as refusal:
+        make_config(settings(**{name: value}))
+    assert str(refusal.value).startswith(f"{name} = {value!r}: ")
+    assert "\n" not in str(refusal.value)
+
+
+def test_settings_are_frozen() -> None:
+    config = make_config(settings())
+    with pytest.raises(ValidationError):
+        config.epochs = 3  # type: ignore[misc]
+
+
+def test_settings_survive_their_file(tmp_path: Path) -> None:
+    config = make_config(settings(model_args={"channels": [8, 16]}, ema_decay=0.99, run=tmp_path))
+    write_config(config, tmp_path / "config.yaml")
+    assert read_config(tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize("content", ["", "- a list", "{: broken"])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(WrongInput):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_the_demo_and_the_tiny_recipe_are_whole_configs() -> None:
+    from training.demo import DEMO, TINY
+
+    for recipe in (DEMO, TINY):
+        assert TrainConfig.model_validate(recipe.model_dump()) == recipe

@@ -1,0 +1,11 @@
+"""Errors that end a training or a packaging, each a sentence for a person: what was wrong, and what to do."""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """It cannot go on."""
+
+
+class WrongInput(TrainingError):
+    """What the person gave cannot work: a folder, a name, a number."""
