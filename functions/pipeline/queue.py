@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,9 @@ from pipeline.log import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 FIRST_BACK_OFF_S = 10
 LONGEST_BACK_OFF_S = 360
-ENTRIES_PER_REQUEST = 10  # SQS's limit
 
 
 class _Attributes(Record):
@@ -59,27 +57,19 @@ class Queue:
     dlq_url: str
     draw: Callable[[], float] = random.random
 
-    def postpone(self, messages: Sequence[Message]) -> None:
-        """Hide the messages for their back-off; one that cannot be hidden returns after the visibility time-out instead."""
-        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
-            {
-                "Id": str(position),
-                "ReceiptHandle": message.receipt_handle,
-                "VisibilityTimeout": backoff_s(message.attributes.receive_count, self.draw),
-            }
-            for position, message in enumerate(messages)
-        ]
-        for start in range(0, len(entries), ENTRIES_PER_REQUEST):
-            self._hide(entries[start : start + ENTRIES_PER_REQUEST])
+    def postpone(self, messages: Iterable[Message]) -> None:
+        """Hide each message for its back-off; one that cannot be hidden returns after the visibility time-out instead.
 
-    def _hide(self, entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef]) -> None:
-        try:
-            answer = self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-        except (ClientError, BotoCoreError) as error:
-            logger.warning("messages not postponed", count=len(entries), reason=str(error))
-            return
-        for failed in answer.get("Failed", []):
-            logger.warning("messages not postponed", count=1, reason=failed.get("Message", failed["Code"]))
+        One request each: the emulator takes the batched request for an IAM action of its own, which AWS does not have.
+        """
+        for message in messages:
+            wait_s = backoff_s(message.attributes.receive_count, self.draw)
+            try:
+                self.sqs.change_message_visibility(
+                    QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=wait_s
+                )
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("message not postponed", message_id=message.message_id, reason=str(error))
 
     def bury(self, message: Message, reason: str) -> None:
         """Send the message to the dead-letter queue, as it came, with the reason; the caller acknowledges the original."""
