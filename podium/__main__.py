@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from podium.commands import batch, demo, model, stack
@@ -27,7 +26,7 @@ def main() -> None:
     try:
         app()
     except ConsoleError as error:
-        click.secho(f"podium: {error}", fg="red", err=True)
+        typer.secho(f"podium: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
 
 

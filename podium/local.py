@@ -68,6 +68,8 @@ def serve(local: LocalStack, archive: Path, note: OnNote) -> LocalStack:
 
 def bring_up(archive: Path | None, note: OnNote) -> tuple[LocalStack, ArchivedModel | None]:
     """Everything: emulator, stack, and TorchServe when there is an archive (the given, the last, or the newest)."""
+    if archive is not None:
+        read_archive(archive)  # before anything is started for it
     local = start_emulator(note)
     chosen = archive or (local.archive if local.archive and local.archive.exists() else newest_archive())
     model = read_archive(chosen) if chosen else None

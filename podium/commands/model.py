@@ -75,17 +75,17 @@ def package(
     as_json: AsJson = False,
 ) -> None:
     """Pack a finished run as NAME.mar, for TorchServe."""
+    from imagefile.content import content_sha256
     from podium import present
 
     archive = package_run(run, name=name, version=version, out=out)
-    size_mb = archive.stat().st_size / 1e6
+    facts = {"archive": str(archive), "name": name, "version": version, "content_sha256": content_sha256(archive)}
     if as_json:
-        from imagefile.content import content_sha256
-
-        facts: dict[str, object] = {"archive": str(archive), "name": name, "version": version}
-        present.print_json({**facts, "content_sha256": content_sha256(archive), "size_bytes": archive.stat().st_size})
+        present.print_json({**facts, "size_bytes": archive.stat().st_size})
     else:
+        size_mb = archive.stat().st_size / 1e6
         present.answer.print(f"{archive} ({size_mb:.1f} MB) holds {name}@{version}", soft_wrap=True, markup=False)
+        present.answer.print(f"content sha256 {facts['content_sha256']}", soft_wrap=True, markup=False)
     present.notes.print(f"next: podium up --archive {archive}", soft_wrap=True, markup=False)
 
 

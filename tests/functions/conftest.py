@@ -83,15 +83,17 @@ class Aws:
         return answer.get("Messages", [])
 
 
+Clients = tuple["S3Client", "DynamoDBClient", "SQSClient"]
+
+
 @pytest.fixture(scope="session")
-def clients() -> tuple[S3Client, DynamoDBClient, SQSClient]:
+def clients(aws_session: boto3.Session) -> Clients:
     """Made once: making them takes longer than a test. They reach moto, or nothing."""
-    session = boto3.Session("testing", "testing", region_name="us-east-1")
-    return session.client("s3"), session.client("dynamodb"), session.client("sqs")
+    return aws_session.client("s3"), aws_session.client("dynamodb"), aws_session.client("sqs")
 
 
 @pytest.fixture
-def aws(clients: tuple[S3Client, DynamoDBClient, SQSClient], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def aws(clients: Clients, aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -99,6 +101,7 @@ def aws(clients: tuple[S3Client, DynamoDBClient, SQSClient], monkeypatch: pytest
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     s3, dynamodb, sqs = clients
     with mock_aws():
+        boto3.DEFAULT_SESSION = aws_session  # moto forgets it
         for bucket in (INPUT, RESULTS):
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

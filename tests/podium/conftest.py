@@ -22,12 +22,13 @@ INPUT = "podium-input-000000000000-us-east-1"
 
 
 @pytest.fixture
-def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+def connection(aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """Buckets, queue and table as the template makes them, and nothing in them."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
+        boto3.DEFAULT_SESSION = aws_session  # moto forgets it
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=INPUT)
         s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})

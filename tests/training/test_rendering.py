@@ -130,3 +130,15 @@ def test_solids_are_as_long_and_as_wide_as_they_say() -> None:
     np.testing.assert_allclose(spindle(length=0.9, width=0.5, rounding=0.1)(on_surface), 0, atol=1e-6)
     on_puck = np.array([[0.9, 0, 0], [0, 0, 0.3], [0, -0.9, 0]], np.float32)
     np.testing.assert_allclose(disc(radius=0.9, half_height=0.3, rounding=0.05)(on_puck), 0, atol=1e-6)
+
+
+def test_the_contact_sheet_shows_every_class_under_its_name() -> None:
+    from training.rendering.contact_sheet import CAPTION_PX, CELL_PX, GAP_PX, contact_sheet
+
+    sheet = contact_sheet(images_per_class=1, columns=3)
+    assert sheet.height == 5 * (CAPTION_PX + CELL_PX + GAP_PX)
+    for index, label in enumerate(CLASSES):
+        left, top = index % 3 * (sheet.width // 3) + GAP_PX, index // 3 * (sheet.height // 5) + CAPTION_PX
+        cell = sheet.crop((left, top, left + CELL_PX, top + CELL_PX))
+        assert cell.tobytes() == render_image(label, 0, CELL_PX).tobytes()
+        assert min(sheet.crop((left, top - CAPTION_PX, left + CELL_PX, top)).convert("L").tobytes()) < 100

@@ -1,0 +1,12 @@
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+
+
+@pytest.fixture(scope="session")
+def aws_session() -> boto3.Session:
+    """One for the whole run: it keeps the service descriptions that each client would else read again."""
+    return boto3.Session("testing", "testing", region_name="us-east-1")
