@@ -5,6 +5,9 @@ TOOLS  := .venv-tools
 UV     := $(VENV)/bin/uv
 # Bytecode is compiled at install: without it every start of torch and timm costs seconds more.
 SYNC   := pip sync --quiet --require-hashes --compile-bytecode --link-mode hardlink
+# Installing says nothing for a while on its own.
+ALIVE  := seconds=0; (while sleep 5; do seconds=$$((seconds + 5)); echo "  still installing ($$seconds s)"; done) & \
+          alive=$$!; trap 'kill $$alive' EXIT;
 LOCK   := pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 export SAM_CLI_TELEMETRY := 0
 
@@ -37,14 +40,14 @@ $(UV): requirements/bootstrap.txt
 
 $(VENV)/.installed: $(UV) requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	@echo "installing requirements/dev.txt into $(VENV) (torch is large: the first time takes a minute)"
-	@VIRTUAL_ENV=$(VENV) $(UV) $(SYNC) requirements/dev.txt requirements/bootstrap.txt
+	@$(ALIVE) VIRTUAL_ENV=$(VENV) $(UV) $(SYNC) requirements/dev.txt requirements/bootstrap.txt
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(TOOLS)/.installed: $(UV) requirements/tools.txt
 	@echo "installing requirements/tools.txt into $(TOOLS) (embedded AWS, SAM CLI, AWS CLI)"
 	@$(UV) venv --quiet --allow-existing --python $(VENV)/bin/python $(TOOLS)
-	@VIRTUAL_ENV=$(TOOLS) $(UV) $(SYNC) requirements/tools.txt
+	@$(ALIVE) VIRTUAL_ENV=$(TOOLS) $(UV) $(SYNC) requirements/tools.txt
 	@touch $@
 
 # One resolution for the project; each room's file is the same versions, fewer of them, and installs alone.
