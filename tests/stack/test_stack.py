@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -209,6 +210,19 @@ def test_the_stack_refuses_what_is_not_tls(stack: Console, facts: dict[str, str]
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode != 0 or "<ListBucketResult" not in done.stdout
+
+
+def test_the_readme_is_followed_word_for_word(stack: Console, facts: dict[str, str], tmp_path: Path) -> None:
+    for name, there in ((".venv", ROOT / ".venv"), (".podium", stack.home), ("events", ROOT / "events")):
+        (tmp_path / name).symlink_to(there)
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    offline = [block for block in blocks if not re.search(r"torchserve|sam |~/", block)]  # each has a test of its own
+    assert len(offline) == 3
+    said = stack.shell(f"cd '{tmp_path}'\n" + "\n".join(offline))
+    assert "top-1" in said
+    assert said.count("incoming/mine/ball.jpg") >= 2
+    assert "été & 100% + ball #1 (copy).jpg" in said
+    assert "tennis ball" in (tmp_path / "monday.csv").read_text()
 
 
 def test_sam_deploys_by_hand_what_podium_deployed(stack: Console, facts: dict[str, str]) -> None:
