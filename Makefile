@@ -1,5 +1,5 @@
 # One command per job. `make demo` and `make test` are the two a newcomer needs; `make check` is the fast lane.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 TOOLS  := .venv-tools
 UV     := $(VENV)/bin/uv
@@ -33,6 +33,8 @@ check: install
 install: $(VENV)/.installed $(TOOLS)/.installed
 
 $(UV): requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "Podium needs Python 3.11, the runtime of its functions; '$(PYTHON)' is another. Try: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt

@@ -52,7 +52,9 @@ def deploy_to_aws(stack: str, parameters: Mapping[str, str], on_line: OnLine, *,
 def _sam(arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None) -> None:
     """Run the SAM CLI. Without `on_line` it has the terminal, to ask its questions there."""
     command = [str(TOOLS / "sam"), *arguments]
-    settings = {**os.environ, **environment, "SAM_CLI_TELEMETRY": "0"}
+    # The SAM CLI looks for the function's own Python on the PATH; one lies beside it.
+    path = f"{TOOLS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    settings = {**os.environ, **environment, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
     if on_line is None:
         code, tail = subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode, ["see above"]
     else:
