@@ -127,15 +127,21 @@ def upload_all(connection: Connection, uploads: Sequence[Upload]) -> None:
 
 def show_progress(connection: Connection, batch: str, timeout_s: float | None) -> Progress:
     """Draw a batch's progress until it is finished; ConsoleError (exit code 3) when the time is up before."""
-    from podium import batches
+    from podium import batches, present
     from podium.progress import counting
 
+    told = False
     with counting() as count:
         for now in batches.watch(connection, batch, timeout_s=timeout_s):
+            if now.waiting and not told and _server_is_down(connection):
+                told = True
+                present.notes.print(
+                    "  the model server does not answer: images wait in the queue, none is lost. `podium up` starts it."
+                )
             note = f"{now.classified} classified, {now.rejected} rejected"
             if now.waiting and now.in_flight + now.queued:
-                note += f"; queue: {now.queued} to do, {now.in_flight} taken or resting before a retry"
-            count("classifying", now.total - now.waiting, now.total, note + _server_note(connection, now.waiting))
+                note += f"; queue: {now.queued} to do, {now.in_flight} taken"
+            count("classifying", now.total - now.waiting, now.total, note)
     if now.waiting:
         raise ConsoleError(
             f"{now.waiting} of {now.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "
@@ -170,13 +176,11 @@ def show_rows(connection: Connection, wanted: Wanted, form: Format, *, truth: bo
             present.answer.print(f"\n{line}", style="bold")
 
 
-def _server_note(connection: Connection, waiting: int) -> str:
-    """Says so when the model server is the reason for waiting; only the local one can be asked from here."""
+def _server_is_down(connection: Connection) -> bool:
+    """Whether the model server is what images wait for; only the local one can be asked from here."""
     from podium import local
 
-    if not waiting or not connection.local or local.model_server_answers(connection.facts.model_server_url):
-        return ""
-    return "; the model server does not answer: images wait in the queue, none is lost (`podium up` starts it)"
+    return connection.local and not local.model_server_answers(connection.facts.model_server_url)
 
 
 def register(app: typer.Typer) -> None:
