@@ -32,7 +32,7 @@ class Console:
             **{f"PODIUM_{name}_PORT": str(port) for name, port in ports.items()},
         }
 
-    def run(self, *arguments: str, timeout_s: float = 400) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout_s: float = 1200) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [PODIUM, *arguments],
             env=self.environment,
