@@ -236,6 +236,21 @@ def test_sam_deploys_by_hand_what_podium_deployed(stack: Console, facts: dict[st
     assert stack.json("status") == facts
 
 
+def test_a_named_stack_is_deployed_and_used_as_one_on_aws(
+    stack: Console, facts: dict[str, str], photos: list[Path]
+) -> None:
+    """With --stack nothing of the local stack is used but what any AWS tool reads from its environment."""
+    said = stack.shell(
+        f"podium deploy --stack second --model-server-url {facts['model_server_url']} --model {facts['model']} "
+        "--parameter ModelServers=2 --parameter Architecture=x86_64 --no-confirm >&2\n"
+        f"podium drop '{photos[0]}' --batch there --stack second --wait --timeout 60 --json"
+    )
+    (row,) = json.loads(said)
+    assert row["status"] == "classified"
+    assert row["image"].startswith("s3://second-input-")
+    assert stack.run("results", "there", "--json").stdout.strip() == "[]"
+
+
 def messages(stack: Console, queue_url: str) -> int:
     answer = stack.shell(
         f"aws --endpoint-url $AWS_ENDPOINT_URL sqs get-queue-attributes --queue-url {queue_url} "
