@@ -10,6 +10,7 @@ ALIVE  := seconds=0; (while sleep 5; do seconds=$$((seconds + 5)); echo "  still
           alive=$$!; trap 'kill $$alive' EXIT;
 LOCK   := pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 export SAM_CLI_TELEMETRY := 0
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo down test check install lock format clean
 

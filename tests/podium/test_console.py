@@ -36,30 +36,57 @@ def test_the_console_starts_without_anything_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
-    [
-        (["watch", "monday"], 1, "podium up"),
-        (["status"], 1, "podium up"),
-        (["env"], 1, "podium up"),
-        (["drop", "/nowhere/at/all", "--batch", "monday"], 2, "/nowhere/at/all does not exist"),
-        (["drop", ".", "--batch", "a/b"], 2, "cannot name a batch"),
-        (["results", "--status", "lost"], 2, "use classified or rejected"),
-        (["deploy", "--stack", "prod"], 2, "--model-server-url is needed"),
-        (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
-        (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
-        (["up", "--archive", "no.mar"], 1, "podium package RUN"),
-    ],
-)
+WRONG = [
+    (["watch", "monday"], 1, "podium up"),
+    (["status"], 1, "podium up"),
+    (["env"], 1, "podium up"),
+    (["drop", "/nowhere/at/all", "--batch", "monday"], 2, "/nowhere/at/all does not exist"),
+    (["drop", ".", "--batch", "a/b"], 2, "cannot name a batch"),
+    (["results", "--status", "lost"], 2, "use classified or rejected"),
+    (["deploy", "--stack", "prod"], 2, "--model-server-url is needed"),
+    (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
+    (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
+    (["up", "--archive", "no.mar"], 1, "podium package RUN"),
+]
+# The console once for every line of arguments, in one process: starting Python ten times would take longer than all of it.
+EACH = """
+import contextlib, io, json, sys
+from podium.__main__ import main
+for arguments in json.load(sys.stdin):
+    sys.argv, out, err, code = ["podium", *arguments], io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str]]:
+    """Exit code, stdout and stderr of each wrong line, by its words."""
+    home = tmp_path_factory.mktemp("wrong")
+    done = subprocess.run(
+        [sys.executable, "-c", EACH],
+        input=json.dumps([arguments for arguments, _, _ in WRONG]),
+        env={**os.environ, "PODIUM_HOME": str(home), "COLUMNS": "200"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert not (home / "emulator.pid").exists(), "a wrong line started something"
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    return {" ".join(wrong[0]): tuple(answer) for wrong, answer in zip(WRONG, answers, strict=True)}
+
+
+@pytest.mark.parametrize(("arguments", "code", "sentence"), WRONG)
 def test_what_is_wrong_is_one_line_that_says_what_to_do(
-    tmp_path: Path, arguments: list[str], code: int, sentence: str
+    said: dict[str, tuple[int, str, str]], arguments: list[str], code: int, sentence: str
 ) -> None:
-    done = podium(tmp_path, *arguments)
-    assert done.returncode == code
-    assert sentence in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
-    assert not (tmp_path / "emulator.pid").exists()
+    exit_code, out, err = said[" ".join(arguments)]
+    assert exit_code == code
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert out == ""
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
