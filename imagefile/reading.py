@@ -1,6 +1,6 @@
 """The one way bytes become a picture, for training and for the model server alike.
 
-bytes -> format by first bytes -> size by header -> pixels -> RGB, upright
+bytes -> format by first bytes -> no bomb -> size by header -> pixels -> RGB, upright
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 from PIL.Image import Transpose
 
+from imagefile.bombs import what_makes_it_a_bomb
 from imagefile.formats import READABLE, looks_like
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
+ROWS_AT_ONCE = 256  # of a transparent picture, laid on white
 MAX_ASPECT = 100  # resizing the short side to 224 pixels makes the long side at most 22,400
 
 # What Pillow 13 raised over three million damaged files of all formats that are read here, and, at the end, what its
-# plugins are written to raise.
-DAMAGED = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error)
+# plugins are written to raise. OverflowError: over one in 35,000 TIFFs with the tags of others.
+DAMAGED = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, OverflowError, struct.error)
 
 # How a stored picture becomes upright: EXIF 2.32, tag Orientation. ImageOps.exif_transpose does the same, but writes
 # the remaining EXIF anew, and raised over 2 % of damaged EXIFs whose orientation could be read.
@@ -73,6 +75,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if kind not in READABLE:
         seen = f"This is {kind}" if kind else "These bytes are no image format that is known here"
         raise UnreadableImage("unsupported_format", f"{seen}. Convert it to JPEG or PNG and send it again.")
+    if bomb := what_makes_it_a_bomb(kind, data, max_pixels):
+        raise UnreadableImage("too_many_pixels", f"The {kind} {bomb}. Save it anew and send it again.")
     try:
         image = Image.open(io.BytesIO(data), formats=[kind])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -119,9 +123,12 @@ def _rgb(image: Image.Image) -> Image.Image:
         raise ValueError("its palette is missing")
     if not image.has_transparency_data:
         return image.convert("RGB")
-    coloured = image.convert("RGBA")
-    white = Image.new("RGBA", coloured.size, "white")
-    return Image.alpha_composite(white, coloured).convert("RGB")
+    picture = Image.new("RGB", image.size)
+    for top in range(0, image.height, ROWS_AT_ONCE):  # as a whole it would be in memory four times
+        coloured = image.crop((0, top, image.width, min(top + ROWS_AT_ONCE, image.height))).convert("RGBA")
+        white = Image.new("RGBA", coloured.size, "white")
+        picture.paste(Image.alpha_composite(white, coloured).convert("RGB"), (0, top))
+    return picture
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from podium.commands import batch, demo, model, stack
+from podium.commands import batch, care, demo, model, stack
 from podium.errors import ConsoleError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Every image gets a podium: its three most likely classes.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in the time given.",
 )
-for room in (stack, batch, model, demo):
+for room in (stack, batch, care, model, demo):
     room.register(app)
 
 

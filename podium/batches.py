@@ -1,15 +1,18 @@
-"""A batch is a prefix: upload it, watch it, read what became of it."""
+"""A batch is a prefix: which files go there, their upload, and what the batch expects then."""
 
 from __future__ import annotations
 
 import mimetypes
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from pipeline.contracts import INCOMING_PREFIX
+from pipeline.batch_verdicts import Wanted
+from pipeline.contracts import INCOMING_PREFIX, ExpectedImage, ManifestPart
+from pipeline.ledger import open_batch
+from pipeline.manifests import IMAGES_PER_PART, expected_images, part_keys, read_parts, revision_of, write_part
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 
@@ -24,21 +27,10 @@ class Upload:
     path: Path
     key: str
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a batch is. `in_flight` and `queued` count the whole queue's messages, other batches' too."""
-
-    total: int
-    classified: int
-    rejected: int
-    queued: int
-    in_flight: int
-
     @property
-    def waiting(self) -> int:
-        """Images of this batch without a terminal state."""
-        return self.total - self.classified - self.rejected
+    def batch(self) -> str:
+        """The name of the batch that the key is in."""
+        return self.key.removeprefix(INCOMING_PREFIX).partition("/")[0]
 
 
 def plan_uploads(paths: Sequence[Path], batch: str) -> list[Upload]:
@@ -64,82 +56,74 @@ def plan_uploads(paths: Sequence[Path], batch: str) -> list[Upload]:
     return [Upload(path=file, key=key) for key, file in planned.items()]
 
 
-def upload(connection: Connection, uploads: Iterable[Upload], on_done: Callable[[int], None]) -> None:
-    """Put every file into the input bucket, many at once; the first failure stops the rest and is raised.
+def upload(connection: Connection, uploads: Iterable[Upload], on_done: Callable[[int], None]) -> list[ExpectedImage]:
+    """Put every file into the input bucket, many at once, and say what each became; the first failure stops the rest.
 
-    `on_done` gets how many are done.
+    `on_done` gets how many are done. One request for each file, for only its answer names the version that it made;
+    S3 takes 5 GB so, and what is larger than a few megabytes is no image that is classified.
     """
-    from boto3.exceptions import S3UploadFailedError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     bucket = connection.facts.input_bucket
     s3 = connection.s3
 
-    def put(item: Upload) -> None:
+    def put(item: Upload) -> ExpectedImage:
         kind = mimetypes.guess_type(item.path.name)[0] or "application/octet-stream"
         try:
-            s3.upload_file(str(item.path), bucket, item.key, ExtraArgs={"ContentType": kind})
-        except (S3UploadFailedError, OSError) as error:
+            with item.path.open("rb") as file:
+                made = s3.put_object(Bucket=bucket, Key=item.key, Body=file, ContentType=kind)
+        except (ClientError, BotoCoreError, OSError) as error:
             raise ConsoleError(f"{item.path} was not uploaded: {error}") from error
+        uri = f"s3://{bucket}/{item.key}"
+        return ExpectedImage(image=uri, version_id=made.get("VersionId"), etag=made["ETag"].strip('"'))
 
+    images: list[ExpectedImage] = []
     with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
         try:
-            for done, _ in enumerate(pool.map(put, uploads), start=1):
-                on_done(done)
+            for image in pool.map(put, uploads):
+                images.append(image)
+                on_done(len(images))
         except ConsoleError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return images
 
 
-def watch(connection: Connection, batch: str, *, timeout_s: float | None) -> Iterator[Progress]:
-    """The batch's progress about once a second, until every image has a terminal state or the time is up.
+def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], now: datetime) -> int:
+    """Write down which images the batch is complete with, beside those that it expects already; how many that are in all.
 
-    What is expected is read once, when the watch starts: the latest version of each object under the prefix.
+    From then on the stack looks when they are all done, and announces it.
     """
-    expected = latest_versions(connection, batch)
-    if not expected:
-        raise ConsoleError(f"batch {batch!r} is empty. Fill it with `podium drop PATH --batch {batch}`.")
-    pause_s = max(1.0, len(expected) / 2000)  # a large batch is asked after less often
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    while True:
-        now = _progress(connection, batch, expected)
-        yield now
-        if now.waiting == 0 or (deadline is not None and time.monotonic() + pause_s > deadline):
-            return
-        time.sleep(pause_s)
+    s3, bucket = connection.s3, connection.facts.results_bucket
+    for first in range(0, len(images), IMAGES_PER_PART):
+        some = tuple(images[first : first + IMAGES_PER_PART])
+        write_part(s3, bucket, ManifestPart(batch=batch, images=some, created_at=now))
+    keys = part_keys(s3, bucket, batch)
+    expected = len(expected_images(read_parts(s3, bucket, keys)))
+    ledger, revision = connection.facts.ledger, revision_of(keys)
+    open_batch(connection.dynamodb_client, ledger, batch, expected=expected, revision=revision, now=now)
+    return expected
 
 
-def latest_versions(connection: Connection, batch: str) -> dict[str, str]:
-    """`s3://bucket/key` -> version id of every object of the batch."""
+def latest_uploads(connection: Connection, batch: str) -> dict[str, Wanted]:
+    """Every object of the batch as it was uploaded last, by `s3://bucket/key`."""
     bucket = connection.facts.input_bucket
     pages = connection.s3.get_paginator("list_object_versions").paginate(
         Bucket=bucket, Prefix=f"{INCOMING_PREFIX}{batch}/"
     )
     return {
-        f"s3://{bucket}/{version['Key']}": version["VersionId"]
+        f"s3://{bucket}/{version['Key']}": Wanted(
+            version["VersionId"], version["ETag"].strip('"'), version["LastModified"]
+        )
         for page in pages
         for version in page.get("Versions", [])
         if version["IsLatest"]
     }
 
 
-def _progress(connection: Connection, batch: str, expected: Mapping[str, str]) -> Progress:
-    from podium.results import rows_of_batch
-
-    status = {
-        row.image: row.status for row in rows_of_batch(connection, batch) if row.version_id == expected.get(row.image)
-    }
-    verdicts = list(status.values())
-    queue = connection.sqs.get_queue_attributes(
-        QueueUrl=connection.facts.queue_url,
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )["Attributes"]
-    return Progress(
-        total=len(expected),
-        classified=verdicts.count("classified"),
-        rejected=verdicts.count("rejected"),
-        queued=int(queue["ApproximateNumberOfMessages"]),
-        in_flight=int(queue["ApproximateNumberOfMessagesNotVisible"]),
-    )
+def latest_versions(connection: Connection, batch: str) -> dict[str, str | None]:
+    """`s3://bucket/key` -> version id of every object of the batch."""
+    return {image: wanted.version_id for image, wanted in latest_uploads(connection, batch).items()}
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:

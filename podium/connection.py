@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     import boto3
     from botocore.config import Config
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 LOCAL_STACK_NAME = "podium"
 SOURCE_TAG = "podium-source"  # a stack's tag: the fingerprint of what it was deployed from
@@ -38,6 +41,9 @@ class StackFacts(BaseModel):
     queue_url: str
     dlq_url: str
     function: str
+    mapping: str
+    ledger: str
+    backfill_machine: str
     model_server_url: str
     model: str
 
@@ -75,6 +81,27 @@ class Connection:
         return self.session.client("sqs", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config)
 
     @cached_property
+    def dynamodb_client(self) -> DynamoDBClient:
+        """DynamoDB, as the functions speak to it; for rows, `table` is easier."""
+        return self.session.client(
+            "dynamodb", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
+        )
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        """Step Functions."""
+        return self.session.client(
+            "stepfunctions", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
+        )
+
+    @cached_property
+    def lambda_client(self) -> LambdaClient:
+        """Lambda."""
+        return self.session.client(
+            "lambda", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
+        )
+
+    @cached_property
     def cloudformation(self) -> CloudFormationClient:
         """CloudFormation."""
         return self.session.client(
@@ -104,8 +131,11 @@ class Connection:
         except BotoCoreError as error:
             raise ConsoleError(f"{error}. {self._how_to_deploy()}") from error
         outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-        if "ResultsTable" not in outputs:
-            raise ConsoleError(f"stack {self.stack!r} is {described['StackStatus']} and not a finished Podium stack.")
+        if "LedgerTable" not in outputs:
+            raise ConsoleError(
+                f"stack {self.stack!r} is {described['StackStatus']} and not a finished Podium stack "
+                f"of this version. {self._how_to_deploy()}"
+            )
         return StackFacts(
             stack=self.stack,
             region=self.session.region_name,
@@ -117,6 +147,9 @@ class Connection:
             queue_url=outputs["QueueUrl"],
             dlq_url=outputs["DeadLetterQueueUrl"],
             function=outputs["ClassifyFunction"],
+            mapping=outputs["EventSourceMapping"],
+            ledger=outputs["LedgerTable"],
+            backfill_machine=outputs["BackfillMachine"],
             model_server_url=outputs["ModelServerUrl"],
             model=outputs["Model"],
         )

@@ -30,7 +30,8 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
     built = ["--template-file", str(build / "template.yaml")]
     environment = emulator.client_environment(local)
     _sam(["validate", "--lint", *config], environment, on_line)
-    _sam(["build", "--build-dir", str(build), *config, *overrides], environment, on_line)
+    cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # another model alone builds no function anew
+    _sam(["build", "--build-dir", str(build), *cached, *config, *overrides], environment, on_line)
     try:
         _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
     except ConsoleError as error:

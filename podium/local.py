@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from podium import deployment, emulator, torchserve
 from podium.archives import ArchivedModel, newest_archive, read_archive
+from podium.connection import Connection
 from podium.project import HOME, LocalStack, choose_ports, local_stack, port_is_free
 
 SERVER_HOME = HOME / "torchserve"
@@ -28,12 +29,19 @@ def start_emulator(note: OnNote) -> LocalStack:
     return local
 
 
-def deploy(local: LocalStack, model: ArchivedModel | None, note: OnNote) -> None:
-    """Deploy template.yaml to the embedded AWS, expecting this model to answer."""
+def deploy(
+    local: LocalStack, model: ArchivedModel | None, note: OnNote, chosen: Mapping[str, str] | None = None
+) -> None:
+    """Deploy template.yaml to the embedded AWS, expecting this model to answer; `chosen` parameters go before all."""
     parameters = {"ModelServerUrl": local.model_server_url}
     if model is not None:
         parameters |= {"ModelName": model.name, "ModelVersion": model.version}
-    deployment.deploy_locally(local, parameters, note)
+    deployment.deploy_locally(local, {**parameters, **local.parameters, **(chosen or {})}, note)
+
+
+def served_model(local: LocalStack) -> ArchivedModel | None:
+    """What the archive says that TorchServe was last started with."""
+    return read_archive(local.archive) if local.archive and local.archive.exists() else None
 
 
 def serve(local: LocalStack, archive: Path, note: OnNote) -> LocalStack:
@@ -76,7 +84,15 @@ def bring_up(archive: Path | None, note: OnNote) -> tuple[LocalStack, ArchivedMo
     if chosen:
         local = serve(local, chosen, note)
     deploy(local, model, note)
+    if model is not None:
+        look_at_gate()
     return local, model
+
+
+def look_at_gate() -> None:
+    """Have the gate look now, not at its next minute: images that waited for the server that was started go on at once."""
+    connection = Connection(None)
+    connection.lambda_client.invoke(FunctionName=f"{connection.stack}-gate", InvocationType="Event", Payload=b"{}")
 
 
 def bring_down(*, delete_data: bool) -> list[str]:

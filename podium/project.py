@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -29,6 +30,7 @@ class LocalStack(BaseModel):
     management_port: int
     metrics_port: int
     archive: Path | None = None
+    parameters: dict[str, str] = {}  # of template.yaml, chosen with `podium deploy` to stay
 
     @property
     def endpoint_url(self) -> str:
@@ -39,6 +41,12 @@ class LocalStack(BaseModel):
     def model_server_url(self) -> str:
         """TorchServe's inference address."""
         return f"http://127.0.0.1:{self.inference_port}"
+
+    def with_parameters(self, chosen: Mapping[str, str]) -> LocalStack:
+        """The same stack with these parameters of the template kept; who serves which model is not for keeping."""
+        passing = {"ModelServerUrl", "ModelName", "ModelVersion"}
+        kept = {name: value for name, value in chosen.items() if name not in passing}
+        return self.model_copy(update={"parameters": {**self.parameters, **kept}})
 
     def save(self) -> None:
         """Write to the project's home, whole or not at all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import graphlib
+import json
 import re
 import tomllib
 import warnings
@@ -14,12 +15,13 @@ from typing import Any
 
 import boto3
 import pytest
+from pydantic import BaseModel
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
 from pipeline.at_once import IMAGES_AT_ONCE
 from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
-from pipeline.settings import Settings
+from pipeline.settings import BackfillSettings, FinishSettings, GateSettings, ReconcileSettings, Settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # cfn-lint's own imports warn
@@ -28,6 +30,13 @@ with warnings.catch_warnings():
 
 ROOT = Path(__file__).parents[1]
 Json = dict[str, Any]
+SETTINGS: dict[str, type[BaseModel]] = {
+    "ClassifyFunction": Settings,
+    "GateFunction": GateSettings,
+    "FinishFunction": FinishSettings,
+    "BackfillFunction": BackfillSettings,
+    "ReconcileFunction": ReconcileSettings,
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,13 @@ def template() -> Json:
 def translated(template: Json) -> Json:
     """The template as CloudFormation gets it."""
     plain: Json = ast.literal_eval(repr(copy.deepcopy(template)))  # without cfn-lint's node classes
-    plain["Resources"]["ClassifyFunction"]["Properties"]["CodeUri"] = "s3://bucket/key"  # as `sam deploy` puts it
+    for name, resource in plain["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # as `sam deploy` puts it
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            definition = ROOT / resource["Properties"].pop("DefinitionUri")
+            assert definition.exists(), name
+            resource["Properties"]["Definition"] = json.loads(definition.read_text())
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks for the partition
         iam = boto3.client("iam", region_name="us-east-1")  # never called: no managed policy is named
@@ -62,7 +77,9 @@ def statements(resources: Json) -> Iterator[Json]:
     """Every policy statement of the template, of roles and of resources."""
     for properties in (resource.get("Properties", {}) for resource in resources.values()):
         for policy in [properties, *properties.get("Policies", [])]:
-            yield from policy.get("PolicyDocument", {}).get("Statement", [])
+            for statement in policy.get("PolicyDocument", {}).get("Statement", []):
+                conditional = statement.get("Fn::If")  # [condition, the statement, no value]
+                yield conditional[1] if conditional else statement
 
 
 def server_properties() -> dict[str, str]:
@@ -72,8 +89,6 @@ def server_properties() -> dict[str, str]:
 
 def test_the_translated_template_is_valid_and_has_no_circular_dependency(translated: Json) -> None:
     """cfn-lint passes a cyclic SAM template; only the translated one shows the circle (trap 25)."""
-    import json
-
     assert lint(json.dumps(translated)) == []
     names = translated["Resources"].keys()
     graph = {name: set(_named(resource)) & names for name, resource in translated["Resources"].items()}
@@ -136,10 +151,29 @@ def test_one_prediction_may_time_out_within_the_functions_time(resources: Json) 
     assert int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"]) * 2 < function["Timeout"]
 
 
-def test_the_function_gets_the_settings_that_it_reads_and_no_others(resources: Json) -> None:
-    variables = resources["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
+@pytest.mark.parametrize("function", SETTINGS)
+def test_a_function_gets_the_settings_that_it_reads_and_no_others(resources: Json, function: str) -> None:
+    variables = resources[function]["Properties"]["Environment"]["Variables"]
     ours = {name for name in variables if not name.startswith("POWERTOOLS_")}
-    assert ours == {name.upper() for name in Settings.model_fields}
+    assert ours == {name.upper() for name in SETTINGS[function].model_fields}
+
+
+def test_every_function_is_one_whose_settings_are_known(resources: Json) -> None:
+    assert of_type(resources, "AWS::Serverless::Function").keys() == SETTINGS.keys()
+
+
+def test_the_function_buries_what_the_queue_would_not_hand_out_again(resources: Json) -> None:
+    variables = resources["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
+    redrive = resources["ImagesQueue"]["Properties"]["RedrivePolicy"]
+    assert int(variables["MAX_RECEIVES"]) == redrive["maxReceiveCount"]
+
+
+def test_every_function_has_a_role_and_a_log_group_of_its_own(resources: Json) -> None:
+    functions = of_type(resources, "AWS::Serverless::Function")
+    for name, properties in functions.items():
+        own = name.removesuffix("Function")
+        assert properties["Role"] == {"Fn::GetAtt": [f"{own}Role", "Arn"]}
+        assert properties["LoggingConfig"]["LogGroup"] == {"Ref": f"{own}Logs"}
 
 
 def test_every_image_of_an_invocation_has_a_thread_and_a_connection(resources: Json) -> None:
@@ -209,7 +243,8 @@ def test_dead_letters_raise_an_alarm(resources: Json) -> None:
 
 
 def test_reserved_concurrency_never_undercuts_the_pollers(resources: Json) -> None:
-    assert "ReservedConcurrentExecutions" not in resources["ClassifyFunction"]["Properties"]
+    for function in of_type(resources, "AWS::Serverless::Function").values():
+        assert "ReservedConcurrentExecutions" not in function
 
 
 def test_samconfig_names_only_parameters_that_the_template_has(template: Json) -> None:

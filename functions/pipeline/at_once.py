@@ -1,6 +1,6 @@
 """All images of one SQS batch at the same time, so that the model server's inference batch fills.
 
-messages -> read -> work, once for each distinct image -> what became of every image and every message
+messages -> read -> work, once for each distinct order -> what became of every image and every message
 
 Threads, and not Powertools' AsyncBatchProcessor: that one awaits its records without a deadline, and would run these
 blocking clients in asyncio's default pool, which has six threads on a Lambda.
@@ -9,12 +9,12 @@ blocking clients in asyncio's default pool, which has six threads on a Lambda.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
-from pipeline.contracts import Classification, ImageRef
+from pipeline.contracts import Classification, Order
 from pipeline.errors import MessageUnreadable
 from pipeline.queue import Message
 from pipeline.store import Stored
@@ -37,32 +37,38 @@ class OutOfTime(Exception):
 class Report:
     """What became of one SQS batch; messages by their id."""
 
-    images: Mapping[ImageRef, Finished | BaseException]
-    wanted: Mapping[str, tuple[ImageRef, ...]]
+    orders: Mapping[Order, Finished | BaseException]
+    wanted: Mapping[str, tuple[Order, ...]]
     unreadable: Mapping[str, str]
     broken: Mapping[str, BaseException]  # neither read nor buried
 
     def problems(self, message_id: str) -> tuple[BaseException, ...]:
         """Why the message must come again; empty when everything it asks for is done."""
-        outcomes = [self.images[image] for image in self.wanted.get(message_id, ())] + [self.broken.get(message_id)]
+        outcomes = [self.orders[order] for order in self.wanted.get(message_id, ())] + [self.broken.get(message_id)]
         return tuple(outcome for outcome in outcomes if isinstance(outcome, BaseException))
+
+
+def threads() -> Executor:
+    """Workers for one SQS batch."""
+    return ThreadPoolExecutor(IMAGES_AT_ONCE, thread_name_prefix="image")
 
 
 def work_at_once(
     messages: Sequence[Message],
     *,
-    read: Callable[[str], tuple[ImageRef, ...]],
-    work: Callable[[ImageRef], Finished],
+    read: Callable[[str], tuple[Order, ...]],
+    work: Callable[[Order], Finished],
     bury: Callable[[Message, str], None],
     time_left_s: Callable[[], float],
+    workers: Callable[[], Executor] = threads,
 ) -> Report:
     """Work on every image that the messages name, and bury the messages that are unreadable, until the time is over.
 
     Whatever goes wrong stays in the future it went wrong in: a bug, too, fails its own message and no other.
     What is not finished in time is reported as OutOfTime. It may still finish later: `work` must bear being repeated.
     """
-    pool = ThreadPoolExecutor(IMAGES_AT_ONCE, thread_name_prefix="image")
-    wanted: dict[str, tuple[ImageRef, ...]] = {}
+    pool = workers()
+    wanted: dict[str, tuple[Order, ...]] = {}
     unreadable: dict[str, str] = {}
     chores: dict[str, Future[Any]] = {}
     for message, reading in [(message, pool.submit(read, message.body)) for message in messages]:
@@ -74,19 +80,20 @@ def work_at_once(
                 chores[message.message_id] = pool.submit(bury, message, str(error))
             case _:
                 chores[message.message_id] = reading
-    images = {image: pool.submit(work, image) for image in dict.fromkeys(chain.from_iterable(wanted.values()))}
-    late = wait([*images.values(), *chores.values()], timeout=max(0.0, time_left_s())).not_done
+    orders = {order: pool.submit(work, order) for order in dict.fromkeys(chain.from_iterable(wanted.values()))}
+    done = {order: _outcome(working, time_left_s()) for order, working in orders.items()}
+    broken = {message_id: _outcome(chore, time_left_s()) for message_id, chore in chores.items()}
     pool.shutdown(wait=False, cancel_futures=True)
-    broken = {message_id: _outcome(chore, late) for message_id, chore in chores.items()}
     return Report(
-        images={image: _outcome(working, late) for image, working in images.items()},
+        orders=done,
         wanted=wanted,
         unreadable=unreadable,
         broken={message_id: outcome for message_id, outcome in broken.items() if outcome is not None},
     )
 
 
-def _outcome(future: Future[Any], late: set[Future[Any]]) -> Any:  # noqa: ANN401 (its result, or what it raised)
-    if future in late:
+def _outcome(future: Future[Any], wait_s: float) -> Any:  # noqa: ANN401 (its result, or what it raised)
+    try:
+        return future.exception(max(0.0, wait_s)) or future.result()
+    except TimeoutError:  # of this waiting: one that the work itself raised is returned above
         return OutOfTime("the invocation's time ended before this was done")
-    return future.exception() or future.result()

@@ -9,6 +9,7 @@ from pipeline.contracts import (
     Classification,
     ImageRef,
     ModelFacts,
+    Order,
     Prediction,
     Rejection,
     ServerAnswer,
@@ -17,13 +18,13 @@ from pipeline.contracts import (
 from pipeline.errors import ImageRejected
 
 Fetch = Callable[[ImageRef], bytes]
-Predict = Callable[[bytes, ImageRef], ServerAnswer]
+Predict = Callable[[bytes, Order], ServerAnswer]
 
 PODIUM_STEPS = 3
 
 
 def classify_image(
-    image: ImageRef,
+    order: Order,
     *,
     fetch: Fetch,
     predict: Predict,
@@ -31,7 +32,7 @@ def classify_image(
     now: datetime,
     clock_s: Callable[[], float],
 ) -> Classification:
-    """Classify one image at the time `now`; `expected` stands for the model where none was asked.
+    """Classify one image at the time `now`; the model that the order or else `expected` names stands where none was asked.
 
     A picture that no model can read is an answer (`rejected`), not a failure. Anything else that goes wrong
     propagates, and SQS delivers the message again.
@@ -39,23 +40,23 @@ def classify_image(
     laps_s = [clock_s()]
     outcome: ServerAnswer | ImageRejected
     try:
-        data = fetch(image)
+        data = fetch(order.image)
         laps_s.append(clock_s())
-        outcome = predict(data, image)
+        outcome = predict(data, order)
     except ImageRejected as rejected:
         outcome = rejected
     laps_s.append(clock_s())
     timings = Timings(fetch_ms=_ms(laps_s[1] - laps_s[0]), predict_ms=_ms(laps_s[-1] - laps_s[1]))
     if isinstance(outcome, ImageRejected):
-        return _rejected(image, outcome, expected, timings, now)
-    return _classified(image, outcome, timings, now)
+        return _rejected(order, outcome, order.model or expected, timings, now)
+    return _classified(order, outcome, timings, now)
 
 
-def _classified(image: ImageRef, answer: ServerAnswer, timings: Timings, now: datetime) -> Classification:
+def _classified(order: Order, answer: ServerAnswer, timings: Timings, now: datetime) -> Classification:
     best = enumerate(answer.predictions[:PODIUM_STEPS], start=1)
     return Classification(
-        image=image,
-        batch=image.batch,
+        image=order.image,
+        batch=order.batch,
         status="classified",
         predictions=tuple(Prediction(rank=rank, label=it.label, probability=it.probability) for rank, it in best),
         uncertain=answer.uncertain,
@@ -66,11 +67,11 @@ def _classified(image: ImageRef, answer: ServerAnswer, timings: Timings, now: da
 
 
 def _rejected(
-    image: ImageRef, rejected: ImageRejected, expected: ModelFacts, timings: Timings, now: datetime
+    order: Order, rejected: ImageRejected, expected: ModelFacts, timings: Timings, now: datetime
 ) -> Classification:
     return Classification(
-        image=image,
-        batch=image.batch,
+        image=order.image,
+        batch=order.batch,
         status="rejected",
         rejected=Rejection(code=rejected.code, reason=rejected.reason),
         model=rejected.model or expected,

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypedDict
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.at_once import Finished, Report, work_at_once
+from pipeline.at_once import Finished, Report, threads, work_at_once
 from pipeline.classification import classify_image
 from pipeline.connections import Connections, open_connections
-from pipeline.contracts import INCOMING_PREFIX, ImageRef, ServerAnswer
-from pipeline.errors import ModelUnavailable
-from pipeline.events import images_in
+from pipeline.contracts import INCOMING_PREFIX, Order, ServerAnswer
+from pipeline.errors import ModelUnavailable, describe
+from pipeline.events import orders_in
 from pipeline.images import fetch
 from pipeline.log import logger
 from pipeline.queue import Message, SqsBatch
@@ -47,56 +49,110 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Answer:
 
     Never raises for what is in a message: an exception makes Lambda retry the whole batch and slow its pollers down.
     """
-    return classify_messages(
-        SqsBatch.model_validate(event).messages, load_settings(), context.get_remaining_time_in_millis
-    )
+    messages, settings = SqsBatch.model_validate(event).messages, load_settings(Settings)
+    return classify_messages(messages, settings, open_connections(settings), context.get_remaining_time_in_millis)
 
 
-def classify_messages(messages: tuple[Message, ...], settings: Settings, remaining_ms: Callable[[], int]) -> Answer:
-    """Classify, store, report; messages whose model did not answer are postponed."""
-    connections = open_connections(settings)
+def utc_now() -> datetime:
+    """The time of day."""
+    return datetime.now(UTC)
+
+
+def classify_messages(
+    messages: tuple[Message, ...],
+    settings: Settings,
+    connections: Connections,
+    remaining_ms: Callable[[], int],
+    *,
+    workers: Callable[[], Executor] = threads,
+    now: Callable[[], datetime] = utc_now,
+    clock_s: Callable[[], float] = time.monotonic,
+) -> Answer:
+    """Classify, store, report; messages whose model did not answer are postponed, on their last receive buried."""
     connections.model.forget_idle_connections()
 
     def time_left_s() -> float:
         return remaining_ms() / 1000 - REPORTING_S
 
+    def bury_unreadable(message: Message, reason: str) -> None:
+        connections.queue.bury(message, "unreadable", reason)
+
     report = work_at_once(
         messages,
-        read=our_images_in,
-        work=partial(classify_and_store, connections=connections, settings=settings, time_left_s=time_left_s),
-        bury=connections.queue.bury,
+        read=our_orders_in,
+        work=partial(
+            classify_and_store,
+            connections=connections,
+            settings=settings,
+            time_left_s=time_left_s,
+            now=now,
+            clock_s=clock_s,
+        ),
+        bury=bury_unreadable,
         time_left_s=time_left_s,
+        workers=workers,
     )
-    connections.queue.postpone([message for message in messages if _waits_for_the_model(report, message)])
-    tell(report, settings.model)
-    failed = [message.message_id for message in messages if report.problems(message.message_id)]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    failed = [message for message in messages if report.problems(message.message_id)]
+    given_up = give_up(
+        [message for message in failed if message.receives >= settings.max_receives], report, connections
+    )
+    again = [message for message in failed if message.message_id not in given_up]
+    connections.queue.postpone([message for message in again if _waits_for_the_model(report, message)])
+    tell(report, settings.model, given_up)
+    return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in again]}
 
 
-def our_images_in(body: str) -> tuple[ImageRef, ...]:
-    """The images under the prefix that is ours; others mean that the bucket's notification lost its filter."""
-    images = images_in(body)
-    for image in images:
-        if not image.key.startswith(INCOMING_PREFIX):
-            logger.warning("image not ours", image=image.uri, reason=f"its key does not begin with {INCOMING_PREFIX}")
-    return tuple(image for image in images if image.key.startswith(INCOMING_PREFIX))
+def give_up(messages: list[Message], report: Report, connections: Connections) -> dict[str, str]:
+    """Bury messages after their last receive, with what went wrong; SQS would move them too, and not say why.
+
+    The ids of those that are in the dead-letter queue now, and the reasons; one that cannot be sent there is moved by SQS.
+    """
+    buried: dict[str, str] = {}
+    for message in messages:
+        problems = "; ".join(dict.fromkeys(describe(problem) for problem in report.problems(message.message_id)))
+        reason = f"tried {message.receives} times, at last: {problems}"
+        try:
+            connections.queue.bury(message, "given_up", reason)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("message not buried", message_id=message.message_id, reason=str(error))
+        else:
+            buried[message.message_id] = reason
+    return buried
+
+
+def our_orders_in(body: str) -> tuple[Order, ...]:
+    """The uploads under the prefix that is ours, and all that we asked for ourselves.
+
+    Other uploads mean that the bucket's notification lost its filter.
+    """
+    orders = orders_in(body)
+    ours = tuple(it for it in orders if it.sender != "upload" or it.image.key.startswith(INCOMING_PREFIX))
+    for order in set(orders) - set(ours):
+        logger.warning("image not ours", image=order.image.uri, reason=f"its key does not begin with {INCOMING_PREFIX}")
+    return ours
 
 
 def classify_and_store(
-    image: ImageRef, *, connections: Connections, settings: Settings, time_left_s: Callable[[], float]
+    order: Order,
+    *,
+    connections: Connections,
+    settings: Settings,
+    time_left_s: Callable[[], float],
+    now: Callable[[], datetime] = utc_now,
+    clock_s: Callable[[], float] = time.monotonic,
 ) -> Finished:
     """One image's whole way; doing it again ends in the same state."""
 
-    def predict(data: bytes, image: ImageRef) -> ServerAnswer:
-        return connections.model.predict(data, image, budget_s=time_left_s())
+    def predict(data: bytes, order: Order) -> ServerAnswer:
+        return connections.model.predict(data, order.image, model=order.model, budget_s=time_left_s())
 
     classification = classify_image(
-        image,
+        order,
         fetch=partial(fetch, s3=connections.s3, max_bytes=settings.max_image_bytes),
         predict=predict,
         expected=settings.model,
-        now=datetime.now(UTC),
-        clock_s=time.monotonic,
+        now=now(),
+        clock_s=clock_s,
     )
     return Finished(classification, connections.store.put(classification))
 

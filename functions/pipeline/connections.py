@@ -44,7 +44,13 @@ def open_connections(settings: Settings) -> Connections:
     s3 = boto3.client("s3", config=CLIENTS)
     return Connections(
         s3=s3,
-        store=Store(s3, boto3.client("dynamodb", config=CLIENTS), settings.results_bucket, settings.table_name),
+        store=Store(
+            s3,
+            boto3.client("dynamodb", config=CLIENTS),
+            settings.results_bucket,
+            settings.table_name,
+            settings.input_bucket,
+        ),
         queue=Queue(boto3.client("sqs", config=CLIENTS), settings.queue_url, settings.dlq_url),
         model=ModelClient(
             settings.model_server_url,

@@ -1,6 +1,6 @@
 """Every record that an image becomes, in the order it becomes them. No I/O.
 
-ImageRef -> (bytes) -> ServerAnswer -> Classification -> Row
+Order -> ImageRef -> (bytes) -> ServerAnswer -> Classification -> Row
 
 Unknown fields are ignored when a record is read: two deployments never roll in the same second.
 """
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 INCOMING_PREFIX = "incoming/"
 RESULTS_PREFIX = "results/"
+BATCHES_PREFIX = "batches/"  # of the results bucket: manifests, summaries, tables of whole batches
 SEQUENCER_WIDTH = 32  # hexadecimal digits; S3 sends 16 to 18 today and may send more
 KEY_LIMIT_BYTES = 1024  # S3's limit on a key, in UTF-8
 
@@ -29,6 +30,9 @@ RejectionCode = Literal[
     "too_many_pixels",
 ]
 Status = Literal["classified", "rejected"]
+# Why a message is a dead letter; one without a code was moved by SQS itself: the function died of it, or never ran.
+DeadLetterCode = Literal["unreadable", "given_up"]
+Sender = Literal["upload", "backfill", "reclassify", "reconcile"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
@@ -59,13 +63,16 @@ class ImageRef(Record):
         folder, slash, _ = self.key.removeprefix(INCOMING_PREFIX).partition("/")
         return folder if slash and folder else None
 
-    @property
-    def result_key(self) -> str:
-        """Where the JSON result lies in the results bucket: beside the image's own name, or by hash if that is too long."""
-        named = f"{RESULTS_PREFIX}{self.key}.json"
+    def result_key(self, input_bucket: str) -> str:
+        """Where the JSON lies in the results bucket: by the image's own name, or by hash if that is too long.
+
+        An image of another bucket than the input bucket has its bucket's name before it; keys of ours begin with `incoming/`.
+        """
+        own = self.bucket == input_bucket
+        named = f"{RESULTS_PREFIX}{self.key if own else f'from/{self.bucket}/{self.key}'}.json"
         if len(named.encode()) <= KEY_LIMIT_BYTES:
             return named
-        return f"{RESULTS_PREFIX}long-key/{hashlib.sha256(self.key.encode()).hexdigest()}.json"
+        return f"{RESULTS_PREFIX}long-key/{hashlib.sha256((self.key if own else self.uri).encode()).hexdigest()}.json"
 
     @property
     def ordinal(self) -> str:
@@ -84,6 +91,15 @@ class ModelFacts(Record):
     def ref(self) -> str:
         """`name@version`, the range key of the table."""
         return f"{self.name}@{self.version}"
+
+
+class Order(Record):
+    """What a message asks for: one image to classify, for whom, and by which model."""
+
+    image: ImageRef
+    sender: Sender = "upload"
+    batch: str | None = None
+    model: ModelFacts | None = None  # None: the configured one
 
 
 class LabelProbability(Record):
@@ -191,3 +207,61 @@ class Row(Record):
     result_version_id: str | None = None
     classified_at: datetime
     schema_version: Literal["1.0"] = SCHEMA_VERSION
+
+
+class ExpectedImage(Record):
+    """One image that a batch is complete with; its version or else its etag says which upload is meant."""
+
+    image: str
+    version_id: str | None = None
+    etag: str | None = None
+
+
+class ManifestPart(Record):
+    """A part of what a batch expects. Parts add up; where two name the same image, the later one counts."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    batch: str
+    images: tuple[ExpectedImage, ...]
+    created_at: datetime
+
+
+class BatchSummary(Record):
+    """A complete batch, in figures: `batches/NAME/summary.json` in the results bucket."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    batch: str
+    revision: str  # of its manifest: a batch that grew is complete a second time
+    total: Annotated[int, Field(ge=0)]
+    classified: Annotated[int, Field(ge=0)]
+    rejected: Annotated[int, Field(ge=0)]
+    uncertain: Annotated[int, Field(ge=0)]
+    labels: dict[str, int]  # how often each class was the most likely one
+    rejections: dict[RejectionCode, int]
+    models: dict[str, int]
+    first_classified_at: datetime | None
+    last_classified_at: datetime | None
+    results_key: str  # the table of all images, CSV
+
+
+class Tally(Record):
+    """What a part of a backfill met: every object is on the queue, or else counted by why it is not."""
+
+    listed: Annotated[int, Field(ge=0)] = 0
+    enqueued: Annotated[int, Field(ge=0)] = 0
+    already: Annotated[int, Field(ge=0)] = 0  # have a result of the same bytes under the same model
+    markers: Annotated[int, Field(ge=0)] = 0  # of folders
+    missing: Annotated[int, Field(ge=0)] = 0  # named by a manifest, and not there
+
+
+class Backfill(Tally):
+    """A backfill that ended, in figures: `batches/JOB/backfill.json` in the results bucket."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    job: str  # and the name of the batch
+    bucket: str
+    prefix: str | None = None  # either what was listed
+    manifest: str | None = None  # or the file that names the images
+    parts: Annotated[int, Field(ge=0)]  # of the batch's manifest
+    error: str | None = None  # why the machine stopped before its end
+    closed_at: datetime

@@ -25,3 +25,9 @@ class MessageUnreadable(Exception):
 
 class SettingsInvalid(Exception):
     """The deployment lacks a setting or has a wrong one: no message is touched until it is put right."""
+
+
+def describe(problem: BaseException) -> str:
+    """The problem in one line; an error of ours is a sentence already."""
+    own = isinstance(problem, (ModelUnavailable, MessageUnreadable, ImageRejected, SettingsInvalid))
+    return str(problem) if own else f"{type(problem).__name__}: {problem}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from pipeline.contracts import ImageRef, ServerAnswer, ServerRejection
+from pipeline.contracts import ImageRef, ModelFacts, ServerAnswer, ServerRejection
 from pipeline.errors import ImageRejected, ModelUnavailable
 
 CONNECT_TIMEOUT_S = 3.0
@@ -38,7 +39,8 @@ class ModelClient:
         connections: int,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        self.url = f"{server_url}/predictions/{model_name}"
+        self._predictions = f"{server_url}/predictions"
+        self.url = f"{self._predictions}/{model_name}"
         self._timeout_s = timeout_s
         self._pools = PoolManager(maxsize=connections)
         self._now_s = now_s  # of day: a monotonic clock may stand still while a Lambda is frozen
@@ -49,23 +51,27 @@ class ModelClient:
         if self._now_s() - self._last_used_s > KEEP_ALIVE_S:
             self._pools.clear()
 
-    def predict(self, data: bytes, image: ImageRef, *, budget_s: float) -> ServerAnswer:
+    def predict(
+        self, data: bytes, image: ImageRef, *, budget_s: float, model: ModelFacts | None = None
+    ) -> ServerAnswer:
         """The server's answer to the image `data`, within `budget_s` or the settings' time-out, the shorter.
 
+        `model` asks for that very version; without it, the server's default version of the configured model answers.
         ImageRejected when it says that the image is at fault; ModelUnavailable when it says anything else but an answer.
         """
-        response = self._post(data, budget_s=budget_s)
+        url = f"{self._predictions}/{quote(model.name)}/{quote(model.version)}" if model else self.url
+        response = self._post(url, data, budget_s=budget_s)
         if response.status == 200:
             answer = _read(ServerAnswer, response)
             if answer is None:
-                raise ModelUnavailable(f"{self.url} answered 200 with a body that is no answer: {_quoted(response)}")
+                raise ModelUnavailable(f"{url} answered 200 with a body that is no answer: {_quoted(response)}")
             return answer
         if 400 <= response.status < 500:
             self._raise_if_the_image_is_at_fault(response, image)
         question = _ASK_AT_THE_SERVER.get(response.status, "is it up, and is it not overloaded?")
-        raise ModelUnavailable(f"{self.url} answered {response.status}: {question} {_quoted(response)}")
+        raise ModelUnavailable(f"{url} answered {response.status}: {question} {_quoted(response)}")
 
-    def _post(self, data: bytes, *, budget_s: float) -> BaseHTTPResponse:
+    def _post(self, url: str, data: bytes, *, budget_s: float) -> BaseHTTPResponse:
         allowed_s = min(self._timeout_s, budget_s)
         if allowed_s <= 0:
             raise ModelUnavailable("no time was left to ask the model server")
@@ -73,11 +79,9 @@ class ModelClient:
         headers = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
         try:
             # SQS is the one layer that retries.
-            return self._pools.request("POST", self.url, body=data, headers=headers, timeout=timeout, retries=False)
+            return self._pools.request("POST", url, body=data, headers=headers, timeout=timeout, retries=False)
         except HTTPError as error:
-            raise ModelUnavailable(
-                f"{self.url} did not answer ({error}): is it up, and is its address right?"
-            ) from error
+            raise ModelUnavailable(f"{url} did not answer ({error}): is it up, and is its address right?") from error
         finally:
             self._last_used_s = self._now_s()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
-from pipeline.contracts import Record
+from pipeline.contracts import DeadLetterCode, Record
 from pipeline.log import logger
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FIRST_BACK_OFF_S = 10
 LONGEST_BACK_OFF_S = 360
+REASON_CHARACTERS = 1000
 
 
 class _Attributes(Record):
@@ -31,6 +32,11 @@ class Message(Record):
     receipt_handle: str = Field(alias="receiptHandle")
     body: str
     attributes: _Attributes
+
+    @property
+    def receives(self) -> int:
+        """How often the message was handed out, this time included."""
+        return self.attributes.receive_count
 
 
 class SqsBatch(Record):
@@ -63,7 +69,7 @@ class Queue:
         One request each: the emulator takes the batched request for an IAM action of its own, which AWS does not have.
         """
         for message in messages:
-            wait_s = backoff_s(message.attributes.receive_count, self.draw)
+            wait_s = backoff_s(message.receives, self.draw)
             try:
                 self.sqs.change_message_visibility(
                     QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=wait_s
@@ -71,13 +77,19 @@ class Queue:
             except (ClientError, BotoCoreError) as error:
                 logger.warning("message not postponed", message_id=message.message_id, reason=str(error))
 
-    def bury(self, message: Message, reason: str) -> None:
+    def bury(self, message: Message, code: DeadLetterCode, reason: str) -> None:
         """Send the message to the dead-letter queue, as it came, with the reason; the caller acknowledges the original."""
         self.sqs.send_message(
             QueueUrl=self.dlq_url,
             MessageBody=message.body,
             MessageAttributes={
-                "reason": {"DataType": "String", "StringValue": reason},
+                "code": {"DataType": "String", "StringValue": code},
+                "reason": {"DataType": "String", "StringValue": _attribute(reason)},
                 "source_message_id": {"DataType": "String", "StringValue": message.message_id},
             },
         )
+
+
+def _attribute(text: str) -> str:
+    """The text as SQS takes it in an attribute: not everything that Unicode has, and not without end."""
+    return "".join(character if character.isprintable() else " " for character in text[:REASON_CHARACTERS])

@@ -6,13 +6,13 @@ A dimension's every value is a metric that is paid for: never a label, never a k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.at_once import Finished, OutOfTime, Report
-from pipeline.contracts import Classification, ImageRef, ModelFacts
+from pipeline.contracts import Classification, ModelFacts, Order
 from pipeline.errors import ModelUnavailable
 from pipeline.log import logger
 
@@ -21,25 +21,29 @@ NAMESPACE = "Podium"
 metrics = Metrics(namespace=NAMESPACE)  # its service is the stack: POWERTOOLS_SERVICE_NAME
 
 
-def tell(report: Report, expected: ModelFacts) -> None:
-    """Log what became of every image and unreadable message, and count it; `expected` is the configured model."""
-    for image, outcome in report.images.items():
-        _log_image(image, outcome)
+def tell(report: Report, expected: ModelFacts, given_up: Mapping[str, str]) -> None:
+    """Log what became of every image and message, and count it; `expected` is the configured model."""
+    for order, outcome in report.orders.items():
+        _log_image(order, outcome)
     for message_id, reason in report.unreadable.items():
         logger.warning("message unreadable", message_id=message_id, reason=reason)
     for message_id, problem in report.broken.items():
         logger.error("message failed", message_id=message_id, exc_info=problem)
-    _count(report, expected)
+    for message_id, reason in given_up.items():
+        logger.error("message given up", message_id=message_id, reason=reason)
+    _count(report, expected, len(given_up))
 
 
-def _log_image(image: ImageRef, outcome: Finished | BaseException) -> None:
+def _log_image(order: Order, outcome: Finished | BaseException) -> None:
     match outcome:
         case Finished(classification, stored):
-            logger.info("image done", extra=_facts(classification) | {"stored": stored})
+            logger.info("image done", extra=_facts(classification) | {"stored": stored, "sender": order.sender})
         case ModelUnavailable() | OutOfTime():
-            logger.warning("image not done yet", image=image.uri, version_id=image.version_id, reason=str(outcome))
+            logger.warning(
+                "image not done yet", image=order.image.uri, version_id=order.image.version_id, reason=str(outcome)
+            )
         case BaseException():
-            logger.error("image failed", image=image.uri, version_id=image.version_id, exc_info=outcome)
+            logger.error("image failed", image=order.image.uri, version_id=order.image.version_id, exc_info=outcome)
 
 
 def _facts(done: Classification) -> dict[str, object]:
@@ -57,9 +61,9 @@ def _facts(done: Classification) -> dict[str, object]:
     }
 
 
-def _count(report: Report, expected: ModelFacts) -> None:
-    finished = [outcome for outcome in report.images.values() if isinstance(outcome, Finished)]
-    failed = [outcome for outcome in report.images.values() if isinstance(outcome, BaseException)]
+def _count(report: Report, expected: ModelFacts, given_up: int) -> None:
+    finished = [outcome for outcome in report.orders.values() if isinstance(outcome, Finished)]
+    failed = [outcome for outcome in report.orders.values() if isinstance(outcome, BaseException)]
     fresh = [outcome.classification for outcome in finished if outcome.stored == "stored"]
     classified = [result for result in fresh if result.status == "classified"]
     unavailable = [problem for problem in failed if isinstance(problem, ModelUnavailable)]
@@ -72,7 +76,11 @@ def _count(report: Report, expected: ModelFacts) -> None:
         "ImagesFailed": len(failed) - len(unavailable),
         "ModelUnavailable": len(unavailable),
         "MessagesUnreadable": len(report.unreadable),
-        "VersionMismatch": sum(outcome.classification.model.ref != expected.ref for outcome in finished),
+        "MessagesGivenUp": given_up,
+        "VersionMismatch": sum(
+            isinstance(outcome, Finished) and outcome.classification.model.ref != (order.model or expected).ref
+            for order, outcome in report.orders.items()
+        ),
     }
     for name, count in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)

@@ -9,13 +9,23 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline.contracts import Classification, Record, Row, ServerAnswer, ServerRejection
+from pipeline.contracts import (
+    BatchSummary,
+    Classification,
+    ManifestPart,
+    Record,
+    Row,
+    ServerAnswer,
+    ServerRejection,
+)
 
 PUBLISHED: dict[str, type[Record]] = {
     "classification": Classification,
     "server-answer": ServerAnswer,
     "server-rejection": ServerRejection,
     "row": Row,
+    "manifest-part": ManifestPart,
+    "batch-summary": BatchSummary,
 }
 
 

@@ -26,6 +26,7 @@ class Store:
     dynamodb: DynamoDBClient
     bucket: str
     table: str
+    input_bucket: str
 
     def put(self, classification: Classification) -> Stored:
         """Store the result; whatever fails on the way, doing it again ends in the same state."""
@@ -34,7 +35,7 @@ class Store:
 
     def put_result(self, classification: Classification) -> tuple[str, str | None]:
         """Write the JSON; its key and its version (None in a bucket without versioning)."""
-        key = classification.image.result_key
+        key = classification.image.result_key(self.input_bucket)
         document = classification.model_dump_json(indent=2) + "\n"
         answer = self.s3.put_object(Bucket=self.bucket, Key=key, Body=document.encode(), ContentType="application/json")
         return key, answer.get("VersionId")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,10 @@ from podium.errors import EXIT_UNFINISHED, EXIT_USAGE, ConsoleError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podium.batches import Progress, Upload
+    from podium.batches import Upload
     from podium.connection import Connection
     from podium.results import Wanted
+    from podium.watching import Progress
 
 Stack = Annotated[
     str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", show_default=False)
@@ -64,21 +66,9 @@ def watch(
     as_json: AsJson = False,
 ) -> None:
     """Watch a batch until every image is classified or rejected."""
-    from podium import present
     from podium.connection import Connection
 
-    last = show_progress(Connection(stack), batch, timeout)
-    if as_json:
-        present.print_json(
-            {
-                "batch": batch,
-                "total": last.total,
-                "classified": last.classified,
-                "rejected": last.rejected,
-                "waiting": 0,
-            }
-        )
-    present.notes.print(f"next: podium results {batch}")
+    tell_progress(Connection(stack), batch, timeout, as_json=as_json)
 
 
 def results(
@@ -117,38 +107,69 @@ def results(
 
 
 def upload_all(connection: Connection, uploads: Sequence[Upload]) -> None:
-    """Upload with a bar."""
+    """Upload one batch with a bar, and write down that this is what it expects."""
     from podium import batches
     from podium.progress import counting
 
     with counting() as count:
-        batches.upload(connection, uploads, lambda done: count("uploading", done, len(uploads)))
+        images = batches.upload(connection, uploads, lambda done: count("uploading", done, len(uploads)))
+    batches.expect(connection, uploads[0].batch, images, datetime.now(UTC))
 
 
 def show_progress(connection: Connection, batch: str, timeout_s: float | None) -> Progress:
     """Draw a batch's progress until it is finished; ConsoleError (exit code 3) when the time is up before."""
-    from podium import batches, present
+    last = follow(connection, batch, timeout_s)
+    check_finished(last, batch, timeout_s)
+    return last
+
+
+def tell_progress(connection: Connection, batch: str, timeout_s: float | None, *, as_json: bool) -> None:
+    """Draw a batch's progress, and say on stdout how far it is at the end, whether it is finished or not."""
+    from podium import present
+
+    last = follow(connection, batch, timeout_s)
+    if as_json:
+        present.print_json(
+            {
+                "batch": batch,
+                "total": last.total,
+                "classified": last.classified,
+                "rejected": last.rejected,
+                "waiting": last.waiting,
+                "rate_per_s": None if last.rate_per_s is None else round(last.rate_per_s, 1),
+                "seconds_left": last.seconds_left,
+            }
+        )
+    check_finished(last, batch, timeout_s)
+    present.notes.print(f"next: podium results {batch}")
+
+
+def follow(connection: Connection, batch: str, timeout_s: float | None) -> Progress:
+    """Draw a batch's progress until it is finished or the time is up; how far it is then."""
+    from podium import present
     from podium.progress import counting
+    from podium.watching import watch
 
     told = False
     with counting() as count:
-        for now in batches.watch(connection, batch, timeout_s=timeout_s):
+        for now in watch(connection, batch, timeout_s=timeout_s):
             if now.waiting and not told and _server_is_down(connection):
                 told = True
                 present.notes.print(
                     "  the model server does not answer: images wait in the queue, none is lost. `podium up` starts it."
                 )
-            note = f"{now.classified} classified, {now.rejected} rejected"
-            if now.waiting and now.in_flight + now.queued:
-                note += f"; queue: {now.queued} to do, {now.in_flight} taken"
-            count("classifying", now.total - now.waiting, now.total, note)
-    if now.waiting:
+            count("classifying", now.total - now.waiting, now.total, now.note)
+    return now
+
+
+def check_finished(last: Progress, batch: str, timeout_s: float | None) -> None:
+    """ConsoleError (exit code 3) when images still wait: the time was up."""
+    if last.waiting:
         raise ConsoleError(
-            f"{now.waiting} of {now.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "
+            f"{last.waiting} of {last.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "
             f"they stay in the queue. Go on with `podium watch {batch}`.",
             EXIT_UNFINISHED,
         )
-    return now
 
 
 def show_results(connection: Connection, batch: str, form: Format, *, truth: bool = False) -> None:

@@ -69,6 +69,7 @@ def status(stack: Stack = None, as_json: AsJson = False) -> None:
         table.add_row(name.replace("_", " "), str(value))
     for name, url in (("images waiting", facts.queue_url), ("dead letters", facts.dlq_url)):
         table.add_row(name, str(_messages(connection, url)))
+    table.add_row("gate", _gate(connection))
     if connection.local:
         answers = local.model_server_answers(facts.model_server_url)
         table.add_row("model server", "answers" if answers else "does not answer; start it with `podium up`")
@@ -90,8 +91,11 @@ def deploy(
     if stack is None:
         with waiting("deploying") as note:
             started = local.start_emulator(note)
-            chosen.setdefault("ModelServerUrl", model_server_url or started.model_server_url)
-            deployment.deploy_locally(started, chosen, note)
+            if model_server_url is not None:
+                chosen["ModelServerUrl"] = model_server_url
+            started = started.with_parameters(chosen)
+            started.save()
+            local.deploy(started, local.served_model(started), note, chosen)
         present.notes.print(f"deployed to {started.endpoint_url}\nnext: podium status")
         return
     if model_server_url is None:
@@ -139,6 +143,14 @@ def _messages(connection: Connection, queue_url: str) -> int:
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
     return sum(int(count) for count in counts.values())
+
+
+def _gate(connection: Connection) -> str:
+    """Whether images go to the model server; the gate function decides it by the server's health."""
+    state = connection.lambda_client.get_event_source_mapping(UUID=connection.facts.mapping)["State"]
+    if state == "Disabled":
+        return "closed: images wait until the model server answers; then it opens by itself"
+    return "open" if state == "Enabled" else f"{state.lower()}"
 
 
 def register(app: typer.Typer) -> None:

@@ -54,7 +54,7 @@ class Aws:
         return image_ref(
             bucket=bucket,
             key=key,
-            version_id=answer["VersionId"],
+            version_id=answer.get("VersionId"),
             etag=answer["ETag"].strip('"'),
             size_bytes=len(data),
             sequencer=f"{next(self.sequencers):018X}",
@@ -129,6 +129,7 @@ def model_server() -> Iterator[ModelServer]:
 def settings(aws: Aws, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """The settings of a function that is deployed beside these resources; in the environment, too."""
     environment = {
+        "INPUT_BUCKET": INPUT,
         "RESULTS_BUCKET": RESULTS,
         "TABLE_NAME": TABLE,
         "QUEUE_URL": aws.queue_url,
@@ -137,12 +138,13 @@ def settings(aws: Aws, model_server: ModelServer, monkeypatch: pytest.MonkeyPatc
         "MODEL_NAME": "balls",
         "MODEL_VERSION": "1.0",
         "MAX_IMAGE_BYTES": "10485760",
+        "MAX_RECEIVES": "10",
         "PREDICT_TIMEOUT_S": "20",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     load_settings.cache_clear()
-    yield load_settings()
+    yield load_settings(Settings)
     load_settings.cache_clear()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from pipeline.classification import classify_image
-from pipeline.contracts import Classification, ImageRef, LabelProbability, ModelFacts, ServerAnswer
+from pipeline.contracts import Classification, ImageRef, LabelProbability, ModelFacts, Order, ServerAnswer
 from pipeline.queue import Message
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +43,11 @@ def image_ref(**changes: object) -> ImageRef:
     return ImageRef.model_validate(ordinary | changes)
 
 
+def order(image: ImageRef | None = None, **changes: object) -> Order:
+    asked = image or image_ref()
+    return Order.model_validate({"image": asked, "batch": asked.batch} | changes)
+
+
 def server_answer(**changes: object) -> ServerAnswer:
     ordinary = {
         "model": ANSWERED,
@@ -58,7 +63,7 @@ def server_answer(**changes: object) -> ServerAnswer:
 
 def classification(image: ImageRef | None = None, answer: ServerAnswer | None = None) -> Classification:
     return classify_image(
-        image or image_ref(),
+        order(image),
         fetch=lambda _: JPEG,
         predict=lambda _, __: answer or server_answer(),
         expected=EXPECTED,

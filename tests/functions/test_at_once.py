@@ -7,19 +7,19 @@ from collections.abc import Callable
 from threading import Barrier, Event
 
 from pipeline.at_once import IMAGES_AT_ONCE, Finished, OutOfTime, Report, work_at_once
-from pipeline.contracts import ImageRef
+from pipeline.contracts import Order
 from pipeline.errors import MessageUnreadable, ModelUnavailable
 from pipeline.queue import Message
-from tests.functions.factories import classification, image_ref, message
+from tests.functions.factories import classification, image_ref, message, order
 
 
-def finish(image: ImageRef) -> Finished:
-    return Finished(classification(image), "stored")
+def finish(order: Order) -> Finished:
+    return Finished(classification(order.image), "stored")
 
 
-def images_named(body: str) -> tuple[ImageRef, ...]:
+def images_named(body: str) -> tuple[Order, ...]:
     """A message of these tests is the keys of its images."""
-    return tuple(image_ref(key=key) for key in body.split())
+    return tuple(order(image_ref(key=key)) for key in body.split())
 
 
 def bury_nothing(buried: Message, _: str) -> None:
@@ -28,8 +28,8 @@ def bury_nothing(buried: Message, _: str) -> None:
 
 def work_on(
     *bodies: str,
-    read: Callable[[str], tuple[ImageRef, ...]] = images_named,
-    work: Callable[[ImageRef], Finished] = finish,
+    read: Callable[[str], tuple[Order, ...]] = images_named,
+    work: Callable[[Order], Finished] = finish,
     bury: Callable[[Message, str], None] = bury_nothing,
     time_left_s: float = 30,
 ) -> Report:
@@ -44,22 +44,22 @@ def failed(report: Report, count: int) -> list[str]:
 def test_all_images_of_all_messages_are_under_way_together() -> None:
     everybody = Barrier(20)
 
-    def work(image: ImageRef) -> Finished:
+    def work(order: Order) -> Finished:
         everybody.wait(10)
-        return finish(image)
+        return finish(order)
 
     report = work_on(*[f"a{n} b{n}" for n in range(10)], work=work)
     assert failed(report, 10) == []
-    assert len(report.images) == 20
+    assert len(report.orders) == 20
 
 
 def test_an_image_named_twice_is_worked_on_once() -> None:
     """Trap 7."""
     worked: Counter[str] = Counter()
 
-    def work(image: ImageRef) -> Finished:
-        worked[image.key] += 1
-        return finish(image)
+    def work(order: Order) -> Finished:
+        worked[order.image.key] += 1
+        return finish(order)
 
     assert failed(work_on("a a b", "a", work=work), 2) == []
     assert worked == {"a": 1, "b": 1}
@@ -68,23 +68,23 @@ def test_an_image_named_twice_is_worked_on_once() -> None:
 def test_a_message_fails_when_any_of_its_images_did_and_its_neighbours_do_not() -> None:
     """Trap 6."""
 
-    def work(image: ImageRef) -> Finished:
-        if image.key == "bad":
+    def work(order: Order) -> Finished:
+        if order.image.key == "bad":
             raise ModelUnavailable("503")
-        return finish(image)
+        return finish(order)
 
     report = work_on("a bad c", "d", "bad", work=work)
     assert failed(report, 3) == ["m0", "m2"]
-    assert isinstance(report.images[image_ref(key="c")], Finished)
+    assert isinstance(report.orders[order(image_ref(key="c"))], Finished)
 
 
 def test_a_bug_fails_its_own_message_alone() -> None:
-    def work(image: ImageRef) -> Finished:
-        if image.key == "c":
-            raise KeyError(image.key)
-        return finish(image)
+    def work(order: Order) -> Finished:
+        if order.image.key == "c":
+            raise KeyError(order.image.key)
+        return finish(order)
 
-    def read(body: str) -> tuple[ImageRef, ...]:
+    def read(body: str) -> tuple[Order, ...]:
         return images_named(body) if body != "m1" else images_named(str(1 / 0))
 
     report = work_on("a", "m1", "c", read=read, work=work)
@@ -93,7 +93,7 @@ def test_a_bug_fails_its_own_message_alone() -> None:
     assert isinstance(report.problems("m2")[0], KeyError)
 
 
-def unreadable(body: str) -> tuple[ImageRef, ...]:
+def unreadable(body: str) -> tuple[Order, ...]:
     raise MessageUnreadable(f"{body} is no event")
 
 
@@ -119,12 +119,12 @@ def test_what_is_not_finished_in_time_is_reported_and_what_is_finished_counts() 
     """Trap 10. The slow image waits for the end of the test, not for a number of seconds."""
     over, quick_is_done = Event(), Event()
 
-    def work(image: ImageRef) -> Finished:
-        if image.key == "slow":
+    def work(order: Order) -> Finished:
+        if order.image.key == "slow":
             over.wait(10)
         else:
             quick_is_done.set()
-        return finish(image)
+        return finish(order)
 
     def time_left_s() -> float:
         assert quick_is_done.wait(10)
@@ -141,9 +141,9 @@ def test_images_that_never_began_are_reported_too() -> None:
     """Trap 10: more images than threads, and no time at all."""
     over, names = Event(), [f"i{n}" for n in range(IMAGES_AT_ONCE + 5)]
 
-    def work(image: ImageRef) -> Finished:
+    def work(order: Order) -> Finished:
         over.wait(10)
-        return finish(image)
+        return finish(order)
 
     report = work_on(*names, work=work, time_left_s=-3)
     over.set()

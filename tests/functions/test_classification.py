@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from pipeline.classification import classify_image
-from pipeline.contracts import Classification, ImageRef, LabelProbability, ServerAnswer
+from pipeline.contracts import Classification, ImageRef, LabelProbability, Order, ServerAnswer
 from pipeline.errors import ImageRejected, ModelUnavailable
 from tests.functions.factories import (
     ANSWERED,
@@ -17,7 +17,7 @@ from tests.functions.factories import (
     JPEG,
     NOON,
     classification,
-    image_ref,
+    order,
     server_answer,
 )
 
@@ -31,11 +31,11 @@ def raising(error: Exception) -> Callable[..., NoReturn]:
 
 def classify(
     fetch: Callable[[ImageRef], bytes] = lambda _: JPEG,
-    predict: Callable[[bytes, ImageRef], ServerAnswer] = lambda _, __: server_answer(),
+    predict: Callable[[bytes, Order], ServerAnswer] = lambda _, __: server_answer(),
 ) -> Classification:
     ticks = count()
     return classify_image(
-        image_ref(), fetch=fetch, predict=predict, expected=EXPECTED, now=NOON, clock_s=lambda: float(next(ticks))
+        order(), fetch=fetch, predict=predict, expected=EXPECTED, now=NOON, clock_s=lambda: float(next(ticks))
     )
 
 

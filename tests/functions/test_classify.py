@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from pipeline.classify import Answer, classify_and_store, lambda_handler
 from pipeline.connections import Connections
-from pipeline.contracts import ImageRef
+from pipeline.contracts import ImageRef, Order
 from pipeline.settings import Settings
 from tests.functions.conftest import INPUT, RESULTS, Aws
 from tests.functions.factories import ANSWERED, JPEG, body_about, event, server_answer, sqs_event
@@ -146,7 +146,9 @@ def test_the_same_upload_in_two_functions_at_once_is_one_row(
     image = aws.upload("incoming/monday/ball.jpg")
 
     def classify(image: ImageRef) -> None:
-        classify_and_store(image, connections=connections, settings=settings, time_left_s=lambda: 30.0)
+        classify_and_store(
+            Order(image=image, batch=image.batch), connections=connections, settings=settings, time_left_s=lambda: 30.0
+        )
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(classify, [image, image]))

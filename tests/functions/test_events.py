@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contracts import ImageRef
 from pipeline.errors import MessageUnreadable
-from pipeline.events import images_in
+from pipeline.events import orders_in
 from tests.functions.factories import ROOT, body_of, event, image_ref, s3_record
 
 BALL = "s3://podium-input-000000000000-us-east-1/incoming/monday/ball.jpg"
+
+
+def images_in(body: str) -> tuple[ImageRef, ...]:
+    return tuple(order.image for order in orders_in(body))
 
 
 @pytest.mark.parametrize(

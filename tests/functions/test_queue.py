@@ -81,8 +81,10 @@ def test_nothing_to_postpone_is_no_request() -> None:
 
 
 def test_a_buried_message_keeps_its_body_and_says_why(aws: Aws) -> None:
-    Queue(aws.sqs, aws.queue_url, aws.dlq_url).bury(message("Hello from SQS!", "m7"), "the message is not JSON")
+    Queue(aws.sqs, aws.queue_url, aws.dlq_url).bury(
+        message("Hello from SQS!", "m7"), "unreadable", "the message is not JSON"
+    )
     [dead] = aws.dead_letters()
     assert dead["Body"] == "Hello from SQS!"
     told = {name: attribute["StringValue"] for name, attribute in dead["MessageAttributes"].items()}
-    assert told == {"reason": "the message is not JSON", "source_message_id": "m7"}
+    assert told == {"code": "unreadable", "reason": "the message is not JSON", "source_message_id": "m7"}

@@ -17,7 +17,7 @@ from pipeline.contracts import Classification
 from pipeline.rows import row_of
 from pipeline.schemas import PUBLISHED, schema_of
 from pipeline.store import Store
-from tests.functions.conftest import RESULTS, TABLE, Aws
+from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws
 from tests.functions.factories import ROOT, classification, image_ref, server_answer
 
 FUNCTIONS = ROOT / "functions"
@@ -116,7 +116,7 @@ def ask(aws: Aws, words: list[str]) -> list[str]:
 
 
 def test_the_three_documented_queries_answer(aws: Aws) -> None:
-    store = Store(aws.s3, aws.dynamodb, RESULTS, TABLE)
+    store = Store(aws.s3, aws.dynamodb, RESULTS, TABLE, INPUT)
     for name, probability, uncertain in (
         ("a.jpg", 0.7, None),
         ("b.jpg", 0.99, None),
@@ -126,7 +126,7 @@ def test_the_three_documented_queries_answer(aws: Aws) -> None:
         result: Classification = classification(
             image_ref(key=f"incoming/monday/{name}"), server_answer(predictions=[best], uncertain=uncertain)
         )
-        store.put_row(row_of(result, result.image.result_key, None))
+        store.put_row(row_of(result, result.image.result_key(INPUT), None))
     by_label, by_batch, to_review = documented_queries()
     assert ask(aws, by_label) == ["b.jpg", "a.jpg"]
     assert ask(aws, by_batch) == ["a.jpg", "b.jpg", "c.jpg"]

@@ -17,8 +17,9 @@ from pipeline.contracts import (
 )
 from pipeline.errors import ImageRejected
 from pipeline.rows import record_of, row_of
-from tests.functions.factories import EXPECTED, JPEG, NOON, classification, image_ref, server_answer
+from tests.functions.factories import EXPECTED, JPEG, NOON, classification, image_ref, order, server_answer
 
+INPUT = image_ref().bucket
 PROBABILITIES = st.floats(min_value=0, max_value=1)
 
 
@@ -32,7 +33,7 @@ def rejected_row() -> dict[str, object]:
         raise ImageRejected("empty", "The file is empty (0 bytes): upload it again.")
 
     result = classify_image(
-        image_ref(),
+        order(),
         fetch=fetch,
         predict=lambda _, __: server_answer(),
         expected=EXPECTED,
@@ -122,7 +123,7 @@ def test_two_buckets_may_hold_the_same_key() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1100))
 def test_a_result_lies_where_no_upload_is_watched_and_fits_into_a_key(name: str) -> None:
     """Trap 16: a result that fell under incoming/ would classify itself."""
-    key = image_ref(key=f"{INCOMING_PREFIX}{name}").result_key
+    key = image_ref(key=f"{INCOMING_PREFIX}{name}").result_key(INPUT)
     assert key.startswith(RESULTS_PREFIX)
     assert not key.startswith(INCOMING_PREFIX)
     assert len(key.encode()) <= KEY_LIMIT_BYTES
@@ -130,7 +131,7 @@ def test_a_result_lies_where_no_upload_is_watched_and_fits_into_a_key(name: str)
 
 def test_the_longest_name_keeps_its_batch_and_gets_a_result_of_its_own() -> None:
     longest = image_ref(key="incoming/monday/" + "x" * (KEY_LIMIT_BYTES - 16))
-    row = row_of(classification(longest), longest.result_key, None)
+    row = row_of(classification(longest), longest.result_key(INPUT), None)
     assert row["batch"] == "monday"
     assert row["image"] == longest.uri
-    assert row["result_key"] != image_ref(key=longest.key[:-1] + "y").result_key
+    assert row["result_key"] != image_ref(key=longest.key[:-1] + "y").result_key(INPUT)

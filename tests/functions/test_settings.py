@@ -9,6 +9,7 @@ from pipeline.settings import Settings, settings_from
 from tests.functions.factories import ROOT
 
 COMPLETE = {
+    "INPUT_BUCKET": "podium-input",
     "RESULTS_BUCKET": "podium-results",
     "TABLE_NAME": "podium-results",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/podium-images",
@@ -17,12 +18,13 @@ COMPLETE = {
     "MODEL_NAME": "balls",
     "MODEL_VERSION": "1.0",
     "MAX_IMAGE_BYTES": "10485760",
+    "MAX_RECEIVES": "10",
     "PREDICT_TIMEOUT_S": "20",
 }
 
 
 def test_a_complete_environment_becomes_typed_settings() -> None:
-    settings = settings_from(COMPLETE | {"PATH": "/usr/bin"})
+    settings = settings_from(COMPLETE | {"PATH": "/usr/bin"}, Settings)
     assert settings.max_image_bytes == 10_485_760
     assert settings.predict_timeout_s == 20.0
     assert settings.model.ref == "balls@1.0"
@@ -31,7 +33,7 @@ def test_a_complete_environment_becomes_typed_settings() -> None:
 @pytest.mark.parametrize("variable", COMPLETE)
 def test_a_missing_variable_is_named_with_what_it_must_be(variable: str) -> None:
     with pytest.raises(SettingsInvalid, match=rf"^{variable} is missing: it must be .+\.$"):
-        settings_from({name: value for name, value in COMPLETE.items() if name != variable})
+        settings_from({name: value for name, value in COMPLETE.items() if name != variable}, Settings)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +52,13 @@ def test_a_missing_variable_is_named_with_what_it_must_be(variable: str) -> None
 )
 def test_a_wrong_variable_is_named_with_its_value_and_what_it_must_be(variable: str, wrong: str) -> None:
     with pytest.raises(SettingsInvalid) as error:
-        settings_from(COMPLETE | {variable: wrong})
+        settings_from(COMPLETE | {variable: wrong}, Settings)
     assert str(error.value).startswith(f"{variable} is {wrong!r}: it must be ")
 
 
 def test_all_wrong_variables_are_named_at_once() -> None:
     with pytest.raises(SettingsInvalid, match=r"RESULTS_BUCKET is missing.*MODEL_NAME is missing"):
-        settings_from({n: v for n, v in COMPLETE.items() if n not in {"RESULTS_BUCKET", "MODEL_NAME"}})
+        settings_from({n: v for n, v in COMPLETE.items() if n not in {"RESULTS_BUCKET", "MODEL_NAME"}}, Settings)
 
 
 def test_no_setting_has_a_default() -> None:

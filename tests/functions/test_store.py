@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from pipeline.contracts import SEQUENCER_WIDTH, Classification, LabelProbability
 from pipeline.rows import row_of
 from pipeline.store import Store
-from tests.functions.conftest import RESULTS, TABLE, Aws
+from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws
 from tests.functions.factories import classification, image_ref, server_answer
 
 
 @pytest.fixture
 def store(aws: Aws) -> Store:
-    return Store(aws.s3, aws.dynamodb, RESULTS, TABLE)
+    return Store(aws.s3, aws.dynamodb, RESULTS, TABLE, INPUT)
 
 
 def test_a_result_is_json_that_a_person_reads_and_a_program_reads_back(aws: Aws, store: Store) -> None:

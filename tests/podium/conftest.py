@@ -33,14 +33,37 @@ def connection(aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> I
         s3.create_bucket(Bucket=INPUT)
         s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})
         sqs = boto3.client("sqs")
+        s3.create_bucket(Bucket="podium-results")
+        s3.put_bucket_versioning(Bucket="podium-results", VersioningConfiguration={"Status": "Enabled"})
         queue_url = sqs.create_queue(QueueName="podium-images")["QueueUrl"]
+        dlq_url = sqs.create_queue(QueueName="podium-images-dlq")["QueueUrl"]
+        table = _table()
+        dynamodb = boto3.client("dynamodb")
+        dynamodb.create_table(
+            TableName="podium-ledger",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
         facts = StackFacts(
             stack="podium", region="us-east-1", endpoint_url=None, ca_bundle=None, input_bucket=INPUT,
-            results_bucket="podium-results", table="podium-results", queue_url=queue_url, dlq_url=queue_url + "-dlq",
+            results_bucket="podium-results", table="podium-results", queue_url=queue_url, dlq_url=dlq_url, mapping="mapping", ledger="podium-ledger",
+            backfill_machine="arn:aws:states:us-east-1:123456789012:stateMachine:podium-backfill",
             function="podium-classify", model_server_url="http://127.0.0.1:8080", model="balls@1.0",
         )  # fmt: skip
+        clients = {name: boto3.client(name) for name in ("cloudformation", "stepfunctions")}
         yield cast(
-            Connection, SimpleNamespace(facts=facts, s3=s3, sqs=sqs, table=_table(), local=False, stack="podium")
+            Connection,
+            SimpleNamespace(
+                facts=facts,
+                s3=s3,
+                sqs=sqs,
+                table=table,
+                dynamodb_client=dynamodb,
+                local=False,
+                stack="podium",
+                **clients,
+            ),
         )
 
 
@@ -96,4 +119,4 @@ def put_row(
         timings=Timings(fetch_ms=1, predict_ms=2),
         classified_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    connection.table.put_item(Item=row_of(classification, image.result_key, "r1"))
+    connection.table.put_item(Item=row_of(classification, image.result_key(INPUT), "r1"))

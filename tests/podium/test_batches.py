@@ -1,17 +1,24 @@
-"""A batch from a person's side: what is uploaded, and when it is finished."""
+"""A batch from a person's side: what is uploaded, and what the batch expects then."""
 
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from pipeline.contracts import ExpectedImage
+from pipeline.ledger import Entry, Ledger
+from pipeline.manifests import expected_images, part_keys, read_parts, revision_of
 from podium import batches
+from podium.commands.batch import upload_all
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
-from tests.podium.conftest import INPUT, put_row
+from tests.podium.conftest import INPUT
+
+RESULTS = "podium-results"
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
@@ -73,39 +80,81 @@ def test_a_file_that_vanishes_is_named(connection: Connection, tmp_path: Path) -
         batches.upload(connection, uploads, lambda _: None)
 
 
-def drop(connection: Connection, key: str) -> str:
-    return connection.s3.put_object(Bucket=INPUT, Key=key, Body=b"x")["VersionId"]
-
-
-def test_a_batch_is_finished_when_every_image_has_a_verdict(connection: Connection) -> None:
-    for number in range(3):
-        version = drop(connection, f"incoming/monday/{number}.jpg")
-        label = "baseball" if number else None
-        put_row(connection, f"incoming/monday/{number}.jpg", label=label, version_id=version)
-    (last,) = batches.watch(connection, "monday", timeout_s=None)
-    assert (last.total, last.classified, last.rejected, last.waiting) == (3, 2, 1, 0)
-
-
-def test_an_overwritten_image_waits_until_its_new_version_has_a_verdict(connection: Connection) -> None:
-    old = drop(connection, "incoming/monday/a.jpg")
-    put_row(connection, "incoming/monday/a.jpg", version_id=old)
-    drop(connection, "incoming/monday/a.jpg")
-    *_, last = batches.watch(connection, "monday", timeout_s=0.5)
-    assert last.waiting == 1
-
-
 def test_a_batch_whose_name_begins_alike_is_another_batch(connection: Connection) -> None:
-    drop(connection, "incoming/monday/a.jpg")
-    drop(connection, "incoming/monday-2/a.jpg")
+    for batch in ("monday", "monday-2"):
+        connection.s3.put_object(Bucket=INPUT, Key=f"incoming/{batch}/a.jpg", Body=b"x")
     assert list(batches.latest_versions(connection, "monday")) == [f"s3://{INPUT}/incoming/monday/a.jpg"]
 
 
-def test_an_empty_batch_says_how_to_fill_it(connection: Connection) -> None:
-    with pytest.raises(ConsoleError, match="podium drop PATH --batch tuesday"):
-        next(batches.watch(connection, "tuesday", timeout_s=None))
+def drop(connection: Connection, folder: Path, now: datetime = NOON, batch: str = "monday") -> list[ExpectedImage]:
+    """What `podium drop` does."""
+    uploads = batches.plan_uploads([folder], batch)
+    images = batches.upload(connection, uploads, lambda _: None)
+    batches.expect(connection, uploads[0].batch, images, now)
+    return images
 
 
-@given(total=st.integers(0, 50), classified=st.integers(0, 50), rejected=st.integers(0, 50))
-def test_what_waits_is_what_has_no_verdict(total: int, classified: int, rejected: int) -> None:
-    now = batches.Progress(total + classified + rejected, classified, rejected, queued=0, in_flight=0)
-    assert now.waiting == total
+def entry(connection: Connection) -> Entry:
+    found = Ledger(connection.dynamodb_client, connection.facts.ledger).read("monday")
+    assert found is not None
+    return found
+
+
+def keys_of(connection: Connection) -> list[str]:
+    return part_keys(connection.s3, RESULTS, "monday")
+
+
+def test_a_drop_writes_down_which_versions_it_made(connection: Connection, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "a.jpg", "été/b.jpg")
+    images = drop(connection, folder)
+    assert {it.image: it.version_id for it in images} == batches.latest_versions(connection, "monday")
+    [part] = read_parts(connection.s3, RESULTS, keys_of(connection))
+    assert (part.batch, part.images, part.created_at) == ("monday", tuple(images), NOON)
+    assert {it.etag for it in images} == {hashlib.md5(b"x").hexdigest()}
+
+
+def test_what_is_uploaded_meanwhile_is_not_what_the_drop_made(connection: Connection, tmp_path: Path) -> None:
+    uploads = batches.plan_uploads([folder_of(tmp_path, "a.jpg")], "monday")
+
+    others = [b"another's"]
+
+    def overwrite(**_: object) -> None:
+        if others:
+            connection.s3.put_object(Bucket=INPUT, Key=uploads[0].key, Body=others.pop())
+
+    connection.s3.meta.events.register("after-call.s3.PutObject", overwrite)
+    [image] = batches.upload(connection, uploads, lambda _: None)
+    assert others == []
+    made = connection.s3.get_object(Bucket=INPUT, Key=uploads[0].key, VersionId=str(image.version_id))
+    assert made["Body"].read() == b"x"
+
+
+def test_a_drop_opens_the_batch_with_all_its_images(connection: Connection, tmp_path: Path) -> None:
+    drop(connection, folder_of(tmp_path, "a.jpg", "b.jpg"))
+    assert (entry(connection).expected, entry(connection).revision) == (2, revision_of(keys_of(connection)))
+
+
+def test_a_second_drop_adds_to_the_batch_and_counts_no_image_twice(connection: Connection, tmp_path: Path) -> None:
+    drop(connection, folder_of(tmp_path, "a.jpg", "b.jpg"))
+    before = entry(connection)
+    [b, c] = drop(connection, folder_of(tmp_path / "2", "b.jpg", "c.jpg"), NOON + timedelta(minutes=1))
+    after = entry(connection)
+    assert (after.expected, after.revision != before.revision) == (3, True)
+    expected = expected_images(read_parts(connection.s3, RESULTS, keys_of(connection)))
+    assert (expected[b.image], expected[c.image]) == (b, c)
+
+
+def test_a_large_drop_is_written_in_parts(connection: Connection) -> None:
+    images = [ExpectedImage(image=f"s3://{INPUT}/incoming/monday/{n}", version_id="v") for n in range(10_001)]
+    assert batches.expect(connection, "monday", images, NOON) == 10_001
+    parts = read_parts(connection.s3, RESULTS, keys_of(connection))
+    assert sorted(len(part.images) for part in parts) == [1, 10_000]
+
+
+def test_an_upload_that_fails_expects_nothing(connection: Connection, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "a.jpg", "b.jpg")
+    uploads = batches.plan_uploads([folder], "monday")
+    (folder / "b.jpg").unlink()
+    with pytest.raises(ConsoleError, match=r"b\.jpg was not uploaded"):
+        upload_all(connection, uploads)
+    assert keys_of(connection) == []

@@ -47,6 +47,10 @@ WRONG = [
     (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
     (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
     (["up", "--archive", "no.mar"], 1, "podium package RUN"),
+    (["redrive"], 1, "podium up"),
+    (["reclassify", "--model", "balls", "--batch", "monday"], 2, "NAME@VERSION"),
+    (["reclassify", "--model", "balls@2.0"], 2, "which images?"),
+    (["backfill", "s3://archive/photos"], 1, "podium up"),
 ]
 # The console once for every line of arguments, in one process: starting Python ten times would take longer than all of it.
 EACH = """

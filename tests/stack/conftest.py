@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.stack.aws import Root
+
 ROOT = Path(__file__).parents[2]
 PODIUM = Path(sys.executable).parent / "podium"
 
@@ -77,7 +79,13 @@ def free_ports(count: int) -> Sequence[int]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """Everything running, the demo's batch classified."""
+    """Everything running, the demo's batch classified.
+
+    PODIUM_TEST_HOME names the home of a stack that runs already: used as it is and left running, while a test is written.
+    """
+    if running := os.environ.get("PODIUM_TEST_HOME"):
+        yield Console(Path(running))
+        return
     console = Console(tmp_path_factory.mktemp("stack") / "home")
     try:
         console.podium("demo")
@@ -87,6 +95,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 
 @pytest.fixture(scope="session")
+def root(facts: dict[str, str]) -> Root:
+    return Root(facts)
+
+
+@pytest.fixture(scope="session")
 def facts(stack: Console) -> dict[str, str]:
     found: dict[str, str] = stack.json("status")
     return found
+
+
+@pytest.fixture(scope="session")
+def photos(stack: Console) -> list[Path]:
+    """The demo's unseen images."""
+    return sorted((stack.home / "demo" / "unseen").rglob("*.jpg"))

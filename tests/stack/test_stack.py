@@ -24,12 +24,6 @@ pytestmark = pytest.mark.stack
 ODD_NAME = "été & 100% + ball #1 (copy).jpg"
 
 
-@pytest.fixture(scope="module")
-def photos(stack: Console) -> list[Path]:
-    """The demo's unseen images."""
-    return sorted((stack.home / "demo" / "unseen").rglob("*.jpg"))
-
-
 def test_the_demo_classifies_unseen_images(stack: Console) -> None:
     rows = stack.results("demo")
     right = [row for row in rows if row["label"] == Path(row["image"]).parent.name]

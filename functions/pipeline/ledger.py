@@ -1,0 +1,188 @@
+"""The ledger's items: what each batch expects and how far it is. One item per batch, under `batch/NAME`.
+
+id, expected, revision, opened_at    whoever fills the batch says what it expects
+counted, updated_at                  the results' stream: one more for every row that is written
+look_at, looked_at                   an incomplete batch was looked at; it is worth it again when so many are counted
+announcing_until                     one run is announcing the batch, and lives no longer than until then
+completed_revision, completed_at     the batch is complete, and was announced
+
+`counted` is a hint. A stream delivers at least once and a row may be written twice, so it runs ahead of the truth, which is
+in the rows: it says when looking at them is worth it, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from pipeline.contracts import Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+BATCH_ID = "batch/"
+QUIET_AFTER = timedelta(minutes=5)  # nothing was counted for so long: perhaps a stream lost records
+LOOK_EVERY_AT_MOST = timedelta(days=1)
+
+
+class Entry(Record):
+    """One open or complete batch as its item says it."""
+
+    id: Annotated[str, Field(pattern=f"^{BATCH_ID}.")]
+    expected: Annotated[int, Field(ge=1)]
+    revision: str
+    updated_at: AwareDatetime
+    counted: int = 0
+    look_at: int | None = None
+    looked_at: AwareDatetime | None = None
+    announcing_until: AwareDatetime | None = None
+    completed_revision: str | None = None
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self | None:
+        """The item as DynamoDB's API and its streams write it; None for one that is no batch whose expectation is known."""
+        try:
+            return cls.model_validate({name: next(iter(value.values())) for name, value in item.items()})
+        except (ValidationError, AttributeError, StopIteration):
+            return None
+
+    @property
+    def batch(self) -> str:
+        """The batch's name."""
+        return self.id.removeprefix(BATCH_ID)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what it expects now was never complete."""
+        return self.completed_revision != self.revision
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so many rows were counted that looking at them is worth it."""
+        return self.is_open and self.counted >= (self.expected if self.look_at is None else self.look_at)
+
+    def is_worth_a_look(self, now: datetime) -> bool:
+        """Whether it is due or quiet, and nobody is announcing it."""
+        announced_by_another = self.announcing_until is not None and self.announcing_until > now
+        return (self.is_due or self.is_quiet(now)) and not announced_by_another
+
+    def is_quiet(self, now: datetime) -> bool:
+        """Whether to look whatever the count says: after five minutes without a row, then after twice as long each time."""
+        last = max(self.updated_at, self.looked_at or self.updated_at)
+        patience = min(max(QUIET_AFTER, last - self.updated_at), LOOK_EVERY_AT_MOST)
+        return self.is_open and now - last >= patience
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The table, as the function that finishes batches uses it; threads may share it."""
+
+    dynamodb: DynamoDBClient
+    table: str
+
+    def count(self, batch: str, rows: int, now: datetime) -> None:
+        """Count rows of a batch; of one that nobody has opened (images came by other tools), too."""
+        self._update(batch, "ADD counted :rows SET updated_at = :now", {":rows": _number(rows), ":now": _moment(now)})
+
+    def read(self, batch: str) -> Entry | None:
+        """What the ledger says now; None when the batch is not open and never was."""
+        answer = self.dynamodb.get_item(TableName=self.table, Key=_key(batch), ConsistentRead=True)
+        return Entry.read(answer.get("Item", {}))
+
+    def open_batches(self) -> Iterator[Entry]:
+        """Every batch that expects images and is not complete."""
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table,
+            FilterExpression="begins_with(id, :batch) AND attribute_exists(expected) "
+            "AND (attribute_not_exists(completed_revision) OR completed_revision <> revision)",
+            ExpressionAttributeValues={":batch": {"S": BATCH_ID}},
+        )
+        for page in pages:
+            yield from filter(None, map(Entry.read, page["Items"]))
+
+    def looked(self, entry: Entry, now: datetime) -> None:
+        """Say that the batch is being looked at: should that never end, others have their turn first."""
+        self._update(entry.batch, "SET looked_at = :now", {":now": _moment(now)})
+
+    def look_again(self, entry: Entry, *, at_count: int) -> None:
+        """Say how many rows must be counted before looking is worth it again; not if the batch expects something else now."""
+        self._update_if(
+            entry.batch,
+            "SET look_at = :count",
+            "revision = :revision",
+            {":count": _number(at_count), ":revision": {"S": entry.revision}},
+        )
+
+    def claim(self, entry: Entry, now: datetime, *, until: datetime) -> bool:
+        """Take the announcement of this revision; False when it is made or being made, or is out of date."""
+        return self._update_if(
+            entry.batch,
+            "SET announcing_until = :until",
+            "revision = :revision AND (attribute_not_exists(completed_revision) OR completed_revision <> :revision) "
+            "AND (attribute_not_exists(announcing_until) OR announcing_until < :now)",
+            {":until": _moment(until), ":now": _moment(now), ":revision": {"S": entry.revision}},
+        )
+
+    def release(self, entry: Entry) -> None:
+        """Give a claim back: nothing was announced."""
+        self._update(entry.batch, "REMOVE announcing_until")
+
+    def complete(self, entry: Entry, now: datetime) -> None:
+        """Say that this revision was complete and is announced."""
+        self._update(
+            entry.batch,
+            "SET completed_revision = :revision, completed_at = :now REMOVE announcing_until, look_at",
+            {":revision": {"S": entry.revision}, ":now": _moment(now)},
+        )
+
+    def _update_if(self, batch: str, expression: str, condition: str, values: dict[str, Any]) -> bool:
+        try:
+            self._update(batch, expression, values, condition)
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _update(
+        self, batch: str, expression: str, values: dict[str, Any] | None = None, condition: str | None = None
+    ) -> None:
+        optional: dict[str, Any] = {"ExpressionAttributeValues": values, "ConditionExpression": condition}
+        self.dynamodb.update_item(
+            TableName=self.table,
+            Key=_key(batch),
+            UpdateExpression=expression,
+            **{name: value for name, value in optional.items() if value},
+        )
+
+
+def open_batch(
+    dynamodb: DynamoDBClient, ledger: str, batch: str, *, expected: int, revision: str, now: datetime
+) -> None:
+    """Say how many images the batch expects; doing it again with the same revision changes nothing that matters."""
+    dynamodb.update_item(
+        TableName=ledger,
+        Key=_key(batch),
+        UpdateExpression="SET expected = :expected, revision = :revision, updated_at = :now, "
+        "opened_at = if_not_exists(opened_at, :now) REMOVE look_at",
+        ExpressionAttributeValues={":expected": _number(expected), ":revision": {"S": revision}, ":now": _moment(now)},
+    )
+
+
+def stamp(moment: datetime) -> str:
+    """The moment as the tables write it: ISO 8601, UTC, six places, so that strings compare as moments do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _key(batch: str) -> dict[str, Any]:
+    return {"id": {"S": f"{BATCH_ID}{batch}"}}
+
+
+def _number(value: int) -> dict[str, Any]:
+    return {"N": str(value)}
+
+
+def _moment(value: datetime) -> dict[str, Any]:
+    return {"S": stamp(value)}

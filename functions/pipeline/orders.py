@@ -1,0 +1,60 @@
+"""Messages of our own for the queue: S3's notification of one image, and beside it what we ask for.
+
+The same shape, so that one reader reads both: redriven, backfilled, reclassified and reconciled images take the way of an upload.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from pipeline.contracts import SEQUENCER_WIDTH, Order
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+SENT_AT_ONCE = 16
+
+
+def body_of(order: Order) -> str:
+    """The message that asks for this order."""
+    image = order.image
+    sent = {
+        "key": quote_plus(image.key, safe="/"),
+        "size": image.size_bytes,
+        "eTag": image.etag,
+        "versionId": image.version_id,
+        "sequencer": image.sequencer,
+    }
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "podium",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": {"name": image.bucket},
+            "object": {name: fact for name, fact in sent.items() if fact is not None},
+        },
+        "podium": order.model_dump(mode="json", include={"sender", "batch", "model"}, exclude_none=True),
+    }
+    return json.dumps({"Records": [record]})
+
+
+def send(orders: Iterable[Order], sqs: SQSClient, queue_url: str) -> int:
+    """Put every order on the queue, many at once, and say how many; the first failure is raised.
+
+    One request each: the emulator takes SendMessageBatch for an IAM action of its own, which AWS does not have.
+    """
+    with ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="send") as pool:
+        sent = pool.map(lambda order: sqs.send_message(QueueUrl=queue_url, MessageBody=body_of(order)), orders)
+        return sum(1 for _ in sent)
+
+
+def just_after(ordinal: str) -> str:
+    """The sequencer that follows `ordinal`, a padded one, before any that S3 would give to a later upload.
+
+    For an upload whose own event is lost: it must win over the row of an earlier upload, and lose to every later one.
+    """
+    return f"{int(ordinal.ljust(SEQUENCER_WIDTH, '0'), 16) + 1:0{SEQUENCER_WIDTH}X}"

@@ -1,0 +1,105 @@
+"""Small files that would cost far more to read than their size and their pixels say, found before anything is decoded.
+
+A picture of 50 million pixels costs some seconds and less than 1 GB. Each of these, 400 kB of it, cost a minute or 2 GB.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+MAX_SCANS = 100  # of a JPEG: libtiff's limit, too; cameras write one, optimisers a dozen
+MAX_PIECES = 250_000  # strips or tiles of a TIFF; 50 million pixels are in 195,313 of its smallest tiles
+MAX_OVERLAP = 100  # times the file's size that its strips or tiles add up to; once in a sound file
+PACKED_COSTS = 10  # Pillow unpacks a bitmap's run lengths in Python, 5 to 10 million pixels a second
+
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG: the end, and those with their length after them
+_SCAN, _END = b"\xda", b"\xd9"
+
+# A TIFF's tags that matter here, and its types by struct's letter for an integer of their size.
+_STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
+_TAGS = (_STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_BYTES)
+_LETTERS = dict.fromkeys((1, 2, 6, 7), "B") | dict.fromkeys((3, 8), "H") | dict.fromkeys((4, 9, 11, 13), "I")
+_LETTERS |= dict.fromkeys((5, 10, 12, 16, 17, 18), "Q")
+
+_RUN_LENGTHS = (1, 2)  # a bitmap's compression
+
+
+def what_makes_it_a_bomb(kind: str, data: bytes, max_pixels: int) -> str | None:
+    """What makes the file a bomb, as the rest of a sentence that begins with `The TIFF`; None where nothing does.
+
+    `kind` is one of the formats that are read. Damage is not judged here: over no bytes is anything raised.
+    """
+    match kind:
+        case "JPEG":
+            return _in_jpeg(data)
+        case "TIFF":
+            return _in_tiff(data, max_pixels)
+        case "BMP":
+            return _in_bitmap(data, max_pixels)
+        case _:
+            return None
+
+
+def _in_jpeg(data: bytes) -> str | None:
+    """Every scan of a progressive JPEG goes over the whole picture, though it be 75 bytes long."""
+    if data.count(b"\xff" + _SCAN) <= MAX_SCANS:  # most files, and in a millisecond
+        return None
+    scans = sum(marker == _SCAN for marker in _markers(data))
+    return f"has {scans:,} scans, more than the limit of {MAX_SCANS}" if scans > MAX_SCANS else None
+
+
+def _markers(data: bytes) -> Iterator[bytes]:
+    """The markers of the first picture as a decoder meets them: not those inside of segments, as in a thumbnail."""
+    place = 2
+    while (found := _MARKER.search(data, place)) and found[1] != _END:
+        yield found[1]
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+
+
+def _in_tiff(data: bytes, max_pixels: int) -> str | None:
+    """A tile is decoded whole, however little of it is in the picture, and pieces are read, however many there are."""
+    numbers = _tiff_numbers(data)
+    for places, sizes in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
+        if max(len(numbers[places]), len(numbers[sizes])) > MAX_PIECES:
+            return f"is in more than {MAX_PIECES:,} pieces"
+        if sum(min(size, len(data)) for size in numbers[sizes]) > MAX_OVERLAP * len(data):
+            return f"uses its bytes more than {MAX_OVERLAP} times over"
+    width, length = max(numbers[_TILE_WIDTH], default=0), max(numbers[_TILE_LENGTH], default=0)
+    if width * length > max_pixels * 1.25:  # sides are multiples of 16, so that a tile may stick out of its picture
+        return f"has tiles of {width} x {length} pixels, more than the limit of {max_pixels / 1e6:g} million"
+    return None
+
+
+def _tiff_numbers(data: bytes) -> dict[int, list[int]]:
+    """The numbers under each of _TAGS in the first directory; those that the file is too short for are missing."""
+    order, is_big = "<" if data[:2] == b"II" else ">", b"+" in data[2:4]
+    pointer, counter = (struct.Struct(order + letter) for letter in ("QQ" if is_big else "IH"))
+    entry = struct.Struct(order + ("HHQ8s" if is_big else "HHI4s"))
+    numbers: dict[int, list[int]] = {tag: [] for tag in _TAGS}
+    with suppress(struct.error):  # the directory is cut short
+        (start,) = pointer.unpack_from(data, 8 if is_big else 4)
+        (entries,) = counter.unpack_from(data, min(start, len(data)))
+        for n in range(entries):
+            tag, kind, amount, value = entry.unpack_from(data, start + counter.size + n * entry.size)
+            if tag in numbers and kind in _LETTERS and len(numbers[tag]) <= MAX_PIECES:
+                number = struct.Struct(order + _LETTERS[kind])
+                if amount * number.size > len(value):
+                    (place,) = pointer.unpack(value)
+                    value = data[place : place + (MAX_PIECES + 1) * number.size]
+                some = min(amount, len(value) // number.size)
+                numbers[tag] += (it for (it,) in number.iter_unpack(value[: some * number.size]))
+    return numbers
+
+
+def _in_bitmap(data: bytes, max_pixels: int) -> str | None:
+    """The end of a line is two bytes of the file, and one step for every pixel that the line has left."""
+    if len(data) < 34:
+        return None
+    header_size, width, height, compression = struct.unpack_from("<Iii4xI", data, 14)
+    if header_size >= 40 and compression in _RUN_LENGTHS and abs(width * height) * PACKED_COSTS > max_pixels:
+        limit = max_pixels / PACKED_COSTS / 1e6
+        return f"is packed, and its {abs(width)} x {abs(height)} pixels are more than the limit of {limit:g} million"
+    return None

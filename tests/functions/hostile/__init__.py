@@ -1,0 +1,1 @@
+"""Keys and messages that nobody should send, made by code."""

@@ -1,0 +1,39 @@
+"""Backfill beside the function: its own steps over the whole input bucket, one image after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.backfill import Found, as_it_is
+from pipeline.contracts import ImageRef, Order
+from pipeline.known import KnownRow, known_rows
+from pipeline.orders import body_of
+from pipeline.settings import Settings
+
+JOB = "backfill-1"
+
+OrderFor = Callable[[ImageRef, KnownRow | None, str], Order | None]
+
+
+def backfill(clients: tuple[Any, Any, Any], settings: Settings, order_for: OrderFor) -> None:
+    """`pipeline.backfill.enqueue` without its threads, which would not be deterministic, and without its manifests."""
+    bucket = settings.input_bucket
+    s3, dynamodb, sqs = clients
+    try:
+        listed = s3.list_objects(bucket)
+        found = {
+            f"s3://{bucket}/{key}": Found(Key=key, Size=len(version.data or b""), Etag=version.etag)
+            for key, version in listed.items()
+            if not key.endswith("/")
+        }
+        rows = known_rows(dynamodb, settings.table_name, settings.model.ref, list(found))
+        for uri, it in found.items():
+            image = as_it_is(s3, bucket, it, rows.get(uri))
+            order = order_for(image, rows.get(uri), JOB) if image else None
+            if order:
+                sqs.send_message(QueueUrl=settings.queue_url, MessageBody=body_of(order))
+    except (ClientError, BotoCoreError):
+        return  # the machine would try again

@@ -1,0 +1,76 @@
+"""The gate beside the function: its own core, looking once a minute at the simulated server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipeline.contracts import ImageRef
+from pipeline.errors import ModelUnavailable
+from pipeline.gatekeeper import CLOSED, CLOSING, OPEN, Mapping, look
+from pipeline.golden import golden_picture
+from pipeline.model_client import ModelClient
+from tests.functions.simulation.fibers import Fiber
+from tests.functions.simulation.function import TIMEOUT_S, Function
+from tests.functions.simulation.scheduler import Scheduler
+
+TICK_S = 60.0  # template.yaml; the alarm, which is quicker or slower, is left out
+CHANGING_S = 5.0
+
+
+@dataclass
+class Gate:
+    """The mapping as AWS keeps it: a change takes a while, and no other is taken meanwhile."""
+
+    scheduler: Scheduler
+    function: Function
+    model: ModelClient
+    today: Callable[[], datetime]
+    lag_s: float  # from a change that is asked for to its effect
+    state: str = OPEN
+    since: datetime | None = None
+    closings: list[float] = field(default_factory=list)
+
+    def start(self, first_tick_s: float) -> None:
+        self.since = self.today()
+        self.scheduler.at(first_tick_s, self._tick)
+
+    def _tick(self) -> None:
+        self.scheduler.at(self.scheduler.now_s + TICK_S, self._tick)
+        self.scheduler.start(Fiber(self._look, "gate"))
+
+    def _look(self) -> None:
+        end_s = self.scheduler.now_s + TIMEOUT_S
+        look(
+            mapping=lambda: Mapping(self.state, self.since or self.today()),
+            probe=lambda: self._probe(end_s - self.scheduler.now_s - CHANGING_S),
+            waiting=lambda: len(self.function.queue.messages),
+            pause=lambda: self._change("Disabling", CLOSED),
+            resume=lambda: self._change("Enabling", OPEN),
+            sleep=self.scheduler.sleep,
+            time_left_s=lambda: end_s - self.scheduler.now_s,
+        )
+
+    def _probe(self, budget_s: float) -> str | None:
+        picture = golden_picture()
+        image = ImageRef(bucket="gate", key="golden.png", size_bytes=len(picture), sequencer="")
+        try:
+            self.model.predict(picture, image, budget_s=budget_s)
+        except ModelUnavailable as unavailable:
+            return str(unavailable)
+        return None
+
+    def _change(self, on_its_way: str, at_last: str) -> bool:
+        if self.state not in {OPEN, CLOSED}:
+            return False
+        self.state, self.since = on_its_way, self.today()
+
+        def take_effect() -> None:
+            self.state = at_last
+            self.function.enabled = at_last == OPEN
+
+        self.scheduler.at(self.scheduler.now_s + self.lag_s, take_effect)
+        if on_its_way == CLOSING:
+            self.closings.append(self.scheduler.now_s)
+        return True

@@ -1,0 +1,132 @@
+"""Mistakes that one could make in the pipeline, each through the seam that the real code has: the promises must notice them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.backfill import order_for
+from pipeline.classify import Answer, classify_messages
+from pipeline.contracts import Classification, DeadLetterCode, ImageRef, Order
+from pipeline.errors import ModelUnavailable
+from pipeline.known import KnownRow
+from pipeline.queue import Message, Queue
+from pipeline.rows import Item, row_of
+from pipeline.store import Store, Stored
+from tests.functions.simulation.s3 import S3Fake
+
+
+def _serialized(row: Item) -> dict[str, Any]:
+    return {name: TypeSerializer().serialize(value) for name, value in row.items()}
+
+
+class NoCondition(Store):
+    """Whoever comes last wins."""
+
+    def put_row(self, row: Item) -> Stored:
+        self.dynamodb.put_item(TableName=self.table, Item=_serialized(row))
+        return "stored"
+
+
+class FirstWins(Store):
+    """An image that has a row is thought to be done."""
+
+    condition = "attribute_not_exists(image)"
+
+    def put_row(self, row: Item) -> Stored:
+        values = {":sequencer": {"S": row["sequencer"]}} if ":sequencer" in self.condition else {}
+        try:
+            self.dynamodb.put_item(
+                TableName=self.table,
+                Item=_serialized(row),
+                ConditionExpression=self.condition,
+                ExpressionAttributeValues=values,
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return "superseded"
+        return "stored"
+
+
+class LooksThenWrites(NoCondition):
+    """The condition is checked before the row is written, not with it."""
+
+    def put_row(self, row: Item) -> Stored:
+        key = _serialized({name: row[name] for name in ("image", "model")})
+        found = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        if "Item" in found and found["Item"]["sequencer"]["S"] > row["sequencer"]:
+            return "superseded"
+        return super().put_row(row)
+
+
+class ReversedCondition(FirstWins):
+    """The older upload wins."""
+
+    condition = "attribute_not_exists(image) OR sequencer >= :sequencer"
+
+
+class RowBeforeJson(Store):
+    """The commit point comes before what it commits."""
+
+    def put(self, classification: Classification) -> Stored:
+        key = classification.image.result_key(self.input_bucket)
+        stored = self.put_row(row_of(classification, key, None))
+        self.put_result(classification)
+        return stored
+
+
+class PaddedOnTheLeft(Store):
+    """Sequencers compared as numbers."""
+
+    def put(self, classification: Classification) -> Stored:
+        row = row_of(classification, *self.put_result(classification))
+        return self.put_row(row | {"sequencer": classification.image.sequencer.rjust(32, "0")})
+
+
+class LatestBytes(S3Fake):
+    """The object is fetched as it is now, not as its event names it."""
+
+    def get_object(self, *, Bucket: str, Key: str, **_which: str | None) -> dict[str, Any]:  # noqa: N803
+        return super().get_object(Bucket=Bucket, Key=Key)
+
+
+class NoBackOff(Queue):
+    """What waits for the model comes again at once."""
+
+    def postpone(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.sqs.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=0
+            )
+
+
+class BuriesOrNot(Queue):
+    """A dead letter that could not be sent is acknowledged all the same."""
+
+    def bury(self, message: Message, code: DeadLetterCode, reason: str) -> None:
+        try:
+            super().bury(message, code, reason)
+        except (ClientError, BotoCoreError):
+            return
+
+
+def acknowledges_everything(*given: Any, **named: Any) -> Answer:  # noqa: ANN401 (the handler's own arguments)
+    """The answer names no failure."""
+    classify_messages(*given, **named)
+    return {"batchItemFailures": []}
+
+
+def fails_together(*given: Any, **named: Any) -> Answer:  # noqa: ANN401 (the handler's own arguments)
+    """One failure is raised, and takes the whole batch with it."""
+    answer = classify_messages(*given, **named)
+    if answer["batchItemFailures"]:
+        raise ModelUnavailable("one of the batch failed")
+    return answer
+
+
+def wins_over_everything(image: ImageRef, row: KnownRow | None, job: str) -> Order | None:
+    """What is backfilled counts as newer than any upload."""
+    order = order_for(image, row, job)
+    return order and order.model_copy(update={"image": image.model_copy(update={"sequencer": "F" * 18})})

@@ -1,0 +1,60 @@
+"""Reconcile beside the function: its own code, once an hour, one upload after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.orders import body_of
+from pipeline.overdue import has_result, latest_uploads
+from pipeline.reconcile import Clients, Run, messages_on
+from pipeline.reminders import Reminders
+from pipeline.settings import ReconcileSettings
+from tests.functions.simulation.fibers import Fiber
+from tests.functions.simulation.scheduler import Scheduler
+
+EVERY_S = 3_600.0  # template.yaml
+# An upload is overdue after half an hour, and behind a backlog after six more; then it may be asked for three times.
+UNTIL_ALL_IS_FOUND_S = 11 * 3_600.0
+
+
+@dataclass
+class Reconcile:
+    """The function that looks for uploads without a result."""
+
+    scheduler: Scheduler
+    settings: ReconcileSettings
+    clients: Clients
+    today: Callable[[], datetime]
+    runs: int = 0
+
+    def start(self) -> None:
+        self.scheduler.at(self.scheduler.now_s + EVERY_S, self._tick)
+
+    def _tick(self) -> None:
+        self.start()
+        self.scheduler.start(Fiber(self._look, "reconcile"))
+
+    def _look(self) -> None:
+        """`pipeline.reconcile.reconcile` without its threads, which would not be deterministic."""
+        try:
+            self._run()
+        except (ClientError, BotoCoreError):
+            return  # the next hour tries again
+        self.runs += 1
+
+    def _run(self) -> None:
+        settings, clients = self.settings, self.clients
+        reminders = Reminders(clients.dynamodb, settings.ledger_name)
+        run = Run(settings, clients, reminders, self.today(), messages_on(clients.sqs, settings.queue_url))
+        look_back = run.began_at - timedelta(days=settings.look_back_days)
+        for page in run.pages(None):
+            uploads = latest_uploads(page, settings.input_bucket, after=look_back, before=run.due_since)
+            rows = run.rows_of_the_model(uploads)
+            verdicts = [run.judge(it) for it in uploads if not has_result(it, rows.get(it.image.uri, ()))]
+            for verdict in verdicts:
+                if verdict.order is not None:
+                    clients.sqs.send_message(QueueUrl=settings.queue_url, MessageBody=body_of(verdict.order))

@@ -1,0 +1,209 @@
+"""The promises of the README, held against every schedule that hypothesis thinks of: see simulation/.
+
+In each world the pipeline's real code meets overwrites, late, repeated and reordered events, outages, throttling, answers
+that are lost, kills at any step, and other invocations between any two steps. Then faults stop, and the promises are asked for.
+`SIMULATION_EXAMPLES=20000` lets it think longer; `python -m tests.functions.simulation` counts what happened.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tests.functions.simulation import mutants, strategies
+from tests.functions.simulation.plan import MOODS, Mood, Outage, Plan, Upload
+from tests.functions.simulation.promises import Broken
+from tests.functions.simulation.run import (
+    REAL_CODE,
+    Life,
+    live_among_bad_images,
+    live_through,
+    live_through_outages,
+    world_of,
+)
+from tests.functions.simulation.strategies import Plans
+from tests.functions.simulation.world import Code
+
+EXAMPLES = int(os.environ.get("SIMULATION_EXAMPLES", "100"))
+
+thoroughly = hypothesis_settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,  # the same schedules in every run
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@thoroughly
+@given(plan=strategies.anything)
+def test_promise_1_every_object_under_the_prefix_reaches_a_terminal_state(plan: Plan) -> None:
+    live_through(plan)
+
+
+@thoroughly
+@given(plan=strategies.lost_events)
+def test_promise_1_an_upload_whose_event_was_lost_is_found_and_reaches_a_terminal_state(plan: Plan) -> None:
+    live_through(plan)
+
+
+@thoroughly
+@given(plan=strategies.overwrites)
+def test_promise_2_effects_are_exactly_once_and_the_last_upload_wins(plan: Plan) -> None:
+    live_through(plan)
+
+
+@thoroughly
+@given(plan=strategies.backfills)
+def test_promise_2_a_backfill_of_images_that_are_being_uploaded_never_wins_over_a_newer_upload(plan: Plan) -> None:
+    live_through(plan)
+
+
+@thoroughly
+@given(plan=strategies.breakdowns)
+def test_promise_3_nothing_is_lost_nothing_is_retried_for_ever_and_dead_letters_replay(plan: Plan) -> None:
+    live_through(plan)
+
+
+@thoroughly
+@given(plan=strategies.server_outages(st.sampled_from([1.0, 20.0])))
+def test_promise_4_a_server_that_is_down_costs_no_image_its_retries(plan: Plan) -> None:
+    live_through_outages(plan)
+
+
+@thoroughly
+@given(plan=strategies.bad_images)
+def test_promise_5_one_bad_image_never_harms_its_neighbours(plan: Plan) -> None:
+    live_among_bad_images(plan)
+
+
+MISTAKES: dict[str, tuple[Code, Plans, Life, str]] = {
+    "rows are written unconditionally": (
+        Code(store=mutants.NoCondition),
+        strategies.overwrites,
+        live_through,
+        "promise 2",
+    ),
+    "rows are written after a look, not on condition": (
+        Code(store=mutants.LooksThenWrites),
+        strategies.interleavings,
+        live_through,
+        "promise 2",
+    ),
+    "the first upload wins": (Code(store=mutants.FirstWins), strategies.overwrites, live_through, "promise"),
+    "the condition is reversed": (
+        Code(store=mutants.ReversedCondition),
+        strategies.overwrites,
+        live_through,
+        "promise",
+    ),
+    "the row comes before its JSON": (
+        Code(store=mutants.RowBeforeJson),
+        strategies.anything,
+        live_through,
+        "promise 2",
+    ),
+    "sequencers are padded on the left": (
+        Code(store=mutants.PaddedOnTheLeft),
+        strategies.overwrites,
+        live_through,
+        "promise 2",
+    ),
+    "what is backfilled wins over uploads": (
+        Code(order_for=mutants.wins_over_everything),
+        strategies.backfills,
+        live_through,
+        "promise 2",
+    ),
+    "the latest bytes are classified": (Code(s3=mutants.LatestBytes), strategies.overwrites, live_through, "promise 2"),
+    "everything is acknowledged": (
+        Code(handler=mutants.acknowledges_everything),
+        strategies.breakdowns,
+        live_through,
+        "promise 1",
+    ),
+    "a dead letter that is not sent is forgotten": (
+        Code(queue=mutants.BuriesOrNot),
+        strategies.dead_letters,
+        live_through,
+        "promise 3",
+    ),
+    "there is no back-off": (
+        Code(queue=mutants.NoBackOff),
+        strategies.server_outages(st.just(1.0)),
+        live_through_outages,
+        "promise 4",
+    ),
+    "one failure fails the whole batch": (
+        Code(handler=mutants.fails_together),
+        strategies.bad_images,
+        live_among_bad_images,
+        "promise 5",
+    ),
+    "there is no gate": (REAL_CODE, strategies.server_outages(st.none()), live_through_outages, "promise 4"),
+}
+
+
+def falsifying(plans: Plans, life: Life, code: Code, promise: str, *phases: Phase) -> Plan:
+    """A plan under which the code breaks the promise; NoSuchExample when none of so many does."""
+
+    def breaks(plan: Plan) -> bool:
+        try:
+            life(plan, code)
+        except Broken as broken:
+            return promise in str(broken)
+        return False
+
+    return find(plans, breaks, settings=hypothesis_settings(thoroughly, max_examples=1_000, phases=phases))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_code_breaks_a_promise(mistake: str) -> None:
+    """And the code without the mistake keeps it, in the very world that broke the other."""
+    code, plans, life, promise = MISTAKES[mistake]
+    plan = falsifying(plans, life, code, promise, Phase.generate)
+    if code != REAL_CODE:
+        life(plan, REAL_CODE)
+
+
+@hypothesis_settings(thoroughly, max_examples=20)
+@given(plan=strategies.anything)
+def test_the_same_plan_is_the_same_world(plan: Plan) -> None:
+    """Else a schedule that was found could not be found again."""
+    traces = []
+    for _ in range(2):
+        with world_of(plan) as world:
+            world.run()
+            traces.append(world.faults.trace)
+    assert traces[0] == traces[1]
+
+
+WORDS: dict[Mood, str] = {
+    "refuses": "connection refused",
+    "busy": "answered 503",
+    "hangs": "timed out",
+    "garbled": "answered 200 with a body that is no answer",
+    "unregistered": "answered 404",
+    "forbidden": "answered 403",
+    "confused": "answered 400",
+}
+
+
+@pytest.mark.parametrize("mood", MOODS)
+def test_a_dead_letter_says_how_the_server_was_down(mood: Mood) -> None:
+    with world_of(Plan(outages=(Outage("server", 0.0, 7_200.0, mood),))) as world:
+        world.run()
+        [dead] = world.dead_letters.sent
+        assert WORDS[mood] in dead.attributes["reason"]["StringValue"]
+
+
+def test_an_upload_whose_event_was_lost_is_lost_without_reconcile() -> None:
+    """Else the test of it above could pass by testing nothing."""
+    for reconcile in (False, True):
+        with world_of(Plan(actions=(Upload(told_after_s=()),), reconcile=reconcile)) as world:
+            world.run()
+            assert len(world.rows.items) == reconcile
