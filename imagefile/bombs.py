@@ -1,6 +1,6 @@
 """Small files that would cost far more to read than their size and their pixels say, found before anything is decoded.
 
-A picture of 50 million pixels costs some seconds and less than 1 GB. Each of these, 400 kB of it, cost a minute or 2 GB.
+A picture of 50 million pixels costs some seconds and at most 1.2 GB. Of these, less than 1 MB cost up to minutes, or 2 GB.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from podium.errors import EXIT_USAGE, ConsoleError
 
 UPLOADS_AT_ONCE = 16
 MAX_KEY_BYTES = 1024  # S3's limit
+MAX_NAME_BYTES = 200  # of a batch: its name is a part of many keys
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,12 @@ def plan_uploads(paths: Sequence[Path], batch: str) -> list[Upload]:
 
     Raises ConsoleError for a batch name or a path that cannot be, and when two files would become one key.
     """
-    if not batch or "/" in batch or batch in {".", ".."}:
-        raise ConsoleError(f"{batch!r} cannot name a batch: use a plain word without '/', such as monday.", EXIT_USAGE)
+    if not batch or "/" in batch or batch in {".", ".."} or len(batch.encode()) > MAX_NAME_BYTES:
+        raise ConsoleError(
+            f"{batch!r} cannot name a batch: use a plain word without '/', at most {MAX_NAME_BYTES} bytes long, "
+            "such as monday.",
+            EXIT_USAGE,
+        )
     planned: dict[str, Path] = {}
     for path in paths:
         for file, name in _files(path):

@@ -33,6 +33,7 @@ from tests.functions.factories import (
     server_answer,
     sqs_event,
 )
+from tests.functions.hostile.keys import KEYS
 from tests.functions.test_classify import Context, counted, failed, invoke, metrics_of
 
 LEDGER = "podium-ledger"
@@ -396,6 +397,19 @@ def test_an_object_without_a_version_is_known_by_its_etag(aws: Aws, run: Reconci
     assert [order.image for order in asked_for(aws)] == [lost.model_copy(update={"sequencer": ""})]
     aws.upload("incoming/told.jpg", JPEG + b"told differently")
     assert run(NEXT_HOUR)["overdue"] == 2
+
+
+def test_a_lost_upload_is_asked_for_by_its_own_name_however_hostile(aws: Aws, run: Reconcile) -> None:
+    """And every page ends with one of these, after which the next begins.
+
+    Without control characters: S3 encodes them in its lists, which moto does not.
+    """
+    keys = [key for key in KEYS if key.isprintable()][::3]
+    for key in keys:
+        aws.upload(key)
+    pages_of(1)
+    assert run()["finished"]
+    assert sorted(order.image.key for order in asked_for(aws)) == sorted(keys)
 
 
 def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, run: Reconcile, store: Store) -> None:

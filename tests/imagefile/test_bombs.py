@@ -192,9 +192,9 @@ def test_a_bomb_costs_nothing(tmp_path: Path) -> None:
 
 
 @NEEDS_LINUX
-def test_a_picture_costs_at_most_twenty_bytes_for_each_of_its_pixels(tmp_path: Path) -> None:
-    """So one of 50 million pixels costs at most 1 GB: the figure for whoever runs the model server."""
-    assert peak_bytes(dear().values(), 6 * MILLION, tmp_path) < 20 * 6 * MILLION
+def test_a_picture_costs_at_most_24_bytes_for_each_of_its_pixels(tmp_path: Path) -> None:
+    """So one of 50 million pixels costs at most 1.2 GB: the figure for whoever runs the model server."""
+    assert peak_bytes(dear().values(), 6 * MILLION, tmp_path) < 24 * 6 * MILLION
 
 
 def test_what_unpacks_to_more_than_it_may_is_read_no_further() -> None:

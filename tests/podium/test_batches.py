@@ -40,7 +40,7 @@ def test_a_single_file_becomes_its_own_name(tmp_path: Path) -> None:
     assert [upload.key for upload in batches.plan_uploads([file], "monday")] == ["incoming/monday/b.jpg"]
 
 
-@pytest.mark.parametrize("name", ["", "a/b", ".", ".."])
+@pytest.mark.parametrize("name", ["", "a/b", ".", "..", "é" * 101])
 def test_a_name_that_cannot_be_a_batch_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConsoleError, match="cannot name a batch") as refused:
         batches.plan_uploads([tmp_path], name)
