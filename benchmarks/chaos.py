@@ -1,6 +1,6 @@
 """Thousands of images through the real stack on this machine while its parts are killed: what is left of them.
 
-    python -m benchmarks.chaos --images 2000 --batches 10 --seed 1 --json docs/results/chaos.json
+    python -m benchmarks.chaos --images 2000 --batches 10 --seconds 300 --json docs/results/chaos.json
 
 draw -> drop batch by batch, while faults strike (TorchServe killed, functions killed, the embedded AWS restarted)
      -> wait until every batch is complete -> count what is lost, doubled or dead
@@ -38,7 +38,7 @@ from training.rendering import CLASSES
 
 PODIUM = Path(sys.executable).parent / "podium"
 FOLDER = HOME / "chaos"
-BAD_EVERY = 50  # one file of so many is no image, and must end rejected without harming its neighbours
+BAD_EVERY = 53  # one file of so many is no image, and must end rejected without harming its neighbours
 RESTED_S = (3.0, 9.0)  # between two faults
 DOWN_S = (2.0, 75.0)  # how long the model server stays down
 GIVE_UP_AFTER_S = 900.0  # after the last drop
@@ -56,7 +56,9 @@ class Chaos:
         """Strike until it is over; whatever was stopped is started again."""
         faults = [self.kill_server, self.kill_server, self.kill_functions, self.kill_functions, self.restart_emulator]
         while not self.over.wait(self.draw.uniform(*RESTED_S)):
-            self.draw.choice(faults)()
+            fault = self.draw.choice(faults)
+            say(fault.__name__.replace("_", " "))
+            fault()
 
     def kill_server(self) -> None:
         """As a machine that dies; while it is away, the functions may be killed too."""
@@ -75,6 +77,11 @@ class Chaos:
         emulator.stop()
         self.struck["embedded AWS restarted"] += 1
         podium("up")
+
+
+def say(what: str) -> None:
+    """A line on stderr, with the time."""
+    print(time.strftime("%H:%M:%S"), what, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def podium(*arguments: str, expect: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
@@ -98,29 +105,30 @@ def kill(part: str) -> int:
     return count
 
 
-def draw_images(count: int, batches: int) -> list[Path]:
+def draw_images(count: int, batches: int, seed: int) -> list[Path]:
     """A folder of files for each batch: drawn balls the model never saw, and now and then no image at all."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     pictures = draw_unseen(FOLDER, images_per_class=-(-count // len(CLASSES)))[:count]
-    folders = [FOLDER / f"chaos-{n}" for n in range(batches)]
+    folders = [FOLDER / f"chaos-{seed}-{n}" for n in range(batches)]
     for folder in folders:
         folder.mkdir()
     for number, picture in enumerate(pictures):
         target = folders[number % batches] / f"{number:05d} été+{number % 7}%.jpg"
         picture.rename(target)
         if number % BAD_EVERY == 0:
-            target.write_bytes(target.read_bytes()[: 200 + number % 1000] if number % 100 else b"no image at all")
+            target.write_bytes(target.read_bytes()[: 200 + number % 1000] if number % 2 else b"no image at all")
     return folders
 
 
-def drop_all(folders: list[Path], draw: random.Random) -> int:
+def drop_all(folders: list[Path], draw: random.Random, seconds: float) -> int:
     """Drop one batch after the other; a drop that a fault cut off is done again, as its user would. How many were."""
     again = 0
     for folder in folders:
+        say(f"drop {folder.name}")
         while podium("drop", str(folder), "--batch", folder.name, expect=(0, 1)).returncode:
             again += 1
             time.sleep(2)
-        time.sleep(draw.uniform(0, 6))
+        time.sleep(draw.uniform(0.5, 1.5) * seconds / len(folders))
     return again
 
 
@@ -163,6 +171,7 @@ def wait_for(batches: list[str], connection: Connection) -> None:
     """Until every batch has a verdict for every image and its summary."""
     deadline = time.monotonic() + GIVE_UP_AFTER_S
     for batch in batches:
+        say(f"wait for {batch}")
         podium("watch", batch, "--timeout", str(max(1.0, deadline - time.monotonic())), expect=(0, EXIT_UNFINISHED))
     while time.monotonic() < deadline and any(not summary_of(connection, batch) for batch in batches):
         time.sleep(2)
@@ -220,11 +229,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=300, help="between the first drop and the last, about")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     if local_stack() is None:
         sys.exit(f"there is no stack in {HOME}: run `podium demo` first, with the same PODIUM_HOME")
-    folders = draw_images(asked.images, asked.batches)
+    folders = draw_images(asked.images, asked.batches, asked.seed)
     podium("up")
     connection = Connection(None)
     events_url = listen(connection)
@@ -233,7 +243,7 @@ def main() -> None:
     thread = threading.Thread(target=chaos.run)
     thread.start()
     try:
-        drops_again = drop_all(folders, random.Random(asked.seed + 1))  # noqa: S311
+        drops_again = drop_all(folders, random.Random(asked.seed + 1), asked.seconds)  # noqa: S311
         dropped_s = time.monotonic() - began
     finally:
         chaos.over.set()

@@ -23,7 +23,7 @@ from podium.project import HOME, LOGS, TOOLS, LocalStack, port_is_free
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 120.0  # ended before it has written its state, it forgets what came after the last time
 CA_BUNDLE = HOME / "tls" / "ca.pem"
 _PID_FILE = HOME / "emulator.pid"
 
@@ -52,8 +52,8 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
 
     Raises ConsoleError when its port is taken or it does not come up; the log says why.
     """
-    if is_running(local):
-        return
+    if _running() is not None and _answers_within(local, START_TIMEOUT_S, on_wait):
+        return  # it may be busy: to end it for a slow answer would end the work of its functions, too
     stop()
     if not port_is_free(local.emulator_port):
         raise ConsoleError(
@@ -74,14 +74,9 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
             start_new_session=True,
         )
     _PID_FILE.write_text(str(process.pid))
-    began = time.monotonic()
-    while not _answers(local):
-        waited = time.monotonic() - began
-        if process.poll() is not None or waited > START_TIMEOUT_S:
-            stop()
-            raise ConsoleError(f"the embedded AWS did not start; see {LOGS / 'emulator.log'}")
-        on_wait(waited)
-        time.sleep(0.1)
+    if not _answers_within(local, START_TIMEOUT_S, on_wait, process.poll):
+        stop()
+        raise ConsoleError(f"the embedded AWS did not start; see {LOGS / 'emulator.log'}")
 
 
 def stop() -> bool:
@@ -141,6 +136,23 @@ def _make_certificate() -> None:
     server.private_key_pem.write_to_path(str(key))
     (CA_BUNDLE.parent / "server.pem").write_bytes(server.cert_chain_pems[0].bytes() + authority.cert_pem.bytes())
     authority.cert_pem.write_to_path(str(CA_BUNDLE))
+
+
+def _answers_within(
+    local: LocalStack,
+    seconds: float,
+    on_wait: Callable[[float], None],
+    ended: Callable[[], int | None] = lambda: None,
+) -> bool:
+    """Whether it answers before the time is up or its process has ended."""
+    began = time.monotonic()
+    while not _answers(local):
+        waited = time.monotonic() - began
+        if waited > seconds or ended() is not None or _running() is None:
+            return False
+        on_wait(waited)
+        time.sleep(0.1)
+    return True
 
 
 def _answers(local: LocalStack) -> bool:

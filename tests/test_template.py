@@ -258,3 +258,22 @@ def test_samconfig_names_only_parameters_that_the_template_has(template: Json) -
     named = {pair.split("=")[0] for pair in overrides.split()}
     assert named
     assert named <= template["Parameters"].keys()
+
+
+def test_the_dashboard_and_the_alarms_show_metrics_that_the_functions_write(resources: Json) -> None:
+    body = re.sub(r"\$\{[^}]+\}", "x", resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    shown = [metric for widget in json.loads(body)["widgets"] for metric in widget["properties"]["metrics"]]
+    names, namespace, before = set(), None, None
+    for metric in shown:
+        if (
+            isinstance(metric[0], str) and len(metric) > 1 and isinstance(metric[1], str)
+        ):  # "." repeats, "..." is the last
+            namespace = namespace if metric[0] == "." else metric[0]
+            before = before if metric[1] == "." else metric[1]
+            names |= {before} if namespace == "Podium" else set()
+    names |= {
+        it["MetricName"] for it in of_type(resources, "AWS::CloudWatch::Alarm").values() if it["Namespace"] == "Podium"
+    }
+    written = "".join(path.read_text() for path in (ROOT / "functions" / "pipeline").glob("*.py"))
+    assert {"ImagesClassified", "GateClosed", "UploadsOverdue", "ModelUnavailable", "PredictLatency"} <= names
+    assert {name for name in names if f'"{name}"' not in written} == set()

@@ -49,9 +49,8 @@ def promise_2(world: World) -> Iterator[str]:
     witness = world.witness
     for key, upload in witness.rows.items():
         newest = max(witness.tried[key])
-        # Reconcile puts the image back that a deletion of the newest version uncovered.
-        uncovered = world.plan.reconcile and _is_latest(world, upload)
-        if upload.number != newest and not uncovered:
+        # Where the newest version was deleted for good, reconcile and backfill bring back the one that it covered.
+        if upload.number != newest and not _is_latest(world, upload):
             yield f"promise 2: the row of {key} is of upload {upload.number}, and {newest} was seen"
     stored = {key: item["etag"]["S"] for key, item in world.rows.items.items()}
     if stored != {key: upload.image.etag for key, upload in witness.rows.items()}:
