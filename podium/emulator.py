@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
@@ -63,6 +64,7 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
     _make_certificate()
     for folder in ("emulator/state", "emulator/s3", "emulator/tmp"):
         (HOME / folder).mkdir(parents=True, exist_ok=True)
+    forget_stream_positions(HOME / "emulator" / "state" / "lambda.json")
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / "emulator.log").open("ab") as log:
         process = subprocess.Popen(
@@ -96,6 +98,21 @@ def stop() -> bool:
         process.kill()
         process.wait()
     return True
+
+
+def forget_stream_positions(state: Path) -> None:
+    """Let the mappings read streams from their beginning.
+
+    MiniStack 1.5.33 keeps how far a mapping has read a DynamoDB stream, and not the stream: after a restart it would wait for
+    as many records as before until it hands out one.
+    """
+    if not state.exists():
+        return
+    document = json.loads(state.read_text())
+    if document.get("payload", {}).pop("dynamodb_stream_positions", None) is not None:
+        draft = state.with_suffix(".new")
+        draft.write_text(json.dumps(document))
+        draft.replace(state)
 
 
 def _server_environment(local: LocalStack) -> dict[str, str]:

@@ -62,9 +62,12 @@ def latest_uploads(
 
 
 def has_result(upload: Upload, rows: Iterable[RowFacts]) -> bool:
-    """Whether one of the image's rows, of whichever model, is of this very upload."""
+    """Whether one of the image's rows, of whichever model, is of this very upload; a backfilled row knows its bytes alone."""
     image = upload.image
-    return any(row.version_id == image.version_id and (image.version_id or row.etag == image.etag) for row in rows)
+    return any(
+        row.etag == image.etag if None in (row.version_id, image.version_id) else row.version_id == image.version_id
+        for row in rows
+    )
 
 
 def order_for(upload: Upload, rows: Sequence[RowFacts], *, listed_at: datetime) -> Order | None:

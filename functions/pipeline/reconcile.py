@@ -192,7 +192,7 @@ class Run:
         forget_at = upload.uploaded_at + timedelta(days=self.settings.look_back_days + 1)
         if most == 0:
             return Verdict(upload, "waits")
-        if self.reminders.count_try(upload.image, most=most, now=self.began_at, forget_at=forget_at):
+        if self.reminders.count_try(order.image, most=most, now=self.began_at, forget_at=forget_at):
             return Verdict(upload, "enqueued", order)
         return Verdict(upload, "asked_before")
 

@@ -56,5 +56,9 @@ class Reminders:
 
 
 def tries_id(image: ImageRef) -> str:
-    """The item that counts the tries of this version of the image."""
-    return TRIES_ID + hashlib.sha256(f"{image.uri}?{image.version_id or image.etag}".encode()).hexdigest()
+    """The item that counts the tries of this version of the image, at this place in the order of uploads.
+
+    The place moves when the late event of an older upload wins over what was asked for: that is no failed try.
+    """
+    asked = f"{image.uri}?{image.version_id or image.etag}#{image.sequencer}"
+    return TRIES_ID + hashlib.sha256(asked.encode()).hexdigest()

@@ -99,6 +99,11 @@ def asked_for(aws: Aws) -> list[Order]:
     return orders
 
 
+def as_listed(image: ImageRef) -> ImageRef:
+    """The image as S3's list has it: no list tells a sequencer."""
+    return image.model_copy(update={"sequencer": ""})
+
+
 def tell(store: Store, image: ImageRef, at: datetime = NOW) -> str:
     """Let the image be classified, as its event or order names it."""
     return store.put(classification(image).model_copy(update={"classified_at": at}))
@@ -301,7 +306,7 @@ def test_an_image_version_is_asked_for_three_times_and_then_left_with_a_word_abo
 def test_the_count_of_tries_is_kept_until_the_upload_is_looked_at_no_more(aws: Aws, run: Reconcile) -> None:
     lost = aws.upload("incoming/ball.jpg")
     run()
-    item = aws.dynamodb.get_item(TableName=LEDGER, Key={"id": {"S": tries_id(lost)}})["Item"]
+    item = aws.dynamodb.get_item(TableName=LEDGER, Key={"id": {"S": tries_id(as_listed(lost))}})["Item"]
     assert (item["tries"], item["image"]) == ({"N": "1"}, {"S": lost.uri})
     kept_for = datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) - NOW
     assert abs(kept_for - timedelta(days=15)) < timedelta(hours=1)  # moto dates the upload by this machine's clock
@@ -457,3 +462,27 @@ def test_one_young_row_among_old_ones_is_enough_to_wait() -> None:
 )
 def test_tries_depend_on_the_queue_and_on_the_time(hours: float, messages_waiting: int, tries: int) -> None:
     assert tries_allowed(timedelta(hours=hours), messages_waiting) == tries
+
+
+def test_a_backfilled_image_has_its_result_though_its_row_names_no_version(
+    aws: Aws, run: Reconcile, store: Store
+) -> None:
+    """The row would else be written again, under the folder's batch instead of the job's."""
+    image = aws.upload("incoming/monday/ball.jpg")
+    tell(store, image.model_copy(update={"version_id": None, "sequencer": ""}))
+    assert run() == {"overdue": 0, "requeued": 0, "finished": True}
+    aws.upload("incoming/monday/ball.jpg", b"other bytes")
+    assert run()["requeued"] == 1
+
+
+def test_a_late_event_of_an_older_upload_uses_up_no_try(aws: Aws, run: Reconcile, store: Store) -> None:
+    """Each wins over what was asked for, and would leave the latest upload without its row after three of them."""
+    *older, lost = [aws.upload("incoming/ball.jpg", bytes([n]) * 99) for n in range(6)]
+    for hour, late in enumerate(older, start=2):
+        tell(store, late)
+        assert run(NOW + timedelta(hours=hour))["requeued"] == 1
+        [order] = asked_for(aws)
+        assert order.image.version_id == lost.version_id
+    tell(store, order.image)
+    assert aws.row().version_id == lost.version_id
+    assert run(NOW + timedelta(hours=9)) == {"overdue": 0, "requeued": 0, "finished": True}

@@ -182,7 +182,9 @@ def test_one_image_delivered_twice_is_one_row(stack: Console, facts: dict[str, s
     assert messages(stack, facts["dlq_url"]) == 0
 
 
-def test_rows_and_uploads_survive_a_restart_of_everything(stack: Console, photos: list[Path]) -> None:
+def test_rows_uploads_and_streams_survive_a_restart_of_everything(
+    stack: Console, facts: dict[str, str], photos: list[Path]
+) -> None:
     before = {row["image"] for row in stack.results("demo")}
     stack.podium("down")
     assert not list(_listeners(stack))
@@ -190,6 +192,11 @@ def test_rows_and_uploads_survive_a_restart_of_everything(stack: Console, photos
     assert {row["image"] for row in stack.results("demo")} == before
     stack.podium("drop", str(photos[1]), "--batch", "after", "--wait", "--timeout", "90")
     assert [row["status"] for row in stack.results("after")] == ["classified"]
+    summary = f"s3://{facts['results_bucket']}/batches/after/summary.json"
+    deadline = time.monotonic() + 60
+    while "summary.json" not in stack.shell(f"aws s3 ls {summary} || true"):
+        assert time.monotonic() < deadline, "the streams bring nothing any more"
+        time.sleep(1)
 
 
 def test_nothing_listens_beyond_loopback(stack: Console) -> None:
