@@ -130,7 +130,8 @@ def test_images_in_flight_leave_a_fifth_of_every_servers_queue_free(template: Js
     batch_size = template["Resources"]["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]["BatchSize"]
     job_queue = int(server_properties()["job_queue_size"])
     for servers, row in template["Mappings"]["Servers"].items():
-        assert row["MaxConcurrency"] * batch_size <= 0.8 * job_queue * int(servers), f"{servers} servers"
+        in_flight, room = row["MaxConcurrency"] * batch_size, 0.8 * job_queue * int(servers)
+        assert in_flight == room, f"{servers} servers: change concurrency, batch size and the server's job queue together"
     assert list(template["Mappings"]["Servers"]) == template["Parameters"]["ModelServers"]["AllowedValues"]
 
 
