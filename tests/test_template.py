@@ -131,7 +131,9 @@ def test_images_in_flight_leave_a_fifth_of_every_servers_queue_free(template: Js
     job_queue = int(server_properties()["job_queue_size"])
     for servers, row in template["Mappings"]["Servers"].items():
         in_flight, room = row["MaxConcurrency"] * batch_size, 0.8 * job_queue * int(servers)
-        assert in_flight == room, f"{servers} servers: change concurrency, batch size and the server's job queue together"
+        assert in_flight == room, (
+            f"{servers} servers: change concurrency, batch size and the server's job queue together"
+        )
     assert list(template["Mappings"]["Servers"]) == template["Parameters"]["ModelServers"]["AllowedValues"]
 
 
