@@ -41,6 +41,7 @@ FOLDER = HOME / "chaos"
 BAD_EVERY = 53  # one file of so many is no image, and must end rejected without harming its neighbours
 RESTED_S = (3.0, 9.0)  # between two faults
 DOWN_S = (2.0, 75.0)  # how long the model server stays down
+MUST_BE_NONE = ("lost", "doubled rows", "rows whose JSON is another's", "dead letters", "messages left on the queue")
 GIVE_UP_AFTER_S = 900.0  # after the last drop
 
 
@@ -51,6 +52,7 @@ class Chaos:
     draw: random.Random
     struck: Counter[str] = field(default_factory=Counter)
     over: threading.Event = field(default_factory=threading.Event)
+    ended_well: bool = False  # a fault that could not be mended ends the thread
 
     def run(self) -> None:
         """Strike until it is over; whatever was stopped is started again."""
@@ -59,6 +61,7 @@ class Chaos:
             fault = self.draw.choice(faults)
             say(fault.__name__.replace("_", " "))
             fault()
+        self.ended_well = True
 
     def kill_server(self) -> None:
         """As a machine that dies; while it is away, the functions may be killed too."""
@@ -248,6 +251,8 @@ def main() -> None:
     finally:
         chaos.over.set()
         thread.join()
+    if not chaos.ended_well:
+        sys.exit("the faults ended too early, see above: this run says nothing")
     podium("up")
     names = [folder.name for folder in folders]
     wait_for(names, connection)
@@ -262,7 +267,8 @@ def main() -> None:
     print(report)  # noqa: T201
     if asked.json:
         asked.json.write_text(report + "\n")
-    sys.exit(any(found[name] for name in ("lost", "doubled rows", "dead letters", "rows whose JSON is another's")))
+    broken = any(found[name] for name in MUST_BE_NONE) or found["batches announced once"] != found["batches"]
+    sys.exit(1 if broken or found["images"] != asked.images else 0)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from pipeline.gatekeeper import Look, Mapping, look
 from pipeline.golden import golden_picture
 from pipeline.log import logger
 from pipeline.model_client import ModelClient
+from pipeline.queue import messages_on
 from pipeline.reporting import metrics
 from pipeline.settings import GateSettings, load_settings
 
@@ -76,7 +77,7 @@ def look_at_server(
     return look(
         mapping=lambda: _mapping(connections.mappings, settings.event_source_mapping),
         probe=lambda: _probe(connections.model, time_left_s() - CHANGING_S),
-        waiting=lambda: _waiting(connections.sqs, settings.queue_url),
+        waiting=lambda: messages_on(connections.sqs, settings.queue_url),
         pause=lambda: change(enabled=False),
         resume=lambda: change(enabled=True),
         sleep=sleep,
@@ -133,16 +134,3 @@ def _change(mappings: LambdaClient, uuid: str, *, enabled: bool) -> bool:
         logger.warning("gate not moved", reason=str(busy))
         return False
     return True
-
-
-def _waiting(sqs: SQSClient, queue_url: str) -> int:
-    """How many images wait, those in a back-off included; approximately, as SQS counts."""
-    counts = sqs.get_queue_attributes(
-        QueueUrl=queue_url,
-        AttributeNames=[
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ],
-    )["Attributes"]
-    return sum(int(count) for count in counts.values())

@@ -54,6 +54,19 @@ def backoff_s(receive_count: int, draw: Callable[[], float]) -> int:
     return round(full * (1 + draw()) / 2)
 
 
+def messages_on(sqs: SQSClient, queue_url: str) -> int:
+    """How many messages the queue holds, whether they wait, wait for their time, or are being worked on; approximately."""
+    counts = sqs.get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return sum(int(count) for count in counts.values())
+
+
 @dataclass(frozen=True)
 class Queue:
     """The queue that feeds the functions, and its dead-letter queue."""

@@ -19,9 +19,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.connections import CLIENTS
 from pipeline.contracts import INCOMING_PREFIX, ModelFacts, Order
+from pipeline.known import ROWS_AT_ONCE
 from pipeline.log import logger
 from pipeline.orders import SENT_AT_ONCE, send
 from pipeline.overdue import RowFacts, Upload, has_result, latest_uploads, order_for, tries_allowed
+from pipeline.queue import messages_on
 from pipeline.reminders import Reminders
 from pipeline.reporting import metrics
 from pipeline.settings import ReconcileSettings, load_settings
@@ -32,16 +34,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 SPARE_MS = 60_000  # of an invocation's time: a page of a thousand uploads, all of them overdue, takes seconds
-ROWS_AT_ONCE = 100  # DynamoDB's limit on one BatchGetItem
 FACTS = "image, version_id, etag, sequencer, classified_at"
-WAITING: tuple[QueueAttributeNameType, ...] = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 Fate = Literal["enqueued", "waits", "asked_before", "undecided", "has_result"]
 OVERDUE: dict[Fate, str] = {
@@ -109,12 +104,6 @@ def open_clients() -> Clients:
     """The clients of this process."""
     s3, dynamodb = boto3.client("s3", config=CLIENTS), boto3.client("dynamodb", config=CLIENTS)
     return Clients(s3, dynamodb, boto3.client("sqs", config=CLIENTS))
-
-
-def messages_on(sqs: SQSClient, queue_url: str) -> int:
-    """How many messages the queue holds, whether they wait to be taken, wait for their time, or are being worked on."""
-    attributes = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=WAITING)["Attributes"]
-    return sum(int(attributes[name]) for name in WAITING)
 
 
 @dataclass(frozen=True)

@@ -109,10 +109,7 @@ def test_a_batch_that_grows_is_complete_once_more(
     for count, photo in ((1, photos[0]), (2, photos[5])):
         stack.podium("drop", str(photo), "--batch", "growing", "--wait", "--timeout", "60")
         until_announced(announced, "growing", count)
-    # photos[0] and photos[5] have other names, or one would have replaced the other
-    assert json.loads(document(root, "batches/growing/summary.json") or "")["total"] == len(
-        {photos[0].name, photos[5].name}
-    )
+    assert json.loads(document(root, "batches/growing/summary.json") or "")["total"] == 2
 
 
 def test_promise_4_a_dead_model_server_costs_no_image_its_retries(
@@ -226,7 +223,7 @@ def test_an_existing_bucket_is_classified_by_a_machine_and_a_second_time_skipped
     assert missing["report"]["missing"] == 1
 
 
-def test_the_watch_says_how_fast_it_goes(stack: Console, photos: list[Path], tmp_path: Path) -> None:
+def test_a_large_batch_is_watched_to_its_end(stack: Console, photos: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(120):

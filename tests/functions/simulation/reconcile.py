@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.orders import body_of
 from pipeline.overdue import has_result, latest_uploads
-from pipeline.reconcile import Clients, Run, messages_on
+from pipeline.queue import messages_on
+from pipeline.reconcile import Clients, Run
 from pipeline.reminders import Reminders
 from pipeline.settings import ReconcileSettings
 from tests.functions.simulation.fibers import Fiber
