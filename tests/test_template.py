@@ -19,9 +19,12 @@ from pydantic import BaseModel
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
-from pipeline.at_once import IMAGES_AT_ONCE
+from pipeline.classify import REPORTING_S
 from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
+from pipeline.groups import IMAGES_A_REQUEST, REQUEST_BYTES
 from pipeline.settings import BackfillSettings, FinishSettings, GateSettings, ReconcileSettings, Settings
+from pipeline.tar import tar_of
+from pipeline.waves import FETCHING_S, IMAGES_AT_ONCE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # cfn-lint's own imports warn
@@ -29,6 +32,8 @@ with warnings.catch_warnings():
     from cfnlint.decode import decode
 
 ROOT = Path(__file__).parents[1]
+SLOW_IMAGES_A_SECOND = 5  # of a server without a GPU, on a busy machine
+STORING_S = 6.0  # an AWS client gives up its first try after 5
 Json = dict[str, Any]
 SETTINGS: dict[str, type[BaseModel]] = {
     "ClassifyFunction": Settings,
@@ -127,6 +132,7 @@ def test_dead_letters_are_kept_longer_than_the_queue_keeps_messages(resources: J
 
 
 def test_images_in_flight_leave_a_fifth_of_every_servers_queue_free(template: Json) -> None:
+    """At the worst, each is a request of its own."""
     batch_size = template["Resources"]["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]["BatchSize"]
     job_queue = int(server_properties()["job_queue_size"])
     for servers, row in template["Mappings"]["Servers"].items():
@@ -142,6 +148,11 @@ def test_the_server_takes_every_image_that_the_function_sends(resources: Json) -
     assert int(server_properties()["max_request_size"]) > int(variables["MAX_IMAGE_BYTES"])
 
 
+def test_the_server_takes_every_request_of_many_images_that_the_function_makes() -> None:
+    around_bytes = sum(len(piece) for piece in tar_of([b"1"] * IMAGES_A_REQUEST))
+    assert int(server_properties()["max_request_size"]) > REQUEST_BYTES + around_bytes
+
+
 def test_the_function_can_hold_a_full_batch_of_the_largest_images(resources: Json) -> None:
     function = resources["ClassifyFunction"]["Properties"]
     batch_size = function["Events"]["Images"]["Properties"]["BatchSize"]
@@ -149,9 +160,18 @@ def test_the_function_can_hold_a_full_batch_of_the_largest_images(resources: Jso
     assert batch_size * largest * 2 < function["MemorySize"] * 2**20 / 2
 
 
-def test_one_prediction_may_time_out_within_the_functions_time(resources: Json) -> None:
+def test_a_slow_server_answers_all_that_is_in_flight_within_the_time_of_one_request(template: Json) -> None:
+    function = template["Resources"]["ClassifyFunction"]["Properties"]
+    batch_size = function["Events"]["Images"]["Properties"]["BatchSize"]
+    for servers, row in template["Mappings"]["Servers"].items():
+        longest_s = row["MaxConcurrency"] * batch_size / int(servers) / SLOW_IMAGES_A_SECOND
+        assert longest_s < int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"])
+
+
+def test_images_may_be_asked_together_and_then_alone_and_stored_within_the_functions_time(resources: Json) -> None:
     function = resources["ClassifyFunction"]["Properties"]
-    assert int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"]) * 2 < function["Timeout"]
+    asking_s = 2 * int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"])
+    assert FETCHING_S + asking_s + STORING_S + REPORTING_S <= function["Timeout"]
 
 
 @pytest.mark.parametrize("function", SETTINGS)
@@ -182,6 +202,12 @@ def test_every_function_has_a_role_and_a_log_group_of_its_own(resources: Json) -
 def test_every_image_of_an_invocation_has_a_thread_and_a_connection(resources: Json) -> None:
     event = resources["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]
     assert event["BatchSize"] <= IMAGES_AT_ONCE
+
+
+def test_a_full_sqs_batch_may_be_one_request(resources: Json) -> None:
+    assert (
+        resources["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]["BatchSize"] <= IMAGES_A_REQUEST
+    )
 
 
 def test_failed_messages_are_reported_one_by_one(resources: Json) -> None:

@@ -51,7 +51,9 @@ def settle(archived: Path, facts: ModelFile) -> Path:
 def check_archive(path: Path, facts: ModelFile) -> None:
     """TrainingError where the archive holds a kind of file that it may not, or not the complete `facts`."""
     with zipfile.ZipFile(path) as opened:
-        strangers = sorted(entry for entry in opened.namelist() if Path(entry).suffix not in SUFFIXES)
+        engines = {name for entry in facts.engines for name in entry.files}
+        names = (entry for entry in opened.namelist() if entry not in engines)
+        strangers = sorted(entry for entry in names if Path(entry).suffix not in SUFFIXES)
         if strangers:
             raise TrainingError(
                 f"{strangers[0]} may not be in an archive: only {', '.join(sorted(SUFFIXES))} may, so that nothing in it"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from imagefile.pixels import Look
 from training.errors import TrainingError
 
 MODEL_FILE = "model.json"
@@ -37,6 +38,11 @@ class Preprocessing(Part):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    @property
+    def look(self) -> Look:
+        """What of a picture the model looks at."""
+        return Look.of(self.model_dump())
+
 
 class Uncertainty(Part):
     """Below `threshold` the best class is not to be trusted."""
@@ -62,6 +68,16 @@ class Metrics(Part):
     loss: float  # cross-entropy of the plain logits, in nats
 
 
+class EngineFile(Part):
+    """What an engine of the server loads instead of the weights: the first file, in one of the precisions."""
+
+    engine: Literal["openvino", "aotinductor"]
+    precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
+    files: dict[str, str]  # names in the archive and their sha256
+    agreement: float | None = None  # int8: share of held-out photos for which it names the class that fp32 names
+    held_out: int | None = None  # how many these were
+
+
 class ModelFile(Part):
     """Everything needed to answer with the weights; name and version are set when it is packaged."""
 
@@ -80,6 +96,7 @@ class ModelFile(Part):
     versions: dict[str, str]
     git_commit: str | None
     created_at: str
+    engines: tuple[EngineFile, ...] = ()  # set when it is packaged
 
 
 def write_atomically(text: str, path: Path) -> None:

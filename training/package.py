@@ -1,6 +1,6 @@
 """A finished run, packed for TorchServe: NAME.mar, checked on the way in and on the way out.
 
-run folder -> check_run -> staged files -> archive -> settle -> check_archive
+run folder -> check_run -> staged files -> engines, golden predictions -> archive -> settle -> check_archive
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from safetensors import SafetensorError, safe_open
 from imagefile.content import file_sha256
 from training.archive import archive, check_archive, settle
 from training.errors import TrainingError, WrongInput
+from training.export.build import LEAST_AGREEMENT, Engine, Precision, build_engines
+from training.export.golden import golden_document
 from training.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
-from training.network import head_of
+from training.network import head_of, load_run
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # the archiver's own rule
 VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,2}")
@@ -34,11 +36,15 @@ def package(
     handler: Path,
     extra_files: Sequence[Path] = (),
     config_file: Path | None = None,
+    engine: Engine = "torch",
+    precision: Precision = "auto",
+    least_agreement: float = LEAST_AGREEMENT,
 ) -> Path:
     """Write `export_dir`/NAME.mar and return its path; the same run gives the same bytes.
 
     `extra_files` lie beside the handler in the archive; a folder among them arrives as a folder. An archive that is
-    there already is replaced. Raises WrongInput over a name, and TrainingError where run or archive fail a check.
+    there already is replaced. With another `engine` than torch, the files that it loads come in, too; the configuration
+    names what was asked for. Raises WrongInput over a name, and TrainingError where run, engine or archive fail a check.
     """
     if not NAME.fullmatch(name):
         raise WrongInput(f"--name {name!r}: use letters, digits, dots, dashes and underscores; no other sign first.")
@@ -47,8 +53,16 @@ def package(
     facts = check_run(run_folder).model_copy(update={"name": name, "version": version})
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=export_dir, prefix=".packing-") as scratch:
-        staged = _stage(Path(scratch) / "files", facts, run_folder, extra_files)
-        archived = archive(Path(scratch), facts, handler=handler, staged=staged, config_file=config_file)
+        staged = _stage(Path(scratch) / "files", run_folder, extra_files)
+        network, _ = load_run(run_folder)
+        (staged / "golden.json").write_text(golden_document(network, facts), encoding="utf-8")
+        engines = build_engines(
+            run_folder, network, facts, staged, engine=engine, precision=precision, least_agreement=least_agreement
+        )
+        facts = facts.model_copy(update={"engines": engines})
+        (staged / MODEL_FILE).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        configured = _configured(config_file, Path(scratch), engine, precision)
+        archived = archive(Path(scratch), facts, handler=handler, staged=staged, config_file=configured)
         settled = settle(archived, facts)
         check_archive(settled, facts)
         return settled.replace(export_dir / f"{name}.mar")
@@ -89,8 +103,21 @@ def _check_shapes(weights: Path, facts: ModelFile) -> None:
         raise TrainingError(f"{weights} does not fit {facts.architecture}: {odd} differs. Train again.")
 
 
-def _stage(folder: Path, facts: ModelFile, run_folder: Path, extra_files: Sequence[Path]) -> Path:
-    """Everything but handler and configuration, as it shall lie in the archive."""
+def _configured(config_file: Path | None, scratch: Path, engine: Engine, precision: Precision) -> Path | None:
+    """The configuration with the engine and the precision that were asked for."""
+    if config_file is None:
+        return None
+    text = config_file.read_text(encoding="utf-8")
+    for key, value in (("engine", engine), ("precision", precision)):
+        text, found = re.subn(rf"^(  {key}:) \w+", rf"\1 {value}", text, flags=re.MULTILINE)
+        if found != 1:
+            raise WrongInput(f"{config_file} sets {key} {found} times under `handler:`, expected once.")
+    (scratch / config_file.name).write_text(text, encoding="utf-8")
+    return scratch / config_file.name
+
+
+def _stage(folder: Path, run_folder: Path, extra_files: Sequence[Path]) -> Path:
+    """The weights, and what else is given to the package, as it shall lie in the archive."""
     folder.mkdir()
     for extra in extra_files:
         if extra.is_dir():
@@ -102,5 +129,4 @@ def _stage(folder: Path, facts: ModelFile, run_folder: Path, extra_files: Sequen
     if (folder / MODEL_FILE).exists() or (folder / WEIGHTS_FILE).exists():
         raise WrongInput(f"An extra file is called {MODEL_FILE} or {WEIGHTS_FILE}, as the run's own. Rename it.")
     shutil.copyfile(run_folder / WEIGHTS_FILE, folder / WEIGHTS_FILE)
-    (folder / MODEL_FILE).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return folder

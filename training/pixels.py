@@ -1,6 +1,6 @@
 """Photos in memory: decoded once, kept as uint8, cropped anew in every epoch.
 
-file -> imagefile.reading -> training: at most a little larger than the model's input; validation: exactly its input
+file -> imagefile -> training: at most a little larger than the model's input; validation: exactly its input
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from imagefile.pixels import model_input
 from imagefile.reading import UnreadableImage, read_image
 from training.config import TrainConfig
 from training.listing import Listing, Photo, check_every_class
@@ -85,9 +86,12 @@ def training_transform(config: TrainConfig) -> Transform:
     return cast(Transform, transform)
 
 
-def evaluation_transform(preprocessing: Preprocessing) -> Transform:
-    """timm's evaluation transform, without mean and std."""
-    return cast(Transform, create_transform(**preprocessing.model_dump(), is_training=False, use_prefetcher=True))
+def evaluation_pixels(data: bytes, preprocessing: Preprocessing) -> Tensor:
+    """A file's picture as the model sees it but for mean and std, uint8 (3, H, W); the server makes it by the same code.
+
+    Raises imagefile's UnreadableImage.
+    """
+    return torch.from_numpy(np.ascontiguousarray(model_input(data, preprocessing.look).transpose(2, 0, 1)))
 
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -118,9 +122,9 @@ def read_photos(
     Raises WrongInput where that leaves a class without photos.
     """
     budget = _Budget(config.cache_mb * 1_000_000)
-    readers: dict[str, Callable[[Image.Image], object]] = {
-        "train": lambda image: budget.keep(np.asarray(shrink(image, config))),
-        "validation": evaluation_transform(preprocessing),
+    readers: dict[str, Callable[[bytes], object]] = {
+        "train": lambda data: budget.keep(np.asarray(shrink(read_image(data), config))),
+        "validation": lambda data: evaluation_pixels(data, preprocessing),
     }
     kept: list[Photo] = []
     results: dict[str, list[object]] = {"train": [], "validation": []}
@@ -152,9 +156,9 @@ def write_set_aside(set_aside: Sequence[SetAside], path: Path) -> None:
         writer.writerows([entry.relative, entry.code, entry.reason] for entry in set_aside)
 
 
-def _read(readers: dict[str, Callable[[Image.Image], object]], photo: Photo) -> object:
+def _read(readers: dict[str, Callable[[bytes], object]], photo: Photo) -> object:
     try:
-        return readers[photo.split](read_image(photo.path.read_bytes()))
+        return readers[photo.split](photo.path.read_bytes())
     except UnreadableImage as error:
         return SetAside(photo.relative, error.code, error.reason)
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import torch
 
-from imagefile.reading import read_image
 from training.network import load_run
-from training.pixels import evaluation_transform
+from training.pixels import evaluation_pixels
 from training.scoring import logits_of
 
 
@@ -30,8 +29,7 @@ def predict_paths(run_folder: Path, paths: Sequence[Path]) -> list[tuple[Answer,
     if not paths:
         return []
     network, facts = load_run(run_folder)
-    transform = evaluation_transform(facts.preprocessing)
-    pixels = torch.stack([transform(read_image(path.read_bytes())) for path in paths])
+    pixels = torch.stack([evaluation_pixels(path.read_bytes(), facts.preprocessing) for path in paths])
     logits = logits_of(network, pixels, facts.preprocessing, torch.device("cpu"))
     best = (logits / facts.temperature).softmax(dim=1).topk(min(3, len(facts.classes)), dim=1)
     return [

@@ -1,6 +1,6 @@
-"""All images of one SQS batch at the same time, so that the model server's inference batch fills.
+"""One SQS batch: all its images at the same time, in as few requests to the model server as that allows.
 
-messages -> read -> work, once for each distinct order -> what became of every image and every message
+messages -> read -> work on each distinct order, in waves -> what became of every image and every message
 
 Threads, and not Powertools' AsyncBatchProcessor: that one awaits its records without a deadline, and would run these
 blocking clients in asyncio's default pool, which has six threads on a Lambda.
@@ -8,29 +8,20 @@ blocking clients in asyncio's default pool, which has six threads on a Lambda.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
-from pipeline.contracts import Classification, Order
+from pipeline.classification import Fetched
+from pipeline.contracts import Order
 from pipeline.errors import MessageUnreadable
+from pipeline.groups import Group
 from pipeline.queue import Message
-from pipeline.store import Stored
+from pipeline.waves import IMAGES_AT_ONCE, THREADS, Finished, Steps, Wave, outcome_of
 
-IMAGES_AT_ONCE = 32  # threads, and connections of every client; not less than the queue mapping's BatchSize
-
-
-class Finished(NamedTuple):
-    """An image that needs no more work."""
-
-    classification: Classification
-    stored: Stored
-
-
-class OutOfTime(Exception):
-    """The invocation's time ended first: the message returns to the queue."""
+Grouping = Callable[[Sequence[Fetched], Collection[Order]], Sequence[Group]]
 
 
 @dataclass(frozen=True)
@@ -50,22 +41,24 @@ class Report:
 
 def threads() -> Executor:
     """Workers for one SQS batch."""
-    return ThreadPoolExecutor(IMAGES_AT_ONCE, thread_name_prefix="image")
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="image")
 
 
 def work_at_once(
     messages: Sequence[Message],
     *,
     read: Callable[[str], tuple[Order, ...]],
-    work: Callable[[Order], Finished],
+    steps: Steps,
+    group: Grouping,
     bury: Callable[[Message, str], None],
     time_left_s: Callable[[], float],
     workers: Callable[[], Executor] = threads,
 ) -> Report:
     """Work on every image that the messages name, and bury the messages that are unreadable, until the time is over.
 
+    `group` makes requests of fetched images; it is told which of them a message names that was received before.
     Whatever goes wrong stays in the future it went wrong in: a bug, too, fails its own message and no other.
-    What is not finished in time is reported as OutOfTime. It may still finish later: `work` must bear being repeated.
+    What is not finished in time is reported as OutOfTime. It may still finish later: every step must bear being repeated.
     """
     pool = workers()
     wanted: dict[str, tuple[Order, ...]] = {}
@@ -80,9 +73,13 @@ def work_at_once(
                 chores[message.message_id] = pool.submit(bury, message, str(error))
             case _:
                 chores[message.message_id] = reading
-    orders = {order: pool.submit(work, order) for order in dict.fromkeys(chain.from_iterable(wanted.values()))}
-    done = {order: _outcome(working, time_left_s()) for order, working in orders.items()}
-    broken = {message_id: _outcome(chore, time_left_s()) for message_id, chore in chores.items()}
+    came_before = {order for it in messages if it.receives > 1 for order in wanted.get(it.message_id, ())}
+    wave = Wave(steps, lambda images: group(images, came_before), pool, time_left_s)
+    orders = list(dict.fromkeys(chain.from_iterable(wanted.values())))
+    done: dict[Order, Finished | BaseException] = {}
+    for first in range(0, len(orders), IMAGES_AT_ONCE):
+        done |= wave.work(orders[first : first + IMAGES_AT_ONCE])
+    broken = {message_id: outcome_of(chore, time_left_s()) for message_id, chore in chores.items()}
     pool.shutdown(wait=False, cancel_futures=True)
     return Report(
         orders=done,
@@ -90,10 +87,3 @@ def work_at_once(
         unreadable=unreadable,
         broken={message_id: outcome for message_id, outcome in broken.items() if outcome is not None},
     )
-
-
-def _outcome(future: Future[Any], wait_s: float) -> Any:  # noqa: ANN401 (its result, or what it raised)
-    try:
-        return future.exception(max(0.0, wait_s)) or future.result()
-    except TimeoutError:  # of this waiting: one that the work itself raised is returned above
-        return OutOfTime("the invocation's time ended before this was done")

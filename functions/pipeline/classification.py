@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from pipeline.contracts import (
     Classification,
-    ImageRef,
     ModelFacts,
     Order,
     Prediction,
@@ -17,42 +16,31 @@ from pipeline.contracts import (
 )
 from pipeline.errors import ImageRejected
 
-Fetch = Callable[[ImageRef], bytes]
-Predict = Callable[[bytes, Order], ServerAnswer]
-
 PODIUM_STEPS = 3
 
 
-def classify_image(
-    order: Order,
-    *,
-    fetch: Fetch,
-    predict: Predict,
-    expected: ModelFacts,
-    now: datetime,
-    clock_s: Callable[[], float],
+class Fetched(NamedTuple):
+    """An image whose bytes are here; the work on it began at `began_at`."""
+
+    order: Order
+    data: bytes
+    began_at: datetime
+    fetch_ms: float
+
+
+def conclude(
+    order: Order, outcome: ServerAnswer | ImageRejected, *, expected: ModelFacts, timings: Timings, began_at: datetime
 ) -> Classification:
-    """Classify one image at the time `now`; the model that the order or else `expected` names stands where none was asked.
+    """The result of one image; the model that the order or else `expected` names stands where none was asked.
 
-    A picture that no model can read is an answer (`rejected`), not a failure. Anything else that goes wrong
-    propagates, and SQS delivers the message again.
+    A picture that no model can read is an answer (`rejected`), not a failure.
     """
-    laps_s = [clock_s()]
-    outcome: ServerAnswer | ImageRejected
-    try:
-        data = fetch(order.image)
-        laps_s.append(clock_s())
-        outcome = predict(data, order)
-    except ImageRejected as rejected:
-        outcome = rejected
-    laps_s.append(clock_s())
-    timings = Timings(fetch_ms=_ms(laps_s[1] - laps_s[0]), predict_ms=_ms(laps_s[-1] - laps_s[1]))
     if isinstance(outcome, ImageRejected):
-        return _rejected(order, outcome, order.model or expected, timings, now)
-    return _classified(order, outcome, timings, now)
+        return _rejected(order, outcome, order.model or expected, timings, began_at)
+    return _classified(order, outcome, timings, began_at)
 
 
-def _classified(order: Order, answer: ServerAnswer, timings: Timings, now: datetime) -> Classification:
+def _classified(order: Order, answer: ServerAnswer, timings: Timings, began_at: datetime) -> Classification:
     best = enumerate(answer.predictions[:PODIUM_STEPS], start=1)
     return Classification(
         image=order.image,
@@ -62,12 +50,12 @@ def _classified(order: Order, answer: ServerAnswer, timings: Timings, now: datet
         uncertain=answer.uncertain,
         model=answer.model,
         timings=timings,
-        classified_at=now,
+        classified_at=began_at,
     )
 
 
 def _rejected(
-    order: Order, rejected: ImageRejected, expected: ModelFacts, timings: Timings, now: datetime
+    order: Order, rejected: ImageRejected, expected: ModelFacts, timings: Timings, began_at: datetime
 ) -> Classification:
     return Classification(
         image=order.image,
@@ -76,9 +64,5 @@ def _rejected(
         rejected=Rejection(code=rejected.code, reason=rejected.reason),
         model=rejected.model or expected,
         timings=timings,
-        classified_at=now,
+        classified_at=began_at,
     )
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

@@ -1,31 +1,31 @@
 """The Lambda that classifies uploads.
 
-SQS batch -> ImageRefs -> (fetch, predict, store: all images at once) -> the ids of the messages to deliver again
+SQS batch -> ImageRefs -> (fetch, ask, store: all images at once) -> the ids of the messages to deliver again
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from typing import Any, TypedDict
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.at_once import Finished, Report, threads, work_at_once
-from pipeline.classification import classify_image
+from pipeline.at_once import Grouping, Report, threads, work_at_once
+from pipeline.classification import Fetched
 from pipeline.connections import Connections, open_connections
-from pipeline.contracts import INCOMING_PREFIX, Order, ServerAnswer
+from pipeline.contracts import INCOMING_PREFIX, Order
 from pipeline.errors import ModelUnavailable, describe
 from pipeline.events import orders_in
-from pipeline.images import fetch
+from pipeline.groups import Group, groups_of
 from pipeline.log import logger
 from pipeline.queue import Message, SqsBatch
 from pipeline.reporting import metrics, tell
 from pipeline.settings import Settings, load_settings
+from pipeline.steps import ImageSteps, utc_now
 
 REPORTING_S = 3.0  # of an invocation's time are kept for back-off, log and answer
 
@@ -53,11 +53,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Answer:
     return classify_messages(messages, settings, open_connections(settings), context.get_remaining_time_in_millis)
 
 
-def utc_now() -> datetime:
-    """The time of day."""
-    return datetime.now(UTC)
-
-
 def classify_messages(
     messages: tuple[Message, ...],
     settings: Settings,
@@ -67,6 +62,7 @@ def classify_messages(
     workers: Callable[[], Executor] = threads,
     now: Callable[[], datetime] = utc_now,
     clock_s: Callable[[], float] = time.monotonic,
+    group: Grouping = groups_of,
 ) -> Answer:
     """Classify, store, report; messages whose model did not answer are postponed, on their last receive buried."""
     connections.model.forget_idle_connections()
@@ -77,17 +73,15 @@ def classify_messages(
     def bury_unreadable(message: Message, reason: str) -> None:
         connections.queue.bury(message, "unreadable", reason)
 
+    def as_the_server_takes_them(images: Sequence[Fetched], alone: Collection[Order]) -> Sequence[Group]:
+        return group(images, alone) if connections.model.takes_tars() else [(image,) for image in images]
+
+    steps = ImageSteps(connections, settings, time_left_s, now, clock_s)
     report = work_at_once(
         messages,
         read=our_orders_in,
-        work=partial(
-            classify_and_store,
-            connections=connections,
-            settings=settings,
-            time_left_s=time_left_s,
-            now=now,
-            clock_s=clock_s,
-        ),
+        steps=steps,
+        group=as_the_server_takes_them,
         bury=bury_unreadable,
         time_left_s=time_left_s,
         workers=workers,
@@ -97,8 +91,9 @@ def classify_messages(
         [message for message in failed if message.receives >= settings.max_receives], report, connections
     )
     again = [message for message in failed if message.message_id not in given_up]
-    connections.queue.postpone([message for message in again if _waits_for_the_model(report, message)])
-    tell(report, settings.model, given_up)
+    waits_s = [(message, _waits_s(report, message)) for message in again]
+    connections.queue.postpone([(message, max(each_s)) for message, each_s in waits_s if each_s])
+    tell(report, settings.model, given_up, tuple(steps.requests))
     return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in again]}
 
 
@@ -132,30 +127,7 @@ def our_orders_in(body: str) -> tuple[Order, ...]:
     return ours
 
 
-def classify_and_store(
-    order: Order,
-    *,
-    connections: Connections,
-    settings: Settings,
-    time_left_s: Callable[[], float],
-    now: Callable[[], datetime] = utc_now,
-    clock_s: Callable[[], float] = time.monotonic,
-) -> Finished:
-    """One image's whole way; doing it again ends in the same state."""
-
-    def predict(data: bytes, order: Order) -> ServerAnswer:
-        return connections.model.predict(data, order.image, model=order.model, budget_s=time_left_s())
-
-    classification = classify_image(
-        order,
-        fetch=partial(fetch, s3=connections.s3, max_bytes=settings.max_image_bytes),
-        predict=predict,
-        expected=settings.model,
-        now=now(),
-        clock_s=clock_s,
-    )
-    return Finished(classification, connections.store.put(classification))
-
-
-def _waits_for_the_model(report: Report, message: Message) -> bool:
-    return any(isinstance(problem, ModelUnavailable) for problem in report.problems(message.message_id))
+def _waits_s(report: Report, message: Message) -> list[int]:
+    """For each image that waits for the model server, in how many seconds it said to come back; 0 where it did not say."""
+    problems = report.problems(message.message_id)
+    return [problem.retry_after_s or 0 for problem in problems if isinstance(problem, ModelUnavailable)]

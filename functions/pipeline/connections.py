@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from pipeline.at_once import IMAGES_AT_ONCE
 from pipeline.model_client import ModelClient
 from pipeline.queue import Queue
 from pipeline.settings import Settings
 from pipeline.store import Store
+from pipeline.waves import IMAGES_AT_ONCE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,6 +1,6 @@
 """Every record that an image becomes, in the order it becomes them. No I/O.
 
-Order -> ImageRef -> (bytes) -> ServerAnswer -> Classification -> Row
+Order -> ImageRef -> (bytes) -> ServerAnswer, ServerAnswers -> Classification -> Row
 
 Unknown fields are ignored when a record is read: two deployments never roll in the same second.
 """
@@ -11,7 +11,7 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 INCOMING_PREFIX = "incoming/"
@@ -28,6 +28,7 @@ RejectionCode = Literal[
     "unsupported_format",
     "unreadable",
     "too_many_pixels",
+    "too_slow",
 ]
 Status = Literal["classified", "rejected"]
 # Why a message is a dead letter; one without a code was moved by SQS itself: the function died of it, or never ran.
@@ -86,6 +87,7 @@ class ModelFacts(Record):
     name: str
     version: str
     archive_sha256: str | None = None
+    engine: str | None = None  # what the server computed with, such as "openvino-bf16"; no part of what a model is
 
     @property
     def ref(self) -> str:
@@ -109,23 +111,26 @@ class LabelProbability(Record):
     probability: Probability
 
 
+def _is_a_ranking(predictions: tuple[LabelProbability, ...]) -> tuple[LabelProbability, ...]:
+    probabilities = [prediction.probability for prediction in predictions]
+    if probabilities != sorted(probabilities, reverse=True):
+        raise ValueError("predictions must come best first")
+    if sum(probabilities) > 1.001:  # float32 softmax over thousands of classes sums to 1 within 1e-4
+        raise ValueError("probabilities must not sum to more than 1")
+    if len({prediction.label for prediction in predictions}) < len(predictions):
+        raise ValueError("every label must occur once")
+    return predictions
+
+
+_Ranking = AfterValidator(_is_a_ranking)
+
+
 class ServerAnswer(Record):
     """The model server's 200: its top classes, best first."""
 
     model: ModelFacts
-    predictions: Annotated[tuple[LabelProbability, ...], Field(min_length=1)]
+    predictions: Annotated[tuple[LabelProbability, ...], Field(min_length=1), _Ranking]
     uncertain: str | None = None
-
-    @model_validator(mode="after")
-    def _is_a_ranking(self) -> Self:
-        probabilities = [prediction.probability for prediction in self.predictions]
-        if probabilities != sorted(probabilities, reverse=True):
-            raise ValueError("predictions must come best first")
-        if sum(probabilities) > 1.001:  # float32 softmax over thousands of classes sums to 1 within 1e-4
-            raise ValueError("probabilities must not sum to more than 1")
-        if len({prediction.label for prediction in self.predictions}) < len(self.predictions):
-            raise ValueError("every label must occur once")
-        return self
 
 
 class ServerRejection(Record):
@@ -134,6 +139,30 @@ class ServerRejection(Record):
     code: RejectionCode
     error: str
     model: ModelFacts | None = None
+
+
+class ServerEntry(Record):
+    """What became of one image of a request of many: status 200 is an answer, 4xx the image's fault, 5xx the server's state."""
+
+    name: str  # as the request named the image
+    status: Annotated[int, Field(ge=100, le=599)]
+    predictions: Annotated[tuple[LabelProbability, ...], _Ranking] = ()
+    uncertain: str | None = None
+    code: str | None = None  # of a rejection
+    error: str | None = None
+
+    @model_validator(mode="after")
+    def _an_answer_has_predictions(self) -> Self:
+        if self.status == 200 and not self.predictions:
+            raise ValueError("an entry with status 200 carries predictions")
+        return self
+
+
+class ServerAnswers(Record):
+    """The model server's 200 to a request of many images: an entry for each of them."""
+
+    model: ModelFacts
+    answers: tuple[ServerEntry, ...]
 
 
 class Prediction(LabelProbability):

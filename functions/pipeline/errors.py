@@ -16,7 +16,11 @@ class ImageRejected(Exception):
 
 
 class ModelUnavailable(Exception):
-    """The model server cannot answer now: leave the message on the queue for later."""
+    """The model server cannot answer now: leave the message on the queue for later, and as long as the server says."""
+
+    def __init__(self, reason: str, retry_after_s: int | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 class MessageUnreadable(Exception):

@@ -76,13 +76,14 @@ class Queue:
     dlq_url: str
     draw: Callable[[], float] = random.random
 
-    def postpone(self, messages: Iterable[Message]) -> None:
-        """Hide each message for its back-off; one that cannot be hidden returns after the visibility time-out instead.
+    def postpone(self, messages: Iterable[tuple[Message, int]]) -> None:
+        """Hide each message for its back-off, and for so many seconds at least, but never for more than the longest back-off.
 
+        One that cannot be hidden returns after the visibility time-out instead.
         One request each: the emulator takes the batched request for an IAM action of its own, which AWS does not have.
         """
-        for message in messages:
-            wait_s = backoff_s(message.receives, self.draw)
+        for message, least_s in messages:
+            wait_s = min(max(backoff_s(message.receives, self.draw), least_s), LONGEST_BACK_OFF_S)
             try:
                 self.sqs.change_message_visibility(
                     QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=wait_s

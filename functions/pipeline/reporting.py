@@ -6,23 +6,27 @@ A dimension's every value is a metric that is paid for: never a label, never a k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pipeline.at_once import Finished, OutOfTime, Report
+from pipeline.at_once import Report
 from pipeline.contracts import Classification, ModelFacts, Order
 from pipeline.errors import ModelUnavailable
 from pipeline.log import logger
+from pipeline.waves import Finished, OutOfTime
 
 NAMESPACE = "Podium"
 
 metrics = Metrics(namespace=NAMESPACE)  # its service is the stack: POWERTOOLS_SERVICE_NAME
 
 
-def tell(report: Report, expected: ModelFacts, given_up: Mapping[str, str]) -> None:
-    """Log what became of every image and message, and count it; `expected` is the configured model."""
+def tell(report: Report, expected: ModelFacts, given_up: Mapping[str, str], requests: Sequence[int]) -> None:
+    """Log what became of every image and message, and count it.
+
+    `expected` is the configured model; `requests` says how many images each request to the model server had.
+    """
     for order, outcome in report.orders.items():
         _log_image(order, outcome)
     for message_id, reason in report.unreadable.items():
@@ -32,6 +36,7 @@ def tell(report: Report, expected: ModelFacts, given_up: Mapping[str, str]) -> N
     for message_id, reason in given_up.items():
         logger.error("message given up", message_id=message_id, reason=reason)
     _count(report, expected, len(given_up))
+    _count_requests(requests)
 
 
 def _log_image(order: Order, outcome: Finished | BaseException) -> None:
@@ -88,6 +93,12 @@ def _count(report: Report, expected: ModelFacts, given_up: int) -> None:
         metrics.add_metric(name="FetchLatency", unit=MetricUnit.Milliseconds, value=result.timings.fetch_ms)
         metrics.add_metric(name="PredictLatency", unit=MetricUnit.Milliseconds, value=result.timings.predict_ms)
     _count_rejections(fresh, expected)
+
+
+def _count_requests(requests: Sequence[int]) -> None:
+    metrics.add_metric(name="ModelRequests", unit=MetricUnit.Count, value=len(requests))
+    for images in requests:
+        metrics.add_metric(name="ImagesPerRequest", unit=MetricUnit.Count, value=images)
 
 
 def _count_rejections(results: Iterable[Classification], expected: ModelFacts) -> None:

@@ -16,12 +16,14 @@ from pipeline.contracts import (
     Record,
     Row,
     ServerAnswer,
+    ServerAnswers,
     ServerRejection,
 )
 
 PUBLISHED: dict[str, type[Record]] = {
     "classification": Classification,
     "server-answer": ServerAnswer,
+    "server-answers": ServerAnswers,
     "server-rejection": ServerRejection,
     "row": Row,
     "manifest-part": ManifestPart,

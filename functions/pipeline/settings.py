@@ -53,7 +53,7 @@ class Settings(_FromEnvironment):
     max_image_bytes: int = Field(gt=0, description="the largest image that is fetched, in bytes, such as 10485760")
     max_receives: int = Field(gt=0, description="the queue's maxReceiveCount: how often a message is tried, such as 10")
     predict_timeout_s: float = Field(
-        gt=0, le=900, description="how long the model server may take for one image, in seconds, such as 20"
+        gt=0, le=900, description="how long the model server may take for one request, in seconds, such as 20"
     )
 
     @property

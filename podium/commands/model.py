@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from training.rendering import Drawn, Split
     from training.run import Progress, Run
 
+Engine = Literal["auto", "torch", "torch-compiled", "openvino", "aotinductor"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Image = Annotated[int, typer.Option("--image-size", min=16, max=1024, help="Side of the model's input, in pixels.")]
 
@@ -72,13 +74,28 @@ def package(
     out: Annotated[
         Path | None, typer.Option(help="The folder to write NAME.mar to.", show_default=".podium/models")
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="What computes behind the server; auto: OpenVINO, or AOTInductor where there is a GPU."),
+    ] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="auto: as fast as the engine can at unchanged accuracy; int8 must pass a gate.")
+    ] = "auto",
+    least_agreement: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="int8's gate: the share of validation photos that it must classify as fp32 does."
+        ),
+    ] = 0.99,
     as_json: AsJson = False,
 ) -> None:
     """Pack a finished run as NAME.mar, for TorchServe."""
     from imagefile.content import content_sha256
     from podium import present
 
-    archive = package_run(run, name=name, version=version, out=out)
+    archive = package_run(
+        run, name=name, version=version, out=out, engine=engine, precision=precision, least_agreement=least_agreement
+    )
     facts = {"archive": str(archive), "name": name, "version": version, "content_sha256": content_sha256(archive)}
     if as_json:
         present.print_json({**facts, "size_bytes": archive.stat().st_size})
@@ -129,7 +146,10 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def package_run(run: Path, *, name: str, version: str, out: Path | None = None) -> Path:
+def package_run(
+    run: Path, *, name: str, version: str, out: Path | None = None, engine: Engine = "auto",
+    precision: Precision = "auto", least_agreement: float = 0.99,
+) -> Path:  # fmt: skip
     """The archive of a finished run, with the model server's handler and the shared reader of images in it."""
     from podium.project import MODELS, ROOT
 
@@ -140,7 +160,9 @@ def package_run(run: Path, *, name: str, version: str, out: Path | None = None) 
 
         return pack(
             run, name=name, version=version, export_dir=out or MODELS, handler=server / "handler.py",
-            extra_files=[*modules, ROOT / "imagefile"], config_file=server / "model-config.yaml",
+            extra_files=[*modules, server / "engines", ROOT / "imagefile"],
+            config_file=server / "model-config.yaml", engine=engine, precision=precision,
+            least_agreement=least_agreement,
         )  # fmt: skip
 
 

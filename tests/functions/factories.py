@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from pipeline.classification import classify_image
-from pipeline.contracts import Classification, ImageRef, LabelProbability, ModelFacts, Order, ServerAnswer
+from pipeline.classification import Fetched, conclude
+from pipeline.contracts import Classification, ImageRef, LabelProbability, ModelFacts, Order, ServerAnswer, Timings
 from pipeline.queue import Message
 
 ROOT = Path(__file__).parents[2]
@@ -62,14 +62,12 @@ def server_answer(**changes: object) -> ServerAnswer:
 
 
 def classification(image: ImageRef | None = None, answer: ServerAnswer | None = None) -> Classification:
-    return classify_image(
-        order(image),
-        fetch=lambda _: JPEG,
-        predict=lambda _, __: answer or server_answer(),
-        expected=EXPECTED,
-        now=NOON,
-        clock_s=lambda: 0.0,
-    )
+    timings = Timings(fetch_ms=0, predict_ms=0)
+    return conclude(order(image), answer or server_answer(), expected=EXPECTED, timings=timings, began_at=NOON)
+
+
+def fetched(asked: Order | None = None, data: bytes = JPEG) -> Fetched:
+    return Fetched(asked or order(), data, NOON, fetch_ms=0.0)
 
 
 def s3_record(image: ImageRef) -> dict[str, Any]:

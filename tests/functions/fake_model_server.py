@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.functions.factories import server_answer
 
@@ -17,10 +20,11 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     then_hang_up: bool = False
+    retry_after: str | None = None
 
 
 class ModelServer(ThreadingHTTPServer):
-    """`reply` maps a request's body to its reply; counts survive `reply` being exchanged."""
+    """`reply` maps an image to its reply, `reply_to_tar` a request of many; counts survive these being exchanged."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -28,7 +32,9 @@ class ModelServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.reply: Callable[[bytes], Reply] = lambda _: answering()
+        self.reply_to_tar: Callable[[list[tuple[str, bytes]]], Reply] = lambda images: each(images, self.reply)
         self.paths: list[str] = []
+        self.images: list[int] = []  # of each request
         self.connections = 0
         self.at_once = 0
         self.most_at_once = 0
@@ -60,17 +66,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        images = images_in(body)
         with self.server.counting:
             self.server.paths.append(self.path)
+            self.server.images.append(len(images) or 1)
             self.server.at_once += 1
             self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
         try:
-            reply = self.server.reply(body)
+            reply = self.server.reply_to_tar(images) if images else self.server.reply(body)
         finally:
             with self.server.counting:
                 self.server.at_once -= 1
         self.send_response(reply.status)
         self.send_header("Content-Length", str(len(reply.body)))
+        if reply.retry_after is not None:
+            self.send_header("Retry-After", reply.retry_after)
         self.end_headers()
         self.wfile.write(reply.body)
         self.close_connection = self.close_connection or reply.then_hang_up
@@ -81,6 +91,30 @@ class _Handler(BaseHTTPRequestHandler):
 
 def answering() -> Reply:
     return Reply(200, server_answer().model_dump_json().encode())
+
+
+def images_in(body: bytes) -> list[tuple[str, bytes]]:
+    """The names and bytes of a tar's files, read as anyone reads them; none when the body is no tar."""
+    if body[257:262] != b"ustar":
+        return []
+    with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as tar:
+        return [(entry.name, file.read()) for entry in tar if (file := tar.extractfile(entry))]
+
+
+def each(images: list[tuple[str, bytes]], reply: Callable[[bytes], Reply]) -> Reply:
+    """The reply to a tar, from the reply to each of its images."""
+    return answers([entry_of(name, reply(data)) for name, data in images])
+
+
+def entry_of(name: str, reply: Reply) -> dict[str, Any]:
+    """What a request of many images says of one, from what one of that image alone says."""
+    said = json.loads(reply.body) if reply.status < 500 else {"error": reply.body.decode()}
+    return {fact: value for fact, value in said.items() if fact != "model"} | {"name": name, "status": reply.status}
+
+
+def answers(entries: list[dict[str, Any]]) -> Reply:
+    model = server_answer().model.model_dump()
+    return Reply(200, json.dumps({"model": model, "timings": {}, "answers": entries}).encode())
 
 
 @contextmanager

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
-from typing import NoReturn
-
 import pytest
 
-from pipeline.classification import classify_image
-from pipeline.contracts import Classification, ImageRef, LabelProbability, Order, ServerAnswer
-from pipeline.errors import ImageRejected, ModelUnavailable
-from tests.functions.factories import (
-    ANSWERED,
-    EXPECTED,
-    JPEG,
-    NOON,
-    classification,
-    order,
-    server_answer,
-)
+from pipeline.classification import conclude
+from pipeline.contracts import Classification, LabelProbability, ModelFacts, Timings
+from pipeline.errors import ImageRejected
+from tests.functions.factories import ANSWERED, EXPECTED, NOON, classification, order, server_answer
+
+TIMINGS = Timings(fetch_ms=1, predict_ms=2)
 
 
-def raising(error: Exception) -> Callable[..., NoReturn]:
-    def fail(*_: object) -> NoReturn:
-        raise error
-
-    return fail
-
-
-def classify(
-    fetch: Callable[[ImageRef], bytes] = lambda _: JPEG,
-    predict: Callable[[bytes, Order], ServerAnswer] = lambda _, __: server_answer(),
-) -> Classification:
-    ticks = count()
-    return classify_image(
-        order(), fetch=fetch, predict=predict, expected=EXPECTED, now=NOON, clock_s=lambda: float(next(ticks))
-    )
+def rejected(rejection: ImageRejected, model: ModelFacts | None = None) -> Classification:
+    return conclude(order(model=model), rejection, expected=EXPECTED, timings=TIMINGS, began_at=NOON)
 
 
 def test_an_image_gets_a_podium_best_first() -> None:
-    result = classify()
+    result = classification()
     assert [(step.rank, step.label) for step in result.predictions] == [
         (1, "golf ball"),
         (2, "tennis ball"),
@@ -84,29 +61,26 @@ def test_an_uncertain_answer_keeps_its_podium_and_its_reason() -> None:
 
 
 def test_an_image_that_no_model_saw_is_rejected_under_the_configured_model() -> None:
-    result = classify(fetch=raising(ImageRejected("empty", "The file is empty (0 bytes): upload it again.")))
+    result = rejected(ImageRejected("empty", "The file is empty (0 bytes): upload it again."))
     assert (result.status, result.model, result.predictions) == ("rejected", EXPECTED, ())
     assert result.rejected is not None
     assert (result.rejected.code, result.rejected.reason) == ("empty", "The file is empty (0 bytes): upload it again.")
 
 
 def test_an_image_that_the_model_refused_is_rejected_under_that_model() -> None:
-    assert classify(predict=raising(ImageRejected("unreadable", "It ends early.", ANSWERED))).model == ANSWERED
+    assert rejected(ImageRejected("unreadable", "It ends early.", ANSWERED)).model == ANSWERED
 
 
-@pytest.mark.parametrize("error", [ModelUnavailable("503"), ZeroDivisionError("a bug")])
-def test_whatever_is_not_the_images_fault_propagates(error: Exception) -> None:
-    with pytest.raises(type(error)):
-        classify(predict=raising(error))
-    with pytest.raises(type(error)):
-        classify(fetch=raising(error))
+def test_an_image_that_a_version_was_to_look_at_and_no_model_saw_is_rejected_under_that_version() -> None:
+    asked = ModelFacts(name="balls", version="2.0")
+    assert rejected(ImageRejected("gone", "It was deleted."), asked).model == asked
 
 
-def test_the_time_is_told_apart_into_fetching_and_predicting() -> None:
-    timings = classify().timings
-    assert (timings.fetch_ms, timings.predict_ms) == (1000.0, 1000.0)
-    refused = classify(fetch=raising(ImageRejected("gone", "It was deleted."))).timings
-    assert (refused.fetch_ms, refused.predict_ms) == (1000.0, 0.0)
+def test_the_engine_is_told_in_the_result_and_is_no_part_of_what_the_model_is() -> None:
+    quicker = ANSWERED.model_copy(update={"engine": "openvino-bf16"})
+    result = classification(answer=server_answer(model=quicker))
+    assert result.model_dump(mode="json")["model"]["engine"] == "openvino-bf16"
+    assert result.model.ref == ANSWERED.ref
 
 
 @pytest.mark.parametrize(

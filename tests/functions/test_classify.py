@@ -14,10 +14,13 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from pipeline.classify import Answer, classify_and_store, lambda_handler
+from pipeline.classify import Answer, lambda_handler
 from pipeline.connections import Connections
-from pipeline.contracts import ImageRef, Order
+from pipeline.contracts import ImageRef, ModelFacts, Order
+from pipeline.orders import body_of
 from pipeline.settings import Settings
+from pipeline.steps import ImageSteps
+from pipeline.waves import Finished
 from tests.functions.conftest import INPUT, RESULTS, Aws
 from tests.functions.factories import ANSWERED, JPEG, body_about, event, server_answer, sqs_event
 from tests.functions.fake_model_server import ModelServer, Reply, answering
@@ -56,11 +59,11 @@ def metrics_of(capsys: pytest.CaptureFixture[str]) -> Emf:
 
 
 def counted(metrics: Emf) -> Counter[str]:
-    """Every count, summed over the batches; a rejection under its reason."""
+    """What became of images and messages, summed over the batches; a rejection under its reason."""
     total: Counter[str] = Counter()
     for line in metrics:
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-            if metric["Unit"] == "Count":
+            if metric["Unit"] == "Count" and metric["Name"] not in {"ModelRequests", "ImagesPerRequest"}:
                 name = f"{metric['Name']} {line['reason']}" if "reason" in line else metric["Name"]
                 total[name] += (
                     sum(line[metric["Name"]]) if isinstance(line[metric["Name"]], list) else line[metric["Name"]]
@@ -146,9 +149,10 @@ def test_the_same_upload_in_two_functions_at_once_is_one_row(
     image = aws.upload("incoming/monday/ball.jpg")
 
     def classify(image: ImageRef) -> None:
-        classify_and_store(
-            Order(image=image, batch=image.batch), connections=connections, settings=settings, time_left_s=lambda: 30.0
-        )
+        steps = ImageSteps(connections, settings, time_left_s=lambda: 30.0)
+        fetched = steps.fetch(Order(image=image, batch=image.batch))
+        assert not isinstance(fetched, Finished)
+        steps.store(steps.ask_alone(fetched))
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(classify, [image, image]))
@@ -227,12 +231,12 @@ def test_a_model_that_does_not_answer_leaves_the_message_on_the_queue(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Traps 11 and 12: all failed, no exception, and one request for each receive."""
-    model_server.reply = lambda _: Reply(503, b"")
+    model_server.reply_to_tar = lambda _: Reply(503, b"")
     images = [aws.upload(f"incoming/monday/{n}.jpg") for n in range(3)]
     batch = sqs_event(*[body_about(image) for image in images])
     for _ in range(4):
         assert failed(invoke(batch)) == ["m0", "m1", "m2"]
-    assert len(model_server.paths) == 12
+    assert model_server.images == [3, 3, 3, 3]
     assert aws.rows() == []
     assert counted(metrics_of(capsys)) == {"ModelUnavailable": 12}
 
@@ -254,31 +258,102 @@ def test_a_message_that_waits_for_the_model_is_postponed_and_others_are_not(
     assert "warm" in still_visible[0]["Body"]
 
 
-def test_twenty_messages_are_with_the_model_server_at_the_same_time(aws: Aws, model_server: ModelServer) -> None:
+def test_twenty_messages_are_one_request_to_the_model_server(
+    aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [aws.upload(f"incoming/monday/{n}.jpg") for n in range(20)]
+    assert failed(invoke(sqs_event(*[body_about(image) for image in images]))) == []
+    assert (model_server.images, len(aws.rows())) == ([20], 20)
+    [line] = [line for line in metrics_of(capsys) if "ModelRequests" in line]
+    assert (line["ModelRequests"], line["ImagesPerRequest"]) == ([1.0], [20.0])
+
+
+def test_twenty_messages_that_came_before_are_with_the_model_server_at_the_same_time(
+    aws: Aws, model_server: ModelServer
+) -> None:
+    """Each image alone: one of them may have killed the server for its neighbours."""
     everybody = Barrier(20)
     model_server.reply = lambda _: (everybody.wait(20), answering())[1]
     images = [aws.upload(f"incoming/monday/{n}.jpg") for n in range(20)]
-    assert failed(invoke(sqs_event(*[body_about(image) for image in images]))) == []
-    assert model_server.most_at_once == 20
+    assert failed(invoke(sqs_event(*[body_about(image) for image in images], receive_count=2))) == []
+    assert (model_server.images, model_server.most_at_once) == ([1] * 20, 20)
     assert len(aws.rows()) == 20
+
+
+def test_an_image_that_kills_the_server_harms_its_neighbours_once(aws: Aws, model_server: ModelServer) -> None:
+    model_server.reply_to_tar = lambda _: Reply(507, b"")
+    model_server.reply = lambda sent: Reply(507, b"") if sent.endswith(b"poison") else answering()
+    images = [aws.upload(f"incoming/{n}.jpg", JPEG + (b"poison" if n == 1 else b"")) for n in range(3)]
+    bodies = [body_about(image) for image in images]
+    assert failed(invoke(sqs_event(*bodies))) == ["m0", "m1", "m2"]
+    assert failed(invoke(sqs_event(*bodies, receive_count=2))) == ["m1"]
+    assert [row.image for row in aws.rows()] == [images[0].uri, images[2].uri]
+
+
+def test_a_server_that_takes_no_tars_is_asked_for_each_image_and_offered_no_second_tar(
+    aws: Aws, model_server: ModelServer
+) -> None:
+    model_server.reply_to_tar = lambda _: Reply(415, b"")
+    bodies = [body_about(aws.upload(f"incoming/{n}.jpg")) for n in range(6)]
+    assert failed(invoke(sqs_event(*bodies[:3]))) == []
+    assert failed(invoke(sqs_event(*bodies[3:]))) == []
+    assert (model_server.images, len(aws.rows())) == ([3, 1, 1, 1, 1, 1, 1], 6)
+
+
+def test_each_model_version_is_asked_in_a_request_of_its_own(aws: Aws, model_server: ModelServer) -> None:
+    uploads = [aws.upload(f"incoming/{n}.jpg") for n in range(5)]
+    second = ModelFacts(name="balls", version="2.0")
+    orders = [
+        Order(image=image, sender="reclassify", model=second if n > 2 else None) for n, image in enumerate(uploads)
+    ]
+    assert failed(invoke(sqs_event(*map(body_of, orders)))) == []
+    asked = sorted(zip(model_server.paths, model_server.images, strict=True))
+    assert asked == [("/predictions/balls", 3), ("/predictions/balls/2.0", 2)]
+
+
+def test_a_message_comes_back_when_the_server_said_and_not_sooner(
+    aws: Aws, connections: Connections, model_server: ModelServer
+) -> None:
+    model_server.reply_to_tar = lambda _: Reply(503, b"", retry_after="120")
+    hidden_s: list[int] = []
+    connections.queue.sqs.meta.events.register(
+        "provide-client-params.sqs.ChangeMessageVisibility",
+        lambda params, **_: hidden_s.append(params["VisibilityTimeout"]),
+        unique_id="hiding",
+    )
+    bodies = [body_about(aws.upload(f"incoming/{n}.jpg")) for n in range(2)]
+    assert failed(invoke(sqs_event(*bodies))) == ["m0", "m1"]
+    connections.queue.sqs.meta.events.unregister(
+        "provide-client-params.sqs.ChangeMessageVisibility", unique_id="hiding"
+    )
+    assert hidden_s == [120, 120]
 
 
 def test_a_server_that_sleeps_fails_its_own_message_before_the_deadline(
     aws: Aws, model_server: ModelServer, connections: Connections
 ) -> None:
     """Trap 10. When the quick image is stored, half a second is left besides the time for reporting."""
-    woken, quick_is_stored = Event(), Event()
-    model_server.reply = lambda sent: (woken.wait(60), Reply(503, b""))[1] if sent.endswith(b"slow") else answering()
+    woken, slow_is_asked, quick_is_stored = Event(), Event(), Event()
+
+    def reply(sent: bytes) -> Reply:
+        if not sent.endswith(b"slow"):
+            return answering()
+        slow_is_asked.set()
+        woken.wait(60)
+        return Reply(503, b"")
+
+    model_server.reply = reply
     quick, slow = aws.upload("incoming/quick.jpg"), aws.upload("incoming/slow.jpg", JPEG + b"slow")
     connections.store.dynamodb.meta.events.register("after-call.dynamodb.PutItem", lambda **_: quick_is_stored.set())
 
     def remaining_ms() -> int:
-        if current_thread() is not main_thread():
+        if current_thread() is not main_thread() or not slow_is_asked.is_set():
             return 60_000  # an image's own time-out does not end the waiting here
         assert quick_is_stored.wait(30)
         return 3_500
 
-    assert failed(invoke(sqs_event(body_about(quick), body_about(slow)), remaining_ms)) == ["m1"]
+    both = sqs_event(body_about(slow), body_about(quick), receive_count=2)  # each is asked alone
+    assert failed(invoke(both, remaining_ms)) == ["m0"]
     assert aws.row().image == quick.uri
     woken.set()
 

@@ -6,14 +6,16 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
+from typing import Any, get_args
 
 import pytest
 
-from pipeline.contracts import ServerAnswer
+from pipeline.answers import Outcome
+from pipeline.contracts import RejectionCode, ServerAnswer
 from pipeline.errors import ImageRejected, ModelUnavailable
-from pipeline.model_client import KEEP_ALIVE_S, ModelClient
+from pipeline.model_client import KEEP_ALIVE_S, NO_TARS_FOR_S, ModelClient, Sent
 from tests.functions.factories import ANSWERED, JPEG, image_ref, server_answer
-from tests.functions.fake_model_server import ModelServer, Reply, answering
+from tests.functions.fake_model_server import ModelServer, Reply, answering, answers, each
 
 
 class WallClock:
@@ -88,7 +90,7 @@ def test_a_200_that_is_no_answer_is_the_servers_fault(
         predict(client)
 
 
-@pytest.mark.parametrize("code", ["unreadable", "too_many_pixels", "unsupported_format", "too_large"])
+@pytest.mark.parametrize("code", ["unreadable", "too_many_pixels", "unsupported_format", "too_large", "too_slow"])
 @pytest.mark.parametrize("status", [400, 415, 422])
 def test_a_rejection_of_the_image_keeps_the_servers_sentence_and_model(
     client: ModelClient, model_server: ModelServer, status: int, code: str
@@ -229,3 +231,161 @@ def test_many_images_are_with_the_server_at_the_same_time(client: ModelClient, m
         answers = list(threads.map(lambda _: predict(client), range(20)))
     assert answers == [server_answer()] * 20
     assert model_server.most_at_once == 20
+
+
+def predict_together(client: ModelClient, *data: bytes) -> list[Outcome] | None:
+    sent = [Sent(image_ref(key=f"incoming/{n}.jpg", size_bytes=len(it)), it) for n, it in enumerate(data)]
+    return client.predict_together(sent, budget_s=10)
+
+
+def entry(name: str, **changes: object) -> dict[str, Any]:
+    return server_answer().model_dump(include={"predictions", "uncertain"}) | {"name": name, "status": 200} | changes
+
+
+def rejected(name: str, status: int, code: str) -> dict[str, Any]:
+    return {"name": name, "status": status, "code": code, "error": "The JPEG ends early: upload it again."}
+
+
+def test_many_images_are_one_request_and_each_gets_its_own_answer(
+    client: ModelClient, model_server: ModelServer
+) -> None:
+    def of_its_own(image: bytes) -> Reply:
+        best = {"label": image.decode(), "probability": 0.9}
+        return Reply(200, server_answer(predictions=[best]).model_dump_json().encode())
+
+    model_server.reply = of_its_own
+    seen = predict_together(client, b"golf ball", b"baseball", b"tennis ball")
+    assert [it.predictions[0].label for it in seen or [] if isinstance(it, ServerAnswer)] == [
+        "golf ball",
+        "baseball",
+        "tennis ball",
+    ]
+    assert (model_server.paths, model_server.images) == (["/predictions/balls"], [3])
+
+
+def test_a_tars_files_have_our_names_and_are_byte_for_byte_the_images(
+    client: ModelClient, model_server: ModelServer
+) -> None:
+    """Whatever their sizes: a tar is made of blocks of 512 bytes."""
+    images = [bytes([n % 256]) * n for n in (1, 511, 512, 513, 100_000)]
+    told: list[tuple[str, bytes]] = []
+
+    def listen(sent: list[tuple[str, bytes]]) -> Reply:
+        told.extend(sent)
+        return each(sent, lambda _: answering())
+
+    model_server.reply_to_tar = listen
+    assert predict_together(client, *images) == [server_answer()] * 5
+    assert told == list(zip("01234", images, strict=True))
+
+
+def test_answers_go_by_their_names_and_not_by_their_order(client: ModelClient, model_server: ModelServer) -> None:
+    model_server.reply_to_tar = lambda _: answers([entry("1", uncertain="the second"), entry("0")])
+    assert predict_together(client, JPEG, JPEG) == [server_answer(), server_answer(uncertain="the second")]
+
+
+@pytest.mark.parametrize("code", get_args(RejectionCode))
+def test_an_entry_that_rejects_its_image_harms_no_other(
+    client: ModelClient, model_server: ModelServer, code: RejectionCode
+) -> None:
+    model_server.reply_to_tar = lambda _: answers([rejected("0", 422, code), entry("1")])
+    [fault, answer] = predict_together(client, JPEG, JPEG) or []
+    assert isinstance(fault, ImageRejected)
+    assert (fault.code, fault.reason, fault.model) == (code, "The JPEG ends early: upload it again.", ANSWERED)
+    assert answer == server_answer()
+
+
+def test_an_entry_that_finds_its_image_too_large_rejects_it_without_a_known_code(
+    client: ModelClient, model_server: ModelServer
+) -> None:
+    model_server.reply_to_tar = lambda _: answers([{"name": "0", "status": 413}, entry("1")])
+    [fault, _] = predict_together(client, JPEG, JPEG) or []
+    assert isinstance(fault, ImageRejected)
+    assert fault.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    "other", [rejected("0", 422, "a code of tomorrow"), {"name": "0", "status": 503, "error": "busy"}]
+)
+def test_an_entry_that_is_not_the_images_fault_leaves_that_image_alone_for_later(
+    client: ModelClient, model_server: ModelServer, other: dict[str, Any]
+) -> None:
+    model_server.reply_to_tar = lambda _: answers([other, entry("1")])
+    [unavailable, answer] = predict_together(client, JPEG, JPEG) or []
+    assert isinstance(unavailable, ModelUnavailable)
+    assert f"answered {other['status']}" in str(unavailable)
+    assert answer == server_answer()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [entry("0")],
+        [entry("0"), entry("0")],
+        [entry("0"), entry("2")],
+        [entry("1"), entry("2")],
+        [entry("0"), entry("1"), entry("2")],
+        [entry("0"), entry("1"), entry("1")],
+        [entry("0"), entry("1", predictions=[])],
+        [entry("0"), entry("1", predictions=[{"label": "golf ball", "probability": 1.5}])],
+        [entry("0"), {"name": "1"}],
+    ],
+)
+def test_an_answer_whose_entries_are_not_the_images_that_were_sent_is_the_servers_fault(
+    client: ModelClient, model_server: ModelServer, entries: list[dict[str, Any]]
+) -> None:
+    """Missing, doubled, misnamed: an image must never get its neighbour's label."""
+    model_server.reply_to_tar = lambda _: answers(entries)
+    with pytest.raises(ModelUnavailable, match="answered 200 with a body that is no answer"):
+        predict_together(client, JPEG, JPEG)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503, 507])
+def test_a_server_that_is_closed_or_down_says_nothing_about_tars(
+    client: ModelClient, model_server: ModelServer, status: int
+) -> None:
+    model_server.reply_to_tar = lambda _: Reply(status, rejection_body())
+    with pytest.raises(ModelUnavailable, match=f"answered {status}"):
+        predict_together(client, JPEG, JPEG)
+    assert client.takes_tars()
+
+
+@pytest.mark.parametrize("status", [400, 415, 422])
+def test_a_server_that_takes_no_tars_is_sent_none_for_some_minutes(
+    client: ModelClient, model_server: ModelServer, wall_clock: WallClock, status: int
+) -> None:
+    """Then it may have been replaced."""
+    assert client.takes_tars()
+    model_server.reply_to_tar = lambda _: Reply(status, rejection_body("unsupported_format"))
+    assert predict_together(client, JPEG, JPEG) is None
+    assert not client.takes_tars()
+    wall_clock.now_s += NO_TARS_FOR_S
+    assert client.takes_tars()
+
+
+def test_a_tar_that_is_too_large_is_no_reason_to_send_no_other(client: ModelClient, model_server: ModelServer) -> None:
+    model_server.reply_to_tar = lambda _: Reply(413, rejection_body("too_large"))
+    assert predict_together(client, JPEG, JPEG) is None
+    assert client.takes_tars()
+
+
+@pytest.mark.parametrize(
+    ("header", "retry_after_s"),
+    [("30", 30), (" 0 ", 0), (None, None), ("-1", None), ("soon", None), ("Sat, 21 Nov 2026 12:00:00 GMT", None)],
+)
+def test_a_server_that_says_when_to_come_back_is_heard(
+    client: ModelClient, model_server: ModelServer, header: str | None, retry_after_s: int | None
+) -> None:
+    model_server.reply = lambda _: Reply(503, b"", retry_after=header)
+    model_server.reply_to_tar = lambda _: Reply(503, b"", retry_after=header)
+    for ask in (lambda: predict(client), lambda: predict_together(client, JPEG, JPEG)):
+        with pytest.raises(ModelUnavailable) as error:
+            ask()
+        assert error.value.retry_after_s == retry_after_s
+
+
+def test_the_engine_that_answered_is_kept(client: ModelClient, model_server: ModelServer) -> None:
+    quicker = server_answer(model=ANSWERED.model_copy(update={"engine": "openvino-bf16"}))
+    model_server.reply = lambda _: Reply(200, quicker.model_dump_json().encode())
+    assert predict(client).model.engine == "openvino-bf16"

@@ -144,6 +144,24 @@ MISTAKES: dict[str, tuple[Code, Plans, Life, str]] = {
         live_among_bad_images,
         "promise 5",
     ),
+    "a group whose server died is asked together again for ever": (
+        Code(handler=mutants.asks_together_for_ever),
+        strategies.bad_images,
+        live_among_bad_images,
+        "promise 5",
+    ),
+    "a server that takes no tars is thought to be down": (
+        Code(model=mutants.NeverAlone),
+        strategies.bad_images,
+        live_among_bad_images,
+        "promise 5",
+    ),
+    "the answers of one request are dealt in another order": (
+        Code(model=mutants.DealsBackwards),
+        strategies.anything,
+        live_through,
+        "promise 2",
+    ),
     "there is no gate": (REAL_CODE, strategies.server_outages(st.none()), live_through_outages, "promise 4"),
 }
 

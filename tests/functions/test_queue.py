@@ -51,8 +51,20 @@ def test_postponed_messages_wait_their_back_off_and_no_others(aws: Aws) -> None:
     """A back-off of nought makes the effect visible without waiting."""
     messages = received(aws, 13)
     assert visible(aws) == 0
-    Queue(aws.sqs, aws.queue_url, aws.dlq_url, draw=lambda: -1.0).postpone(messages[:12])
+    Queue(aws.sqs, aws.queue_url, aws.dlq_url, draw=lambda: -1.0).postpone((it, 0) for it in messages[:12])
     assert visible(aws) + visible(aws) == 12
+
+
+@pytest.mark.parametrize(("least_s", "hidden_s"), [(0, 10), (7, 10), (45, 45), (3_600, LONGEST_BACK_OFF_S)])
+def test_a_message_waits_as_long_as_the_server_said_and_never_longer_than_the_longest_back_off(
+    least_s: int, hidden_s: int
+) -> None:
+    sqs = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    sent, stub = message(), Stubber(sqs)
+    asked = {"QueueUrl": "https://queue", "ReceiptHandle": sent.receipt_handle, "VisibilityTimeout": hidden_s}
+    stub.add_response("change_message_visibility", {}, asked)
+    with stub:
+        Queue(sqs, "https://queue", "https://dlq", draw=lambda: 1.0).postpone([(sent, least_s)])
 
 
 def test_a_message_that_cannot_be_postponed_is_logged_and_harms_no_other(
@@ -60,7 +72,7 @@ def test_a_message_that_cannot_be_postponed_is_logged_and_harms_no_other(
 ) -> None:
     messages = received(aws, 2)
     unknown = messages[0].model_copy(update={"receipt_handle": "no such handle"})
-    Queue(aws.sqs, aws.queue_url, aws.dlq_url, draw=lambda: -1.0).postpone([unknown, messages[1]])
+    Queue(aws.sqs, aws.queue_url, aws.dlq_url, draw=lambda: -1.0).postpone([(unknown, 0), (messages[1], 0)])
     assert [record.message for record in caplog.records] == ["message not postponed"]
     assert visible(aws) == 1
 
@@ -70,7 +82,7 @@ def test_a_queue_that_refuses_is_logged_and_not_raised(caplog: pytest.LogCapture
     stub = Stubber(sqs)
     stub.add_client_error("change_message_visibility", "AccessDenied")
     with stub:
-        Queue(sqs, "https://queue", "https://dlq").postpone([message()])
+        Queue(sqs, "https://queue", "https://dlq").postpone([(message(), 0)])
     assert [record.message for record in caplog.records] == ["message not postponed"]
 
 

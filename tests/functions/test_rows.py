@@ -7,13 +7,14 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.classification import classify_image
+from pipeline.classification import conclude
 from pipeline.contracts import (
     INCOMING_PREFIX,
     KEY_LIMIT_BYTES,
     RESULTS_PREFIX,
     LabelProbability,
     Row,
+    Timings,
 )
 from pipeline.errors import ImageRejected
 from pipeline.rows import record_of, row_of
@@ -29,17 +30,9 @@ def row_with(probability: float) -> dict[str, object]:
 
 
 def rejected_row() -> dict[str, object]:
-    def fetch(_: object) -> bytes:
-        raise ImageRejected("empty", "The file is empty (0 bytes): upload it again.")
-
-    result = classify_image(
-        order(),
-        fetch=fetch,
-        predict=lambda _, __: server_answer(),
-        expected=EXPECTED,
-        now=NOON,
-        clock_s=lambda: 0.0,
-    )
+    rejected = ImageRejected("empty", "The file is empty (0 bytes): upload it again.")
+    timings = Timings(fetch_ms=0, predict_ms=0)
+    result = conclude(order(), rejected, expected=EXPECTED, timings=timings, began_at=NOON)
     return row_of(result, "results/a.json", "v7")
 
 

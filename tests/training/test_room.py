@@ -9,7 +9,7 @@ import training
 
 KNOWN = {
     "imagefile", "training",
-    "numpy", "PIL", "pydantic", "safetensors", "timm", "torch", "yaml",
+    "nncf", "numpy", "openvino", "PIL", "pydantic", "safetensors", "timm", "torch", "yaml",
 }  # fmt: skip
 
 

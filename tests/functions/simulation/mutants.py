@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.answers import Outcome
 from pipeline.backfill import order_for
 from pipeline.classify import Answer, classify_messages
-from pipeline.contracts import Classification, DeadLetterCode, ImageRef, Order
+from pipeline.contracts import Classification, DeadLetterCode, ImageRef, ModelFacts, Order
 from pipeline.errors import ModelUnavailable
+from pipeline.groups import groups_of
 from pipeline.known import KnownRow
+from pipeline.model_client import Sent
 from pipeline.queue import Message, Queue
 from pipeline.rows import Item, row_of
 from pipeline.store import Store, Stored
+from tests.functions.simulation.model_server import SimulatedModelClient
 from tests.functions.simulation.s3 import S3Fake
 
 
@@ -95,8 +99,8 @@ class LatestBytes(S3Fake):
 class NoBackOff(Queue):
     """What waits for the model comes again at once."""
 
-    def postpone(self, messages: Iterable[Message]) -> None:
-        for message in messages:
+    def postpone(self, messages: Iterable[tuple[Message, int]]) -> None:
+        for message, _ in messages:
             self.sqs.change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=0
             )
@@ -124,6 +128,33 @@ def fails_together(*given: Any, **named: Any) -> Answer:  # noqa: ANN401 (the ha
     if answer["batchItemFailures"]:
         raise ModelUnavailable("one of the batch failed")
     return answer
+
+
+def asks_together_for_ever(*given: Any, **named: Any) -> Answer:  # noqa: ANN401 (the handler's own arguments)
+    """A group whose server died is asked together again."""
+    return classify_messages(*given, **named, group=lambda images, _: groups_of(images, alone=()))
+
+
+class NeverAlone(SimulatedModelClient):
+    """A server that does not take many images in one request is thought to be down."""
+
+    def predict_together(
+        self, sent: Sequence[Sent], *, budget_s: float, model: ModelFacts | None = None
+    ) -> list[Outcome]:
+        outcomes = super().predict_together(sent, budget_s=budget_s, model=model)
+        if outcomes is None:
+            raise ModelUnavailable("refused")
+        return outcomes
+
+
+class DealsBackwards(SimulatedModelClient):
+    """The answers of one request are given to the images in another order."""
+
+    def predict_together(
+        self, sent: Sequence[Sent], *, budget_s: float, model: ModelFacts | None = None
+    ) -> list[Outcome] | None:
+        outcomes = super().predict_together(sent, budget_s=budget_s, model=model)
+        return outcomes and outcomes[::-1]
 
 
 def wins_over_everything(image: ImageRef, row: KnownRow | None, job: str) -> Order | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# `cut`: the model server rejects it; `slow`: the server takes longer than it may; `poison`: the server fails on it.
+# `cut`: the model server rejects it; `slow`: the server takes longer than it may; `poison`: the server dies of it,
+# and of every request that it is a part of.
 Content = Literal["good", "text", "empty", "huge", "cut", "slow", "poison"]
 BAD: tuple[Content, ...] = ("text", "empty", "huge", "cut")  # no model can look at them: a verdict, at once
 
@@ -17,6 +18,9 @@ KINDS: tuple[Kind, ...] = ("refused", "lost", "twice", "killed before", "killed 
 Service = Literal["server", "s3", "dynamodb", "sqs"]
 # How the model server is down: no connection, 503, no answer in time, nonsense with 200, 404, 403, 400 without a reason.
 Mood = Literal["refuses", "busy", "hangs", "garbled", "unregistered", "forbidden", "confused"]
+# Many images in one request: answered, or refused as no image, or as too large.
+Many = Literal["taken", "refused", "too large"]
+MANY: tuple[Many, ...] = ("taken", "refused", "too large")
 MOODS: tuple[Mood, ...] = ("refuses", "busy", "hangs", "garbled", "unregistered", "forbidden", "confused")
 
 
@@ -102,6 +106,7 @@ class Plan:
     batch_size: int = 3
     concurrency: int = 2
     max_receives: int = 10
+    many: Many = "taken"
     gate_lag_s: float | None = None  # how long the gate's changes take; None: there is no gate
     reconcile: bool = False
     first_tick_s: float = 30.0  # of the gate, and then every minute

@@ -152,16 +152,21 @@ def check_outages(world: World) -> None:
 
 
 def check_neighbours(world: World) -> None:
-    """Promise 5: with nothing wrong but images, every image that can be classified or rejected was, at its first receive."""
+    """Promise 5: with nothing wrong but images, every image that can be classified or rejected was, at its first receive.
+
+    One that was in the same request as an image that the server died of, or hung on, was at its second receive: alone.
+    """
     broken = []
     for message in world.queue.sent:
         uploads = named_in(world, message.body)
         well = [upload for upload in uploads if upload.upload.content not in {"slow", "poison"}]
+        harmed = world.server.in_bad_company & {upload.number for upload in well}
         for upload in well:
-            late_s = world.witness.done_at_s.get(upload.number, float("inf")) - message.received_s[0]
+            receive = min(message.receives, 2 if upload.number in harmed else 1)
+            late_s = world.witness.done_at_s.get(upload.number, float("inf")) - message.received_s[receive - 1]
             if late_s > AT_ONCE_S:
-                broken.append(f"promise 5: upload {upload.number} was done {late_s:.1f} s after its first receive")
-        if uploads == well and message.receives > 1:
+                broken.append(f"promise 5: upload {upload.number} was done {late_s:.1f} s after its receive {receive}")
+        if uploads == well and message.receives > (2 if harmed else 1):
             broken.append(
                 f"promise 5: {message.message_id} names no troublesome image, and came {message.receives} times"
             )

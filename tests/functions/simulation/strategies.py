@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.functions.simulation.plan import (
     BAD,
     KINDS,
+    MANY,
     MOODS,
     Action,
     Backfill,
@@ -83,6 +84,7 @@ def plans(
         batch_size=st.integers(1, 4),
         concurrency=st.integers(1, 3),
         max_receives=st.sampled_from(max_receives),
+        many=st.sampled_from(MANY),
         reconcile=st.just(reconcile),
     )
 
@@ -131,6 +133,7 @@ def server_outages(draw: st.DrawFn, gate_lag_s: st.SearchStrategy[float | None])
         jitter=draw(st.lists(st.sampled_from([0.0, 0.5, 0.999]), min_size=1, max_size=3).map(tuple)),
         batch_size=draw(st.integers(1, 4)),
         concurrency=draw(st.integers(1, 3)),
+        many=draw(st.sampled_from(MANY)),
         gate_lag_s=draw(gate_lag_s),
         first_tick_s=draw(st.sampled_from([0.0, 13.0, 29.0, 59.0])),
     )

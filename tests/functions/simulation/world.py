@@ -14,7 +14,6 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.at_once import OutOfTime
 from pipeline.backfill import order_for
 from pipeline.classify import classify_messages
 from pipeline.connections import Connections
@@ -25,6 +24,7 @@ from pipeline.queue import Queue
 from pipeline.reconcile import Clients
 from pipeline.settings import ReconcileSettings, Settings
 from pipeline.store import Store
+from pipeline.waves import OutOfTime
 from tests.functions.factories import body_about
 from tests.functions.simulation.backfill import OrderFor, backfill
 from tests.functions.simulation.dynamodb import DynamoDBFake, Table
@@ -55,6 +55,7 @@ class Code:
     store: type[Store] = Store
     queue: type[Queue] = Queue
     s3: type[S3Fake] = S3Fake
+    model: type[SimulatedModelClient] = SimulatedModelClient
     order_for: OrderFor = order_for
 
 
@@ -66,7 +67,7 @@ class World:
         self.scheduler = Scheduler(turns=iter(plan.turns))
         self.faults = Faults(self.scheduler, plan.faults)
         self.s3 = S3(INPUT, RESULTS)
-        self.server = ModelServer(ModelFacts(name="balls", version="1.0", archive_sha256="5e" * 32))
+        self.server = ModelServer(ModelFacts(name="balls", version="1.0", archive_sha256="5e" * 32), plan.many)
         self.queue = StandardQueue("https://queue.test/images", self._wake_at)
         self.dead_letters = StandardQueue("https://queue.test/images-dlq", self._wake_at)
         self.witness = Witness(
@@ -137,7 +138,7 @@ class World:
 
     def _model_client(self) -> ModelClient:
         wire, timeout_s = Wire(self.faults, self.server), self.settings.predict_timeout_s
-        return SimulatedModelClient(wire, self.settings.model_name, timeout_s=timeout_s, now_s=lambda: self.now_s)
+        return self.code.model(wire, self.settings.model_name, timeout_s=timeout_s, now_s=lambda: self.now_s)
 
     def _gate(self) -> Gate | None:
         if self.plan.gate_lag_s is None:

@@ -1,0 +1,59 @@
+"""Why a worker of TorchServe died, from TorchServe's logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MODEL_LOG, SERVER_LOG = "model_log.log", "ts_log.log"
+_DIED = "Backend worker process died."
+_CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
+
+
+def death_reason(logs: Path) -> str | None:
+    """Why a worker died or an archive was not taken, in the words of the log; None where nothing of the kind is there.
+
+    A worker's reason is the exception under the last Python traceback that TorchServe copied from its output when the
+    worker died. A traceback that a living worker logged is none.
+    """
+    lines = lines_of(logs / MODEL_LOG)
+    said = [line.partition(" MODEL_LOG - ")[2] for line in lines]
+    tracebacks = [
+        number
+        for number, line in enumerate(said)
+        if line.startswith("Traceback ") and ("-stderr " in lines[number] or _follows_a_death(said, number))
+    ]
+    if tracebacks:
+        exceptions = (line for line in said[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
+        return next(exceptions, "it died without a word").removeprefix("model_file.ModelRefused: ")
+    log = lines_of(logs / SERVER_LOG)
+    refused = (number for number, line in enumerate(log) if "Failed to load model" in line)
+    words = next((" ".join(log[number : number + 2]) for number in refused), "")
+    return f"TorchServe says: {words.partition(' - ')[2]}" if words else None
+
+
+def _follows_a_death(said: list[str], traceback: int) -> bool:
+    """Whether this traceback is the worker's last word, or the cause of that, which Python prints before it."""
+    before = next((number for number in range(traceback - 1, -1, -1) if said[number]), None)
+    if before is None:
+        return False
+    if said[before].startswith(_CHAINED):
+        earlier = (number for number in range(before, -1, -1) if said[number].startswith("Traceback "))
+        return _follows_a_death(said, next(earlier, 0))
+    return said[before] == _DIED
+
+
+def set_aside(logs: Path) -> None:
+    """Keep the logs of the TorchServe before this one under another name: its deaths are not this one's."""
+    for name in (MODEL_LOG, SERVER_LOG):
+        if (logs / name).exists():
+            (logs / name).replace(logs / f"{name}.before")
+
+
+def tail(log: Path) -> str:
+    """The last three lines of a log, in one."""
+    return " / ".join(lines_of(log)[-3:]) or f"it said nothing in {log}"
+
+
+def lines_of(log: Path) -> list[str]:
+    """All lines of a log; none where it is not there."""
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []

@@ -1,0 +1,86 @@
+"""What Prometheus reads of the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from proxy.answers import Answer, Verdict
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+IMAGES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """One page of counters and histograms; every proxy has its own registry."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        seconds = partial(Histogram, registry=self.registry, buckets=SECONDS)
+        fill = partial(Histogram, registry=self.registry, buckets=IMAGES)
+        self._images = counter("podium_images", "Images answered, by the status of each.", ["status"])
+        self._images_by_status: dict[int, Counter] = {}
+        self._rejected = counter("podium_rejected", "Requests refused as a whole, by status.", ["code"])
+        self._fill = fill("podium_batch_images", "Images in one group for TorchServe.")
+        self._queue = seconds("podium_queue_seconds", "An image's wait in the proxy.")
+        self._request = seconds("podium_request_seconds", "A request, from its headers to its answer.")
+        self._decode = seconds("podium_decode_seconds", "Decoding of one group.")
+        self._forward = seconds("podium_forward_seconds", "Forward pass of one group.")
+        self._waiting = gauge("podium_waiting_images", "Images that wait in the proxy.")
+        self._open = gauge("podium_open_requests", "Requests that were admitted and have no answer yet.")
+        self._deaths = counter("podium_worker_deaths", "Workers of TorchServe that were ready and died.")
+        self._ready = gauge("podium_ready", "1 while /ping is healthy.")
+        self._engine = gauge("podium_engine_info", "What computes, and why not the wanted one.", ["engine", "fallback"])
+
+    def page(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def watch(self, *, waiting_images: Callable[[], int], open_requests: Callable[[], int]) -> None:
+        """Where the numbers of what waits and of what is open are read from."""
+        self._waiting.set_function(waiting_images)
+        self._open.set_function(open_requests)
+
+    def group_answered(self, waited_s: Sequence[float], answers: Sequence[Answer]) -> None:
+        """A group came back, after its images had waited so long."""
+        self._fill.observe(len(waited_s))
+        for seconds in waited_s:
+            self._queue.observe(seconds)
+        first = answers[0]
+        timings = first.shared.get("timings") if isinstance(first, Verdict) else None
+        if isinstance(timings, dict):
+            for name, histogram in (("decode_ms", self._decode), ("forward_ms", self._forward)):
+                if isinstance(timings.get(name), int | float):
+                    histogram.observe(timings[name] / 1000)
+
+    def image_answered(self, status: int) -> None:
+        """One image has its answer."""
+        counter = self._images_by_status.get(status)
+        if counter is None:
+            counter = self._images_by_status[status] = self._images.labels(status=str(status))
+        counter.inc()
+
+    def refused(self, status: int) -> None:
+        """A request was refused as a whole."""
+        self._rejected.labels(code=str(status)).inc()
+
+    def request_answered(self, seconds: float) -> None:
+        """A request that was admitted has its answer."""
+        self._request.observe(seconds)
+
+    def worker_died(self, count: int) -> None:
+        """So many workers that were ready are gone."""
+        self._deaths.inc(count)
+
+    def readiness(self, *, ready: bool) -> None:
+        """Whether /ping is healthy."""
+        self._ready.set(ready)
+
+    def engine(self, engine: str, fallback: str) -> None:
+        """What computes now."""
+        self._engine.clear()
+        self._engine.labels(engine=engine, fallback=fallback).set(1)

@@ -1,0 +1,132 @@
+"""The command line of the proxy."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+DRAIN_S = 60.0
+MIB = 2**20
+
+
+class WrongOption(Exception):
+    """A value that cannot be: a sentence for the person."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine reaches it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the proxy is to do."""
+
+    model_store: Path
+    models: tuple[str, ...]  # NAME=FILE.mar
+    listen: Address
+    metrics: Address
+    management_port: int | None
+    home: Path
+    token_file: Path | None
+    batch_images: int | None  # what the machine is best at
+    queue_images: int
+    queue_bytes: int
+    workers: int | None  # as many as the machine bears
+    drain_s: float
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """NAME of each model."""
+        return tuple(model.partition("=")[0] for model in self.models)
+
+
+def read_options(arguments: Sequence[str] | None = None) -> Options:
+    """The options of a command line. Raises WrongOption where they cannot be."""
+    asked = _parser().parse_args(arguments)
+    options = Options(
+        model_store=asked.model_store.resolve(),
+        models=tuple(asked.models),
+        listen=_address(asked.listen),
+        metrics=_address(asked.metrics),
+        management_port=asked.management_port,
+        home=asked.home.resolve(),
+        token_file=asked.token_file,
+        batch_images=asked.batch_images,
+        queue_images=asked.queue_images,
+        queue_bytes=asked.queue_mib * MIB,
+        workers=asked.workers,
+        drain_s=asked.drain_s,
+    )
+    _check(options, unguarded=asked.no_token)
+    return options
+
+
+def _check(options: Options, *, unguarded: bool) -> None:
+    for model in options.models:
+        name, _, file = model.partition("=")
+        if not name or not (options.model_store / file).is_file() or not file:
+            raise WrongOption(f"--models {model}: expected NAME=FILE.mar, with a file in {options.model_store}.")
+    if not options.listen.is_loopback and options.token_file is None and not unguarded:
+        raise WrongOption(
+            f"--listen {options.listen.host} is reached by others: give them tokens with --token-file FILE, "
+            "or say with --no-token that something else guards it, such as a security group or a proxy."
+        )
+    if not options.metrics.is_loopback and not unguarded:
+        raise WrongOption(
+            f"--metrics {options.metrics.host} is reached by others, and that page asks for no token: "
+            "say with --no-token that something else guards it."
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="proxy", description="Start TorchServe and serve its models in batches.")
+    add = parser.add_argument
+    add("--model-store", type=Path, required=True, metavar="DIR", help="the folder of the archives")
+    add("--models", nargs="+", required=True, metavar="NAME=FILE.mar", help="what to serve")
+    add("--listen", default="127.0.0.1:8080", metavar="HOST:PORT", help="where images are taken (%(default)s)")
+    add("--metrics", default="127.0.0.1:8082", metavar="HOST:PORT", help="Prometheus' page (%(default)s)")
+    add("--management-port", type=_number, metavar="PORT", help="TorchServe's own, on loopback (any free one)")
+    add("--home", type=Path, default=Path(".podium/torchserve"), metavar="DIR", help="logs and temporary files")
+    tokens = parser.add_mutually_exclusive_group()
+    tokens.add_argument("--token-file", type=Path, metavar="FILE", help="bearer tokens, one per line")
+    tokens.add_argument("--no-token", action="store_true", help="something else guards the addresses")
+    add("--batch-images", type=_batch, metavar="N", help="images in one group, 1 to 64 (8, or 32 with a GPU)")
+    add("--queue-images", type=_number, default=256, metavar="N", help="images that may wait (%(default)s)")
+    add("--queue-mib", type=_number, default=1024, metavar="N", help="MiB of images in memory (%(default)s)")
+    add("--workers", type=_number, metavar="N", help="workers of each model (one per core, or per GPU)")
+    add("--drain-s", type=float, default=DRAIN_S, metavar="S", help="seconds to answer what is there when stopped")
+    return parser
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise WrongOption(f"{text!r} is no address. Write HOST:PORT, such as 127.0.0.1:8080.")
+    return Address(host.strip("[]"), int(port))
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _batch(text: str) -> int:
+    if _number(text) > 64:
+        raise argparse.ArgumentTypeError(f"{text} is more than the 64 images of one tar")
+    return int(text)

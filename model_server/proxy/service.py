@@ -1,0 +1,169 @@
+"""The whole proxy, from start to rest.
+
+listen -> TorchServe starts -> ready -> (requests) -> SIGTERM -> drain -> TorchServe stops
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import disable_created_metrics
+
+from proxy import management
+from proxy.batching import Limits
+from proxy.configuration import WrongConfiguration, check_home
+from proxy.deaths import death_reason
+from proxy.dispatch import Dispatcher
+from proxy.drain import Drain
+from proxy.hardware import default_batch_images, default_workers
+from proxy.heap import keep_heap
+from proxy.management import Worker
+from proxy.memory import Memory
+from proxy.metrics import Metrics
+from proxy.options import Address, Options
+from proxy.pages import metrics_application
+from proxy.readiness import Readiness, Served
+from proxy.server import Server
+from proxy.tokens import NoTokens, Tokens
+from proxy.torchserve import Served as Started
+from proxy.torchserve import TorchServe
+from proxy.upstream import Upstream, open_session
+
+logger = logging.getLogger(__name__)
+
+
+class CannotServe(Exception):
+    """The proxy cannot start: a sentence for the person."""
+
+
+class Service:
+    """One proxy and its TorchServe."""
+
+    def __init__(self, options: Options, session: aiohttp.ClientSession) -> None:
+        check_home(options.home)
+        self._options = options
+        self._session = session
+        self._metrics = Metrics()
+        self._drain = Drain()
+        self._stop = asyncio.Event()
+        workers = options.workers or default_workers()
+        started = Started(options.home, options.model_store, options.models, workers, options.management_port)
+        self._torchserve = TorchServe(started, on_death=self._died)
+        served = {name: self._served(name) for name in options.model_names}
+        self._dispatchers = [model.dispatcher for model in served.values()]
+        self._metrics.watch(
+            waiting_images=lambda: sum(each.waiting.images for each in self._dispatchers),
+            open_requests=lambda: self._drain.open_requests,
+        )
+        self._readiness = Readiness(tuple(served.values()), self._workers, self._death, self._metrics)
+        self._server = Server(
+            served,
+            lambda: self._readiness.state,
+            drain=self._drain,
+            memory=Memory(options.queue_bytes),
+            metrics=self._metrics,
+            tokens=Tokens(options.token_file) if options.token_file else None,
+        )
+
+    def stop(self) -> None:
+        """Come to rest; said a second time, at once."""
+        if self._stop.is_set():
+            self._drain.hurry()
+        self._stop.set()
+
+    async def run(self) -> int:
+        """Serve until `stop`, then drain; how many requests were cut."""
+        options = self._options
+        pages = metrics_application(self._metrics, self._session, lambda: self._torchserve.metrics_url)
+        runners = [await _listen(pages, options.metrics)]
+        runners.append(await _listen(self._server.application(), options.listen))
+        logger.info("listening on %s:%d", options.listen.host, options.listen.port)
+        tasks = [asyncio.create_task(work) for work in (self._torchserve.keep_alive(), self._readiness.watch())]
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return await self._rest()
+        finally:
+            for task in (*tasks, stopping):
+                task.cancel()
+            await self._torchserve.stop()
+            for runner in runners:
+                await runner.cleanup()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
+
+    async def _rest(self) -> int:
+        self._drain.begin()
+        logger.info("draining: what was admitted is answered within %g s", self._options.drain_s)
+        cut = await self._drain.finish(self._options.drain_s)
+        if cut:
+            logger.warning("drained: %d requests were told to come again", cut)
+        for dispatcher in self._dispatchers:
+            await dispatcher.close()
+        return cut
+
+    def _served(self, name: str) -> Served:
+        upstream = Upstream(self._session, lambda: self._torchserve.inference_url, name)
+        limits = Limits(self._options.queue_images, self._options.batch_images or default_batch_images())
+        dispatcher = Dispatcher(upstream.send, limits, self._metrics, self._suspect)
+        return Served(name, upstream, dispatcher)
+
+    def _died(self, reason: str) -> None:
+        self._readiness.down(reason)
+
+    def _suspect(self) -> None:
+        self._readiness.suspect()
+
+    async def _workers(self, model: str) -> Sequence[Worker] | None:
+        return await management.workers(self._session, self._torchserve.management_url, model)
+
+    async def _death(self) -> str | None:
+        return await asyncio.to_thread(death_reason, self._options.home / "logs")
+
+
+def run(options: Options) -> int:
+    """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 where requests were cut. Raises CannotServe."""
+    keep_heap()
+    disable_created_metrics()  # type: ignore[no-untyped-call] # a second line per metric that says when it began
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(_serve(options))
+    except (WrongConfiguration, NoTokens, OSError) as error:
+        raise CannotServe(str(error)) from error
+
+
+async def _serve(options: Options) -> int:
+    async with open_session() as session:
+        service = Service(options, session)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, service.stop)
+        cut = await service.run()
+    logger.info("stopped")
+    return 1 if cut else 0
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed; it takes a third less of a core."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _listen(app: web.Application, address: Address) -> web.AppRunner:
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, auto_decompress=False, keepalive_timeout=75.0
+    )
+    await runner.setup()
+    await web.TCPSite(runner, address.host, address.port, backlog=1024, shutdown_timeout=5.0).start()
+    return runner

@@ -1,0 +1,68 @@
+"""What an answer must look like, whatever it answers to."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.conformance.server import Answer
+
+SAME = 0.02  # as far as a probability may move between two ways to send an image; half-precision engines round by batch
+
+
+def check_model(model: object) -> None:
+    """Which model answered, and what computed."""
+    assert isinstance(model, dict), f"`model` is {model!r}"
+    for fact in ("name", "version", "engine"):
+        assert isinstance(model.get(fact), str), f"model.{fact} is {model.get(fact)!r}"
+        assert model[fact], f"model.{fact} is empty"
+    assert re.fullmatch(r"[0-9a-f]{64}", str(model.get("archive_sha256"))), "model.archive_sha256 is no SHA-256"
+    assert isinstance(model.get("engine_fallback", ""), str), "model.engine_fallback is no sentence"
+
+
+def check_predictions(said: dict[str, Any]) -> None:
+    """Classes, best first, and whether they are to be trusted."""
+    predictions = said.get("predictions")
+    assert isinstance(predictions, list), f"`predictions` is {predictions!r}"
+    assert predictions, "no class is named"
+    labels = [it["label"] for it in predictions]
+    probabilities = [it["probability"] for it in predictions]
+    assert all(isinstance(label, str) and label for label in labels), f"labels: {labels}"
+    assert len(set(labels)) == len(labels), f"a class is named twice: {labels}"
+    assert all(0 <= probability <= 1 for probability in probabilities), f"probabilities: {probabilities}"
+    assert probabilities == sorted(probabilities, reverse=True), f"not best first: {probabilities}"
+    assert sum(probabilities) <= 1.001, f"they add up to {sum(probabilities)}"
+    assert "uncertain" in said, "`uncertain` is missing; it is null where the answer is to be trusted"
+    assert said["uncertain"] is None or isinstance(said["uncertain"], str), f"`uncertain` is {said['uncertain']!r}"
+
+
+def classes_of(answer: Answer) -> dict[str, float]:
+    """The classes that one image was given; the answer must be a good one."""
+    assert answer.status == 200, f"a good image is answered {answer.status}: {answer.body[:200]!r}"
+    assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
+    said = answer.document
+    check_model(said.get("model"))
+    check_predictions(said)
+    return {it["label"]: it["probability"] for it in said["predictions"]}
+
+
+def check_refused(answer: Answer, status: int, code: str) -> None:
+    """A refusal in the contract's own shape."""
+    assert answer.status == status, f"expected {status} {code}, found {answer.status}: {answer.body[:200]!r}"
+    check_reason(answer.document, code)
+
+
+def check_reason(said: dict[str, Any], code: str) -> None:
+    """Why an image, or a request, is refused: a code for programs, a sentence for people."""
+    assert said.get("code") == code, f"expected the code {code}, found {said.get('code')!r}"
+    assert isinstance(said.get("error"), str), f"`error` is {said.get('error')!r}"
+    assert " " in said["error"].strip(), f"`error` is no sentence: {said['error']!r}"
+
+
+def check_same(found: dict[str, float], expected: dict[str, float]) -> None:
+    """The same classes, up to rounding."""
+    for label in found.keys() & expected.keys():
+        assert abs(found[label] - expected[label]) <= SAME, f"{label}: {found[label]} and {expected[label]}"
+    for label in found.keys() ^ expected.keys():  # a tie for the last place may be broken either way
+        last = min([*found.values(), *expected.values()])
+        assert abs({**found, **expected}[label] - last) <= SAME, f"{label} is in one of two answers alone"

@@ -1,0 +1,65 @@
+"""Bodies to send: photos, and what is no photo. Always the same bytes."""
+
+from __future__ import annotations
+
+import io
+import random
+from functools import cache
+
+from PIL import Image
+
+from tests.imagefile.pictures import huge_png
+
+TEXT = b"a letter, not a picture"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"></svg>'
+PDF = b"%PDF-1.7\n1 0 obj\n"
+HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
+
+
+@cache
+def photo(number: int = 0) -> bytes:
+    """A JPEG of soft coloured noise; another number, another one."""
+    return encoded(_picture(number), "JPEG")
+
+
+@cache
+def usual_kinds() -> dict[str, bytes]:
+    """A picture in every format and colour mode that people send."""
+    picture = _picture(0)
+    palette = picture.quantize(16)
+    return {
+        "gray JPEG": encoded(picture.convert("L"), "JPEG"),
+        "CMYK JPEG": encoded(picture.convert("CMYK"), "JPEG"),
+        "progressive JPEG": encoded(picture, "JPEG", progressive=True),
+        "PNG": encoded(picture, "PNG"),
+        "transparent PNG": encoded(picture.convert("RGBA"), "PNG"),
+        "palette PNG": encoded(palette, "PNG"),
+        "16-bit PNG": encoded(picture.convert("L").convert("I;16"), "PNG"),
+        "GIF": encoded(palette, "GIF"),
+        "WEBP": encoded(picture, "WEBP"),
+        "BMP": encoded(picture, "BMP"),
+        "TIFF": encoded(picture, "TIFF"),
+    }
+
+
+@cache
+def too_many_pixels() -> bytes:
+    """A valid black picture of 900 million pixels, in a few hundred kilobytes."""
+    return huge_png(30_000, 30_000)
+
+
+def cut_short(number: int = 0) -> bytes:
+    """A JPEG whose second half was lost on the way."""
+    return photo(number)[: len(photo(number)) // 2]
+
+
+def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
+    """The bytes of a file with this picture."""
+    written = io.BytesIO()
+    picture.save(written, file_format, **options)
+    return written.getvalue()
+
+
+def _picture(number: int) -> Image.Image:
+    noise = Image.frombytes("RGB", (5, 4), random.Random(number).randbytes(5 * 4 * 3))
+    return noise.resize((200, 160), Image.Resampling.BICUBIC)

@@ -1,0 +1,5 @@
+"""All that the contract promises, each a function that asserts it of a server."""
+
+from tests.conformance.promises import many_images, one_image, refusals, the_server
+
+PROMISES = (*one_image.PROMISES, *refusals.PROMISES, *many_images.PROMISES, *the_server.PROMISES)

@@ -1,0 +1,38 @@
+"""The server's state: whether it can answer, and what it says when it cannot answer now."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.conformance.pictures import photo
+from tests.conformance.server import NotOffered, Server, tar_of
+
+SENDERS = 24
+IMAGES_EACH = 64
+
+
+def ping_says_healthy_while_images_are_answered(server: Server) -> None:
+    answer = server.get("/ping")
+    assert answer.status == 200, f"/ping answers {answer.status}: {answer.body[:200]!r}"
+    assert answer.document.get("status") == "Healthy"
+
+
+def whoever_must_come_again_is_told_when(server: Server) -> None:
+    """Many large requests at once: each is answered, or told to come again; none is cut, and none is called bad."""
+    body = tar_of([(f"{number}.jpg", photo(0)) for number in range(IMAGES_EACH)])
+    if 400 <= server.post(body).status < 500:
+        body = photo()
+    with ThreadPoolExecutor(SENDERS) as senders:
+        answers = list(senders.map(server.post, [body] * SENDERS))
+    assert {answer.status for answer in answers} <= {200, 503}
+    later = [answer for answer in answers if answer.status == 503]
+    for answer in later:
+        assert answer.headers.get("Retry-After", "").isdecimal(), "503 without Retry-After in seconds"
+        said = answer.document
+        assert (said.get("code"), isinstance(said.get("message"), str)) == (503, True), f"503 says {said!r}"
+    assert server.post(photo()).status == 200
+    if not later:
+        raise NotOffered("The queue was never full.")
+
+
+PROMISES = (ping_says_healthy_while_images_are_answered, whoever_must_come_again_is_told_when)

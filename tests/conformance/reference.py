@@ -1,0 +1,128 @@
+"""A server that keeps every promise of the contract, and knows nothing of models: its classes are colours."""
+
+from __future__ import annotations
+
+import email
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from imagefile.bundle import NoBundle, is_bundle, read_bundle
+from imagefile.reading import UnreadableImage, read_image
+from tests.conformance.pictures import usual_kinds
+
+MODEL = {"name": "colours", "version": "1.0", "archive_sha256": "0" * 64, "engine": "arithmetic-fp64"}
+CLASSES = ("red", "green", "blue")
+STATUSES = {"empty": 400, "bad_request": 400, "too_large": 413, "unsupported_format": 415}
+
+
+class Reply(NamedTuple):
+    """One response: a document, or a picture."""
+
+    status: int
+    said: dict[str, Any] | bytes
+    headers: Mapping[str, str] = {}
+
+
+class Refused(Exception):
+    """The image's or the request's fault: a code, and a sentence."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code, self.status = code, STATUSES.get(code, 422)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        return {"code": self.code, "error": str(self)}
+
+
+class Reference:
+    """The contract, a method for each part of it; a planted violation replaces one."""
+
+    largest_bytes = 64 * 2**20
+    most_at_once = 8
+
+    def ping(self) -> Reply:
+        return Reply(200, {"status": "Healthy"})
+
+    def busy(self) -> Reply:
+        sentence = "The queue is full."
+        return Reply(503, {"code": 503, "type": "ServiceUnavailable", "message": sentence}, {"Retry-After": "1"})
+
+    def top_k(self, wanted: str | None) -> int:
+        if wanted is None:
+            return len(CLASSES)
+        if not wanted.isdecimal() or not 1 <= int(wanted) <= len(CLASSES):
+            raise Refused("bad_request", f"top_k is {wanted!r}, expected 1 to {len(CLASSES)}.")
+        return int(wanted)
+
+    def images(self, body: bytes, content_type: str) -> tuple[Sequence[tuple[str, bytes]], bool]:
+        """The images of a request by name, and whether they were sent as many."""
+        if content_type.startswith("multipart/"):
+            form = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+            parts = [it for it in form.walk() if not it.is_multipart()]
+            named = [(str(it.get_param("name", "", "content-disposition")), _bytes(it)) for it in parts]
+            return named, len(named) > 1
+        if not is_bundle(body):
+            return [("body", body)], False
+        try:
+            return [(member.name, bytes(member.data)) for member in read_bundle(body)], True
+        except NoBundle as problem:
+            raise Refused("too_large" if problem.too_many else "bad_request", str(problem)) from problem
+
+    def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
+        """How much of each colour is in a picture. Raises Refused over what is none."""
+        if not data:
+            raise Refused("empty", "There is no image.")
+        try:
+            pixel = read_image(data).resize((1, 1)).tobytes()
+        except UnreadableImage as unreadable:
+            raise Refused(unreadable.code, unreadable.reason) from unreadable
+        shares = {label: share / max(1, sum(pixel)) for label, share in zip(CLASSES, pixel, strict=True)}
+        best = sorted(shares, key=lambda label: -shares[label])[:top_k]
+        return {"predictions": [{"label": label, "probability": shares[label]} for label in best], "uncertain": None}
+
+    def one(self, data: bytes, top_k: int) -> Reply:
+        try:
+            return Reply(200, {"model": MODEL, "timings": {}, **self.look_at(data, top_k)})
+        except Refused as refused:
+            return Reply(refused.status, {"model": MODEL, **refused.said})
+
+    def entry(self, name: str, data: bytes, top_k: int) -> dict[str, Any]:
+        try:
+            return {"name": name, "status": 200, **self.look_at(data, top_k)}
+        except Refused as refused:
+            return {"name": name, "status": refused.status, **refused.said}
+
+    def many(self, images: Sequence[tuple[str, bytes]], top_k: int) -> Reply:
+        entries = [self.entry(name, data, top_k) for name, data in images]
+        return Reply(200, {"model": MODEL, "timings": {}, "answers": entries})
+
+    def explanation(self, data: bytes) -> Reply:
+        answer = self.one(data, 1)
+        if answer.status != 200 or isinstance(answer.said, bytes):
+            return answer
+        [best] = answer.said["predictions"]
+        headers = {"Content-Type": "image/png", "X-Label": best["label"], "X-Probability": str(best["probability"])}
+        return Reply(200, usual_kinds()["PNG"], headers)
+
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """The reply to a POST."""
+        parts = urlsplit(path)
+        verb, name, *version = parts.path.strip("/").split("/")
+        if name != MODEL["name"] or version not in ([], [MODEL["version"]]):
+            return Reply(404, {"code": 404, "type": "NotFound", "message": f"There is no {parts.path} here."})
+        if verb == "explanations":
+            return self.explanation(body)
+        wanted = parse_qs(parts.query, keep_blank_values=True).get("top_k", [headers.get("X-Top-K")])[0]
+        try:
+            top_k = self.top_k(wanted)
+            images, many = self.images(body, headers.get("Content-Type", ""))
+        except Refused as refused:
+            return Reply(refused.status, {"model": MODEL, **refused.said})
+        return self.many(images, top_k) if many else self.one(images[0][1], top_k)
+
+
+def _bytes(part: email.message.Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""

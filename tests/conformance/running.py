@@ -1,0 +1,82 @@
+"""The reference, or what a test made of it, over HTTP in this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.conformance.pictures import photo, usual_kinds
+from tests.conformance.reference import MODEL, Reference, Reply
+from tests.conformance.server import Server
+
+
+@contextmanager
+def running(reference: Reference) -> Iterator[Server]:
+    """The reference, or what a test made of it, on a loopback port."""
+
+    class Handler(_Handler):
+        served = reference
+        room = threading.Semaphore(reference.most_at_once)
+
+    photo(), usual_kinds()  # made before the clock of anybody runs
+    with _HttpServer(("127.0.0.1", 0), Handler) as http:
+        serving = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        try:
+            yield Server(f"http://127.0.0.1:{http.server_port}", MODEL["name"], patience_s=2.0)
+        finally:
+            http.shutdown()
+            serving.join()
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who waited long enough has gone; anything else is an error of the test."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served: Reference
+    room: threading.Semaphore
+
+    def do_GET(self) -> None:
+        self._reply(self.served.ping())
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        if length > self.served.largest_bytes:
+            self.close_connection = True
+            self._reply(Reply(413, {"code": "too_large", "error": "The request is too large."}))
+            return
+        body = b""
+        while len(body) < length and (piece := self.rfile.read1(min(2**20, length - len(body)))):
+            body += piece
+        if not self.room.acquire(blocking=False):
+            self._reply(self.served.busy())
+            return
+        try:
+            reply = self.served.answer(self.path, dict(self.headers), body)
+        finally:
+            self.room.release()
+        self._reply(reply)
+
+    def _reply(self, reply: Reply) -> None:
+        body = reply.said if isinstance(reply.said, bytes) else json.dumps(reply.said).encode()
+        self.send_response(reply.status)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **reply.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it so)
+        pass

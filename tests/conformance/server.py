@@ -1,0 +1,109 @@
+"""A model server under test, over HTTP: what is sent to it, and what comes back."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import urllib3
+
+TIMEOUT_S = 60.0
+OCTETS = "application/octet-stream"
+Named = Sequence[tuple[str, bytes]]
+
+
+class NotOffered(Exception):
+    """The contract leaves it to the server whether it does this, and it does not: a sentence."""
+
+
+class Answer(NamedTuple):
+    """One HTTP response, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401 (JSON)
+        """The body as JSON; a body that is none is a broken promise."""
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise AssertionError(f"status {self.status} with a body that is no JSON: {self.body[:200]!r}") from error
+
+
+@dataclass(frozen=True)
+class Server:
+    """One model on one server."""
+
+    url: str
+    model: str
+    token: str | None = None
+    patience_s: float = 15.0  # with a request that is never sent whole
+    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=32), compare=False)
+
+    def post(self, body: bytes, path: str = "", *, verb: str = "predictions", **headers: str) -> Answer:
+        """Send a body to /predictions/NAME + `path`; `X_Top_K` is the header X-Top-K."""
+        sent = {"Content-Type": OCTETS} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._ask("POST", f"/{verb}/{self.model}{path}", body=body, headers=sent)
+
+    def post_form(self, images: Named) -> Answer:
+        """Send images as the file fields of a form."""
+        fields = {name: (f"{name}.jpg", data, "image/jpeg") for name, data in images}
+        body, content_type = urllib3.encode_multipart_formdata(fields)
+        return self.post(body, Content_Type=content_type)
+
+    def get(self, path: str) -> Answer:
+        """GET a path of the server."""
+        return self._ask("GET", path, body=None, headers={})
+
+    def begin_upload(self, size_bytes: int) -> Answer:
+        """Announce a body of this size, send little of it, and wait for an answer."""
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.netloc, timeout=self.patience_s)
+        try:
+            connection.putrequest("POST", f"/predictions/{self.model}")
+            for name, value in {"Content-Length": str(size_bytes), "Content-Type": OCTETS, **self._credentials}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            with suppress(ConnectionError):  # who has answered already may have closed the connection
+                connection.send(b"\xff\xd8\xff" + bytes(1000))
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), response.read())
+        except TimeoutError as error:
+            raise AssertionError(f"no answer within {self.patience_s:g} s: it waits for the whole body") from error
+        finally:
+            connection.close()
+
+    @property
+    def _credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def _ask(self, method: str, path: str, *, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        said = self.pool.request(
+            method, self.url + path, body=body, headers={**headers, **self._credentials}, timeout=TIMEOUT_S,
+            retries=False,
+        )  # fmt: skip
+        return Answer(said.status, said.headers, said.data)
+
+
+Promise = Callable[[Server], None]  # asserts it
+
+
+def tar_of(images: Named, kind: int = tarfile.PAX_FORMAT) -> bytes:
+    """A tar of named images, uncompressed."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=kind) as tar:
+        for name, data in images:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return written.getvalue()

@@ -1,0 +1,81 @@
+"""Questions to a handler without TorchServe, and what its answers are as the pipeline reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.contracts import ServerAnswer, ServerAnswers, ServerRejection
+from tests.model_server.archives import FakeContext
+
+if TYPE_CHECKING:
+    from handler import PodiumHandler
+
+
+def loaded(folder: Path, **settings: object) -> PodiumHandler:
+    """A handler that serves an unpacked archive, with these settings of model-config.yaml."""
+    from handler import PodiumHandler
+
+    handler = PodiumHandler()
+    handler.initialize(FakeContext(folder, settings))
+    return handler
+
+
+def ask(
+    handler: PodiumHandler, *requests: Mapping[str, object], headers: Mapping[int, Mapping[str, str]] | None = None
+) -> tuple[list[Any], FakeContext]:
+    """The answers to the requests of one inference batch, and the context that was told the rest."""
+    context = FakeContext(Path(), request_headers=headers or {})
+    return handler.handle(requests, context), context
+
+
+def answer(handler: PodiumHandler, photo: bytes) -> ServerAnswer:
+    [body], context = ask(handler, {"body": bytearray(photo)})
+    assert context.statuses == {}, body
+    return ServerAnswer.model_validate_json(body)
+
+
+def answers(handler: PodiumHandler, request: Mapping[str, object]) -> ServerAnswers:
+    """What is answered to a request of many images."""
+    [body], context = ask(handler, request)
+    assert context.statuses == {}, body
+    return ServerAnswers.model_validate_json(body)
+
+
+def rejection(handler: PodiumHandler, request: Mapping[str, object]) -> tuple[int, ServerRejection]:
+    [body], context = ask(handler, request)
+    return context.statuses[0][0], ServerRejection.model_validate_json(body)
+
+
+def probabilities(handler: PodiumHandler, photo: bytes) -> dict[str, float]:
+    """Every class with its probability."""
+    count = str(len(handler.classifier.classes))
+    [body], context = ask(handler, {"body": photo}, headers={0: {"X-Top-K": count}})
+    assert context.statuses == {}, body
+    return {it["label"]: it["probability"] for it in json.loads(body)["predictions"]}
+
+
+def assert_same(one: ServerAnswer, other: ServerAnswer) -> None:
+    assert [p.label for p in one.predictions] == [p.label for p in other.predictions]
+    odds = [[p.probability for p in found.predictions] for found in (one, other)]
+    assert odds[0] == pytest.approx(odds[1], abs=1e-4)
+
+
+def change(archive: Path, **fields: object) -> Path:
+    """An unpacked archive with other top-level fields in its model.json."""
+    document = json.loads((archive / "model.json").read_text())
+    (archive / "model.json").write_text(json.dumps(document | fields))
+    return archive
+
+
+def refusal(archive: Path, **settings: object) -> str:
+    """Why an archive is not served."""
+    from model_file import ModelRefused
+
+    with pytest.raises(ModelRefused) as caught:
+        loaded(archive, **settings)
+    return str(caught.value)

@@ -1,0 +1,66 @@
+"""The command line: what is refused before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.options import Options, WrongOption, read_options
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    (tmp_path / "balls.mar").write_bytes(b"")
+    return tmp_path
+
+
+def read(store: Path, *arguments: str) -> Options:
+    return read_options(["--model-store", str(store), "--models", "balls=balls.mar", *arguments])
+
+
+def test_the_usual_proxy_listens_on_loopback(store: Path) -> None:
+    options = read(store)
+    assert options.model_names == ("balls",)
+    assert options.listen.is_loopback
+    assert options.metrics.is_loopback
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8080", "[::]:8080", "10.0.0.1:80", "podium.internal:8080"])
+def test_listening_beyond_loopback_wants_tokens_or_a_persons_word(store: Path, address: str) -> None:
+    with pytest.raises(WrongOption, match=r"--token-file .* --no-token"):
+        read(store, "--listen", address)
+    assert read(store, "--listen", address, "--no-token").token_file is None
+    assert read(store, "--listen", address, "--token-file", "tokens").token_file == Path("tokens")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "127.8.8.8:80"])
+def test_loopback_has_many_names(store: Path, address: str) -> None:
+    assert read(store, "--listen", address).listen.is_loopback
+
+
+def test_the_metrics_page_has_no_tokens_so_only_a_persons_word_opens_it(store: Path) -> None:
+    with pytest.raises(WrongOption, match="--no-token"):
+        read(store, "--metrics", "0.0.0.0:8082", "--token-file", "tokens")
+
+
+@pytest.mark.parametrize("address", ["8080", "host:", ":80", "host:http", "host:70000"])
+def test_an_address_that_is_none_is_quoted(store: Path, address: str) -> None:
+    with pytest.raises(WrongOption, match=address):
+        read(store, "--listen", address)
+
+
+@pytest.mark.parametrize("models", ["balls", "balls=", "=balls.mar", "balls=other.mar"])
+def test_a_model_without_a_file_is_refused(store: Path, models: str) -> None:
+    with pytest.raises(WrongOption, match=r"expected NAME=FILE\.mar"):
+        read_options(["--model-store", str(store), "--models", models])
+
+
+@pytest.mark.parametrize("wrong", [["--batch-images", "65"], ["--batch-images", "0"], ["--workers", "-1"]])
+def test_a_number_out_of_range_is_a_usage_error(
+    store: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read(store, *wrong)
+    assert ended.value.code == 2
+    assert wrong[0] in capsys.readouterr().err

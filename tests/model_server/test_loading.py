@@ -1,0 +1,153 @@
+"""What is refused when an archive is loaded, each with a sentence: the worker's last words in the log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from imagefile.content import file_sha256
+from tests.imagefile.pictures import huge_png
+from tests.model_server.archives import CLASSES, PREPROCESSING, ROOT, write_golden
+from tests.model_server.asking import change, loaded, refusal, rejection
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"schema_version": "2.0"}, "schema_version '2.0'"),
+        ({"architecture": "resnet_9000"}, "no architecture 'resnet_9000'"),
+        ({"architecture": "hf-hub:somebody/something"}, "no architecture 'hf-hub:somebody/something'"),
+        ({"model_args": {"no_such_argument": 1}}, "no_such_argument"),
+        ({"classes": [*CLASSES, "one more"]}, "must hold 5 logits"),
+        ({"classes": ["same"] * 4}, "each of them once"),
+        ({"classes": []}, "at least one"),
+        ({"classes": "baseball"}, "classes is 'baseball', expected list"),
+        ({"temperature": 0}, "temperature is 0, expected a number over 0"),
+        ({"uncertainty": {"threshold": "high", "target_accuracy": 0.95}}, "uncertainty.threshold is 'high'"),
+        ({"preprocessing": {**PREPROCESSING, "mean": None}}, "preprocessing.mean is None"),
+        ({"preprocessing": {**PREPROCESSING, "mean": [0.5, 0.5]}}, "preprocessing.mean is [0.5, 0.5]"),
+        ({"preprocessing": {**PREPROCESSING, "std": [0.2, 0.2, 0]}}, "preprocessing.std is [0.2, 0.2, 0]"),
+        ({"preprocessing": {**PREPROCESSING, "input_size": 64}}, "preprocessing"),
+        ({"preprocessing": {**PREPROCESSING, "input_size": [3, "64", 64]}}, "preprocessing"),
+        ({"preprocessing": {**PREPROCESSING, "crop_pct": 0}}, "leaves nothing to look at"),
+        ({"preprocessing": {**PREPROCESSING, "crop_mode": "border"}}, "crop_mode 'border'"),
+        ({"preprocessing": {"input_size": [3, 64, 64]}}, "no preprocessing.interpolation"),
+        ({"preprocessing": {**PREPROCESSING, "interpolation": "magic"}}, "interpolation 'magic' is not supported"),
+        ({"weights": {"file": "model.safetensors", "sha256": "0" * 64}}, "changed after packaging"),
+        ({"weights": {"file": "absent.safetensors", "sha256": "0" * 64}}, "holds no absent.safetensors"),
+        ({"weights": {"file": "../model.safetensors", "sha256": "0" * 64}}, "one that lies in the archive itself"),
+    ],
+)
+def test_an_archive_that_contradicts_itself_is_refused_at_load(
+    archive: Path, fields: dict[str, object], words: str
+) -> None:
+    assert words in refusal(change(archive, **fields))
+
+
+@pytest.mark.parametrize(("text", "words"), [(None, "holds no model.json"), ("{", "is no JSON"), ("[]", "no schema_")])
+def test_an_archive_without_a_readable_model_file_is_refused_at_load(
+    archive: Path, text: str | None, words: str
+) -> None:
+    (archive / "model.json").unlink()
+    if text is not None:
+        (archive / "model.json").write_text(text)
+    assert words in refusal(archive)
+
+
+def test_weights_that_are_no_safetensors_are_refused_at_load(archive: Path) -> None:
+    (archive / "model.safetensors").write_bytes(b"\x80\x04 a pickle")
+    change(archive, weights={"file": "model.safetensors", "sha256": file_sha256(archive / "model.safetensors")})
+    assert "The weights do not make a test_resnet" in refusal(archive)
+
+
+def changed_weights(archive: Path, factor: float) -> Path:
+    """The archive with every weight times `factor`, and their digest, as somebody would who changes an archive."""
+    from safetensors.torch import load_file, save_file
+
+    weights = archive / "model.safetensors"
+    save_file({name: tensor * factor for name, tensor in load_file(weights).items()}, weights)
+    return change(archive, weights={"file": "model.safetensors", "sha256": file_sha256(weights)})
+
+
+def test_weights_that_are_not_the_golden_ones_are_refused_at_load(archive: Path) -> None:
+    assert "golden predictions are off by" in refusal(changed_weights(archive, 1.1))
+
+
+def test_a_network_that_answers_no_numbers_is_refused_at_load(archive: Path) -> None:
+    assert "numbers that are not finite" in refusal(write_golden(changed_weights(archive, float("nan"))))
+
+
+@pytest.mark.parametrize(
+    ("golden", "words"),
+    [
+        (None, "holds no golden.json"),
+        ("", "no golden pictures"),
+        ("[]", "no golden pictures"),
+        ("{}", "no golden pictures"),
+        ('{"pictures": 1}', "no golden pictures"),
+        ('{"pictures": []}', "must hold 4 logits"),
+        ('{"pictures": [{"image": "AAAA", "logits": [1, 2, 3, 4]}]}', "no golden pictures"),
+        ('{"pictures": [{"image": "A", "logits": [1, 2, 3, 4]}]}', "no golden pictures"),
+        ('{"pictures": [{"image": 1, "logits": [1, 2, 3, 4]}]}', "no golden pictures"),
+    ],
+)
+def test_an_archive_without_golden_predictions_is_refused_at_load(
+    archive: Path, golden: str | None, words: str
+) -> None:
+    (archive / "golden.json").unlink()
+    if golden is not None:
+        (archive / "golden.json").write_text(golden)
+    assert words in refusal(archive)
+
+
+@pytest.mark.parametrize("logits", [[1, 2, 3], [1, 2, 3, "four"], [[1, 2, 3, 4]], 4, None])
+def test_golden_logits_of_another_shape_are_refused_at_load(archive: Path, logits: object) -> None:
+    document = json.loads((archive / "golden.json").read_text())
+    document["pictures"][0]["logits"] = logits
+    (archive / "golden.json").write_text(json.dumps(document))
+    assert "golden" in refusal(archive)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"thread": 2}, "thread is not known. Known are engine,"),
+        ({"threads": 0}, "threads is 0, expected 1 or more"),
+        ({"threads": None}, "threads is None"),
+        ({"threads": "two"}, "threads is 'two'"),
+        ({"threads": True}, "threads is True"),
+        ({"readers": "many"}, "readers is 'many'"),
+        ({"images_at_once": 0}, "images_at_once is 0"),
+        ({"image_seconds": -1}, "image_seconds is -1"),
+        ({"max_pixels": []}, "max_pixels is []"),
+        ({"engine": "tensorrt"}, "engine is 'tensorrt', expected one of auto, torch,"),
+        ({"engine": None}, "engine is None"),
+        ({"precision": "fp16"}, "precision is 'fp16', expected one of auto, fp32, bf16, int8"),
+        ({"precision": ["fp32"]}, "precision is ['fp32']"),
+        ({"threads": 1.5}, "threads is 1.5"),
+        ({"image_seconds": float("nan")}, "image_seconds is nan"),
+    ],
+)
+def test_a_setting_that_is_unknown_or_wrong_is_refused_with_what_is_right(
+    unpacked: Path, settings: dict[str, object], words: str
+) -> None:
+    assert words in refusal(unpacked, **settings)
+
+
+def test_the_settings_of_the_archive_are_those_that_the_server_has_without_them() -> None:
+    """model-config.yaml shows every setting with its default."""
+    from settings import Settings, read_settings
+
+    section = yaml.safe_load((ROOT / "model_server" / "model-config.yaml").read_text(encoding="utf-8"))["handler"]
+    assert set(section) == set(vars(Settings()))
+    assert read_settings(section) == Settings() == read_settings(None)
+
+
+def test_a_limit_of_pixels_is_the_archives_own(unpacked: Path) -> None:
+    status, found = rejection(loaded(unpacked, max_pixels=1000), {"body": huge_png(100, 11)})
+    assert (status, found.code) == (422, "too_many_pixels")

@@ -1,0 +1,1 @@
+"""What an archive carries beside the weights: the network for other engines, and golden predictions."""

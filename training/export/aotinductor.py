@@ -1,0 +1,38 @@
+"""The network compiled ahead of time by torch's own compiler, for machines like this one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from imagefile.content import file_sha256
+from training.errors import TrainingError
+from training.export.graph import Served, exported
+from training.model_file import EngineFile, ModelFile
+
+
+def export(
+    network: nn.Module, facts: ModelFile, folder: Path, *, device: torch.device, precision: Literal["fp32", "bf16"]
+) -> EngineFile:
+    """Write aotinductor-PRECISION.pt2 into `folder`: pixels in, logits out, for `device`.
+
+    Takes 10 to 60 s and needs a C++ compiler; raises TrainingError where there is none. What it writes is machine code: it
+    runs where the processor (or the GPU's generation) is like the one here.
+    """
+    if shutil.which("g++") is None and shutil.which("clang++") is None:
+        raise TrainingError(
+            "AOTInductor needs a C++ compiler: install g++, or package with --engine openvino or torch."
+        )
+    served = Served(network, facts.preprocessing, half=precision == "bf16").eval().to(device)
+    served.network.to(memory_format=torch.channels_last)
+    path = folder / f"aotinductor-{precision}.pt2"
+    program = exported(served, facts.preprocessing, device)
+    with torch.inference_mode():
+        torch._inductor.aoti_compile_and_package(
+            program, package_path=str(path), inductor_configs={"freezing": device.type == "cpu"}
+        )
+    return EngineFile(engine="aotinductor", precisions=(precision,), files={path.name: file_sha256(path)})
