@@ -10,7 +10,9 @@ from typing import NamedTuple
 BLOCK = tarfile.BLOCKSIZE  # bytes
 MAX_IMAGES = 64  # in one request
 MAX_ENTRIES = 1000  # folders and links are passed over, and each costs time
-MAX_HEADER = 10 * BLOCK  # of a long name: 4096 bytes in Linux; Python's tarfile takes the square of it in time, see below
+MAX_HEADER = (
+    10 * BLOCK
+)  # of a long name: 4096 bytes in Linux; Python's tarfile takes the square of it in time, see below
 MAX_HEADERS = 256 * BLOCK  # all of them together
 _MAGIC, _MAGIC_AT = b"ustar", 257  # of POSIX tar and of GNU tar
 
@@ -45,7 +47,7 @@ def read_bundle(body: bytes | bytearray | memoryview, *, max_images: int = MAX_I
     try:
         with tarfile.open(fileobj=_Borrowed(view), mode="r:", encoding="utf-8", errors="replace") as tar:
             for number, entry in enumerate(iter(tar.next, None)):
-                tar.members.clear()  # or each would keep its copy of what a global header says
+                tar.members.clear()  # type: ignore[attr-defined]  # each keeps a copy of what a global header says
                 if entry.isreg() and not entry.issparse():
                     members.append(_member(entry, view))
                 if len(members) > max_images:

@@ -134,7 +134,7 @@ def test_a_jpeg_that_is_decoded_whole_is_what_timm_makes_of_pillows_pixels(
 @settings(deadline=None, max_examples=200)
 @given(looks, st.integers(1, 6000), st.integers(1, 6000))
 def test_the_sides_to_resize_to_are_those_of_timm(look: Look, width: int, height: int) -> None:
-    """Its transforms tell by the size of what they make of a picture; here of one that costs nothing."""
+    """And of torchvision, which it is built on: the short side is what is asked for, the long one is rounded down."""
     tall, wide = look.resized(height, width)
     if look.crop_mode == "squash" or look.height != look.width:
         assert tall >= look.height - 1

@@ -14,6 +14,8 @@ from imagefile.reading import UnreadableImage
 from reading import Readers
 from serving import Refusal
 
+pytestmark = pytest.mark.torch
+
 LIMIT_S = 0.3  # of a processor
 PATIENCE_S = 60.0  # until a test gives up
 

@@ -65,5 +65,5 @@ def handler(tmp_path: Path) -> Path:
     (path.parent / "imagefile").mkdir(parents=True)
     path.write_text("def handle(data, context):\n    return data\n")
     (path.parent / "imagefile" / "reading.py").write_text("MAX_PIXELS = 1\n")
-    (path.parent / "model-config.yaml").write_text("batchSize: 8\n")
+    (path.parent / "model-config.yaml").write_text("batchSize: 8\nhandler:\n  engine: auto # or\n  precision: auto\n")
     return path

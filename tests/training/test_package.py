@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import pickle
 import shutil
@@ -44,8 +45,8 @@ def test_the_archive_holds_a_complete_model_and_nothing_that_could_be_a_pickle(
     assert archive == tmp_path / "models" / "balls.mar"
     with zipfile.ZipFile(archive) as opened:
         assert set(opened.namelist()) == {
-            "MAR-INF/MANIFEST.json", "handler.py", "imagefile/reading.py", "model-config.yaml", "model.json",
-            "model.safetensors",
+            "MAR-INF/MANIFEST.json", "golden.json", "handler.py", "imagefile/reading.py", "model-config.yaml",
+            "model.json", "model.safetensors",
         }  # fmt: skip
         facts = json.loads(opened.read("model.json"))
         manifest = json.loads(opened.read("MAR-INF/MANIFEST.json"))
@@ -132,3 +133,43 @@ def test_a_handler_that_is_missing_ends_in_a_sentence(finished: Run, handler: Pa
     shutil.move(handler, tmp_path / "gone.py")
     with pytest.raises(TrainingError, match="torch-model-archiver failed"):
         packed(finished.folder, handler, tmp_path / "models")
+
+
+def test_the_configuration_in_the_archive_names_the_engine_and_the_precision_that_were_asked_for(
+    finished: Run, handler: Path, tmp_path: Path
+) -> None:
+    for engine, precision in (("torch", "auto"), ("torch", "bf16"), ("torch-compiled", "fp32")):
+        archive = packed(finished.folder, handler, tmp_path, engine=engine, precision=precision)
+        with zipfile.ZipFile(archive) as opened:
+            text = opened.read("model-config.yaml").decode()
+        assert text == f"batchSize: 8\nhandler:\n  engine: {engine} # or\n  precision: {precision}\n"
+    assert "engine: auto" in (handler.parent / "model-config.yaml").read_text(), "the original stays as it is"
+
+
+@pytest.mark.parametrize("text", ["batchSize: 8\n", "handler:\n  engine: auto\n", "engine: auto\nprecision: auto\n"])
+def test_a_configuration_without_a_place_for_the_engine_is_refused(
+    finished: Run, handler: Path, tmp_path: Path, text: str
+) -> None:
+    (handler.parent / "model-config.yaml").write_text(text)
+    with pytest.raises(WrongInput, match=r"sets \w+ 0 times under `handler:`, expected once"):
+        packed(finished.folder, handler, tmp_path / "models")
+
+
+def test_the_golden_predictions_in_the_archive_are_those_of_its_network(
+    finished: Run, handler: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from training.network import load_run
+    from training.pixels import evaluation_pixels
+    from training.scoring import logits_of
+
+    with zipfile.ZipFile(packed(finished.folder, handler, tmp_path)) as opened:
+        pictures = json.loads(opened.read("golden.json"))["pictures"]
+    network, facts = load_run(finished.folder)
+    images = [base64.b64decode(picture["image"]) for picture in pictures]
+    assert len(set(images)) == 3
+    pixels = torch.stack([evaluation_pixels(image, facts.preprocessing) for image in images])
+    logits = logits_of(network, pixels, facts.preprocessing, torch.device("cpu"))
+    for row, picture in zip(logits.tolist(), pictures, strict=True):
+        assert row == pytest.approx(picture["logits"], abs=1e-4)

