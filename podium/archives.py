@@ -12,6 +12,23 @@ from podium.errors import ConsoleError
 from podium.project import MODELS
 
 
+class ArchivedEngine(BaseModel):
+    """What a server can load instead of the weights; int8 says how often it named the class that fp32 names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: str
+    precisions: tuple[str, ...]
+    agreement: float | None = None
+    held_out: int | None = None
+
+    def __str__(self) -> str:
+        said = f"{self.engine} {', '.join(self.precisions)}"
+        if self.agreement is None:
+            return said
+        return f"{said} (the class of fp32 for {self.agreement:.1%} of {self.held_out} validation photos)"
+
+
 class ArchivedModel(BaseModel):
     """Name and version inside a `.mar`."""
 
@@ -20,6 +37,7 @@ class ArchivedModel(BaseModel):
     name: str
     version: str
     classes: tuple[str, ...]
+    engines: tuple[ArchivedEngine, ...] = ()
 
     @property
     def ref(self) -> str:

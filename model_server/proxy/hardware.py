@@ -21,8 +21,8 @@ def default_workers() -> int:
 
 
 def default_batch_images() -> int:
-    """A GPU wants more at once than a core."""
-    return 32 if gpus() else 8
+    """A GPU wants more at once than a core: a core is as fast by fours, and smaller groups share two cores more evenly."""
+    return 32 if gpus() else 4
 
 
 def gpus(devices: Path = Path("/dev")) -> int:

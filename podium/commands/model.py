@@ -92,17 +92,22 @@ def package(
     """Pack a finished run as NAME.mar, for TorchServe."""
     from imagefile.content import content_sha256
     from podium import present
+    from podium.archives import read_archive
 
     archive = package_run(
         run, name=name, version=version, out=out, engine=engine, precision=precision, least_agreement=least_agreement
     )
     facts = {"archive": str(archive), "name": name, "version": version, "content_sha256": content_sha256(archive)}
+    engines = read_archive(archive).engines
     if as_json:
-        present.print_json({**facts, "size_bytes": archive.stat().st_size})
+        told = [packed.model_dump(mode="json") for packed in engines]
+        present.print_json({**facts, "size_bytes": archive.stat().st_size, "engines": told})
     else:
         size_mb = archive.stat().st_size / 1e6
         present.answer.print(f"{archive} ({size_mb:.1f} MB) holds {name}@{version}", soft_wrap=True, markup=False)
         present.answer.print(f"content sha256 {facts['content_sha256']}", soft_wrap=True, markup=False)
+        for packed in engines:
+            present.answer.print(f"engine {packed}", soft_wrap=True, markup=False)
     present.notes.print(f"next: podium up --archive {archive}", soft_wrap=True, markup=False)
 
 

@@ -53,10 +53,10 @@ def proxied(job: Job) -> Launch:
         "--home",
         str(job.home / "home"),
     ]
-    command += ["--batch-images", str(BATCH), "--workers", str(job.workers)]
+    command += ["--workers", str(job.workers)]
     return Launch(
         name="podium",
-        setting=f"{job.workers} workers x 1 thread, batch {BATCH}",
+        setting=f"{job.workers} workers x 1 thread, batch 4",
         engine=job.engine,
         workers=job.workers,
         port=port,
