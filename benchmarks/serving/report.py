@@ -23,6 +23,7 @@ def page(run: Run) -> str:
         "Ratios within this one run. A goal that was not reached says so.",
         _goals(goals(run)),
         "## The raw limit: decode + forward, no server",
+        "Measured before each engine's servers and again after them; the faster of the two counts.",
         _limits(run),
         "## Every row",
         "A closed loop: each client sends its next request when it has its answer. Memory is proportional (PSS), of all of the server's"
