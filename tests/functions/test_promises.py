@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.functions.simulation import mutants, strategies
-from tests.functions.simulation.plan import MOODS, Mood, Outage, Plan, Upload
+from tests.functions.simulation.plan import MOODS, Backfill, Delete, Mood, Outage, Plan, Upload
 from tests.functions.simulation.promises import Broken
 from tests.functions.simulation.run import (
     REAL_CODE,
@@ -49,6 +49,13 @@ def test_promise_1_every_object_under_the_prefix_reaches_a_terminal_state(plan: 
 @given(plan=strategies.lost_events)
 def test_promise_1_an_upload_whose_event_was_lost_is_found_and_reaches_a_terminal_state(plan: Plan) -> None:
     live_through(plan)
+
+
+def test_promise_2_holds_where_a_marker_lies_on_what_a_deletion_uncovered() -> None:
+    key = "incoming/a/2.jpg"
+    uploads = (Upload(key, after_s=0.0), Upload(key, after_s=0.0))
+    actions = (*uploads, Delete(key, 0.0, for_good=True), Backfill(5.0), Delete(key, 60.0, for_good=False))
+    live_through(Plan(actions=actions))
 
 
 @thoroughly

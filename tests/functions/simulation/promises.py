@@ -51,7 +51,7 @@ def promise_2(world: World) -> Iterator[str]:
         newest = max(witness.tried[key])
         # Where the newest version was deleted for good, reconcile and backfill bring back the one that it covered. And a
         # backfilled row, which knows no order, wins over older uploads for good only with the event of its own upload.
-        excused = _is_latest(world, upload) or witness.uploads[newest] in _dead(world)
+        excused = _is_last_that_exists(world, upload) or witness.uploads[newest] in _dead(world)
         if upload.number != newest and not excused:
             yield f"promise 2: the row of {key} is of upload {upload.number}, and {newest} was seen"
     stored = {key: item["etag"]["S"] for key, item in world.rows.items.items()}
@@ -124,9 +124,10 @@ def _dead(world: World) -> list[Uploaded]:
     return [upload for dead in world.dead_letters.messages for upload in named_in(world, dead.body)]
 
 
-def _is_latest(world: World, upload: Uploaded) -> bool:
-    latest = world.s3.latest(INPUT, upload.image.key)
-    return latest is not None and latest.version_id == upload.image.version_id
+def _is_last_that_exists(world: World, upload: Uploaded) -> bool:
+    """Of the uploads that were not deleted for good; a delete marker on top of them is no upload."""
+    exist = [it.version_id for it in world.s3.buckets[INPUT].get(upload.image.key, []) if it.data is not None]
+    return exist[-1:] == [upload.image.version_id]
 
 
 def _is_settled(world: World, upload: Uploaded) -> bool:
