@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torchvision import transforms  # type: ignore[import-untyped]
+from torchvision import transforms
 
 from benchmarks.serving.apps.model import load
 from benchmarks.serving.photos import read_photos

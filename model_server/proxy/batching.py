@@ -31,7 +31,7 @@ class Key(NamedTuple):
 class Limits:
     """How much may wait, and how much goes at once."""
 
-    waiting_images: int = 256
+    waiting_images: int = 256  # with so many no request is admitted; with fewer, the whole of one is
     batch_images: int = 8
     group_bytes: int = 16 * 2**20  # a first image that is larger goes alone
 
@@ -92,14 +92,14 @@ class Waiting:
         """Never more images in a group than this, or than the limits say, the fewer."""
         self._batch_images = min(images or self.limits.batch_images, self.limits.batch_images)
 
-    def has_room(self, images: int = 1) -> bool:
-        """Whether so many more images may wait."""
-        return self.images + images <= self.limits.waiting_images
+    def has_room(self) -> bool:
+        """Whether one more request may wait, of however many images: a stream of small ones starves no large one."""
+        return self.images < self.limits.waiting_images
 
     def admit(self, request: Request, now_s: float = 0.0) -> bool:
         """Let all unanswered images of a request wait, or none of them."""
         places = [place for place, answer in enumerate(request.answers) if answer is None]
-        if not self.has_room(len(places)):
+        if places and not self.has_room():
             return False
         jobs = deque(Job(request, place, request.images[place], now_s) for place in places)
         if jobs:

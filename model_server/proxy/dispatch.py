@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from proxy.answers import Answer, GroupFailed, Verdict, unavailable
+from proxy.answers import Answer, GroupFailed, unavailable
 from proxy.batching import Job, Key, Limits, Request, Waiting
 from proxy.metrics import Metrics
 from proxy.rate import Rate
@@ -91,6 +91,6 @@ class Dispatcher:
 
     def _deliver(self, group: Sequence[Job], answers: Sequence[Answer]) -> None:
         for job, answer in zip(group, answers, strict=True):
-            self._metrics.image_answered(answer.status if isinstance(answer, Verdict) else 200)
+            self._metrics.image_answered(answer)
             if not job.request.gone:
                 job.request.answer(job.place, answer)

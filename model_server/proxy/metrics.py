@@ -11,6 +11,9 @@ from proxy.answers import Answer, Verdict
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 IMAGES = (1, 2, 4, 8, 16, 32, 64)
+# What a refusal's code may be; an archive's handler may have others of its own, in any number.
+OF_IMAGES = ("empty", "bad_request", "too_large", "unsupported_format", "unreadable", "too_many_pixels", "too_slow")
+CODES = frozenset([*OF_IMAGES, "401", "404", "503"])
 
 
 class Metrics:
@@ -24,7 +27,9 @@ class Metrics:
         fill = partial(Histogram, registry=self.registry, buckets=IMAGES)
         self._images = counter("podium_images", "Images answered, by the status of each.", ["status"])
         self._images_by_status: dict[int, Counter] = {}
-        self._rejected = counter("podium_rejected", "Requests refused as a whole, by status.", ["code"])
+        self._rejected = counter(
+            "podium_rejected", "Images rejected, and requests refused as a whole, by code.", ["code"]
+        )
         self._fill = fill("podium_batch_images", "Images in one group for TorchServe.")
         self._queue = seconds("podium_queue_seconds", "An image's wait in the proxy.")
         self._request = seconds("podium_request_seconds", "A request, from its headers to its answer.")
@@ -57,16 +62,20 @@ class Metrics:
                 if isinstance(timings.get(name), int | float):
                     histogram.observe(timings[name] / 1000)
 
-    def image_answered(self, status: int) -> None:
+    def image_answered(self, answer: Answer) -> None:
         """One image has its answer."""
+        status = answer.status if isinstance(answer, Verdict) else 200
         counter = self._images_by_status.get(status)
         if counter is None:
             counter = self._images_by_status[status] = self._images.labels(status=str(status))
         counter.inc()
+        if isinstance(answer, Verdict) and 400 <= status < 500:
+            self.refused(answer.entry.get("code"))
 
-    def refused(self, status: int) -> None:
-        """A request was refused as a whole."""
-        self._rejected.labels(code=str(status)).inc()
+    def refused(self, code: object) -> None:
+        """An image was rejected, or a request refused as a whole, with this code."""
+        name = str(code)
+        self._rejected.labels(code=name if name in CODES else "other").inc()
 
     def request_answered(self, seconds: float) -> None:
         """A request that was admitted has its answer."""

@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     tokens.add_argument("--token-file", type=Path, metavar="FILE", help="bearer tokens, one per line")
     tokens.add_argument("--no-token", action="store_true", help="something else guards the addresses")
     add("--batch-images", type=_batch, metavar="N", help="images in one group, 1 to 64 (4, or 32 with a GPU)")
-    add("--queue-images", type=_number, default=256, metavar="N", help="images that may wait (%(default)s)")
+    add("--queue-images", type=_number, default=256, metavar="N", help="images that fill the queue (%(default)s)")
     add("--queue-mib", type=_number, default=1024, metavar="N", help="MiB of images in memory (%(default)s)")
     add("--workers", type=_number, metavar="N", help="workers of each model (one per core, or per GPU)")
     add("--drain-s", type=float, default=DRAIN_S, metavar="S", help="seconds to answer what is there when stopped")

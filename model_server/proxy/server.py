@@ -155,6 +155,9 @@ class Server:
                 request.answer(place, too_large(too_large_sentence(), served.facts))
         if not served.dispatcher.admit(request):
             raise self._come_again("The queue is full.", served)
+        for answer in request.answers:
+            if answer is not None:  # too large: the others' are counted as they come
+                self._metrics.image_answered(answer)
         try:
             await complete.wait()
         finally:
@@ -183,7 +186,7 @@ class Server:
         return Refused(503, sentence, self._retry_after(served) | closing)
 
     def _refusal(self, http: web.Request, refusal: Refused | NotTaken) -> web.Response:
-        self._metrics.refused(refusal.status)
+        self._metrics.refused(refusal.status if isinstance(refusal, Refused) else refusal.code)
         if isinstance(refusal, Refused):
             return _response(refusal.status, server_error(refusal.status, str(refusal)), refusal.headers)
         served = self._served.get(http.match_info["model"])

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from imagefile.content import file_sha256
-from tests.model_server.archives import write_golden
+from tests.model_server.archives import PREPROCESSING, write_golden, write_unpacked
 from tests.model_server.asking import ask, change, loaded, probabilities
 
 if TYPE_CHECKING:
@@ -145,6 +145,20 @@ def test_a_compiled_package_that_torch_cannot_load_is_replaced_by_the_reference(
     facts = loaded(folder, engine="aotinductor").classifier.facts
     assert facts["engine"] == "torch-fp32"
     assert "aotinductor-fp32: torch cannot load fp32.pt2" in facts["engine_fallback"]
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="torch.compile needs a C++ compiler")
+def test_the_compiled_reference_serves_as_torch_compiled_and_answers_as_it_does_uncompiled(
+    photos: list[bytes], tmp_path: Path
+) -> None:
+    """Compiling takes half a minute, or half of that where torch has it in its cache."""
+    folder = write_unpacked(tmp_path / "balls", preprocessing=PREPROCESSING | {"input_size": [3, 32, 32]})
+    compiled = loaded(folder, engine="torch-compiled", precision="fp32")
+    assert compiled.classifier.facts["engine"] == "torch-compiled-fp32"
+    assert "engine_fallback" not in compiled.classifier.facts
+    pixels = np.stack([compiled.classifier.read(photo) for photo in photos[:3]])
+    expected = loaded(folder, engine="torch").classifier.classify(pixels)
+    np.testing.assert_allclose(compiled.classifier.classify(pixels), expected, atol=1e-5)
 
 
 def test_a_cpu_that_does_not_compute_in_a_precision_says_which_it_knows(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,11 +79,10 @@ def start(launch: Launch, photo: bytes) -> Server:
             start_new_session=True,
         )  # fmt: skip
     server = Server(launch, psutil.Process(child.pid), child)
-    try:
+    with ExitStack() as unless_ready:
+        unless_ready.callback(server.stop)
         _wait(server, photo, began + START_TIMEOUT_S)
-    except BaseException:
-        server.stop()
-        raise
+        unless_ready.pop_all()
     server.ready_s = time.perf_counter() - began
     _settle(server.process)
     return server

@@ -85,11 +85,29 @@ def test_a_heat_map_shares_no_group() -> None:
 
 
 def test_a_request_is_admitted_whole_or_not_at_all() -> None:
-    queue = waiting(request(*[1] * 6), waiting_images=10)
-    assert not queue.admit(request(*[1] * 5))
-    assert queue.images == 6
-    assert queue.admit(request(*[1] * 4))
+    queue = waiting(request(*[1] * 6), request(*[1] * 6), waiting_images=10)
     assert not queue.has_room()
+    assert not queue.admit(request(1, 1))
+    assert queue.images == 12
+
+
+def test_a_request_of_many_is_not_starved_by_single_images_that_take_each_place_as_it_becomes_free() -> None:
+    queue = waiting(*(request() for _ in range(10)), waiting_images=10)
+    many = request(*[1] * 5)
+    assert not queue.admit(many)
+    queue.next_group(free=10)
+    assert queue.images == 9, "one place is free: whoever comes first has it, many or one"
+    assert queue.admit(many)
+    for _ in range(5):
+        assert not queue.admit(request()), "nobody comes in before there is room again"
+        queue.next_group(free=20)
+    assert queue.admit(request())
+
+
+def test_a_request_whose_images_all_have_their_answers_needs_no_place() -> None:
+    answered = request()
+    answered.answer(0, unavailable("too large, say"))
+    assert waiting(request(), waiting_images=1).admit(answered)
 
 
 def test_images_of_a_group_that_failed_go_first_and_alone() -> None:

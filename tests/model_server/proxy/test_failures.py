@@ -20,6 +20,17 @@ def lines(page: bytes, name: str) -> list[str]:
     return [line for line in page.decode().splitlines() if line.startswith(name)]
 
 
+def held() -> tuple[FakeTorchServe, asyncio.Event]:
+    """A TorchServe that answers nothing until the event is set."""
+    release = asyncio.Event()
+
+    async def slow(images: list[bytes], request: web.Request) -> web.Response:
+        await release.wait()
+        return await classify(images, request)
+
+    return FakeTorchServe(slow), release
+
+
 @pytest.mark.parametrize("status", [507, 500, 503, 0])
 def test_a_group_that_killed_its_worker_is_sent_again_image_by_image(status: int) -> None:
     async def die_of_poison(images: list[bytes], request: web.Request) -> web.Response:
@@ -92,13 +103,7 @@ def test_a_wrong_top_k_among_many_requests_is_said_to_nobody_else() -> None:
 
 def test_the_images_of_a_client_that_went_away_are_not_sent() -> None:
     async def scenario() -> None:
-        release = asyncio.Event()
-
-        async def slow(images: list[bytes], request: web.Request) -> web.Response:
-            await release.wait()
-            return await classify(images, request)
-
-        fake = FakeTorchServe(slow)
+        fake, release = held()
         async with proxied(fake) as proxy:
             going = asyncio.create_task(proxy.post(tar(*[b"gone"] * 40)))
             while len(fake.groups) < 2:
@@ -230,13 +235,7 @@ def test_a_request_that_is_not_answered_in_its_time_is_told_to_come_again() -> N
 
 def test_a_server_that_stops_answers_what_it_has_and_takes_nothing_more() -> None:
     async def scenario() -> None:
-        release = asyncio.Event()
-
-        async def slow(images: list[bytes], request: web.Request) -> web.Response:
-            await release.wait()
-            return await classify(images, request)
-
-        fake = FakeTorchServe(slow)
+        fake, release = held()
         async with proxied(fake) as proxy:
             admitted = [asyncio.create_task(proxy.post(b"golf")) for _ in range(30)]
             while len(fake.groups) < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from imagefile.bundle import write_bundle
 from proxy import bodies
 from proxy.batching import Limits
-from tests.model_server.proxy.proxies import MODEL, FakeTorchServe, answer, classify, proxied, run
+from tests.model_server.proxy.proxies import MODEL, FakeTorchServe, answer, proxied, run
 
 
 def tar(*images: bytes) -> bytes:
@@ -201,23 +202,18 @@ def test_a_sender_that_asks_first_is_told_to_go_on_or_refused_before_it_sends() 
 
 def test_a_full_queue_is_503_with_a_time_to_come_again_and_what_was_admitted_is_answered() -> None:
     async def scenario() -> None:
-        release = asyncio.Event()
-
-        async def slow(images: list[bytes], request: web.Request) -> web.Response:
-            await release.wait()
-            return await classify(images, request)
-
-        async with proxied(FakeTorchServe(slow), limits=Limits(waiting_images=10)) as proxy:
+        async with proxied(limits=Limits(waiting_images=10)) as proxy:
+            proxy.served.dispatcher.open(workers=0)
             sent = [asyncio.create_task(proxy.post(b"a")) for _ in range(20)]
-            done, _ = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
-            status, said, response = done.pop().result()
-            assert (status, said["type"]) == (503, "ServiceUnavailable")
-            assert 1 <= int(response.headers["Retry-After"]) <= 60
-            assert (await proxy.post(tar(*[b"a"] * 64)))[0] == 503
-            release.set()
+            while sum(each.done() for each in sent) < 10:
+                await asyncio.sleep(0.01)
+            for body in (b"a", tar(*[b"a"] * 64)):
+                status, said, response = await proxy.post(body)
+                assert (status, said["type"]) == (503, "ServiceUnavailable")
+                assert 1 <= int(response.headers["Retry-After"]) <= 60
+            proxy.served.dispatcher.open(workers=1)
             statuses = [status for status, _, _ in await asyncio.gather(*sent)]
-            assert set(statuses) == {200, 503}
-            assert statuses.count(200) >= 10
+            assert sorted(statuses) == [200] * 10 + [503] * 10
 
     run(scenario())
 
@@ -332,7 +328,8 @@ def test_the_page_for_prometheus_tells_of_images_groups_and_refusals() -> None:
             page = proxy.metrics.page().decode()
             assert 'podium_images_total{status="200"} 20.0' in page
             assert 'podium_images_total{status="415"} 1.0' in page
-            assert 'podium_rejected_total{code="413"} 1.0' in page
+            assert 'podium_rejected_total{code="unsupported_format"} 1.0' in page
+            assert 'podium_rejected_total{code="too_large"} 1.0' in page
             assert "podium_batch_images_sum 21.0" in page
             assert "podium_queue_seconds_count 21.0" in page
             assert "podium_request_seconds_count 21.0" in page
@@ -340,5 +337,30 @@ def test_the_page_for_prometheus_tells_of_images_groups_and_refusals() -> None:
             assert "podium_ready 1.0" in page
             groups = page.split("podium_batch_images_count ")[1].split()[0]
             assert f"podium_forward_seconds_count {groups}" in page
+
+    run(scenario())
+
+
+def test_rejections_are_counted_by_their_codes_image_by_image_and_what_is_no_known_code_as_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("proxy.server.IMAGE_BYTES", 1000)
+
+    async def strict(images: list[bytes], _: web.Request) -> web.Response:
+        codes = [image.decode() for image in images]
+        answers = [{"name": "?", "status": 422, "code": code, "error": "It is."} for code in codes]
+        return answer(200, {"model": MODEL, "timings": {}, "answers": answers})
+
+    async def scenario() -> None:
+        async with proxied(FakeTorchServe(strict)) as proxy:
+            await proxy.post(tar(b"too_slow", b"unreadable", bytes(1001), b"too_slow", b"of tomorrow", b"of 2030"))
+            await proxy.post(b"unreadable")
+            await proxy.post(tar(b"cut short")[:600])
+            await proxy.post(b"a", "/predictions/cats")
+            page = proxy.metrics.page().decode()
+            assert dict(re.findall(r'podium_rejected_total\{code="(.*)"\} (.*)', page)) == {
+                "too_slow": "2.0", "unreadable": "2.0", "too_large": "1.0", "other": "2.0", "bad_request": "1.0", "404": "1.0"
+            }  # fmt: skip
+            assert dict(re.findall(r'podium_images_total\{status="(.*)"\} (.*)', page)) == {"413": "1.0", "422": "6.0"}
 
     run(scenario())
