@@ -1,4 +1,4 @@
-"""The network of an archive: timm's own, in timm's words."""
+"""The network of an archive: timm's own, or one of those that timm lacks, in timm's words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import nn
 
+import networks  # noqa: F401 - makes its models known to timm
 from imagefile.content import file_sha256
 from model_file import ModelFile, ModelRefused
 

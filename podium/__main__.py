@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from podium.commands import batch, care, demo, model, stack
+from podium.commands import audit, batch, care, demo, evaluation, model, stack, training
 from podium.errors import ConsoleError
 
 app = typer.Typer(
@@ -15,9 +15,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Every image gets a podium: its three most likely classes.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in the time given.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in the time given, 75 stopped as asked (train --resume).",
 )
-for room in (stack, batch, care, model, demo):
+for room in (stack, batch, care, audit, training, evaluation, model, demo):
     room.register(app)
 
 

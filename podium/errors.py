@@ -4,6 +4,7 @@ from __future__ import annotations
 
 EXIT_FAILED = 1  # something did not work; stderr says what to do
 EXIT_USAGE = 2  # a wrong option or value, as every command-line tool says it
+EXIT_PREEMPTED = 75  # a training was asked to stop and has saved where it stands: start it again (EX_TEMPFAIL)
 EXIT_UNFINISHED = 3  # the time was up before the batch was finished; nothing is lost
 
 

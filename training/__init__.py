@@ -1,4 +1,48 @@
-"""Fine-tune a timm model on a folder of photos, and package it.
+"""Fine-tune a timm model on a folder of photos, judge it, and package it.
 
-photos (listing, pixels) -> model (network) -> epochs (loop) -> temperature (calibration) -> run folder -> .mar (package)
+settings (config, layers, recipes) -> photos (data) -> model (network) -> epochs (fitting) -> temperature (calibration)
+-> run folder -> evaluation, report, card; and -> .mar (package)
+
+    >>> import training
+    >>> run = training.train("photos", recipe="quick", epochs=5)
+    >>> training.evaluate(run.folder).top1.value
+    >>> for answer in training.predict(run.folder, ["new/"]): print(answer)
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from training.evaluation.records import Evaluation
+    from training.prediction import Prediction
+    from training.run import Run
+
+
+def train(
+    data: str | Path | None = None, *, recipe: str | None = None, file: Path | None = None, **settings: object
+) -> Run:
+    """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
+
+    Raises training.errors.WrongInput and TrainingError, each with a sentence.
+    """
+    from training.layers import Words, layered
+    from training.loop import train as fit
+
+    return fit(layered(Words(None if data is None else str(data), recipe, file, settings)))
+
+
+def evaluate(run_folder: str | Path, *, split: str = "auto", data: str | None = None) -> Evaluation:
+    """Judge a finished run on one of its splits (`auto`: test where there is one) or on a labelled folder."""
+    from training.evaluation.evaluate import evaluate as judge
+
+    return judge(Path(run_folder), split=split, data=data)
+
+
+def predict(model: str | Path, images: Sequence[str | Path], *, top_k: int = 3) -> Iterator[Prediction]:
+    """The most likely classes of every image; `model` is a run folder or a `.mar`, an image also a folder or s3://."""
+    from training.prediction import predict as answer
+
+    return answer(Path(model), [str(image) for image in images], top_k=top_k)

@@ -1,66 +1,169 @@
-"""Every number of a training, in one frozen record that a run folder keeps as `config.yaml`."""
+"""Every number of a training, in one frozen record that a run folder keeps as `config.yaml`.
+
+Names are timm's words written out; timm's and Ultralytics' own short ones are understood, too (see `layers`).
+"""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import WrongInput
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+Auto = Literal["auto"]
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+class Claim(BaseModel):
+    """What somebody says a recipe reaches; evaluation prints it beside what it measures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: Literal["top1", "top3", "loss"]
+    value: float
+    photos: str  # which, in words (`on` would be a truth value in YAML)
+    source: str
 
 
 class TrainConfig(BaseModel):
-    """One training. Relative paths are relative to where it is started."""
+    """One training. Relative paths are relative to where it is started; `auto` is resolved before the first step."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
-    data: Path  # DATA/CLASS/*, or DATA/train/CLASS/* with DATA/validation/CLASS/* beside it
-    run: Path  # the folder to write; must not hold anything yet
-    seed: Annotated[int, Field(ge=0)] = 0
+    # fmt: off
+    # What, from what, where to
+    data: Annotated[str, BeforeValidator(_text)] = Field(description="folder of class folders, CSV or JSONL manifest, s3://bucket/prefix, or torchvision's name, as cifar10")
+    run: Path = Field(description="folder to write; must not hold anything yet")
+    recipe: str | None = Field(None, description="recipe that the settings began with")
+    claim: Claim | None = Field(None, description="what the recipe's source says it reaches")
+    seed: CountOrNone = Field(0, description="of split, weights, order, crops")
 
-    model: str = "mobilenetv3_small_100"  # timm's name
-    model_args: dict[str, Any] = {}  # further keyword arguments of timm.create_model
-    pretrained: str = "none"  # none, hub, or the path of a weights file
+    # Splits
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.2, description="of every class, where the data brings no validation folder")
+    test_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="of every class, set aside first and read by evaluate alone")
+    split: Path | None = Field(None, description="split.csv of another run: its very split, checked by hash")
+    folds: Annotated[int, Field(ge=2)] | None = Field(None, description="k of k-fold cross-validation")
+    fold: CountOrNone | None = Field(None, description="which fold validates, from 0; none: every fold, one after the other")
 
-    image_size: Annotated[int, Field(ge=16, le=1024)] = 224
-    crop_pct: Annotated[float, Field(gt=0, le=1)] | None = None  # of the evaluation; None: the model's own
-    min_scale: Annotated[float, Field(gt=0, le=1)] = 0.35  # least area of the photo in a random training crop
-    horizontal_flip: Share = 0.5
-    vertical_flip: Share = 0.0
-    colour_jitter: Annotated[float, Field(ge=0)] = 0.0
+    # Model
+    model: str = Field("mobilenetv3_small_100", description="timm's name")
+    model_args: dict[str, Any] = Field({}, description="further keyword arguments of timm.create_model")
+    pretrained: str = Field("none", description="none, hub, or the path of a weights file")
+    pool: Literal["avg", "max", "avgmax", "catavgmax"] | None = Field(None, description="global pooling; none: the model's own")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="before the head")
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="stochastic depth")
 
-    epochs: Annotated[int, Field(ge=1)] = 10
-    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # the first epochs, in which only the head learns
-    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
-    batch_size: Annotated[int, Field(ge=1)] = 32
-    optimizer: str = "adamw"  # timm's name
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None  # average the weights; None: do not
+    # Pictures
+    image_size: Annotated[int, Field(ge=16, le=1024)] = Field(224, description="side of the model's input, in evaluation and behind the server")
+    train_size: Annotated[int, Field(ge=16, le=1024)] | None = Field(None, description="side of the training crops; none: image_size")
+    crop_pct: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="of the evaluation; none: the model's own")
+    min_scale: Annotated[float, Field(gt=0, le=1)] = Field(0.35, description="least area of the photo in a random training crop")
+    max_aspect: Annotated[float, Field(ge=1)] = Field(4 / 3, description="of a random training crop, either way")
+    horizontal_flip: Share = Field(0.5, description="probability")
+    vertical_flip: Share = Field(0.0, description="probability")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="degrees, either way")
+    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share, in and out")
+    shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of the side, in every direction")
+    brightness: NotNegative = Field(0.0, description="jitter, as torchvision's ColorJitter")
+    contrast: NotNegative = Field(0.0, description="jitter, as torchvision's ColorJitter")
+    saturation: NotNegative = Field(0.0, description="jitter, as torchvision's ColorJitter")
+    rand_augment: str | None = Field(None, description="timm's words, as rand-m9-mstd0.5, or trivial, augmix")
+    random_erasing: Share = Field(0.0, description="probability of a cut-out rectangle")
+    noise: NotNegative = Field(0.0, description="standard deviation of Gaussian noise, of the full range of a pixel")
+    mixup: NotNegative = Field(0.0, description="alpha; 0: none")
+    cutmix: NotNegative = Field(0.0, description="alpha; 0: none")
+    mix_share: Share = Field(1.0, description="of the batches that are mixed, where mixup or cutmix is on")
+    mix_off_epochs: CountOrNone = Field(0, description="last epochs without mixup and cutmix")
 
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # where the data brings no validation folder
-    target_accuracy: Annotated[float, Field(gt=0, le=1)] = 0.95  # of the answers that are not called uncertain
+    # How long
+    epochs: Count = Field(10, description="passes over the training photos, at most")
+    hours: Positive | None = Field(None, description="time budget: epochs are chosen to fit it, by measured speed")
+    early_stopping: Count | None = Field(None, description="epochs without a better `monitor` after which it ends; none: never")
+    monitor: Literal["top1", "top3", "loss", "macro_f1"] = Field("top1", description="what the kept checkpoint is best in, on validation photos")
 
-    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
-    threads: Annotated[int, Field(ge=1)] | None = None  # of torch on a CPU; None: one less than cores, see loop.py
-    workers: Annotated[int, Field(ge=0)] = 0  # processes that crop and flip; 0: the training process itself
-    cache_mb: Annotated[int, Field(ge=0)] = 4096  # of decoded training photos; the rest is decoded in every epoch
+    # What learns
+    freeze: str = Field("none", description="for the whole training: none, body (all but the head), norm (batch-norm statistics), or stages:K (all but the last K)")
+    freeze_epochs: CountOrNone = Field(0, description="first epochs in which only the head learns")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="learning rate of each layer group, as a share of the next one's")
+
+    # How
+    optimizer: str = Field("adamw", description="timm's name: adamw, adam, sgd, muon, lamb, ...")
+    lr: Positive | Auto = Field(1e-3, description="learning rate at its peak")
+    body_lr_scale: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="learning rate of all but the head, as a share of lr")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of optimizers that have one")
+    weight_decay: NotNegative = Field(0.05, description="L2 for adam and sgd, decoupled for adamw")
+    schedule: Literal["cosine", "onecycle", "step", "plateau", "constant"] = Field("cosine", description="of the learning rate")
+    warmup_epochs: NotNegative = Field(1.0, description="in which the learning rate rises; onecycle has its own")
+    decay_epochs: Positive = Field(3.0, description="step: epochs between two decays; plateau: epochs without a better validation loss")
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="step, plateau: what the learning rate is multiplied by")
+    min_lr_scale: Share = Field(0.01, description="lowest learning rate, as a share of lr")
+    batch_size: Count | Auto = Field(32, description="photos in one step of one process")
+    accumulate: Count = Field(1, description="steps whose gradients are added before the weights change")
+    clip_grad: Positive | None = Field(None, description="greatest norm of the gradient")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="share of the target that is spread over all classes")
+    focal_gamma: NotNegative = Field(0.0, description="of the focal loss; 0: cross-entropy")
+    class_weights: Literal["none", "inverse", "effective"] = Field("none", description="weights of the loss, from class counts")
+    sampler: Literal["shuffle", "balanced"] = Field("shuffle", description="balanced: every class equally often")
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="average the weights; none: do not")
+
+    # On what
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="of the forward pass; auto: bf16 on a GPU that has it, else fp32")
+    compile: bool = Field(False, description="torch.compile: about 40 s at the start, for up to half as much speed again")
+    sync_batchnorm: bool = Field(False, description="batch-norm statistics over all processes of torchrun")
+    threads: Count | None = Field(None, description="of torch on a CPU; none: one less than cores")
+    workers: CountOrNone = Field(0, description="processes that crop and flip; 0: the training process itself")
+    cache: Literal["auto", "files", "memory", "device"] = Field("auto", description="where decoded photos wait: nowhere, in a memory-mapped file, on the device")
+    cache_mb: CountOrNone = Field(4096, description="greatest size of that file; photos beyond it are decoded in every epoch")
+    cache_dir: Path = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")
+    checkpoint_minutes: Positive = Field(5.0, description="between two checkpoints within an epoch; each epoch ends with one")
+    tensorboard: bool = Field(True, description="write curves for TensorBoard to the run folder")
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] = Field(0.95, description="of the answers that are not called uncertain")
+
+    @property
+    def crop_size(self) -> int:
+        """Side of the training crops, in pixels."""
+        return self.train_size or self.image_size
 
     @model_validator(mode="before")
     @classmethod
     def _unknown_keys_name_the_nearest(cls, values: object) -> object:
         if isinstance(values, dict):
             for key in values.keys() - cls.model_fields.keys():
-                near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"There is no setting {key!r}.{hint}")
+                raise ValueError(no_setting(str(key), cls.model_fields))
         return values
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> TrainConfig:
+        if self.fold is not None and (self.folds is None or self.fold >= self.folds):
+            raise ValueError(f"fold = {self.fold} needs folds > {self.fold}, and folds = {self.folds}")
+        if self.split is not None and self.folds is not None:
+            raise ValueError("split and folds exclude each other: one says who validates, the other draws it")
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share leave nothing to train on: together they must be under 1")
+        kind, _, count = self.freeze.partition(":")
+        if not (self.freeze in ("none", "body", "norm") or (kind == "stages" and count.isdigit() and int(count))):
+            raise ValueError(f"freeze = {self.freeze!r}: use none, body, norm, or stages:K, as stages:2")
+        return self
+
+
+def no_setting(name: str, known: Iterable[str]) -> str:
+    """The sentence over a name that is no setting, with the nearest that is."""
+    near = difflib.get_close_matches(name.replace("-", "_"), list(known), n=1, cutoff=0.5)
+    return f"there is no setting {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
 def make_config(values: dict[str, object]) -> TrainConfig:
@@ -70,22 +173,31 @@ def make_config(values: dict[str, object]) -> TrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         what = first["msg"].removeprefix("Value error, ")
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"][:1])
         sentence = f"{where} = {first['input']!r}: {what}." if where else what
         raise WrongInput(sentence) from error
 
 
-def write_config(config: TrainConfig, path: Path) -> None:
-    """Keep the record as YAML, in the order of its fields."""
-    path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+def write_config(config: TrainConfig, path: Path, reasons: Mapping[str, str] | None = None) -> None:
+    """Keep the record as YAML, in the order of its fields; `reasons` says of some settings why they are what they are."""
+    lines = []
+    for key, value in config.model_dump(mode="json").items():
+        reason = f"# {reasons[key]}\n" if reasons and key in reasons else ""
+        lines.append(reason + yaml.safe_dump({key: value}, sort_keys=False))
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def read_config(path: Path) -> TrainConfig:
     """The record in a YAML file; WrongInput where it is none."""
+    return make_config(read_yaml(path))
+
+
+def read_yaml(path: Path) -> dict[str, object]:
+    """The settings in a YAML file, not yet checked; WrongInput where it holds none."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise WrongInput(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(values, dict):
         raise WrongInput(f"{path} holds no settings. Write one per line, as in `epochs: 10`.")
-    return make_config(values)
+    return values

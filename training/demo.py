@@ -18,7 +18,7 @@ VALIDATION_PER_CLASS = 30
 UNSEEN_PER_CLASS = 8  # for the batch that is dropped: seeds that no training has seen
 
 DEMO = TrainConfig(
-    data=Path(".podium/demo/balls"),
+    data=".podium/demo/balls",
     run=Path("runs/demo"),
     model="resnet10t",
     model_args={"channels": [32, 64, 128, 256], "stem_width": 16},
@@ -28,11 +28,12 @@ DEMO = TrainConfig(
     epochs=16,
     batch_size=32,
     lr=0.003,
+    tensorboard=False,
     threads=1,  # the same weights on every run, and no slower on a busy machine
 )
 TINY = DEMO.model_copy(
     update={
-        "data": Path(".podium/tiny/balls"),
+        "data": ".podium/tiny/balls",
         "run": Path("runs/tiny"),
         "model_args": {"channels": [8, 16, 32, 64], "stem_width": 8},
         "image_size": 32,

@@ -9,3 +9,7 @@ class TrainingError(Exception):
 
 class WrongInput(TrainingError):
     """What the person gave cannot work: a folder, a name, a number."""
+
+
+class Preempted(TrainingError):
+    """It was asked to stop, and has saved where it stands."""

@@ -1,201 +1,138 @@
-"""The training loop: one readable pass from a folder of photos to a run folder.
+"""A training: from a folder of photos to a run folder, and on from where it was interrupted.
 
-listing -> pixels -> model -> epochs (train, validate, keep the best) -> temperature and threshold -> model.json
+listing -> network, settings, photos (preparing) -> epochs (fitting) -> temperature and threshold -> model.json
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 
 import torch
-from timm.loss.cross_entropy import LabelSmoothingCrossEntropy
-from timm.optim._optim_factory import create_optimizer_v2
-from timm.scheduler.cosine_lr import CosineLRScheduler
-from timm.utils.model_ema import ModelEmaV3
-from timm.utils.random import random_seed
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from imagefile.content import file_sha256
 from training.calibration import temperature_scale, uncertainty_threshold
-from training.config import TrainConfig
-from training.errors import TrainingError, WrongInput
-from training.listing import list_photos
-from training.model_file import WEIGHTS_FILE, DataFacts, Metrics, ModelFile, Preprocessing, Weights
-from training.network import choose_device, create_network, preprocessing_of, set_frozen
-from training.pixels import Photos, memory_format, normalise, read_photos
-from training.run import (
-    Epoch,
-    Progress,
-    Run,
-    append_epoch,
-    claim_folder,
-    git_commit,
-    utc_now,
-    versions,
-    write_beginning,
-    write_end,
-    write_weights,
-)
-from training.scoring import logits_of, metrics_of
-
-OnProgress = Callable[[Progress], None]
-REPORT_EVERY = 10  # steps between two looks at the loss: each look waits for the device
+from training.config import TrainConfig, read_config
+from training.data.listing import list_photos, read_split
+from training.data.photos import Photos
+from training.errors import WrongInput
+from training.fitting import epochs as fitting
+from training.fitting.checkpoint import read_checkpoint, write_checkpoint
+from training.fitting.fit import Fit, make_fit
+from training.fitting.memory import keep_freed_memory
+from training.fitting.preemption import preempted, stop_requests
+from training.fitting.state import State
+from training.fitting.steps import Watch
+from training.fitting.world import World, joined
+from training.logs import Logs
+from training.model_file import MODEL_FILE, WEIGHTS_FILE, DataFacts, ModelFile, Preprocessing, Weights
+from training.network import choose_device, model_args_of
+from training.preparing import OnNote, OnProgress, Prepared, prepare, reprepare
+from training.run import Progress, Run, git_commit, held, utc_now, versions, write_end
+from training.scoring import metrics_of
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What the epochs share."""
-
-    config: TrainConfig
-    network: nn.Module
-    average: ModelEmaV3 | None
-    optimizer: torch.optim.Optimizer
-    schedule: CosineLRScheduler
-    loss_of: nn.Module
-    batches: DataLoader[tuple[Tensor, int]]
-    preprocessing: Preprocessing
-    device: torch.device
-
-    @property
-    def judged(self) -> nn.Module:
-        """The model that is validated and kept: the averaged one where weights are averaged."""
-        return self.network if self.average is None else self.average.module
-
-
-def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None) -> Run:
+def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None, on_note: OnNote = lambda _: None) -> Run:
     """Fine-tune the configured model on the configured photos, and leave a complete run folder.
 
-    The checkpoint that is kept has the best top-1 on the validation photos, then the lowest loss. On one CPU thread the
-    same config and data give the same weights. Raises WrongInput and TrainingError, each with a sentence.
+    The checkpoint that is kept is the best in `monitor` on the validation photos, then in the loss. On a CPU the same
+    settings, data and threads give the same weights, bit for bit, also after `resume`. Raises WrongInput, TrainingError,
+    and Preempted where SIGTERM asked it to stop; each with a sentence.
     """
     began = time.monotonic()
-    device = choose_device(config.device)
-    with _threads(config.threads):
-        random_seed(config.seed)  # type: ignore[no-untyped-call]
-        listing = list_photos(config.data, validation_share=config.validation_share, seed=config.seed)
-        network = create_network(config, len(listing.classes))
-        preprocessing = preprocessing_of(network, config)
-        claim_folder(config.run)
-        photos = read_photos(listing, config, preprocessing, _counter(len(listing.photos), on_progress))
-        write_beginning(config.run, config, photos)
-        fit = _prepare(config, network, preprocessing, photos, device)
-        epochs, logits = _epochs(fit, photos, on_progress)
-        model = _describe(config, preprocessing, photos, logits)
-    run = Run(config.run, model, epochs, len(photos.set_aside), time.monotonic() - began)
-    write_end(run)
+    with joined(config.device) as (world, device_name):
+        device = choose_device(device_name)
+        with _threads(config.threads):
+            listing = world.leader_first(partial(list_photos, config))
+            prepared = prepare(config, listing, device, world, on_progress, on_note)
+            return _fit(prepared, world, None, began, on_progress)
+
+
+def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: OnNote = lambda _: None) -> Run:
+    """Go on with an interrupted training as if it had never been: same settings, same split, from its last checkpoint.
+
+    Raises WrongInput where there is nothing to resume or the photos have changed, and what `train` raises.
+    """
+    began = time.monotonic()
+    if (folder / MODEL_FILE).exists():
+        raise WrongInput(f"{folder} holds a finished run: there is nothing to resume. Train into another folder.")
+    if not (folder / "resolved.yaml").is_file():
+        raise WrongInput(f"{folder} holds no training that has begun. Start one: podium train DATA run={folder}")
+    config = read_config(folder / "resolved.yaml").model_copy(update={"run": folder})
+    with joined(config.device) as (world, device_name):
+        device = choose_device(device_name)
+        with _threads(config.threads):
+            listing = read_split(folder / "split.csv", config.data)
+            prepared = reprepare(config, listing, device, world, on_progress)
+            found = read_checkpoint(folder)
+            on_note(
+                "no checkpoint yet: it begins anew"
+                if found is None
+                else f"going on in epoch {found[1]['state']['epoch']}"
+            )
+            return _fit(prepared, world, found, began, on_progress)
+
+
+def _fit(
+    prepared: Prepared,
+    world: World,
+    found: tuple[dict[str, torch.Tensor], dict[str, object]] | None,
+    began: float,
+    on_progress: OnProgress,
+) -> Run:
+    config, photos = prepared.config, prepared.photos
+    if prepared.device.type == "cpu":
+        keep_freed_memory()
+    fit = make_fit(config, prepared.network, prepared.preprocessing, photos, prepared.device, world)
+    state = State.begin(prepared.device) if found is None else fit.load(*found)
+    logs = Logs(config.run, wanted=config.tensorboard and world.leads, first_epoch=state.epoch)
+
+    def tell(now: Progress) -> None:
+        logs.progress(now)
+        on_progress(now)
+
+    def save(state: State) -> None:
+        _save(fit, state)
+
+    def stop(state: State) -> None:
+        _save(fit, state)
+        raise preempted(config.run, state.epoch, state.step)
+
+    try:
+        with stop_requests() as stop_asked, held(config.run) if world.leads else nullcontext():
+            watch = Watch(
+                tell=tell, stop_asked=stop_asked, save=save, stop=stop, save_every_s=config.checkpoint_minutes * 60
+            )
+            fitting.fit_epochs(fit, photos, state, watch, logs)
+    finally:
+        logs.close()
+    world.wait()  # until the leading process has written the weights
+    model = _describe(config, prepared.preprocessing, photos, state.best_logits)
+    run = Run(config.run, model, tuple(state.epochs), len(photos.set_aside), time.monotonic() - began)
+    if world.leads:
+        write_end(run)
+    world.wait()
     return run
 
 
-def _prepare(
-    config: TrainConfig, network: nn.Module, preprocessing: Preprocessing, photos: Photos, device: torch.device
-) -> Fit:
-    network = network.to(device=device, memory_format=memory_format(device))  # type: ignore[call-overload]
-    batches = DataLoader(
-        photos.training,
-        batch_size=config.batch_size,
-        shuffle=True,
-        drop_last=len(photos.training) > config.batch_size,  # a last batch of one breaks batch norm
-        num_workers=config.workers,
-        persistent_workers=config.workers > 0,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator().manual_seed(config.seed),
-    )
-    try:
-        optimizer = create_optimizer_v2(network, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay)
-    except ValueError as error:
-        raise WrongInput(f"optimizer = {config.optimizer!r}: {error}. Use a name that timm knows, as adamw.") from error
-    schedule = CosineLRScheduler(
-        optimizer,
-        t_initial=config.epochs * len(batches),
-        warmup_t=int(config.warmup_epochs * len(batches)),
-        warmup_lr_init=config.lr / 100,
-        lr_min=config.lr / 100,
-        t_in_epochs=False,
-    )
-    average = ModelEmaV3(network, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
-    loss_of = LabelSmoothingCrossEntropy(config.label_smoothing)  # type: ignore[no-untyped-call]
-    return Fit(config, network, average, optimizer, schedule, loss_of, batches, preprocessing, device)
+def _save(fit: Fit, state: State) -> None:
+    """The leading process writes the sums of all."""
+    tensors, facts = fit.tensors(state)
+    tensors["tallies"] = fit.world.add(state.tallies.clone())
+    if fit.world.leads:
+        write_checkpoint(fit.config.run, tensors, facts)
 
 
-def _epochs(fit: Fit, photos: Photos, on_progress: OnProgress) -> tuple[tuple[Epoch, ...], Tensor]:
-    """Every epoch, and the validation logits of the best one, whose weights lie in the run folder."""
-    epochs: list[Epoch] = []
-    best = (-1.0, 0.0)
-    best_logits = torch.empty(0)
-    latest = Progress("training", 0, len(fit.batches), epochs=fit.config.epochs)
-    for number in range(1, fit.config.epochs + 1):
-        began = time.monotonic()
-        latest = _train_epoch(fit, replace(latest, epoch=number, stage="training"), on_progress)
-        logits = logits_of(fit.judged, photos.validation, fit.preprocessing, fit.device)
-        scores = metrics_of(logits, photos.validation_labels)
-        rank = (scores.top1, -scores.loss)
-        if improved := rank > best:
-            best, best_logits = rank, logits
-            write_weights(fit.config.run, fit.judged.state_dict())
-        latest = replace(latest, stage="scored", top1=scores.top1, top3=scores.top3)
-        epochs.append(_line(fit, latest, scores, time.monotonic() - began, best=improved))
-        append_epoch(fit.config.run, epochs[-1])
-        on_progress(latest)
-    return tuple(epochs), best_logits
-
-
-def _train_epoch(fit: Fit, latest: Progress, on_progress: OnProgress) -> Progress:
-    """One pass over the training photos; the loss stays on the device and is read every REPORT_EVERY steps."""
-    set_frozen(fit.network, frozen=latest.epoch <= fit.config.freeze_epochs)
-    began = time.monotonic()
-    total = torch.zeros((), device=fit.device)
-    seen = 0
-    for step, (pixels, labels) in enumerate(fit.batches, start=1):
-        total += _step(fit, pixels, labels, (latest.epoch - 1) * len(fit.batches) + step)
-        seen += len(labels)
-        if step % REPORT_EVERY == 0 or step == len(fit.batches):
-            mean = total.item() / step
-            if math.isnan(mean):
-                raise TrainingError(f"The loss is no number after step {step}. Lower --lr (it is {fit.config.lr:g}).")
-            speed = seen / (time.monotonic() - began)
-            latest = replace(latest, step=step, images_per_s=speed, loss=mean)
-            on_progress(latest)
-    return latest
-
-
-def _step(fit: Fit, pixels: Tensor, labels: Tensor, update: int) -> Tensor:
-    images = normalise(pixels.to(fit.device, non_blocking=True), fit.preprocessing)
-    images = images.contiguous(memory_format=memory_format(fit.device))
-    with torch.autocast(fit.device.type, torch.bfloat16, enabled=fit.device.type == "cuda"):
-        loss: Tensor = fit.loss_of(fit.network(images), labels.to(fit.device, non_blocking=True))
-    fit.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    fit.optimizer.step()
-    fit.schedule.step_update(update)
-    if fit.average is not None:
-        fit.average.update(fit.network, step=update)
-    return loss.detach()
-
-
-def _line(fit: Fit, latest: Progress, scores: Metrics, seconds: float, *, best: bool) -> Epoch:
-    return Epoch(
-        epoch=latest.epoch,
-        train_loss=latest.loss or 0.0,
-        **scores.model_dump(),
-        lr=fit.optimizer.param_groups[0]["lr"],
-        seconds=round(seconds, 2),
-        images_per_s=round(latest.images_per_s, 1),
-        best=best,
-    )
-
-
-def _describe(config: TrainConfig, preprocessing: Preprocessing, photos: Photos, logits: Tensor) -> ModelFile:
+def _describe(config: TrainConfig, preprocessing: Preprocessing, photos: Photos, logits: torch.Tensor) -> ModelFile:
     labels = photos.validation_labels
     temperature = temperature_scale(logits, labels)
     probabilities = (logits / temperature).softmax(dim=1)
     return ModelFile(
         architecture=config.model,
-        model_args=config.model_args,
+        model_args=model_args_of(config),
         weights=Weights(file=WEIGHTS_FILE, sha256=file_sha256(config.run / WEIGHTS_FILE)),
         classes=photos.listing.classes,
         preprocessing=preprocessing,
@@ -205,23 +142,13 @@ def _describe(config: TrainConfig, preprocessing: Preprocessing, photos: Photos,
             fingerprint=photos.listing.fingerprint,
             train_images=len(photos.training),
             validation_images=len(labels),
+            test_images=len(photos.listing.of("test")),
         ),
         metrics=metrics_of(logits, labels),
         versions=versions(),
         git_commit=git_commit(),
         created_at=utc_now(),
     )
-
-
-def _counter(total: int, on_progress: OnProgress) -> Callable[[], None]:
-    done = 0
-
-    def count() -> None:
-        nonlocal done
-        done += 1
-        on_progress(Progress("reading", done, total))
-
-    return count
 
 
 @contextmanager

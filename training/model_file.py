@@ -58,6 +58,7 @@ class DataFacts(Part):
     fingerprint: str
     train_images: int
     validation_images: int
+    test_images: int = 0
 
 
 class Metrics(Part):

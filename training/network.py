@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
+import networks  # noqa: F401 - makes its models known to timm
 from training.config import TrainConfig
 from training.errors import TrainingError, WrongInput
 from training.model_file import WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
@@ -27,13 +28,36 @@ def create_network(config: TrainConfig, class_count: int) -> nn.Module:
         near = difflib.get_close_matches(config.model, timm.list_models(), n=3, cutoff=0.4)
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
     try:
-        network = _with_weights(config, {"num_classes": class_count, **config.model_args})
+        network = _with_weights(config, {"num_classes": class_count, **_arguments(config)})
     except TypeError as error:
-        raise WrongInput(f"model_args = {config.model_args}: {config.model} does not take them ({error}).") from error
+        raise WrongInput(f"model_args = {_arguments(config)}: {config.model} does not take them ({error}).") from error
     head = head_of(network)
     for name, parameter in head.named_parameters():
         nn.init.normal_(parameter, std=0.01 if name.endswith("weight") else 0.0)
     return network
+
+
+def model_args_of(config: TrainConfig) -> dict[str, Any]:
+    """What `timm.create_model` must be given to build the trained model again.
+
+    A model that takes one size alone is built for `image_size`. Raises WrongInput where its crops are to have another.
+    """
+    found = dict(config.model_args)
+    known = timm.get_pretrained_cfg(config.model)
+    if known is not None and known.fixed_input_size:
+        if config.crop_size != config.image_size:
+            raise WrongInput(
+                f"train_size = {config.train_size}: {config.model} takes one size alone. Leave train_size out."
+            )
+        if config.image_size != known.input_size[-1]:
+            found.setdefault("img_size", config.image_size)
+    return found if config.pool is None else {**found, "global_pool": config.pool}
+
+
+def _arguments(config: TrainConfig) -> dict[str, Any]:
+    """The same, and what only a training needs."""
+    rates = {"drop_rate": config.dropout, "drop_path_rate": config.drop_path}
+    return {**{name: rate for name, rate in rates.items() if rate > 0}, **model_args_of(config)}
 
 
 def _with_weights(config: TrainConfig, arguments: dict[str, Any]) -> nn.Module:
@@ -69,15 +93,6 @@ def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:
     if config.crop_pct is not None:
         chosen["crop_pct"] = config.crop_pct
     return Preprocessing.model_validate(resolve_model_data_config(network, chosen))  # type: ignore[no-untyped-call]
-
-
-def set_frozen(network: nn.Module, *, frozen: bool) -> None:
-    """Let only the head learn, or everything. A frozen body also keeps its batch-norm statistics: it is in eval mode."""
-    network.train(not frozen)
-    for parameter in network.parameters():
-        parameter.requires_grad = not frozen
-    for parameter in head_of(network).parameters():
-        parameter.requires_grad = True
 
 
 def head_of(network: nn.Module) -> nn.Module:

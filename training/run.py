@@ -1,15 +1,21 @@
 """A run folder: what a training leaves behind, and in which order.
 
-config.yaml, split.csv, unreadable.csv -> metrics.jsonl and model.safetensors, epoch by epoch -> metrics.json, model.json
+config.yaml, split.csv, unreadable.csv, resolved.yaml -> metrics.jsonl, results.csv, checkpoints/ and model.safetensors, epoch by
+epoch -> metrics.json, model.json
 """
 
 from __future__ import annotations
 
+import csv
+import fcntl
+import io
 import json
+import os
 import platform
 import subprocess
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,10 +25,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.config import TrainConfig, write_config
-from training.errors import WrongInput
-from training.listing import write_split
+from training.data.listing import write_split
+from training.data.photos import Photos
+from training.data.pixels import write_set_aside
+from training.errors import TrainingError, WrongInput
 from training.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, write_atomically
-from training.pixels import Photos, write_set_aside
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,12 @@ class Epoch:
     """One line of metrics.jsonl."""
 
     epoch: int
-    train_loss: float
-    loss: float
+    train_loss: float  # of the augmented training photos
+    train_top1: float
+    loss: float  # of the validation photos, as top1, top3 and macro_f1
     top1: float
     top3: float
+    macro_f1: float
     lr: float
     seconds: float
     images_per_s: float
@@ -73,24 +82,47 @@ def claim_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def write_beginning(folder: Path, config: TrainConfig, photos: Photos) -> None:
-    """What is settled before the first epoch."""
-    write_config(config, folder / "config.yaml")
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into this folder; TrainingError where one does. A process that dies lets go."""
+    with (folder / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TrainingError(
+                f"Another process is training into {folder}. Wait for it, or stop it, and resume then."
+            ) from error
+        yield
+
+
+def write_beginning(
+    folder: Path, given: TrainConfig, resolved: TrainConfig, reasons: Mapping[str, str], photos: Photos
+) -> None:
+    """What is settled before the first epoch; resolved.yaml last, for with it a training can be resumed."""
+    write_config(given, folder / "config.yaml")
     write_split(photos.listing, folder / "split.csv")
     if photos.set_aside:
         write_set_aside(photos.set_aside, folder / "unreadable.csv")
+    write_config(resolved, folder / "resolved.yaml", reasons)
 
 
-def append_epoch(folder: Path, epoch: Epoch) -> None:
-    """One more line of metrics.jsonl."""
-    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(epoch)) + "\n")
+def write_epochs(folder: Path, epochs: Sequence[Epoch]) -> None:
+    """metrics.jsonl and results.csv: a line for every epoch so far."""
+    lines = [asdict(epoch) for epoch in epochs]
+    write_atomically("".join(json.dumps(line) + "\n" for line in lines), folder / "metrics.jsonl")
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [one.name for one in fields(Epoch)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    write_atomically(table.getvalue(), folder / "results.csv")
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
     """Replace model.safetensors, whole or not at all."""
     unfinished = folder / f".{WEIGHTS_FILE}.part"
     save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, unfinished)
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
     unfinished.replace(folder / WEIGHTS_FILE)
 
 

@@ -6,23 +6,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from training.data.pixels import memory_format, normalise
+from training.fitting.world import World
 from training.model_file import Metrics, Preprocessing
-from training.pixels import memory_format, normalise
 
 EVALUATION_BATCH = 128
+ALONE = World()
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, pixels: Tensor, preprocessing: Preprocessing, device: torch.device) -> Tensor:
-    """Logits (N, C), float32 on the CPU, of uint8 photos (N, 3, S, S): full precision, eval mode, no augmentation."""
-    was_training = network.training
+def logits_of(
+    network: nn.Module, pixels: Tensor, preprocessing: Preprocessing, device: torch.device, world: World = ALONE
+) -> Tensor:
+    """Logits (N, C), float32 on the CPU, of uint8 photos (N, 3, S, S): full precision, eval mode, no augmentation.
+
+    Several processes take whole batches in turn, so the logits are those of one process, bit for bit, and none is padded.
+    """
+    was_training = {name: module.training for name, module in network.named_modules()}
     network.eval()
-    parts = []
-    for batch in torch.split(pixels, EVALUATION_BATCH):
-        images = normalise(batch.to(device), preprocessing).contiguous(memory_format=memory_format(device))
-        parts.append(network(images).float().cpu())
-    network.train(was_training)
-    return torch.cat(parts)
+    parts = {}
+    for number, batch in enumerate(torch.split(pixels, EVALUATION_BATCH)):
+        if number % world.size == world.rank:
+            images = normalise(batch.to(device), preprocessing).contiguous(memory_format=memory_format(device))
+            parts[number] = network(images).float().cpu()
+    for name, module in network.named_modules():
+        module.training = was_training[name]
+    parts = world.collect(parts)
+    return torch.cat([parts[number] for number in sorted(parts)])
 
 
 def metrics_of(logits: Tensor, labels: Tensor) -> Metrics:
@@ -34,6 +44,16 @@ def metrics_of(logits: Tensor, labels: Tensor) -> Metrics:
         top3=right.any(dim=1).float().mean().item(),
         loss=cross_entropy(logits, labels).item(),
     )
+
+
+def macro_f1_of(logits: Tensor, labels: Tensor) -> float:
+    """Mean over the classes that have photos of F1, 0 to 1; logits (N, C), labels (N,)."""
+    count = logits.shape[1]
+    answers = logits.argmax(dim=1)
+    right = torch.bincount(labels[answers == labels], minlength=count).double()
+    photos, answered = torch.bincount(labels, minlength=count), torch.bincount(answers, minlength=count)
+    f1 = 2 * right / (photos + answered).clamp(min=1)
+    return f1[photos > 0].mean().item()
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:

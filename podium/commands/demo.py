@@ -84,7 +84,8 @@ def _train_and_package() -> Path:
 
 
 def _train(run: Path) -> None:
-    from podium.commands.model import drawing, training_bar
+    from podium.commands.model import drawing
+    from podium.commands.training import training_bar
     from podium.progress import counting
     from training.demo import DEMO, draw_demo
     from training.loop import train
@@ -93,7 +94,7 @@ def _train(run: Path) -> None:
     with counting() as count:
         draw_demo(data, on_image=drawing(count, "pictures"))
     with training_bar() as on_progress:
-        train(DEMO.model_copy(update={"data": data, "run": run}), on_progress=on_progress)
+        train(DEMO.model_copy(update={"data": str(data), "run": run}), on_progress=on_progress)
 
 
 def _serve(stack: LocalStack, archive: Path) -> LocalStack:

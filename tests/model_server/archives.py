@@ -91,7 +91,7 @@ def write_unpacked(folder: Path, *, classes: tuple[str, ...] = CLASSES, **change
     write_golden(write_model(folder, network, classes=list(classes), **changed))
     for module in (ROOT / "model_server").glob("*.py"):
         shutil.copy(module, folder)
-    for package in (ROOT / "imagefile", ROOT / "model_server" / "engines"):
+    for package in (ROOT / "imagefile", ROOT / "networks", ROOT / "model_server" / "engines"):
         shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "model_server" / "model-config.yaml", folder)
     return folder
@@ -100,15 +100,16 @@ def write_unpacked(folder: Path, *, classes: tuple[str, ...] = CLASSES, **change
 def write_run(folder: Path, data: Path) -> Path:
     """What the training of the tiny network would leave behind in `folder`; its photos lie in `data`."""
     from training.config import make_config, write_config
-    from training.listing import list_photos, write_split
+    from training.data.listing import list_photos, write_split
 
     for number in range(24):
         path = data / CLASSES[number % len(CLASSES)] / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg(soft(90, 70, seed=number)))
     write_model(folder, tiny_network(), name=None, version=None, preprocessing=PREPROCESSING | {"crop_pct": 0.8})
-    write_config(make_config({"data": data, "run": folder}), folder / "config.yaml")
-    write_split(list_photos(data, validation_share=0.5, seed=0), folder / "split.csv")
+    config = make_config({"data": str(data), "run": folder, "validation_share": 0.5})
+    write_config(config, folder / "config.yaml")
+    write_split(list_photos(config), folder / "split.csv")
     return folder
 
 

@@ -26,7 +26,7 @@ PHOTOS = dict(odd_photos())
 @pytest.fixture(scope="module")
 def predicted(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
     """What training's predict says of every odd photo: its three most likely classes."""
-    from training.predict import predict_paths
+    from training.prediction import predict_paths
 
     folder = tmp_path_factory.mktemp("odd")
     for name, data in PHOTOS.items():

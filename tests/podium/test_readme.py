@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from podium.__main__ import app
+from training.layers import checked_names, sort_words
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "events" / "README.md"]
@@ -32,6 +33,9 @@ def test_every_podium_command_of_a_page_exists_with_its_options(page: Path) -> N
         assert verb in commands, f"{page.name}: podium {verb}"
         known = {option for parameter in commands[verb].params for option in parameter.opts}
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
+        if verb == "train":  # takes every setting as an option, too
+            settings = sort_words([word for word in words if word not in known]).settings or {}
+            used -= {f"--{name}" for name in checked_names(settings, where=page.name)}
         assert used <= known, f"{page.name}: podium {verb}"
 
 

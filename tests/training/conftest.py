@@ -34,6 +34,7 @@ def tiny_config(data: Path, run: Path, **changed: object) -> TrainConfig:
     values: dict[str, object] = {
         "data": data, "run": run, "model": "resnet10t", "model_args": {"channels": [8, 16, 24, 32], "stem_width": 8},
         "image_size": 32, "crop_pct": 1.0, "epochs": 2, "batch_size": 4, "lr": 0.003, "threads": 1,
+        "tensorboard": False, "cache_dir": run.parent / "cache",
     }  # fmt: skip
     return make_config(values | changed)
 

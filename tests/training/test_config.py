@@ -16,12 +16,12 @@ def settings(**changed: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("epoch", "epochs"), ("freeze", "freeze_epochs"), ("imagesize", "image_size")]
+    ("wrong", "right"), [("epoch", "epochs"), ("freezeepochs", "freeze_epochs"), ("imagesize", "image_size")]
 )
 def test_an_unknown_setting_is_refused_with_the_nearest_name(wrong: str, right: str) -> None:
     with pytest.raises(WrongInput) as refusal:
         make_config(settings(**{wrong: 1}))
-    assert str(refusal.value) == f"There is no setting {wrong!r}. Did you mean {right!r}?"
+    assert str(refusal.value) == f"there is no setting {wrong!r}. Did you mean {right!r}?"
 
 
 @pytest.mark.parametrize(

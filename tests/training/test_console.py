@@ -1,8 +1,7 @@
-"""`podium render | train | package`, as a person and as a script meets them."""
+"""`podium render | train | recipes | package`, as a person and as a script meets them."""
 
 from __future__ import annotations
 
-import inspect
 import json
 import subprocess
 import sys
@@ -14,9 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from podium.commands import model
+from podium import training_told
+from podium.commands import model, training
 from podium.errors import EXIT_FAILED, EXIT_USAGE, ConsoleError
-from training.config import TrainConfig
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 
 def podium(*words: str | Path) -> Result:
     app = typer.Typer()
-    model.register(app)
+    for room in (model, training):
+        room.register(app)
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
@@ -40,15 +40,9 @@ def refused(*words: str | Path, exit_code: int = EXIT_USAGE) -> str:
 
 
 def test_importing_the_commands_imports_nothing_heavy() -> None:
-    script = "import sys, podium.commands.model; print([m for m in ('torch','timm','numpy','PIL') if m in sys.modules])"
+    script = "import sys, podium.__main__; print([m for m in ('torch','timm','numpy','PIL','sklearn','boto3') if m in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"
-
-
-def test_the_console_and_the_config_have_the_same_defaults() -> None:
-    parameters = inspect.signature(model.train).parameters
-    for name in ("model", "pretrained", "epochs", "image_size", "batch_size", "lr", "freeze_epochs", "seed", "workers"):
-        assert parameters[name].default == TrainConfig.model_fields[name].default
 
 
 def test_render_draws_three_splits(tmp_path: Path) -> None:
@@ -63,13 +57,16 @@ def test_render_draws_three_splits(tmp_path: Path) -> None:
 def test_train_and_package_from_photos_to_an_archive(photos: Path, tmp_path: Path) -> None:
     trained = podium(
         "train", photos, "--model", "test_resnet", "--image-size", "32", "--epochs", "1", "--batch-size", "4",
-        "--threads", "1", "--run", tmp_path / "run", "--json",
+        "--threads", "1", "--run", tmp_path / "run", "--cache-dir", tmp_path / "cache", "tensorboard=false", "--json",
     )  # fmt: skip
     document = json.loads(trained.stdout)
     assert document["run"] == str(tmp_path / "run")
     assert document["model"]["classes"] == ["amber", "jade", "slate"]
     assert len(document["epochs"]) == 1
-    assert trained.stderr.splitlines()[-1] == f"next: podium package {tmp_path / 'run'}"
+    assert (
+        trained.stderr.splitlines()[-1]
+        == f"next: podium evaluate {tmp_path / 'run'}, or podium package {tmp_path / 'run'}"
+    )
     packed = podium("package", tmp_path / "run", "--name", "colours", "--out", tmp_path / "models", "--json")
     archive = Path(json.loads(packed.stdout)["archive"])
     assert archive == tmp_path / "models" / "colours.mar"
@@ -83,11 +80,11 @@ def test_a_person_sees_a_line_per_epoch_and_what_to_do_next(finished: Run) -> No
     from rich.console import Console
 
     console = Console(width=120, record=True)
-    console.print(model.epochs_table(finished))
+    console.print(training_told.epochs_table(finished))
     lines = console.export_text().splitlines()
-    assert lines[0].split() == ["epoch", "train", "loss", "loss", "top-1", "top-3", "images/s", "s"]
+    assert lines[0].split() == ["epoch", "train", "loss", "train", "top-1", "loss", "top-1", "top-3", "images/s", "s"]
     assert [line.split()[0] for line in lines[1:]] == ["1", "2"]
-    assert all(note.count("\n") == 0 for note in model.run_notes(finished))
+    assert all(note.count("\n") == 0 for note in training_told.run_notes(finished))
 
 
 @pytest.mark.torch
@@ -105,7 +102,7 @@ def test_an_unknown_model_is_a_wrong_value_with_near_names(photos: Path, tmp_pat
 
 @pytest.mark.torch
 def test_a_wrong_learning_rate_is_a_wrong_value(photos: Path, tmp_path: Path) -> None:
-    assert refused("train", photos, "--lr", "0", "--run", tmp_path / "run").startswith("lr = 0.0: ")
+    assert refused("train", photos, "--lr", "0", "--run", tmp_path / "run").startswith("lr = 0: ")
 
 
 @pytest.mark.torch
@@ -114,5 +111,87 @@ def test_a_run_that_cannot_be_packed_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_number_out_of_range_is_a_wrong_value() -> None:
-    assert podium("train", "photos", "--epochs", "0").exit_code == EXIT_USAGE
+    assert refused("train", "photos", "--epochs", "0").startswith("epochs = 0: ")
     assert podium("render", "balls", "--image-size", "4").exit_code == EXIT_USAGE
+
+
+def test_train_without_words_says_what_it_wants() -> None:
+    assert "Give a folder with one sub-folder of photos per class" in refused("train")
+
+
+def test_a_setting_that_there_is_not_names_the_nearest() -> None:
+    assert "Did you mean 'epochs'?" in refused("train", "photos", "epoch=5")
+
+
+def test_resume_takes_no_other_settings(tmp_path: Path) -> None:
+    assert "leave out epochs=5" in refused("train", "--resume", tmp_path, "epochs=5")
+
+
+@pytest.mark.torch
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(photos: Path, tmp_path: Path) -> None:
+    words = (
+        "train",
+        "quick",
+        photos,
+        "pretrained=none",
+        "image_size=32",
+        "lr=auto",
+        f"run={tmp_path / 'run'}",
+        "--dry-run",
+    )
+    document = json.loads(podium(*words, "--json").stdout)
+    assert (document["classes"], document["train_images"] + document["validation_images"]) == (3, 18)
+    assert document["settings"]["lr"] == pytest.approx(5e-4 * 2 * 0.5**0.5)
+    assert "5e-4 for 64 photos" in document["reasons"]["lr"]
+    assert not (tmp_path / "run").exists()
+    told = podium(*words)
+    assert "mobilenetv3_small_100" in told.stdout
+    assert "nothing was trained" in told.stderr
+
+
+@pytest.mark.torch
+def test_every_fold_is_trained_and_their_mean_is_told(photos: Path, tmp_path: Path) -> None:
+    words = (
+        "train",
+        photos,
+        "model=test_resnet",
+        "image_size=32",
+        "epochs=1",
+        "batch_size=4",
+        "threads=1",
+        "tensorboard=false",
+    )
+    answer = podium(*words, "folds=3", f"run={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}", "--json")
+    document = json.loads(answer.stdout)
+    runs = document["folds"]
+    assert len(runs) == 3
+    assert document["top1"]["mean"] == pytest.approx(sum(run["model"]["metrics"]["top1"] for run in runs) / 3)
+    judged = [
+        {
+            line.split(",")[2]
+            for line in (tmp_path / "run" / f"fold-{fold}" / "split.csv").read_text().splitlines()
+            if line.startswith("validation")
+        }
+        for fold in range(3)
+    ]
+    assert [len(names) for names in judged] == [6, 6, 6]
+    assert len(set.union(*judged)) == 18  # every photo was judged once, by a model that had not learnt it
+    assert json.loads((tmp_path / "run" / "folds.json").read_text())["top1"] == document["top1"]
+
+
+def test_recipes_are_listed_and_shown_whole() -> None:
+    import yaml
+
+    listed = json.loads(podium("recipes", "--json").stdout)
+    assert "quick" in [recipe["name"] for recipe in listed]
+    shown = yaml.safe_load(podium("recipes", "balls-resnet26d-avg-sgd").stdout)
+    assert (shown["claim"]["value"], shown["settings"]["momentum"]) == (0.87, 0.8)
+    assert "Did you mean 'quick'?" in refused("recipes", "quik")
+
+
+def test_every_setting_is_listed_with_its_meaning() -> None:
+    from training.config import TrainConfig
+
+    listed = json.loads(podium("recipes", "--settings", "--json").stdout)["properties"]
+    assert set(listed) == set(TrainConfig.model_fields)
+    assert all(one.get("description") for one in listed.values())

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.torch
 
 def test_a_run_folder_is_complete(finished: Run) -> None:
     names = {path.name for path in finished.folder.iterdir()}
-    assert names == {"config.yaml", "split.csv", "metrics.jsonl", "metrics.json", "model.safetensors", "model.json"}
+    assert names == {
+        "config.yaml", "resolved.yaml", "split.csv", "metrics.jsonl", "results.csv", "metrics.json", "model.safetensors",
+        "model.json", "checkpoints", ".lock",
+    }  # fmt: skip
     assert len((finished.folder / "metrics.jsonl").read_text().splitlines()) == 2
     metrics = json.loads((finished.folder / "metrics.json").read_text())
     assert metrics["top1"] == max(epoch.top1 for epoch in finished.epochs)
@@ -223,7 +226,7 @@ def test_weights_that_do_not_fit_the_model_are_refused(photos: Path, finished: R
 def test_a_loss_that_is_no_number_ends_the_training_and_leaves_no_model_file(photos: Path, tmp_path: Path) -> None:
     from training.loop import train
 
-    with pytest.raises(TrainingError, match="Lower --lr"):
+    with pytest.raises(TrainingError, match="Lower lr"):
         train(tiny_config(photos, tmp_path / "run", lr=1e30, optimizer="sgd", warmup_epochs=0, epochs=3))
     assert not (tmp_path / "run" / "model.json").exists()
 
@@ -234,7 +237,11 @@ def test_the_drawn_balls_train_with_the_tiny_recipe(tmp_path: Path) -> None:
 
     seen: list[int] = []
     draw_demo(tmp_path / "balls", train_per_class=2, validation_per_class=1, on_image=lambda at: seen.append(at.done))
-    run = train(TINY.model_copy(update={"data": tmp_path / "balls", "run": tmp_path / "run"}))
+    run = train(
+        TINY.model_copy(
+            update={"data": str(tmp_path / "balls"), "cache_dir": tmp_path / "cache", "run": tmp_path / "run"}
+        )
+    )
     assert seen == list(range(1, 46))
     assert len(run.model.classes) == 15
     assert (run.model.data.train_images, run.model.data.validation_images) == (30, 15)

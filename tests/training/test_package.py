@@ -160,8 +160,8 @@ def test_the_golden_predictions_in_the_archive_are_those_of_its_network(
 ) -> None:
     import torch
 
+    from training.data.pixels import evaluation_pixels
     from training.network import load_run
-    from training.pixels import evaluation_pixels
     from training.scoring import logits_of
 
     with zipfile.ZipFile(packed(finished.folder, handler, tmp_path)) as opened:

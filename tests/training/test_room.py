@@ -8,8 +8,9 @@ from pathlib import Path
 import training
 
 KNOWN = {
-    "imagefile", "training",
-    "nncf", "numpy", "openvino", "PIL", "pydantic", "safetensors", "timm", "torch", "yaml",
+    "imagefile", "networks", "training",
+    "boto3", "botocore", "captum", "cleanlab", "jinja2", "matplotlib", "mypy_boto3_s3", "nncf", "numpy", "openvino", "PIL",
+    "pydantic", "safetensors", "scipy", "sklearn", "threadpoolctl", "timm", "torch", "torchvision", "yaml",
 }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -16,6 +15,8 @@ from torch import nn
 from imagefile.pixels import Pixels, model_input
 from imagefile.reading import UnreadableImage
 from training.config import read_config
+from training.data.listing import split_rows
+from training.data.sources import photos_folder
 from training.errors import WrongInput
 from training.model_file import EngineFile, ModelFile
 
@@ -67,9 +68,8 @@ def _for_openvino(
 
 def _photos(run_folder: Path, facts: ModelFile, split: str, count: int) -> list[Pixels]:
     """Up to `count` photos of one split, spread over it, as the model sees them; those that cannot be read are left out."""
-    data = read_config(run_folder / "config.yaml").data
-    with (run_folder / "split.csv").open(encoding="utf-8", newline="") as file:
-        names = [row["path"] for row in csv.DictReader(file) if row["split"] == split]
+    data = photos_folder(read_config(run_folder / "config.yaml").data)
+    names = [row["path"] for row in split_rows(run_folder / "split.csv") if row["split"] == split]
     paths = [data / name for name in names if (data / name).is_file()]
     if not paths:
         raise WrongInput(f"int8 is calibrated with the run's photos, and none of them is in {data}. Bring them back.")

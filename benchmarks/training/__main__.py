@@ -1,0 +1,143 @@
+"""Podium's training beside timm's train.py and beside the limit, on this machine, in one run.
+
+    python -m benchmarks.training --photos FOLDER --timm-train PATH
+
+Writes training-speed.json, training-speed.md and images/training-speed.svg to --out. FOLDER holds a folder of photos for
+each class; without it, balls are drawn. train.py is not in timm's package: take it from timm's repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.serving import machine
+from benchmarks.training import photos, plot, report
+from benchmarks.training.run import Run
+from benchmarks.training.suite import UNTIMED, Suite, say
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "docs" / "results"
+DRAWN = ROOT / ".podium" / "benchmark-balls"
+MODELS = "resnet26d,resnet50,efficientnet_b0,mobilenetv3_large_100"
+LIBRARIES = ("torch", "torchvision", "timm", "pillow")
+SPARE = 1.2  # times the photos that are timed: trainers run on for a moment after their turn
+
+
+def main() -> None:
+    """Measure, and write what was found."""
+    asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and what was started is killed, too
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="training-") as folder:
+        scratch = Path(folder)
+        source = asked.photos or photos.draw(DRAWN)
+        steps = asked.warm + 1 + asked.rounds * (asked.steps + UNTIMED)
+        count = round(steps * SPARE + 8) * asked.batch_size
+        classes = photos.lay_out(source, scratch / "data", count=count)
+        run = _new_run(asked, scratch / "data", len(classes))
+        suite = Suite(
+            run, _settings(asked, scratch), len(classes), asked.timm_train and asked.timm_train.resolve(), scratch, asked.warm,
+            asked.steps, asked.rounds,
+        )  # fmt: skip
+        try:
+            for model in asked.models.split(","):
+                suite.measure(model)
+        finally:
+            run.minutes = round((time.monotonic() - began) / 60, 1)
+            write(run, asked.out)
+
+
+def write(run: Run, out: Path) -> None:
+    """The JSON, the page and the plot, and the goals on stderr."""
+    for settled in list(run.reading.values())[:1]:  # what `auto` became
+        run.settings |= {key: settled[key] for key in ("device", "precision", "threads", "workers")}
+    found = list(report.goals(run))
+    out.mkdir(parents=True, exist_ok=True)
+    document = {**run.document(), "goals": [{**vars(goal), "met": goal.met} for goal in found]}
+    (out / "training-speed.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if run.blocks:
+        (out / "training-speed.md").write_text(report.page(run), encoding="utf-8")
+        plot.draw(run, out / report.PLOT)
+    for goal in found:
+        say(f"{'reached' if goal.met else 'MISSED '} {goal.text}: {goal.reached:.2f} (>= {goal.wanted:g})")
+
+
+def _settings(asked: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """What differs from the settings that `podium train` has by itself."""
+    return {
+        "data": str(scratch / "data"), "cache_dir": scratch / "cache", "image_size": asked.image_size,
+        "batch_size": asked.batch_size, "threads": asked.threads, "workers": asked.workers, "device": asked.device,
+        "cache": asked.cache, "epochs": 100, "tensorboard": False,
+    }  # fmt: skip
+
+
+def _new_run(asked: argparse.Namespace, data: Path, classes: int) -> Run:
+    laid = list((data / "train").rglob("*.*"))
+    different = {path.resolve() for path in laid}
+    kilobytes = sum(path.stat().st_size for path in different) / len(different) / 1000
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return Run(
+        command="python -m benchmarks.training " + " ".join(_shown(argument) for argument in sys.argv[1:]),
+        began_at=time.strftime("%Y-%m-%d"),
+        machine={**machine.facts(), "gpu": gpu},
+        versions={name: metadata.version(name) for name in LIBRARIES},
+        settings={key: getattr(asked, key) for key in ("image_size", "batch_size", "steps", "rounds", "warm")},
+        photos={
+            "count": len(laid),
+            "different": len(different),
+            "kilobytes": round(kilobytes, 1),
+            "classes": classes,
+            "drawn": asked.photos is None,
+        },
+        timm_script=hashlib.sha256(asked.timm_train.read_bytes()).hexdigest()[:12] if asked.timm_train else None,
+    )
+
+
+def _shown(argument: str) -> str:
+    """Paths by their last part only: where files lie on this machine is nobody else's concern."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--models", default=MODELS, help="timm's names, with commas between")
+    parser.add_argument("--photos", type=Path, help="a folder of class folders; without it, balls are drawn")
+    parser.add_argument("--timm-train", type=Path, help="timm's train.py; without it, its columns stay empty")
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument(
+        "--threads", type=_least(1), default=max(1, (os.cpu_count() or 1) - 1), help="of torch on a CPU"
+    )
+    parser.add_argument("--workers", type=_least(0), default=0, help="processes that crop, for each trainer")
+    parser.add_argument("--cache", default="auto", help="where Podium's photos wait: auto, files, memory, device")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--steps", type=_least(1), default=4, help="that are timed in each turn")
+    parser.add_argument("--rounds", type=_least(1), default=7)
+    parser.add_argument("--warm", type=_least(1), default=3, help="steps before the first round")
+    parser.add_argument("--out", type=Path, default=OUT)
+    return parser.parse_args()
+
+
+def _least(bound: int) -> Any:  # noqa: ANN401 - argparse's own type
+    def number(text: str) -> int:
+        if (given := int(text)) < bound:
+            raise argparse.ArgumentTypeError(f"{given} is too few: it must be at least {bound}")
+        return given
+
+    return number
+
+
+if __name__ == "__main__":
+    main()

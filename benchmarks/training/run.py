@@ -1,0 +1,80 @@
+"""What one run measured, whole: the document that is written as JSON, and what the page and the plot are made from."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+OURS, TIMM, LIMIT = "ours", "timm", "limit"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some steps of one trainer, in one round."""
+
+    model: str
+    trainer: str
+    round: int
+    images_per_s: float
+    cores: float  # that it used, with its loader workers
+    others_cores: float  # that all others used meanwhile
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One trainer's speed as a share of another's: each round by itself, for the machine is not the same at all times."""
+
+    median: float
+    least: float
+    most: float
+
+
+@dataclass
+class Run:
+    """Filled while the run goes on."""
+
+    command: str
+    began_at: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    settings: dict[str, Any]
+    photos: dict[str, Any]
+    timm_script: str | None  # the beginning of its sha256
+    blocks: list[Block] = field(default_factory=list)
+    reading: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model: where photos waited, why, seconds
+    skipped: list[str] = field(default_factory=list)  # what could not be measured, and why
+    minutes: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Run:
+        """The run that `document` was made from."""
+        own = {name: document[name] for name in cls.__dataclass_fields__}
+        return cls(**{**own, "blocks": [Block(**block) for block in document["blocks"]]})
+
+    def models(self) -> list[str]:
+        """Those that were measured, in their order."""
+        return list(dict.fromkeys(block.model for block in self.blocks))
+
+    def of_trainer(self, model: str, trainer: str) -> list[Block]:
+        """Its blocks, round by round."""
+        return [block for block in self.blocks if (block.model, block.trainer) == (model, trainer)]
+
+    def images_per_s(self, model: str, trainer: str) -> float | None:
+        """The median of its rounds; None where it was not measured."""
+        found = [block.images_per_s for block in self.of_trainer(model, trainer)]
+        return statistics.median(found) if found else None
+
+    def ratio(self, model: str, trainer: str, other: str) -> Ratio | None:
+        """The median over the rounds in which both were measured; None where there is none."""
+        theirs = {block.round: block.images_per_s for block in self.of_trainer(model, other)}
+        ratios = [
+            block.images_per_s / theirs[block.round]
+            for block in self.of_trainer(model, trainer)
+            if block.round in theirs
+        ]
+        return Ratio(statistics.median(ratios), min(ratios), max(ratios)) if ratios else None

@@ -1,0 +1,53 @@
+"""How timm's train.py is told to train as `podium train` does, and what its log lines say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
+STEP = re.compile(r"Train: (?P<epoch>\d+) \[\s*(?P<step>\d+)/\d+ .*?Time: [\d.]+s,\s+(?P<rate>[\d.]+)/s")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of its log, of one step where it logs every step."""
+
+    epoch: int  # from 0
+    step: int  # from 0
+    images_per_s: float  # of this step, with the wait for its photos
+
+
+def step_of(line: str) -> Step | None:
+    """The step in a line of its log; None where the line is about something else."""
+    found = STEP.search(line)
+    return Step(int(found["epoch"]), int(found["step"]), float(found["rate"])) if found else None
+
+
+def arguments(config: Mapping[str, Any], facts: Mapping[str, Any], *, classes: int, output: str) -> list[str]:
+    """Same photos, model, pixels, batch, crops, loss, optimizer, precision, workers; `facts` are what ours resolved.
+
+    No validation, no average of weights, no mixup. On a GPU as timm's own recipes have it: channels last, pinned memory.
+    """
+    said: dict[str, object] = {
+        "--data-dir": config["data"], "--train-split": "train", "--val-split": "", "--num-classes": classes,
+        "--model": config["model"], "--batch-size": config["batch_size"],
+        "--scale": [config["min_scale"], 1.0], "--ratio": [1 / config["max_aspect"], config["max_aspect"]],
+        "--hflip": config["horizontal_flip"], "--color-jitter": 0, "--train-interpolation": "bicubic",
+        "--smoothing": config["label_smoothing"], "--opt": config["optimizer"], "--lr": config["lr"],
+        "--weight-decay": config["weight_decay"], "--sched": "cosine", "--epochs": 2, "--warmup-epochs": 0,
+        "--input-size": [3, config["image_size"], config["image_size"]],
+        "--workers": facts["workers"], "--device": facts["device"], "--log-interval": 1, "--output": output,
+    }  # fmt: skip
+    words = [word for key, value in said.items() for word in (key, *_words(value))]
+    if facts["precision"] in DTYPES:
+        words += ["--amp", "--amp-dtype", DTYPES[facts["precision"]]]
+    if str(facts["device"]).startswith("cuda"):
+        words += ["--channels-last", "--pin-mem"]
+    return words
+
+
+def _words(value: object) -> list[str]:
+    return [str(part) for part in value] if isinstance(value, list) else [str(value)]

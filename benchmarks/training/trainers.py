@@ -1,0 +1,67 @@
+"""The three that are measured: Podium's loop, timm's train.py, and the limit."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.training import timm_script
+from benchmarks.training.process import Process, TrainerEnded
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Own:
+    """One of our own processes, that is asked for blocks of steps: see `gate`."""
+
+    def __init__(
+        self, name: str, config: Mapping[str, Any], *, classes: int, environment: Mapping[str, str], scratch: Path
+    ) -> None:
+        self.batch_size = int(config["batch_size"])
+        asked = json.dumps({"config": {**config, "run": str(scratch / "run")}, "classes": classes})
+        command = [sys.executable, "-m", f"benchmarks.training.{name}", asked]
+        self.process = Process(command, folder=ROOT, environment=environment)
+        self.facts = self._answer()
+
+    def block(self, untimed: int, timed: int) -> float:
+        """Seconds of `timed` steps, after `untimed` ones; leaves it standing still."""
+        self.process.go_on()
+        self.process.write(f"{untimed} {timed}")
+        seconds = float(self._answer()["seconds"])
+        self.process.hold()
+        return seconds
+
+    def _answer(self) -> dict[str, Any]:
+        while not (line := self.process.line()).startswith("{"):
+            pass  # what libraries say
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+class Timms:
+    """timm's train.py, unmodified, that says itself how many images a second each of its steps has."""
+
+    def __init__(
+        self, script: Path, config: Mapping[str, Any], facts: Mapping[str, Any], *, classes: int,
+        environment: Mapping[str, str], scratch: Path,
+    ) -> None:  # fmt: skip
+        self.batch_size = int(config["batch_size"])
+        output = tempfile.mkdtemp(prefix="timm-", dir=scratch)
+        command = [sys.executable, str(script), *timm_script.arguments(config, facts, classes=classes, output=output)]
+        self.process = Process(command, folder=scratch, environment=environment)
+
+    def block(self, untimed: int, timed: int) -> float:
+        """Seconds of `timed` steps, after `untimed` ones; leaves it standing still."""
+        self.process.go_on()
+        seconds: list[float] = []
+        while len(seconds) < untimed + timed:
+            if step := timm_script.step_of(self.process.line()):
+                if step.epoch > 0:
+                    raise TrainerEnded("it came to the end of its epoch, so there were too few photos")
+                seconds.append(self.batch_size / step.images_per_s)
+        self.process.hold()
+        return sum(seconds[untimed:])

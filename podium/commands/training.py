@@ -1,0 +1,185 @@
+"""`podium train | recipes`: from photos to a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from podium.commands.model import AsJson, foreseen
+from podium.errors import EXIT_USAGE, ConsoleError
+
+if TYPE_CHECKING:
+    from podium.progress import OnCount
+    from training.config import TrainConfig
+    from training.kfold import Folds
+    from training.run import Progress, Run
+
+ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
+SETTINGS_HELP = """Fine-tune a model on photos.
+
+WORDS are, in any order: the data (a folder with one sub-folder per class, a CSV or JSONL manifest, s3://bucket/prefix, or
+cifar10, cifar100, mnist, oxford-pets, food101), a recipe's name, a settings file, and settings as epochs=5 or --epochs 5.
+What you type overrides the file, and the file the recipe.
+
+    podium train ~/photos
+    podium train quick ~/photos epochs=5 lr=0.0005
+    podium train ~/photos mine.yaml --mixup 0.2
+
+`podium recipes` lists the recipes, `podium recipes --settings` every setting.
+"""
+
+
+def train(
+    context: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS...")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the interrupted training in this run folder.", metavar="RUN")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and on what.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    from podium import present
+
+    typed = [*(words or []), *context.args]
+    if resume is not None and typed:
+        raise ConsoleError(
+            f"--resume goes on with the settings that {resume} began with: leave out {' '.join(typed)}.", EXIT_USAGE
+        )
+    if resume is None and not typed:
+        raise ConsoleError(
+            "Train on what? Give a folder with one sub-folder of photos per class, as in `podium train ~/photos`.",
+            EXIT_USAGE,
+        )
+    with foreseen():
+        if resume is not None:
+            from training.loop import resume as go_on
+
+            with training_bar() as on_progress:
+                _tell(go_on(resume, on_progress=on_progress, on_note=_note), as_json=as_json)
+            return
+        from training.layers import layered, sort_words
+
+        config = layered(sort_words(typed))
+        if dry_run:
+            _foretell(config, as_json=as_json)
+        elif config.folds is not None and config.fold is None:
+            _tell_folds(_train_folds(config), as_json=as_json)
+        else:
+            from training.loop import train as fit
+
+            with training_bar() as on_progress:
+                finished = fit(config, on_progress=on_progress, on_note=_note)
+            _tell(finished, as_json=as_json)
+    present.notes.file.flush()
+
+
+train.__doc__ = SETTINGS_HELP
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Show this one whole.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="List every setting of a training instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the recipes: settings that belong together, and what they are said to reach."""
+    from podium import present
+    from podium.training_told import recipe_document, recipes_table, settings_document, settings_table
+
+    with foreseen():
+        from training.recipes import read_recipe, recipe_names
+
+        shown = [read_recipe(name)] if name else [read_recipe(each) for each in recipe_names()]
+    if settings:
+        present.print_json(settings_document()) if as_json else present.answer.print(settings_table())
+    elif as_json:
+        present.print_json(shown if name is None else shown[0])
+    elif name:
+        present.answer.print(recipe_document(shown[0]), markup=False, soft_wrap=True, end="")
+        present.notes.print(f"next: podium train {name} DATA", markup=False)
+    else:
+        present.answer.print(recipes_table(shown))
+        present.notes.print("next: podium train RECIPE DATA, or podium recipes RECIPE to see one whole", markup=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the console."""
+    app.command(context_settings=ANY_SETTING)(train)
+    app.command()(recipes)
+
+
+@contextmanager
+def training_bar(prefix: str = "") -> Iterator[Callable[[Progress], None]]:
+    """A bar for the reading, then one per epoch, on stderr; yields what `training.loop.train` reports to."""
+    from podium.progress import counting
+
+    with counting() as count:
+        yield partial(_tell_epoch, count, prefix)
+
+
+def _tell_epoch(count: OnCount, prefix: str, now: Progress) -> None:
+    name = "reading photos" if now.stage == "reading" else f"epoch {now.epoch}/{now.epochs}"
+    note = "" if now.loss is None else f"{now.images_per_s:.0f} images/s, loss {now.loss:.3f}"
+    if now.top1 is not None:
+        note += f", top-1 {now.top1:.1%}" if now.stage == "scored" else f", top-1 before {now.top1:.1%}"
+    count(prefix + name, now.step, now.steps, note)
+
+
+def _note(sentence: str) -> None:
+    from podium import present
+
+    present.notes.print(sentence, style="dim", markup=False, soft_wrap=True)
+
+
+def _tell(run: Run, *, as_json: bool) -> None:
+    from podium import present
+    from podium.training_told import epochs_table, run_document, run_notes
+
+    if as_json:
+        present.print_json(run_document(run))
+    else:
+        present.answer.print(epochs_table(run))
+    for sentence in run_notes(run):
+        present.notes.print(sentence, soft_wrap=True, markup=False)
+    present.notes.print(
+        f"next: podium evaluate {run.folder}, or podium package {run.folder}", soft_wrap=True, markup=False
+    )
+
+
+def _train_folds(config: TrainConfig) -> Folds:
+    from podium.progress import counting
+    from training.kfold import train_folds
+
+    with counting() as count:
+        return train_folds(
+            config,
+            on_note=_note,
+            on_progress=lambda fold, now: _tell_epoch(count, f"fold {fold + 1}/{config.folds}, ", now),
+        )
+
+
+def _tell_folds(folds: Folds, *, as_json: bool) -> None:
+    from podium import present
+    from podium.training_told import folds_document, folds_table
+
+    if as_json:
+        present.print_json(folds_document(folds))
+    else:
+        present.answer.print(folds_table(folds))
+    present.notes.print(f"next: podium evaluate {folds.runs[0].folder}", soft_wrap=True, markup=False)
+
+
+def _foretell(config: TrainConfig, *, as_json: bool) -> None:
+    """What a training would be, without reading a pixel."""
+    from podium import present
+    from podium.training_told import plan_document, plan_table
+
+    if as_json:
+        present.print_json(plan_document(config))
+    else:
+        present.answer.print(plan_table(config))
+    present.notes.print("nothing was trained. next: the same without --dry-run", markup=False)

@@ -1,0 +1,97 @@
+"""`podium audit`, as a person and as a script meets it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from podium.commands import audit, model
+from podium.errors import EXIT_FAILED, EXIT_USAGE, ConsoleError
+
+if TYPE_CHECKING:
+    from typer.testing import Result
+
+
+def podium(*words: str | Path) -> Result:
+    app = typer.Typer()
+    audit.register(app)
+    model.register(app)
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two classes in two splits; one photo is in both splits, one file is no picture."""
+    data = tmp_path / "photos"
+    for place, (split, label) in enumerate((s, c) for s in ("train", "test") for c in ("jade", "slate")):
+        (data / split / label).mkdir(parents=True)
+        for number in range(4):
+            pixels = np.random.default_rng([place, number]).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((64, 64)).save(data / split / label / f"{number}.png")
+    shutil.copy(data / "train/jade/0.png", data / "test/jade/again.png")
+    (data / "train/slate/notes.txt").write_text("no picture")
+    return data
+
+
+def test_importing_the_command_imports_nothing_heavy() -> None:
+    heavy = ("torch", "timm", "numpy", "PIL", "sklearn", "cleanlab", "jinja2", "scipy", "rich.table")
+    script = f"import sys, podium.commands.audit; print([m for m in {heavy} if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout == "[]\n"
+
+
+@pytest.mark.torch
+def test_a_person_reads_classes_and_findings_and_gets_a_page_and_a_list(photos: Path, tmp_path: Path) -> None:
+    result = podium("audit", photos, "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[:3] == ["class train test files", "jade 4 5 9", "slate 5 4 9"]
+    assert "leak 1 pictures in two splits: measured accuracy would be too good" in lines
+    assert any(line.startswith("leak: train/jade/0.png = test/jade/again.png") for line in lines)
+    assert any("--pretrained" in line for line in lines)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audit.html", "audit.json", "issues.csv"]
+    assert "audit.html" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.torch
+def test_json_is_one_document(photos: Path, tmp_path: Path) -> None:
+    document = json.loads(podium("audit", photos, "--no-labels", "--out", tmp_path / "out", "--json").stdout)
+    assert document["folder"] == str(tmp_path / "out")
+    assert document["counts"]["leak"] == 1
+    assert document["unreadable"][0]["path"] == "train/slate/notes.txt"
+    assert document["labels"]["skipped"] == "Labels were not checked, as asked."
+
+
+@pytest.mark.torch
+def test_findings_fail_only_a_script_that_asks_for_it(photos: Path, tmp_path: Path) -> None:
+    result = podium("audit", photos, "--out", tmp_path / "out", "--fail-on", "conflict,near_duplicate")
+    assert result.exit_code == 0
+    error = podium("audit", photos, "--out", tmp_path / "out", "--fail-on", "leak,corrupt").exception
+    assert isinstance(error, ConsoleError)
+    assert error.exit_code == EXIT_FAILED
+    assert "1 leak, 1 corrupt" in str(error)
+
+
+def test_an_unknown_finding_is_a_wrong_value() -> None:
+    error = podium("audit", "photos", "--fail-on", "leaks").exception
+    assert isinstance(error, ConsoleError)
+    assert error.exit_code == EXIT_USAGE
+    assert "near_duplicate" in str(error)
+
+
+@pytest.mark.torch
+def test_a_folder_that_is_not_there_is_a_wrong_value(tmp_path: Path) -> None:
+    error = podium("audit", tmp_path / "nowhere", "--out", tmp_path / "out").exception
+    assert isinstance(error, ConsoleError)
+    assert error.exit_code == EXIT_USAGE
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,123 @@
+"""Where decoded photos wait, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.training.data.making import config_of
+from training.errors import WrongInput
+
+if TYPE_CHECKING:
+    from training.data.choice import CacheChoice, Facts
+
+pytestmark = pytest.mark.torch
+
+GB = 1_000_000_000
+
+
+def facts(**changed: object) -> Facts:
+    from training.data.choice import Facts
+
+    ordinary = Facts(
+        memory_bytes=1_300_000_000, squared_bytes=GB, largest_px=640, decoded_per_s=840, cropped_per_s=5100,
+        free_memory=12 * GB, free_disk=100 * GB, free_gpu=None, model_per_s=None,
+    )  # fmt: skip
+    return replace(ordinary, **changed)  # type: ignore[arg-type]
+
+
+def chosen(seen: Facts, **settings: object) -> CacheChoice:
+    from training.data.choice import choose_cache
+
+    return choose_cache(config_of("data", **settings), seen)
+
+
+def test_photos_that_fit_in_memory_wait_there_and_the_reason_has_the_numbers() -> None:
+    choice = chosen(facts())
+    assert choice.kind == "memory"
+    assert choice.reason == "decoding gives 840 photos/s, from the cache 5,100; 1.3 GB of 12.0 GB free"
+
+
+def test_a_gpu_with_four_times_the_room_takes_them_all() -> None:
+    assert chosen(facts(free_gpu=4 * GB)).kind == "device"
+    assert "1.0 GB of 4.0 GB free on the GPU" in chosen(facts(free_gpu=4 * GB)).reason
+    assert chosen(facts(free_gpu=4 * GB - 1)).kind == "memory"
+
+
+def test_tiny_photos_are_cropped_in_batches_also_on_a_cpu() -> None:
+    assert chosen(facts(largest_px=64)).kind == "device"
+    assert chosen(facts(largest_px=65)).kind == "memory"
+    assert chosen(facts(largest_px=64, squared_bytes=4 * GB)).kind == "memory"
+
+
+def test_speeds_never_decide_about_the_device() -> None:
+    """Batches are cropped in another way: a busy machine would else train to other weights."""
+    for speed in (1.0, 1e9):
+        assert chosen(facts(largest_px=32, decoded_per_s=speed, model_per_s=1.0)).kind == "device"
+        assert chosen(facts(decoded_per_s=speed, model_per_s=1.0)).kind != "device"
+
+
+def test_rand_augment_takes_one_photo_at_a_time() -> None:
+    assert chosen(facts(free_gpu=100 * GB), rand_augment="rand-m9-mstd0.5").kind == "memory"
+    with pytest.raises(WrongInput, match="rand_augment = 'trivial' takes one photo at a time"):
+        chosen(facts(free_gpu=100 * GB), rand_augment="trivial", cache="device")
+
+
+def test_files_do_where_loader_workers_keep_up_with_the_model() -> None:
+    assert chosen(facts(model_per_s=420), workers=1).kind == "files"
+    assert "the model takes no more than 420" in chosen(facts(model_per_s=420), workers=1).reason
+    assert chosen(facts(model_per_s=421), workers=1).kind == "memory"
+    assert chosen(facts(model_per_s=1680), workers=4).kind == "files"
+
+
+def test_without_workers_decoding_stands_in_the_models_way_unless_it_hardly_counts() -> None:
+    """840 photos/s beside a model of 60 would be a fourteenth of every step."""
+    assert chosen(facts(model_per_s=60)).kind == "memory"
+    assert chosen(facts(model_per_s=20)).kind == "files"
+
+
+def test_files_do_where_there_is_no_room() -> None:
+    assert chosen(facts(free_memory=2 * GB)).kind == "files"
+    assert chosen(facts(free_disk=2 * GB)).kind == "files"
+
+
+def test_a_limit_keeps_some_photos_in_memory() -> None:
+    choice = chosen(facts(), cache_mb=650)
+    assert choice.kind == "memory"
+    assert choice.reason.endswith("650 MB of 12.0 GB free; cache_mb holds 50% of the photos")
+
+
+def test_what_is_asked_for_is_done_where_it_can_be() -> None:
+    assert chosen(facts(largest_px=32), cache="files").kind == "files"
+    assert chosen(facts(free_memory=1), cache="memory").kind == "memory"
+    assert chosen(facts(), cache="device").kind == "device"
+    with pytest.raises(WrongInput, match=r"all photos take 1\.0 GB, and 900 MB are free"):
+        chosen(facts(free_gpu=900_000_000), cache="device")
+
+
+@pytest.mark.parametrize(("largest_px", "side"), [(32, 32), (37, 37), (640, 37)])
+def test_squares_have_no_more_pixels_than_the_photos_or_than_crops_need(largest_px: int, side: int) -> None:
+    from training.data.choice import square_px
+
+    assert square_px(config_of("data"), largest_px) == side
+    assert square_px(config_of("data", min_scale=1.0, max_aspect=1.0), largest_px) == 32
+
+
+def test_what_is_free_is_measured_also_where_the_cache_has_no_folder_yet(photos: Path, tmp_path: Path) -> None:
+    import torch
+
+    from training.augment.single import training_transform
+    from training.data.choice import measure
+    from training.data.listing import list_photos
+
+    config = config_of(photos)
+    seen = measure(
+        list(list_photos(config).photos), config, training_transform(config), tmp_path / "not" / "yet",
+        torch.device("cpu"), None,
+    )  # fmt: skip
+    assert (seen.largest_px, seen.squared_bytes, seen.free_gpu) == (48, 18 * 3 * 37 * 37, None)
+    assert seen.memory_bytes == 18 * 3 * 37 * 44
+    assert min(seen.free_memory, seen.free_disk, seen.decoded_per_s, seen.cropped_per_s) > 0

@@ -1,0 +1,185 @@
+"""Which photos train, which validate, and which are set aside to test."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import write_photos
+from tests.training.data.making import config_of
+from training.data.listing import Listing, Split, list_photos, read_split, write_split
+from training.errors import WrongInput
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "sports_balls"
+
+
+def listed(data: Path, **changed: object) -> Listing:
+    return list_photos(config_of(data, **changed))
+
+
+def names(listing: Listing, split: Split) -> list[str]:
+    return [photo.relative for photo in listing.of(split)]
+
+
+def test_the_same_seed_splits_alike_wherever_the_data_lies(photos: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(photos, tmp_path / "elsewhere"))
+    here, there = listed(photos, seed=3), listed(moved, seed=3)
+    assert names(here, "validation") == names(there, "validation")
+    assert here.fingerprint == there.fingerprint
+    assert here.of("validation") != listed(photos, seed=4).of("validation")
+
+
+def test_a_changed_byte_changes_the_fingerprint(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    before = listed(data).fingerprint
+    with (data / "jade" / "000.png").open("ab") as file:
+        file.write(b"!")
+    assert listed(data).fingerprint != before
+
+
+@pytest.mark.parametrize("name", ["validation", "val", "valid"])
+def test_validation_and_test_folders_are_taken_as_they_are(tmp_path: Path, name: str) -> None:
+    write_photos(tmp_path / "train", per_class=4)
+    write_photos(tmp_path / name, per_class=2, first=10)
+    write_photos(tmp_path / "test", per_class=1, first=20)
+    listing = listed(tmp_path, validation_share=0.5, test_share=0.4)
+    folders = {photo.split: photo.relative.split("/")[0] for photo in listing.photos}
+    assert folders == {"train": "train", "validation": name, "test": "test"}
+    assert (len(listing.of("train")), len(listing.of("validation")), len(listing.of("test"))) == (12, 6, 3)
+
+
+def test_a_train_folder_alone_is_split_and_a_test_folder_beside_it_stays_what_it_is(tmp_path: Path) -> None:
+    write_photos(tmp_path / "train", per_class=5)
+    write_photos(tmp_path / "test", per_class=1, first=20)
+    listing = listed(tmp_path)
+    assert (len(listing.of("train")), len(listing.of("validation"))) == (12, 3)
+    assert names(listing, "test") == [f"test/{name}/020.png" for name in listing.classes]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_class_that_nothing_trains_is_refused(tmp_path: Path, split: str) -> None:
+    write_photos(tmp_path / "train")
+    write_photos(tmp_path / split)
+    (tmp_path / split / "mauve").mkdir()
+    with pytest.raises(WrongInput, match="mauve has no class of that name"):
+        listed(tmp_path)
+
+
+def test_photos_lie_at_any_depth_and_hidden_files_and_folders_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_photos(tmp_path / "data")
+    for hidden in (data / ".git", data / "jade" / ".ipynb_checkpoints"):
+        hidden.mkdir()
+        (hidden / "a.png").write_bytes(b"x")
+    (data / "jade" / ".DS_Store").write_bytes(b"x")
+    (data / "jade" / "gone.png").symlink_to(data / "nowhere.png")
+    (data / "jade" / "deeper").mkdir()
+    (data / "jade" / "000.png").rename(data / "jade" / "deeper" / "000.png")
+    listing = listed(data)
+    assert len(listing.photos) == 18
+    assert "jade/deeper/000.png" in {photo.relative for photo in listing.photos}
+    monkeypatch.chdir(data)
+    assert listed(Path()).fingerprint == listing.fingerprint
+
+
+def test_data_that_cannot_teach_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match="is no folder"):
+        listed(tmp_path / "nowhere")
+    (tmp_path / "only").mkdir()
+    with pytest.raises(WrongInput, match="has no class folders"):
+        listed(tmp_path / "only")
+    (tmp_path / "only" / "jade").mkdir()
+    with pytest.raises(WrongInput, match="only one class, 'jade'"):
+        listed(tmp_path / "only")
+    (tmp_path / "only" / "slate").mkdir()
+    with pytest.raises(WrongInput, match="'jade' has no readable photo for train"):
+        listed(tmp_path / "only")
+
+
+def test_folds_beside_a_validation_folder_are_refused(tmp_path: Path) -> None:
+    write_photos(tmp_path / "train")
+    write_photos(tmp_path / "val")
+    with pytest.raises(WrongInput, match=r"folds = 3, and the data says itself what validates \(18 photos\)"):
+        listed(tmp_path, folds=3)
+
+
+def test_more_folds_than_a_class_has_photos_are_refused(photos: Path) -> None:
+    with pytest.raises(WrongInput, match="folds = 7, and class 'amber' has only 6 different photos"):
+        listed(photos, folds=7)
+
+
+def test_the_split_is_frozen_as_a_file_and_read_back(photos: Path, tmp_path: Path) -> None:
+    listing = listed(photos, test_share=0.2)
+    write_split(listing, tmp_path / "split.csv")
+    with (tmp_path / "split.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 18
+    assert {row["split"] for row in rows} == {"train", "validation", "test"}
+    first = listing.photos[0]
+    assert rows[0] == {"split": first.split, "label": "amber", "path": first.relative, "sha256": first.sha256}
+    assert read_split(tmp_path / "split.csv", str(photos)) == listing
+    assert listed(photos, split=tmp_path / "split.csv", seed=9) == listing
+
+
+def test_a_split_may_be_read_for_one_side_alone(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    listing = listed(data)
+    write_split(listing, tmp_path / "split.csv")
+    for photo in listing.of("train"):
+        photo.path.unlink()
+    found = read_split(tmp_path / "split.csv", str(data), only="validation")
+    assert (found.classes, list(found.photos)) == (listing.classes, listing.of("validation"))
+
+
+def test_a_split_whose_photos_are_gone_or_changed_is_refused_with_their_names_and_number(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    write_split(listed(data), tmp_path / "split.csv")
+    write_photos(data, per_class=1, first=50)  # new ones do no harm
+    read_split(tmp_path / "split.csv", str(data))
+    (data / "jade" / "001.png").unlink()
+    (data / "jade" / "004.png").unlink()
+    (data / "slate" / "002.png").write_bytes(b"other")
+    with pytest.raises(WrongInput, match=r"2 photos are gone .* as jade/00.\.png, and 1 photos .* as slate/002\.png"):
+        listed(data, split=tmp_path / "split.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("path,label\n", "first line"), ("split,label,path,sha256\ntrain,jade\n", "line 2"), (None, "cannot be read")],
+)
+def test_a_file_that_is_no_split_is_refused(photos: Path, tmp_path: Path, text: str | None, sentence: str) -> None:
+    if text is not None:
+        (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(WrongInput, match=sentence):
+        listed(photos, split=tmp_path / "split.csv")
+
+
+def test_hashing_counts_up_to_every_file(photos: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    list_photos(config_of(photos), on_count=lambda now: seen.append((now.step, now.done, now.total)))
+    assert seen[-1] == ("hashing", 18, 18)
+
+
+def test_a_file_name_that_is_no_text_is_written_and_read_back(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    odd = Path(str(data / "jade" / "odd") + "\udcff\n.png")  # a byte that is no UTF-8
+    (data / "jade" / "001.png").rename(odd)
+    listing = listed(data)
+    write_split(listing, tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv", str(data)) == listing
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the scraped photos of sports balls are not on this machine")
+def test_real_photos_are_split_with_the_one_that_has_two_labels_on_the_training_side() -> None:
+    listing = listed(SHARED, test_share=0.1)
+    labels: dict[str, set[int]] = {}
+    for photo in listing.photos:
+        labels.setdefault(photo.sha256, set()).add(photo.label)
+    two = {sha256 for sha256, found in labels.items() if len(found) > 1}
+    assert (len(listing.photos), len(listing.classes)) == (7328, 15)
+    assert {photo.split for photo in listing.photos if photo.sha256 in two} == {"train"}
+    assert abs(len(listing.of("test")) - 733) < 15 > abs(len(listing.of("validation")) - 1466)

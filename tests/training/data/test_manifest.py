@@ -1,0 +1,83 @@
+"""A manifest that names every photo: CSV or JSONL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import write_photos
+from tests.training.data.making import config_of
+from training.data.listing import list_photos, read_split, write_split
+from training.errors import WrongInput
+
+
+def rows_of(folder: Path) -> list[tuple[str, str]]:
+    return [(path.relative_to(folder).as_posix(), path.parent.name) for path in sorted(folder.rglob("*.png"))]
+
+
+def test_a_csv_manifest_lists_what_the_folders_would(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos")
+    lines = [f"{label},photos/{path},ignored" for path, label in rows_of(tmp_path / "photos")]
+    (tmp_path / "all.csv").write_text("\n".join(["label,path,remark", *lines]), encoding="utf-8-sig")
+    listing = list_photos(config_of(tmp_path / "all.csv"))
+    folders = list_photos(config_of(tmp_path / "photos"))
+    assert listing.classes == folders.classes
+    assert [(photo.sha256, photo.split) for photo in listing.photos] == [
+        (photo.sha256, photo.split) for photo in folders.photos
+    ]
+    write_split(listing, tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv", str(tmp_path / "all.csv")) == listing
+
+
+def test_a_jsonl_manifest_may_say_who_tests_and_leave_the_rest_to_be_divided(tmp_path: Path) -> None:
+    write_photos(tmp_path)
+    lines = [
+        json.dumps({"path": path, "label": label} | ({"split": "test"} if path.endswith("005.png") else {}))
+        for path, label in rows_of(tmp_path)
+    ]
+    (tmp_path / "all.jsonl").write_text("\n\n".join(lines))
+    listing = list_photos(config_of(tmp_path / "all.jsonl", test_share=0.5))
+    assert {photo.relative for photo in listing.of("test")} == {f"{label}/005.png" for label in listing.classes}
+    assert len(listing.of("validation")) == 3
+
+
+def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
+    write_photos(tmp_path)
+    rows = [f"{path},{label},{'val' if path.endswith('000.png') else 'train'}" for path, label in rows_of(tmp_path)]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label,split", *rows]))
+    listing = list_photos(config_of(tmp_path / "all.csv"))
+    assert {photo.relative[-7:] for photo in listing.of("validation")} == {"000.png"}
+    with pytest.raises(WrongInput, match="folds = 2, and the data says itself"):
+        list_photos(config_of(tmp_path / "all.csv", folds=2))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.csv", "path,class\n", "a.csv, line 1: the header lacks label"),
+        ("a.csv", "path,label\njade/000.png,jade\njade/009.png,jade\n", r"line 3: there is no file .*009\.png"),
+        ("a.csv", "path,label\njade/000.png,\n", "line 2: label is empty"),
+        ("a.csv", "path,label,split\njade/000.png,jade,dev\n", "line 2: split is 'dev'"),
+        ("a.csv", "path,label\njade/000.png,jade\n./jade/000.png,slate\n", "line 3: .* is listed already, in line 2"),
+        ("a.csv", "path,label\njade/000.png,jade\n", "only one class, 'jade'"),
+        ("a.csv", "path,label\n", "names no photo"),
+        ("a.jsonl", '{"path": "jade/000.png", "label": "jade"}\n{"path"', "line 2: this is no JSON"),
+        ("a.jsonl", '["jade/000.png"]', "line 1: this is no object"),
+        ("a.jsonl", '{"path": "jade/000.png", "label": ["jade"]}', r"line 1: label is \['jade'\], and should be text"),
+        ("a.jsonl", '{"label": "jade"}', "line 1: path is empty"),
+    ],
+)
+def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    write_photos(tmp_path, per_class=1)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(WrongInput, match=sentence):
+        list_photos(config_of(tmp_path / name))
+
+
+def test_a_manifest_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"path,label\n\xff\xfe\n")
+    for name in ("a.csv", "b.csv"):
+        with pytest.raises(WrongInput, match="cannot be read as text"):
+            list_photos(config_of(tmp_path / name))

@@ -1,0 +1,205 @@
+"""The report says what was measured and what that is worth; it fetches nothing, and runs nothing of a stranger's."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.training.report.folders import COLOURS, made_run
+
+pytestmark = pytest.mark.torch
+
+CLAIM = {"metric": "top1", "value": 0.99, "photos": "the test photos", "source": "a talk"}
+ATTACKS = ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"'|$\\alpha$ {{ 7*7 }}", "_slate & co")
+EMPTY = {"img", "meta", "br", "input", "use", "path", "hr"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, text, and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text += data
+
+    def fetched(self) -> list[str]:
+        """Every address that is not inside of the page."""
+        names = ("src", "href", "xlink:href", "srcset", "action", "data")
+        addresses = [str(attrs[name]) for _, attrs in self.elements for name in names if name in attrs]
+        return [address for address in addresses if not address.startswith(("#", "data:image/jpeg;base64,"))]
+
+
+def report_of(run: Path, split: str = "validation") -> str:
+    from training.report.report import write_report
+
+    path = write_report(run, split)
+    assert path == run / "evaluation" / split / "report.html"
+    return path.read_text(encoding="utf-8")
+
+
+def words_of(text: str) -> str:
+    return " ".join(Page(text).text.split())
+
+
+@pytest.fixture(scope="module")
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report_of(made_run(tmp_path_factory.mktemp("ordinary"), config={"claim": CLAIM}))
+
+
+def test_the_page_is_whole_and_fetches_nothing(ordinary: str) -> None:
+    page = Page(ordinary)
+    assert page.open == []
+    assert page.fetched() == []
+    assert not [address for address in re.findall(r"url\(([^)]*)\)|@import", ordinary) if not address.startswith("#")]
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    policy = next(attrs["content"] for tag, attrs in page.elements if attrs.get("http-equiv"))
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_every_part_is_there(ordinary: str) -> None:
+    parts = {attrs["id"] for tag, attrs in Page(ordinary).elements if tag == "h2"}
+    assert parts == {
+        "curves",
+        "confusion",
+        "classes",
+        "ranking",
+        "calibration",
+        "drawn",
+        "mistakes",
+        "data",
+        "settings",
+    }
+    assert ordinary.count("<svg") == 4 + 2 + 2 + 1
+
+
+def test_figures_have_intervals_and_say_which_photos_chose_what(ordinary: str) -> None:
+    said = words_of(ordinary)
+    assert re.search(r"top-1 ?\d+\.\d % ?95 % interval: \d+\.\d to \d+\.\d %", said)
+    assert "judged on 12 validation photos" in said
+    assert "The validation photos chose the kept checkpoint (epoch 2, by top-1)" in said
+
+
+def test_a_claim_stands_beside_what_was_measured(ordinary: str) -> None:
+    said = words_of(ordinary)
+    assert "✗ Claim not met. Claimed: top-1 99.00 % on the test photos (a talk). Measured here:" in said
+
+
+def test_no_choice_looked_at_test_photos(tmp_path: Path) -> None:
+    said = words_of(report_of(made_run(tmp_path, split="test"), "test"))
+    assert "no choice looked at these test photos" in said
+    assert "Out-of-sample: the model learnt from none of these photos" in said
+
+
+def test_photos_that_were_learnt_from_are_called_in_sample(tmp_path: Path) -> None:
+    said = words_of(report_of(made_run(tmp_path, split="train"), "train"))
+    assert "In-sample: the model learnt from these photos" in said
+    assert "12 photos of these 12 were learnt from." in said
+
+
+def test_strangers_words_are_shown_and_do_not_run(tmp_path: Path) -> None:
+    run = made_run(tmp_path, classes=ATTACKS, config={"model_args": {"x": "</pre><script>alert(2)</script>"}})
+    (run / "unreadable.csv").write_text("path,code,reason\n<b onclick=x>.jpg,unreadable,<iframe src=//evil>\n")
+    text = report_of(run)
+    page = Page(text)
+    assert page.open == []
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    assert not {tag for tag, _ in page.elements} & {"iframe", "b onclick=x"}
+    assert not [name for _, attrs in page.elements for name in attrs if name.startswith("on")]
+    assert page.fetched() == []
+    for label in ATTACKS:
+        assert label in page.text
+
+
+def test_a_photo_that_is_gone_or_changed_leaves_a_tile_that_says_so(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    (tmp_path / "photos" / "0000.png").unlink()
+    (tmp_path / "photos" / "0001.png").write_bytes(b"another picture")
+    said = words_of(report_of(run))
+    assert "The photo is gone since." in said
+    assert "The file was changed since." in said
+
+
+def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    assert report_of(run) == report_of(run)
+
+
+def test_many_classes_show_the_confused_part_and_stay_small(tmp_path: Path) -> None:
+    text = report_of(made_run(tmp_path, classes=[f"breed {number}" for number in range(133)], per_class=2))
+    assert len(text) < 5_000_000
+    assert "most confused of 133 classes" in words_of(text)
+    assert text.count("<svg") == 9
+
+
+def test_a_model_without_a_mistake_has_none_to_explain(tmp_path: Path) -> None:
+    said = words_of(report_of(made_run(tmp_path, wrong=0.0)))
+    assert "There is no wrong answer to explain." in said
+    assert "suspects none of these labels" in said
+
+
+def test_a_run_that_kept_little_still_has_a_report(tmp_path: Path) -> None:
+    run = made_run(tmp_path, classes=("amber", "jade"), per_class=1)
+    for name in ("config.yaml", "metrics.jsonl", "split.csv"):
+        (run / name).unlink()
+    said = words_of(report_of(run))
+    assert "The run kept no metrics.jsonl." in said
+    assert "nobody knows whether these are out-of-sample" in said
+
+
+def test_without_an_evaluation_it_says_how_to_make_one(tmp_path: Path) -> None:
+    from training.errors import TrainingError
+    from training.report.report import write_report
+
+    with pytest.raises(TrainingError, match=r"Run `podium evaluate .* --split test` first"):
+        write_report(made_run(tmp_path), "test")
+
+
+def test_scores_of_another_evaluation_are_refused(tmp_path: Path) -> None:
+    from training.errors import TrainingError
+    from training.report.report import write_report
+
+    run = made_run(tmp_path)
+    photos = run / "evaluation" / "validation" / "photos.csv"
+    photos.write_text("\n".join(photos.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(TrainingError, match=r"photos\.csv names 11"):
+        write_report(run, "validation")
+
+
+def test_two_runs_compared_name_the_photos_that_one_alone_got_right(tmp_path: Path) -> None:
+    from training.evaluation.compare import compare
+    from training.report.report import write_comparison
+
+    runs = [made_run(tmp_path / name, per_class=10, wrong=wrong) for name, wrong in (("<i>", 0.0), ("b", 0.7))]
+    found = compare(runs, "validation")
+    text = write_comparison(found, runs, tmp_path / "new" / "page.html").read_text(encoding="utf-8")
+    page, said = Page(text), words_of(text)
+    assert page.open == []
+    assert page.fetched() == []
+    assert "i" not in {tag for tag, attrs in page.elements if not attrs}
+    assert f"Only {found.pairs[0].a} got these right" in said
+    assert "Chance alone hardly makes such a difference" in said
+    assert text.count("<svg") == 3
+    assert all(label in said for label in COLOURS)

@@ -1,0 +1,111 @@
+"""From words to settings: recipe < YAML file < command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training.config import TrainConfig
+from training.errors import WrongInput
+from training.layers import ALIASES, Words, layered, sort_words
+from training.recipes import read_recipe, recipe_names
+
+
+def settings(*words: str) -> TrainConfig:
+    return layered(sort_words(words))
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("epochs: 7\nlr: 0.5\n")
+    config = settings("quick", "photos", str(file), "lr=0.25")
+    assert (config.lr, config.epochs, config.model) == (0.25, 7, "mobilenetv3_small_100")
+    assert config.recipe == "quick"
+
+
+@pytest.mark.parametrize("words", [["epochs=5"], ["--epochs", "5"], ["--epochs=5"]])
+def test_a_setting_may_be_written_in_each_of_the_usual_ways(words: list[str]) -> None:
+    assert settings("photos", *words).epochs == 5
+
+
+def test_a_flag_without_a_value_is_true_and_does_not_swallow_the_next_setting() -> None:
+    config = settings("photos", "--compile", "epochs=5")
+    assert (config.compile, config.epochs) == (True, 5)
+
+
+def test_the_words_of_timm_and_ultralytics_are_understood() -> None:
+    config = settings("photos", "--opt", "sgd", "--smoothing", "0", "imgsz=96", "--patience", "3", "--img-size", "64")
+    assert (config.optimizer, config.label_smoothing, config.image_size, config.early_stopping) == ("sgd", 0, 64, 3)
+    assert set(ALIASES.values()) <= set(TrainConfig.model_fields)
+    assert not set(ALIASES) & set(TrainConfig.model_fields)
+
+
+def test_numbers_in_every_notation_are_numbers() -> None:
+    assert settings("photos", "lr=1e-3").lr == 0.001
+
+
+def test_none_unsets_what_may_be_unset_and_is_a_word_elsewhere() -> None:
+    config = settings("mobilenetv2", "photos", "ema_decay=none", "pretrained=none", "class_weights=none")
+    assert (config.ema_decay, config.pretrained, config.class_weights) == (None, "none", "none")
+
+
+def test_a_file_may_name_the_recipe_that_it_begins_with(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("recipe: edge\ndata: photos\nrun: there\n")
+    config = settings(str(file))
+    assert (config.model, config.data, config.run) == ("mobilenetv3_small_075.lamb_in1k", "photos", Path("there"))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["photos", "epoch=5"], "there is no setting 'epoch'. Did you mean 'epochs'?"),
+        (["photos", "--lerning-rate", "1"], "there is no setting 'lerning-rate'"),
+        (["photos", "epochs=0"], "epochs = 0: Input should be greater than or equal to 1"),
+        (["photos", "schedule=linear"], "schedule = 'linear': Input should be 'cosine', 'onecycle'"),
+        (["photos", "other"], "'photos' and 'other' are both taken for the data"),
+        (["quick", "edge", "photos"], "'quick' and 'edge' are both taken for the recipe"),
+        (["epochs=5"], "No data: give a folder"),
+        (["photos", "=5"], "sets nothing"),
+        (["photos", "model_args={"], "cannot be read as a YAML value"),
+        (["photos", "recipe=quik"], "There is no recipe 'quik'. Did you mean 'quick'?"),
+        (["photos", "freeze=head"], "use none, body, norm, or stages:K"),
+        (["photos", "fold=5", "folds=5"], "fold = 5 needs folds > 5"),
+        (["photos", "test_share=0.9"], "leave nothing to train on"),
+        (["nowhere.yaml", "photos"], "nowhere.yaml cannot be read as YAML"),
+    ],
+)
+def test_a_word_that_cannot_be_ends_in_a_sentence(words: list[str], sentence: str) -> None:
+    with pytest.raises(WrongInput) as caught:
+        settings(*words)
+    assert sentence in str(caught.value)
+
+
+def test_a_run_folder_of_its_own_is_named_after_data_and_recipe() -> None:
+    assert settings("quick", "/somewhere/balls").run.name.startswith("balls-quick-")
+    assert settings("s3://bucket/balls/").run.name.startswith("balls-")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_settings_that_there_are(name: str) -> None:
+    config = layered(Words(data="photos", recipe=name))
+    recipe = read_recipe(name)
+    assert recipe.about.endswith(".")
+    assert config.claim == recipe.claim
+
+
+def test_the_recipes_of_the_reports_are_there_under_their_names() -> None:
+    assert {
+        "dlami-resnet50", "dlami-efficientnet-b0", "balls-resnet26d-max-adam", "balls-resnet26d-avg-sgd", "dogs-resnet50",
+        "cifar10-cnn", "cifar10-cnn-augmented", "mobilenetv2", "cnn", "quick", "balanced", "best", "edge", "cifar10-fast",
+    } == set(recipe_names())  # fmt: skip
+
+
+def test_the_figures_that_the_reports_claim_are_in_their_recipes() -> None:
+    claims = {name: claim.value for name in recipe_names() if (claim := read_recipe(name).claim)}
+    assert claims == {"balls-resnet26d-max-adam": 0.73, "balls-resnet26d-avg-sgd": 0.87, "cifar10-cnn-augmented": 0.9}
+
+
+def test_the_learning_rate_of_the_search_is_kept_to_its_last_digit() -> None:
+    assert settings("dogs-resnet50", "photos").lr == 0.004030880500753202

@@ -1,0 +1,96 @@
+"""Several processes of torchrun train one model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import write_photos
+
+pytestmark = pytest.mark.torch
+
+TINY = ["model=resnet10t", "model_args={channels: [8, 16, 24, 32], stem_width: 8}", "image_size=32", "crop_pct=1.0", "threads=1",
+        "tensorboard=false", "epochs=2", "ema_decay=0.9"]  # fmt: skip
+
+
+def torchrun(*words: str) -> str:
+    """What two processes say; they must end well."""
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "training",
+        *words,
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stderr
+
+
+def test_two_processes_train_and_judge_one_model(tmp_path: Path) -> None:
+    """Every validation photo is judged once: 301 of them are no multiple of anything."""
+    import torch
+
+    from training.config import read_config
+    from training.data.listing import read_split
+    from training.data.photos import read_photos
+    from training.network import load_run
+    from training.scoring import logits_of, metrics_of
+
+    data = write_photos(tmp_path / "data", per_class=100, size_px=32)
+    words = [*TINY, f"cache_dir={tmp_path / 'cache'}"]
+    told = torchrun("train", str(data), *words, "batch_size=4", "validation_share=0.5", f"run={tmp_path / 'run'}")
+    assert "epoch 2/2" in told
+    network, facts = load_run(tmp_path / "run")
+    config = read_config(tmp_path / "run" / "resolved.yaml")
+    photos = read_photos(
+        read_split(tmp_path / "run" / "split.csv", config.data), config, facts.preprocessing, lambda: None
+    )
+    torch.set_num_threads(1)  # as in the training: sums over more threads differ in their last digits
+    alone = metrics_of(
+        logits_of(network, photos.validation, facts.preprocessing, torch.device("cpu")), photos.validation_labels
+    )
+    assert facts.metrics == alone
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert max(line["top1"] for line in lines) == alone.top1
+    assert len(photos.validation_labels) > 128  # more than one batch, so that both processes judged
+
+
+def test_two_processes_that_were_stopped_go_on_to_the_very_weights(tmp_path: Path) -> None:
+    import shutil
+
+    from training.fitting.checkpoint import read_checkpoint
+
+    data = write_photos(tmp_path / "data", per_class=20)
+    words = [
+        "train",
+        str(data),
+        *TINY,
+        "batch_size=4",
+        "checkpoint_minutes=0.000001",
+        f"cache_dir={tmp_path / 'cache'}",
+    ]
+    torchrun(*words, f"run={tmp_path / 'whole'}")
+    broken = shutil.copytree(tmp_path / "whole", tmp_path / "broken")
+    for name in (
+        "model.json",
+        "metrics.json",
+        "model.safetensors",
+        "checkpoints/last.safetensors",
+    ):  # as it was a moment before
+        (broken / name).unlink()
+    found = read_checkpoint(broken)
+    assert found is not None
+    assert (found[1]["state"]["epoch"], found[1]["processes"]) == (2, 2)
+    torchrun("train", "--resume", str(broken))
+    assert (broken / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()

@@ -1,0 +1,203 @@
+"""A training that was stopped or killed goes on as if it had not been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.training.conftest import COLOURS, tiny_config, write_photos
+from training.errors import Preempted, TrainingError, WrongInput
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+    from training.run import Progress, Run
+
+pytestmark = pytest.mark.torch
+
+# Everything that has a state or draws numbers: average, momentum, dropout, mixing, erasing, several updates an epoch.
+LIVELY: dict[str, object] = {
+    "epochs": 3, "ema_decay": 0.9, "dropout": 0.2, "mixup": 0.2, "cutmix": 0.5, "random_erasing": 0.5, "noise": 0.02,
+    "rotation": 10, "brightness": 0.2, "rand_augment": "rand-m5-mstd0.5", "batch_size": 2, "accumulate": 2, "schedule": "plateau",
+    "decay_epochs": 1,
+}  # fmt: skip
+
+
+def interrupted(config: TrainConfig, epoch: int, step: int) -> str:
+    """Train until that step, be asked to stop, and return the sentence with which it ends."""
+    from training.fitting import steps
+    from training.loop import train
+
+    seen = 0
+
+    def on_progress(now: Progress) -> None:
+        nonlocal seen
+        if now.stage == "training" and (now.epoch, now.step) >= (epoch, step) and not seen:
+            seen = 1
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before, steps.REPORT_EVERY = steps.REPORT_EVERY, 1
+    try:
+        with pytest.raises(Preempted) as ended:
+            train(config, on_progress=on_progress)
+    finally:
+        steps.REPORT_EVERY = before
+    return str(ended.value)
+
+
+@pytest.fixture(scope="module")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    from training.loop import train
+
+    return train(tiny_config(photos, tmp_path_factory.mktemp("whole") / "run", **LIVELY))
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(1, 2), (2, 5), (3, 7)])
+def test_a_training_that_was_stopped_ends_in_the_very_weights(
+    photos: Path, whole: Run, tmp_path: Path, epoch: int, step: int
+) -> None:
+    from training.loop import resume
+
+    config = tiny_config(photos, tmp_path / "run", **LIVELY)
+    sentence = interrupted(config, epoch, step)
+    assert f"in epoch {epoch}" in sentence
+    assert f"podium train --resume {config.run}" in sentence
+    assert not (config.run / "model.json").exists()
+    again = resume(config.run)
+    assert again.model.weights == whole.model.weights
+    assert again.model.temperature == whole.model.temperature
+    timeless = [{**vars(line), "seconds": 0, "images_per_s": 0} for line in again.epochs]
+    assert timeless == [{**vars(line), "seconds": 0, "images_per_s": 0} for line in whole.epochs]
+
+
+def test_the_number_of_loader_workers_changes_nothing(photos: Path, whole: Run, tmp_path: Path) -> None:
+    from training.loop import train
+
+    run = train(tiny_config(photos, tmp_path / "run", **LIVELY, workers=2, cache="files"))
+    assert run.model.weights == whole.model.weights
+
+
+def test_photos_on_the_device_are_resumed_as_exactly(photos: Path, tmp_path: Path) -> None:
+    from training.loop import resume, train
+
+    settings = {**LIVELY, "rand_augment": None, "cache": "device"}
+    run = train(tiny_config(photos, tmp_path / "whole", **settings))
+    config = tiny_config(photos, tmp_path / "run", **settings)
+    interrupted(config, 2, 3)
+    assert resume(config.run).model.weights == run.model.weights
+
+
+def test_a_process_killed_in_mid_epoch_goes_on_to_the_very_weights(tmp_path: Path) -> None:
+    """kill -9: no handler runs, whatever the disk holds is what there is."""
+    from training.loop import resume, train
+
+    data = write_photos(tmp_path / "data", per_class=40)
+    settings = {**LIVELY, "batch_size": 3, "epochs": 6, "checkpoint_minutes": 1e-4}
+    whole = train(tiny_config(data, tmp_path / "whole", **settings))
+    config = tiny_config(data, tmp_path / "killed", **settings)
+    words = [f"{name}={value}" for name, value in settings.items()]
+    words += [
+        "model=resnet10t",
+        "model_args={channels: [8, 16, 24, 32], stem_width: 8}",
+        "image_size=32",
+        "crop_pct=1.0",
+    ]
+    words += ["lr=0.003", "threads=1", "tensorboard=false", f"run={config.run}", f"cache_dir={config.cache_dir}"]
+    command = [sys.executable, "-m", "training", "train", str(data), *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            if (config.run / "metrics.jsonl").exists():  # in the second epoch, then
+                break
+            time.sleep(0.01)
+        time.sleep(0.05)
+    finally:
+        process.kill()
+        _, told = process.communicate()
+    assert process.returncode == -signal.SIGKILL, told
+    assert not (config.run / "model.json").exists()
+    assert resume(config.run).model.weights == whole.model.weights
+
+
+def test_sigterm_is_answered_with_a_checkpoint_and_exit_code_75(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data", per_class=40)
+    command = [
+        sys.executable,
+        "-m",
+        "training",
+        "train",
+        str(data),
+        "model=test_resnet",
+        "image_size=32",
+        "threads=1",
+        "epochs=500",
+    ]
+    process = subprocess.Popen(
+        [*command, "tensorboard=false", f"run={tmp_path / 'run'}", f"cache_dir={tmp_path / 'cache'}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    try:
+        while (
+            process.poll() is None and time.monotonic() < deadline and not (tmp_path / "run" / "metrics.jsonl").exists()
+        ):
+            time.sleep(0.02)
+        process.terminate()
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 75, told
+    assert "podium train --resume" in told
+    assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
+
+
+def test_a_finished_run_and_an_empty_folder_have_nothing_to_resume(finished: Run, tmp_path: Path) -> None:
+    from training.loop import resume
+
+    with pytest.raises(WrongInput, match="holds a finished run"):
+        resume(finished.folder)
+    with pytest.raises(WrongInput, match="no training that has begun"):
+        resume(tmp_path)
+
+
+def test_two_processes_never_train_into_one_folder(photos: Path, tmp_path: Path) -> None:
+    from training.loop import resume
+    from training.run import held
+
+    config = tiny_config(photos, tmp_path / "run", **LIVELY)
+    interrupted(config, 1, 2)
+    with held(config.run), pytest.raises(TrainingError, match="Another process is training into"):
+        resume(config.run)
+    resume(config.run)
+
+
+def test_photos_that_changed_in_between_are_named(tmp_path: Path) -> None:
+    from training.loop import resume
+
+    data = write_photos(tmp_path / "data")
+    config = tiny_config(data, tmp_path / "run", **LIVELY)
+    interrupted(config, 1, 2)
+    victim = data / min(COLOURS) / "000.png"
+    victim.write_bytes(victim.read_bytes() + b"\0")
+    with pytest.raises(TrainingError, match=r"000\.png"):
+        resume(config.run)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_to_the_very_weights(
+    photos: Path, whole: Run, tmp_path: Path
+) -> None:
+    from training.loop import resume
+
+    config = tiny_config(photos, tmp_path / "run", **LIVELY)
+    interrupted(config, 3, 2)
+    last = config.run / "checkpoints" / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:-10])
+    assert resume(config.run).model.weights == whole.model.weights

@@ -1,0 +1,62 @@
+"""`python -m training train ...`: what torchrun starts, one process a GPU; `podium train` is the same with pictures."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from training.errors import Preempted, TrainingError, WrongInput
+from training.layers import layered, sort_words
+from training.run import Progress
+
+EXIT_FAILED, EXIT_USAGE, EXIT_PREEMPTED = 1, 2, 75  # 75: EX_TEMPFAIL, start me again
+USAGE = "usage: python -m training train [RECIPE] DATA [FILE.yaml] [key=value ...]\n       python -m training train --resume RUN"
+
+
+def main(words: list[str]) -> int:
+    """Train as the words say; the exit code."""
+    from training.loop import resume, train
+
+    match words:
+        case ["train", "--resume", run]:
+            finished = resume(Path(run), on_progress=_tell, on_note=_say)
+        case ["train", _, *_]:
+            config = layered(sort_words(words[1:]))
+            if config.folds is not None and config.fold is None:
+                raise WrongInput("Give fold=0 (and so on), or use `podium train`, which trains every fold.")
+            finished = train(config, on_progress=_tell, on_note=_say)
+        case _:
+            _say(USAGE)
+            return EXIT_USAGE
+    _say(
+        f"{finished.folder}: top-1 {finished.model.metrics.top1:.1%} of {finished.model.data.validation_images} validation photos"
+    )
+    return 0
+
+
+def _tell(now: Progress) -> None:
+    if now.stage == "scored":
+        _say(
+            f"epoch {now.epoch}/{now.epochs}: loss {now.loss:.3f}, top-1 {now.top1:.1%}, {now.images_per_s:.0f} images/s"
+        )
+
+
+def _say(sentence: str) -> None:
+    """On stderr, by the leading process alone."""
+    if os.environ.get("RANK", "0") == "0":
+        sys.stderr.write(sentence + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except TrainingError as error:
+        _say(f"training: {error}")
+        sys.exit(
+            EXIT_PREEMPTED
+            if isinstance(error, Preempted)
+            else EXIT_USAGE
+            if isinstance(error, WrongInput)
+            else EXIT_FAILED
+        )

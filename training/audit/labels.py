@@ -1,0 +1,145 @@
+"""Which labels a frozen network does not believe.
+
+pictures -> features of a pretrained network (Features) -> out-of-fold probabilities (linear, neighbours) -> cleanlab
+
+Northcutt et al. 2021, confident learning: https://arxiv.org/abs/1911.00068
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.audit.looking import Pixels, Seen
+from training.audit.records import LabelCheck, Suspect
+from training.evaluation.forward import cores, torch_threads
+
+if TYPE_CHECKING:
+    from imagefile.pixels import Look
+
+FOLDS = 5
+LOSS_WEIGHT = 60.0  # of the mean loss against half the squared weights, on features of unit variance: C times photos
+NEIGHBOURS = 15
+# Tried on 7,328 photos of balls with 2 % of their labels changed at random. The linear classifier alone found 118 of 147
+# among 305 doubts; with 0.3 of the neighbours' vote 118 among 220; with cleanlab's own default filter 122 among 482.
+VOTES = (0.7, 0.3)
+FILTER = "both"  # cleanlab's word: what two of its ways agree on
+WHERE_WEIGHTS = "Give weights: --pretrained hub (downloads them), or --pretrained FILE --model NAME."
+
+
+class Features:
+    """A frozen pretrained network, and what it says of the pictures shown to it so far."""
+
+    def __init__(self, model: str, pretrained: str, device: str = "auto") -> None:
+        """Raises WrongInput and TrainingError where there is no such model, or no such weights."""
+        from training.config import make_config
+        from training.network import choose_device, create_network, preprocessing_of
+
+        config = make_config({"data": "audit", "run": "audit", "model": model, "pretrained": pretrained})
+        self.model = model
+        self.device = choose_device(device)
+        network = create_network(config, 2)
+        self.preprocessing = preprocessing_of(network, config)
+        self.network = network.eval().to(self.device)
+        self._parts: list[NDArray[np.float32]] = []
+
+    @property
+    def look(self) -> Look:
+        """What of a picture it looks at."""
+        return self.preprocessing.look
+
+    def show(self, pictures: Sequence[Pixels]) -> None:
+        """Look at these pictures, (H, W, 3) each."""
+        import torch
+
+        from training.data.pixels import normalise
+
+        if not pictures:
+            return
+        with torch.inference_mode(), torch_threads():
+            batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).to(self.device)
+            maps = self.network.forward_features(normalise(batch, self.preprocessing))  # type: ignore[operator]
+            features = self.network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
+        self._parts.append(features.float().cpu().numpy())
+
+    def all(self) -> NDArray[np.float32]:
+        """(N, F): the features of every picture, in the order in which they were shown."""
+        return np.concatenate(self._parts) if self._parts else np.empty((0, 1), np.float32)
+
+
+def check_labels(
+    features: NDArray[np.float32], seen: Sequence[Seen], groups: Sequence[int], *, model: str, seed: int = 0
+) -> LabelCheck:
+    """The pictures whose label is doubtful, the most doubtful first; features (N, F), groups of the same picture (N,).
+
+    Each picture is judged by a linear classifier that has not seen it, nor another file of its group. A class with
+    fewer than five different pictures cannot be checked and is left out.
+    """
+    checked, without = _checkable(seen, groups)
+    labels = [seen[place].file.label for place in checked]
+    if len(set(labels)) < 2:
+        why = f"Labels can be doubted only where two classes have {FOLDS} different photos or more."
+        return LabelCheck(skipped=why, without=without)
+    classes = sorted(set(labels))
+    given = np.array([classes.index(label) for label in labels])
+    probabilities = _out_of_fold(features[checked], given, np.asarray(groups)[checked], seed)
+    suspects = [
+        Suspect(
+            path=seen[checked[k]].file.relative, split=seen[checked[k]].file.split,
+            given=labels[k], suggested=classes[int(probabilities[k].argmax())],
+            given_probability=round(float(probabilities[k, given[k]]), 4),
+            suggested_probability=round(float(probabilities[k].max()), 4),
+        )
+        for k in _doubtful(given, probabilities)
+    ]  # fmt: skip
+    agreement = float((probabilities.argmax(axis=1) == given).mean())
+    return LabelCheck(
+        model=model, images=len(checked), agreement=round(agreement, 4), without=without, suspects=tuple(suspects)
+    )
+
+
+def _checkable(seen: Sequence[Seen], groups: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
+    different: dict[str, set[int]] = defaultdict(set)
+    for one, group in zip(seen, groups, strict=True):
+        different[one.file.label].add(group)
+    without = tuple(sorted(label for label, several in different.items() if len(several) < FOLDS))
+    return [place for place, one in enumerate(seen) if one.file.label not in without], without
+
+
+def _out_of_fold(
+    features: NDArray[np.float32], given: NDArray[np.int64], groups: NDArray[np.int64], seed: int
+) -> NDArray[np.float64]:
+    """Probabilities (N, C), each from a classifier that has not seen the picture's group."""
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    linear = LogisticRegression(C=LOSS_WEIGHT / len(given), max_iter=100)
+    near = KNeighborsClassifier(min(NEIGHBOURS, len(given) // 2), metric="cosine")
+    vote = VotingClassifier([("linear", linear), ("near", near)], voting="soft", weights=VOTES)
+    classifier = make_pipeline(StandardScaler(), vote)
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    with warnings.catch_warnings(), threadpool_limits(max(1, cores() - 1)):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last digit of a doubt does not matter
+        return np.asarray(
+            cross_val_predict(classifier, features, given, groups=groups, cv=folds, method="predict_proba")
+        )
+
+
+def _doubtful(given: NDArray[np.int64], probabilities: NDArray[np.float64]) -> list[int]:
+    from cleanlab.filter import find_label_issues
+
+    ranked = find_label_issues(
+        given, probabilities, filter_by=FILTER, return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    return [int(k) for k in ranked]

@@ -1,0 +1,87 @@
+"""One photo at a time: crops, flips and colours, by timm's and torchvision's own transforms.
+
+upright photo -> rotated, zoomed, shifted -> random crop, resized -> flipped -> RandAugment -> colours -> uint8
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, radians, sin
+from typing import cast
+
+from PIL import Image
+from timm.data.transforms_factory import create_transform
+from torch import Tensor
+from torchvision.transforms import Compose, InterpolationMode, RandomAffine
+from torchvision.transforms.v2 import ColorJitter, TrivialAugmentWide
+from torchvision.transforms.v2 import functional as F  # noqa: N812 - torchvision's habit
+
+from training.config import TrainConfig
+from training.errors import WrongInput
+
+Transform = Callable[[Image.Image], Tensor]  # to uint8 (3, S, S)
+MEAN_COLOUR = [124, 116, 104]  # of ImageNet: what timm's RandAugment fills with, too
+
+
+def training_transform(config: TrainConfig) -> Transform:
+    """A photo's random crop, S = config.crop_size, uint8 (3, S, S): mean and std are left to the device.
+
+    The crop is bicubic, antialiased. With `min_scale` 1 nothing is drawn: it is the largest middle part whose sides
+    differ by no more than `max_aspect`. Draws from the global generators of `random`, numpy and torch. Raises WrongInput
+    over a `rand_augment` that timm does not understand.
+    """
+    trivial = config.rand_augment == "trivial"
+    try:
+        crop, augment, to_tensor = create_transform(
+            config.crop_size,
+            is_training=True,
+            use_prefetcher=True,  # timm's word for leaving out mean and std
+            separate=True,
+            scale=(config.min_scale, 1.0),
+            ratio=(1 / config.max_aspect, config.max_aspect),
+            hflip=config.horizontal_flip,
+            vflip=config.vertical_flip,
+            color_jitter=None,  # type: ignore[arg-type]  # timm leaves it out beside RandAugment
+            auto_augment=None if trivial else config.rand_augment,
+            interpolation="bicubic",
+        )
+    except (AssertionError, ValueError) as error:
+        raise WrongInput(
+            f"rand_augment = {config.rand_augment!r}: {error}. Use trivial, or timm's words, as rand-m9-mstd0.5."
+        ) from error
+    if trivial:
+        augment = TrivialAugmentWide(interpolation=InterpolationMode.BILINEAR, fill=MEAN_COLOUR)
+    steps: list[Callable[..., object]] = [crop, augment]
+    if config.rotation or config.zoom or config.shift:
+        steps.insert(0, Moved(config))
+    if config.brightness or config.contrast or config.saturation:
+        steps.append(ColorJitter(config.brightness, config.contrast, config.saturation))
+    return cast(Transform, Compose([*steps, to_tensor]))
+
+
+class Moved:
+    """The photo rotated, zoomed and shifted within its frame; what comes in over its edges is its mirror image."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.degrees = [-config.rotation, config.rotation]
+        self.shift = [config.shift, config.shift]
+        self.scale = [1 - config.zoom, 1 + config.zoom]
+        self.lean = sin(radians(min(config.rotation, 90)))  # greatest share of one side that turns into the other
+
+    def __call__(self, photo: Image.Image) -> Image.Image:
+        """A photo of the same size."""
+        width, height = photo.size
+        angle, shift, scale, shear = RandomAffine.get_params(
+            self.degrees, self.shift, self.scale, None, [width, height]
+        )
+        if (angle, shift, scale) == (0, (0, 0), 1):
+            return photo
+        across, down = self._room(width, height), self._room(height, width)
+        wide = F.pad(photo, [across, down], padding_mode="symmetric")
+        moved = F.affine(wide, angle, list(shift), scale, list(shear), InterpolationMode.BILINEAR)
+        return cast(Image.Image, F.center_crop(moved, [height, width]))
+
+    def _room(self, side: int, other: int) -> int:
+        """Pixels on either end of `side` that a photo of these sides may be moved by, at most."""
+        reach = (0.5 + self.shift[0]) * (side + self.lean * other) / self.scale[0]
+        return ceil(reach - side / 2) + 1

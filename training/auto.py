@@ -1,0 +1,135 @@
+"""`auto` becomes a number, with its reason."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from training.config import TrainConfig
+
+SGD_LIKE = ("sgd", "momentum", "nesterov", "lars", "muon")
+BATCH_SIZES = (512, 256, 128, 64, 32, 16, 8)
+GPU_SHARE = 0.7  # of the memory that is free: the rest is for augmentation, the average, and what fragments
+TRIED = 2  # steps before those that are timed: the first ones choose algorithms
+TIMED = 4
+OVERHEAD = 0.9  # share of a time budget that is steps: validation and checkpoints take the rest
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings without `auto`, and why those that were are what they are."""
+
+    config: TrainConfig
+    reasons: dict[str, str]
+
+
+def resolve(config: TrainConfig, network: nn.Module, device: torch.device, *, processes: int) -> Resolved:
+    """Everything but epochs and cache, which need the photos; `network` lies on the device."""
+    changed: dict[str, object] = {"device": str(device)}
+    reasons: dict[str, str] = {}
+    if config.device == "auto":
+        reasons["device"] = "auto: the GPU" if device.type == "cuda" else "auto: no GPU is there"
+    if config.threads is None:
+        changed["threads"] = max(1, (os.cpu_count() or 1) - 1)
+        reasons["threads"] = "auto: one less than cores; a thread without a core of its own stops all others"
+    if config.precision == "auto":
+        changed["precision"], reasons["precision"] = _precision(device)
+    if config.batch_size == "auto":
+        changed["batch_size"], reasons["batch_size"] = _batch_size(config, network, device)
+    settled = config.model_copy(update=changed)
+    if config.lr == "auto":
+        value, reasons["lr"] = _lr(settled, processes)
+        settled = settled.model_copy(update={"lr": value})
+    return Resolved(settled, reasons)
+
+
+def epochs_within(
+    config: TrainConfig, images_per_s: float, train_images: int, validation_images: int
+) -> tuple[int, str]:
+    """How many epochs fit into `hours`, at least one and at most `epochs`, and why."""
+    assert config.hours is not None
+    epoch_s = train_images / images_per_s + validation_images / (
+        3 * images_per_s
+    )  # a forward pass is a third of a step
+    fitting = int(config.hours * 3600 * OVERHEAD / epoch_s)
+    epochs = min(config.epochs, max(1, fitting))
+    return epochs, (
+        f"{config.hours:g} hours hold {fitting} epochs of {epoch_s:.0f} s ({images_per_s:.0f} images/s); at most {config.epochs} were asked for"
+    )
+
+
+def train_speed(config: TrainConfig, network: nn.Module, device: torch.device) -> float:
+    """Images per second of forward and backward pass alone, of a copy of the network on random pixels."""
+    assert not isinstance(config.batch_size, str)
+    copied = copy.deepcopy(network).train()
+    images = torch.randn(config.batch_size, 3, config.crop_size, config.crop_size, device=device)
+    for _ in range(TRIED):
+        _one_step(copied, images, config)
+    _wait(device)
+    began = time.monotonic()
+    for _ in range(TIMED):
+        _one_step(copied, images, config)
+    _wait(device)
+    return TIMED * config.batch_size / (time.monotonic() - began)
+
+
+def _precision(device: torch.device) -> tuple[str, str]:
+    if device.type != "cuda":
+        return "fp32", "auto: on a CPU reduced precision is rarely faster"
+    if torch.cuda.is_bf16_supported():
+        return "bf16", "auto: this GPU computes in bf16"
+    return "fp16", "auto: this GPU has no bf16"
+
+
+def _batch_size(config: TrainConfig, network: nn.Module, device: torch.device) -> tuple[int, str]:
+    if device.type != "cuda":
+        return 32, "auto: on a CPU larger batches are no faster"
+    free = torch.cuda.mem_get_info(device)[0] * GPU_SHARE
+    needed = _memory_of(config, network, device)
+    size = next((size for size in BATCH_SIZES if size * needed <= free), BATCH_SIZES[-1])
+    return size, f"auto: a photo takes {needed / 1e6:.0f} MB of the {free / 1e9:.1f} GB that may be used"
+
+
+def _memory_of(config: TrainConfig, network: nn.Module, device: torch.device) -> float:
+    """Bytes of GPU memory that one photo more in a batch takes."""
+    copied = copy.deepcopy(network).train()
+    peaks = []
+    for size in (4, 8):
+        torch.cuda.reset_peak_memory_stats(device)
+        _one_step(copied, torch.randn(size, 3, config.crop_size, config.crop_size, device=device), config)
+        peaks.append(torch.cuda.max_memory_allocated(device))
+    return max(1.0, (peaks[1] - peaks[0]) / 4)
+
+
+def _one_step(network: nn.Module, images: torch.Tensor, config: TrainConfig) -> None:
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision, torch.float32)
+    with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
+        logits = network(images)
+    network.zero_grad()
+    cross_entropy(logits.float(), logits.argmax(dim=1)).backward()  # type: ignore[no-untyped-call]
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _lr(config: TrainConfig, processes: int) -> tuple[float, str]:
+    assert not isinstance(config.batch_size, str)
+    photos = config.batch_size * processes * config.accumulate
+    scratch = 1.0 if config.pretrained != "none" else 2.0
+    if config.optimizer.lower().startswith(SGD_LIKE):
+        return (
+            0.01 * scratch * photos / 32,
+            f"auto: 0.01 for 32 photos an update, in proportion to {photos}; twice that from scratch",
+        )
+    return 5e-4 * scratch * sqrt(
+        photos / 64
+    ), f"auto: 5e-4 for 64 photos an update, by the root of {photos} / 64; twice that from scratch"

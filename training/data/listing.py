@@ -1,0 +1,133 @@
+"""Which photos there are, and on which side of the split each lies.
+
+config.data -> files and classes (folders, manifest) -> hash of every file -> split -> Listing -> split.csv -> Listing
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.config import TrainConfig
+from training.data.folders import in_folders
+from training.data.hashing import hash_files
+from training.data.manifest import SPLITS, in_manifest, is_manifest
+from training.data.records import Listing, OnCount, Photo, Split, uncounted
+from training.data.sources import FETCHED, find_data, photos_folder
+from training.data.split import draw_fold, draw_test, draw_validation
+from training.errors import WrongInput
+
+__all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
+
+
+def list_photos(config: TrainConfig, *, on_count: OnCount = uncounted, fetched: Path = FETCHED) -> Listing:
+    """Every photo of `config.data`, hashed, on its side of the split; nothing is decoded.
+
+    Validation and test photos that the data brings are taken as they are, and `validation_share` or `test_share` is then
+    not looked at. Else test photos are drawn first, the same for every seed, then validation photos by seed, or one of
+    `folds` (the first, where `fold` is not said). With `config.split`, the photos are those of that file and no others.
+    The same data gives the same split on every machine. Raises WrongInput where there is nothing to learn from.
+    """
+    if config.split is not None:
+        listing = read_split(config.split, config.data, on_count=on_count, fetched=fetched)
+    else:
+        listing = _divided(config, _found(find_data(config.data, on_count=on_count, fetched=fetched), on_count))
+    check_every_class(listing)
+    return listing
+
+
+def check_every_class(listing: Listing) -> None:
+    """WrongInput where a class has no photo to train on, or none to validate on."""
+    for split in ("train", "validation"):
+        present = {photo.label for photo in listing.photos if photo.split == split}
+        for label, name in enumerate(listing.classes):
+            if label not in present:
+                raise WrongInput(f"Class {name!r} has no readable photo for {split}. Add photos, or remove the class.")
+
+
+def write_split(listing: Listing, path: Path) -> None:
+    """Freeze the split as a file: split, label, path, sha256, one line per photo."""
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["split", "label", "path", "sha256"])
+        for photo in listing.photos:
+            writer.writerow([photo.split, listing.classes[photo.label], photo.relative, photo.sha256])
+
+
+def read_split(
+    path: Path, data: str, *, only: Split | None = None, on_count: OnCount = uncounted, fetched: Path = FETCHED
+) -> Listing:
+    """The listing in a run's split.csv, its photos found in `data`; with `only`, those of one split alone.
+
+    Raises WrongInput where a photo is gone or its bytes are others: it says how many are, and names the first.
+    """
+    rows = split_rows(path)
+    classes = tuple(sorted({row["label"] for row in rows}))
+    rows = [row for row in rows if only in (None, row["split"])]
+    folder = photos_folder(data, on_count=on_count, fetched=fetched)
+    there = [row for row in rows if (folder / row["path"]).is_file()]
+    hashes = hash_files([folder / row["path"] for row in there], on_count)
+    gone = [row["path"] for row in rows if not (folder / row["path"]).is_file()]
+    changed = [row["path"] for row, sha256 in zip(there, hashes, strict=True) if sha256 != row["sha256"]]
+    if gone or changed:
+        raise WrongInput(
+            f"{_count_lost(gone, changed, data)} since {path} was written. Bring them back, or do without the file."
+        )
+    photos = [
+        Photo(folder / row["path"], row["path"], classes.index(row["label"]), row["sha256"], SPLITS[row["split"]])
+        for row in rows
+    ]
+    return Listing(classes, tuple(photos))
+
+
+def _found(place: Path, on_count: OnCount) -> Listing:
+    """Everything that is there, on the side that the data itself says, `train` where it says none."""
+    classes, files = in_manifest(place) if is_manifest(place.name) and not place.is_dir() else in_folders(place)
+    labels = {name: label for label, name in enumerate(classes)}
+    hashes = hash_files([found.path for found in files], on_count)
+    photos = [
+        Photo(found.path, found.relative, labels[found.label], sha256, found.split)
+        for found, sha256 in zip(files, hashes, strict=True)
+    ]
+    return Listing(classes, tuple(photos))
+
+
+def _divided(config: TrainConfig, found: Listing) -> Listing:
+    brought = Counter(photo.split for photo in found.photos)
+    photos: Sequence[Photo] = found.photos
+    if config.folds is not None and brought["validation"]:
+        raise WrongInput(
+            f"folds = {config.folds}, and the data says itself what validates ({brought['validation']} photos)."
+            " Leave folds out, or give data without a validation folder or split."
+        )
+    if not brought["test"]:
+        photos = draw_test(photos, config.test_share)
+    if config.folds is not None:
+        photos = draw_fold(photos, config.folds, config.fold or 0, config.seed, found.classes)
+    elif not brought["validation"]:
+        photos = draw_validation(photos, config.validation_share, config.seed)
+    return Listing(found.classes, tuple(photos))
+
+
+def split_rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a split.csv, in their order, whether or not the photos are there; WrongInput where it is none."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            if reader.fieldnames != ["split", "label", "path", "sha256"]:
+                raise WrongInput(f"{path} is no split of a run: its first line is not split,label,path,sha256.")
+            rows = list(reader)
+    except (OSError, csv.Error) as error:
+        raise WrongInput(f"{path} cannot be read ({error}). Give the split.csv of a run folder.") from error
+    for line, row in enumerate(rows, start=2):
+        if None in row.values() or row["split"] not in ("train", "validation", "test"):
+            raise WrongInput(f"{path}, line {line}: this is no photo's split, label, path and sha256.")
+    return rows
+
+
+def _count_lost(gone: Sequence[str], changed: Sequence[str], data: str) -> str:
+    parts = [f"{len(gone)} photos are gone from {data}, as {gone[0]}"] if gone else []
+    parts += [f"{len(changed)} photos have other bytes in {data}, as {changed[0]}"] if changed else []
+    return ", and ".join(parts)

@@ -1,0 +1,123 @@
+"""A table that names every photo and its class: CSV with a header, or JSONL; columns path, label and, perhaps, split."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from training.data.records import Found, Split
+from training.errors import WrongInput
+
+SUFFIXES = (".csv", ".jsonl", ".ndjson")
+SPLITS: dict[str, Split] = {
+    "": "train",  # not said: to be divided, where nothing says what validates
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a manifest; `path` has forward slashes and is relative to the manifest's folder."""
+
+    line: int
+    path: str
+    label: str
+    split: Split
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file of this name would be a manifest."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def in_manifest(path: Path) -> tuple[tuple[str, ...], list[Found]]:
+    """The classes, sorted, and every photo that the manifest names.
+
+    Raises WrongInput over the first line that is wrong, with its number; also where a photo is not there.
+    """
+    files = []
+    for row in read_rows(path):
+        photo = path.parent / row.path
+        if not photo.is_file():
+            raise _wrong(path, row.line, f"there is no file {photo}. Paths are relative to the manifest's folder")
+        files.append(Found(photo, row.path, row.label, row.split))
+    classes = tuple(sorted({found.label for found in files}))
+    if len(classes) < 2:
+        seen = f"only one class, {classes[0]!r}" if classes else "no photo"
+        raise WrongInput(f"{path} names {seen}. Add lines for photos of at least two classes.")
+    return classes, files
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Every line of the manifest, whether or not the photos are there; WrongInput names the line that is wrong."""
+    read = _csv_lines if path.suffix.lower() == ".csv" else _json_lines
+    lines: dict[str, int] = {}
+    rows = []
+    try:
+        for line, values in read(path):
+            row = _row(path, line, values)
+            if row.path in lines:
+                raise _wrong(path, line, f"{row.path} is listed already, in line {lines[row.path]}")
+            lines[row.path] = line
+            rows.append(row)
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongInput(f"{path} cannot be read as text in UTF-8: {error}. Save it anew.") from error
+    return rows
+
+
+def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = {"path", "label"} - set(reader.fieldnames or ())
+        if missing:
+            raise _wrong(
+                path, 1, f"the header lacks {' and '.join(sorted(missing))}. Begin with path,label or path,label,split"
+            )
+        try:
+            for values in reader:
+                yield reader.line_num, values
+        except csv.Error as error:
+            raise _wrong(path, reader.line_num, f"this is no CSV ({error})") from error
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for line, text in enumerate(file, start=1):
+            if not text.strip():
+                continue
+            try:
+                values = json.loads(text)
+            except ValueError as error:
+                raise _wrong(path, line, f"this is no JSON ({error})") from error
+            if not isinstance(values, dict):
+                raise _wrong(path, line, 'this is no object. Write {"path": ..., "label": ...}')
+            yield line, values
+
+
+def _row(path: Path, line: int, values: Mapping[str, object]) -> Row:
+    text = {name: _text(path, line, name, values.get(name)) for name in ("path", "label", "split")}
+    for name in ("path", "label"):
+        if not text[name]:
+            raise _wrong(path, line, f"{name} is empty")
+    if text["split"] not in SPLITS:
+        raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
+    return Row(line, PurePosixPath(text["path"]).as_posix(), text["label"], SPLITS[text["split"]])
+
+
+def _text(path: Path, line: int, name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _wrong(path, line, f"{name} is {value!r}, and should be text")
+    return str(value).strip()
+
+
+def _wrong(path: Path, line: int, what: str) -> WrongInput:
+    return WrongInput(f"{path}, line {line}: {what}.")

@@ -1,0 +1,179 @@
+"""Photos in a bucket, downloaded once: a later start fetches only what has changed.
+
+s3://bucket/prefix -> list of keys -> those whose etag or size is new -> FETCHED/bucket-hash/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.data.manifest import is_manifest, read_rows
+from training.data.records import Counted, OnCount, uncounted
+from training.errors import TrainingError, WrongInput
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SCHEME = "s3://"
+AT_ONCE = 16  # downloads
+INDEX = ".fetched.json"  # in the folder: of every file that lies there, which object it is
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object, and the path below the local folder that it gets."""
+
+    key: str
+    relative: str
+    etag: str
+    size_bytes: int
+
+
+def fetch(address: str, fetched: Path, on_count: OnCount = uncounted) -> Path:
+    """The local folder, or manifest, that now holds what lies at `address`; endpoint and credentials are boto3's to find.
+
+    Keys with a part that is empty or begins with a dot are no photos, as hidden files are none: so no key leads out of the
+    folder. Raises WrongInput where nothing lies there, TrainingError where S3 does not answer.
+    """
+    bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
+    folder, _, name = prefix.rpartition("/") if is_manifest(prefix) else (prefix.strip("/"), "", "")
+    with _told(address):
+        client = _client()
+        place = fetched / f"{bucket}-{_short_hash(client.meta.endpoint_url, bucket, prefix)}"
+        objects = {found.relative: found for found in _list(client, bucket, f"{folder}/" if folder else "")}
+        if not objects or (name and name not in objects):
+            raise WrongInput(f"{address} holds nothing that could be a photo. Check bucket and prefix.")
+        if not name:
+            _bring(client, bucket, place, objects, on_count)
+            return place
+        _bring(client, bucket, place, {name: objects[name]}, uncounted, prune=False)
+        _bring(client, bucket, place, _named(address, place / name, objects), on_count)
+    return place / name
+
+
+def _named(address: str, manifest: Path, objects: dict[str, Object]) -> dict[str, Object]:
+    """The manifest itself and the photos that it names."""
+    wanted = {manifest.name: objects[manifest.name]}
+    for row in read_rows(manifest):
+        if row.path not in objects:
+            raise WrongInput(f"{address}, line {row.line}: there is no object {row.path} beside the manifest.")
+        wanted[row.path] = objects[row.path]
+    return wanted
+
+
+def _client() -> S3Client:
+    import boto3
+    from botocore.config import Config
+
+    patient = Config(max_pool_connections=AT_ONCE, retries={"mode": "standard", "max_attempts": 5})
+    return boto3.client("s3", config=patient)
+
+
+def _list(client: S3Client, bucket: str, prefix: str) -> Iterator[Object]:
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            relative = entry["Key"].removeprefix(prefix)
+            if all(part and not part.startswith(".") and "\0" not in part for part in relative.split("/")):
+                yield Object(entry["Key"], relative, entry["ETag"], entry["Size"])
+
+
+def _bring(
+    client: S3Client, bucket: str, place: Path, objects: dict[str, Object], on_count: OnCount, *, prune: bool = True
+) -> None:
+    """Make the folder hold these objects; what it has already stays, and is known also after an interruption."""
+    place.mkdir(parents=True, exist_ok=True)
+    index = _read_index(place)
+    if prune:
+        for relative in set(index) - set(objects):
+            _remove(place, relative)
+            del index[relative]
+    lacking = [found for found in objects.values() if not _is_there(place, found, index.get(found.relative))]
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            tasks = {pool.submit(_download, client, bucket, place, found): found for found in lacking}
+            try:
+                for done, task in enumerate(as_completed(tasks), start=1):
+                    index[tasks[task].relative] = task.result()
+                    on_count(Counted("downloading", done, len(lacking)))
+            finally:
+                pool.shutdown(cancel_futures=True)
+    finally:
+        _write_index(place, index)
+
+
+def _remove(place: Path, relative: str) -> None:
+    """The file, and the folders that it leaves empty: an empty one would be a class without photos."""
+    path = place / relative
+    path.unlink(missing_ok=True)
+    for folder in path.relative_to(place).parents[:-1]:
+        with suppress(OSError):
+            (place / folder).rmdir()
+
+
+def _is_there(place: Path, found: Object, known: str | None) -> bool:
+    path = place / found.relative
+    return known == found.etag and path.is_file() and path.stat().st_size == found.size_bytes
+
+
+def _download(client: S3Client, bucket: str, place: Path, found: Object) -> str:
+    """The etag of what was written, whole or not at all."""
+    path = place / found.relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{_short_hash(path.name)}-{os.getpid()}.part")
+    answer = client.get_object(Bucket=bucket, Key=found.key)
+    try:
+        with unfinished.open("wb") as file:
+            shutil.copyfileobj(answer["Body"], file)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return answer["ETag"]
+
+
+def _read_index(place: Path) -> dict[str, str]:
+    try:
+        known = json.loads((place / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write_index(place: Path, index: dict[str, str]) -> None:
+    unfinished = place / f"{INDEX}-{os.getpid()}.part"
+    unfinished.write_text(json.dumps(index), encoding="utf-8")
+    unfinished.replace(place / INDEX)
+
+
+def _short_hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """What goes wrong with S3 or with the disk, in a sentence."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        if told.get("Code") == "NoSuchBucket":
+            raise WrongInput(f"{address}: there is no such bucket. Check its name and AWS_ENDPOINT_URL.") from error
+        raise TrainingError(f"{address} cannot be read: S3 says {told.get('Code')} ({told.get('Message')}).") from error
+    except BotoCoreError as error:
+        raise TrainingError(
+            f"{address} cannot be read ({error}). Check the network, and AWS_ENDPOINT_URL, AWS_REGION and the credentials."
+        ) from error
+    except OSError as error:
+        raise TrainingError(
+            f"{address} cannot be kept here: {error}. Make room, or rename what is in the way."
+        ) from error

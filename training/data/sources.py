@@ -1,0 +1,30 @@
+"""Where the data lies: every kind of address becomes a folder or a manifest on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.data import s3, torchvision_sets
+from training.data.manifest import is_manifest
+from training.data.records import OnCount, uncounted
+
+FETCHED = Path(".podium/data")  # what was downloaded, for this start and the next
+
+
+def find_data(data: str, *, on_count: OnCount = uncounted, fetched: Path = FETCHED) -> Path:
+    """The folder or the manifest that `data` names, downloaded into `fetched` where it is not on this machine.
+
+    A name of torchvision's, as cifar10, is that data set also where a folder is called so; the folder is `./cifar10`.
+    Raises WrongInput and TrainingError over what cannot be downloaded; that a path is there is for the reader to say.
+    """
+    if data.startswith(s3.SCHEME):
+        return s3.fetch(data, fetched, on_count)
+    if data in torchvision_sets.NAMES:
+        return torchvision_sets.fetch(data, fetched, on_count)
+    return Path(data)
+
+
+def photos_folder(data: str, *, on_count: OnCount = uncounted, fetched: Path = FETCHED) -> Path:
+    """The folder that the photos' relative paths are relative to."""
+    found = find_data(data, on_count=on_count, fetched=fetched)
+    return found.parent if is_manifest(found.name) and not found.is_dir() else found

@@ -1,0 +1,101 @@
+"""torchvision's data sets by name: downloaded by torchvision, then written out once as folders, as everything else is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from training.data.records import Counted, OnCount, uncounted
+from training.errors import TrainingError
+
+NAMES = ("cifar10", "cifar100", "mnist", "oxford-pets", "food101")
+ORIGINALS = ("_image_files", "_images")  # where Food101 and OxfordIIITPet keep the paths of their JPEGs
+SPLITS = ("train", "test")
+
+
+class ImageSet(Protocol):
+    """What is used of a data set of torchvision: an item is a picture of Pillow's and its class's number."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names of the classes, by number."""
+
+    def __len__(self) -> int:
+        """How many pictures."""
+
+    def __getitem__(self, index: int, /) -> Any:  # noqa: ANN401 - torchvision's own
+        """A picture and its class."""
+
+
+OpenSet = Callable[[str, Path, str], ImageSet]
+
+
+def open_set(name: str, folder: Path, split: str) -> ImageSet:
+    """The `train` or `test` part of a data set, downloaded into `folder` where it is not there yet."""
+    from torchvision import datasets
+
+    train = split == "train"
+    makers: dict[str, Callable[[], ImageSet]] = {
+        "cifar10": lambda: datasets.CIFAR10(folder, train=train, download=True),
+        "cifar100": lambda: datasets.CIFAR100(folder, train=train, download=True),
+        "mnist": lambda: datasets.MNIST(folder, train=train, download=True),
+        "oxford-pets": lambda: datasets.OxfordIIITPet(folder, split="trainval" if train else "test", download=True),
+        "food101": lambda: datasets.Food101(folder, split=split, download=True),
+    }
+    return makers[name]()
+
+
+def fetch(name: str, fetched: Path, on_count: OnCount = uncounted, *, opened: OpenSet = open_set) -> Path:
+    """The folder `fetched`/NAME with train/CLASS and test/CLASS of the set's official split.
+
+    Pictures that the set keeps as arrays become PNGs, which lose nothing; JPEGs stay the files that they are. The folder
+    appears when it is complete, and the download is then removed. Raises TrainingError where it cannot be downloaded.
+    """
+    folder, raw = fetched / name, fetched / f".{name}-download"
+    if folder.is_dir():
+        return folder
+    unfinished = fetched / f".{name}.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        raw.mkdir(parents=True, exist_ok=True)
+        parts = {split: opened(name, raw, split) for split in SPLITS}
+        total = sum(len(part) for part in parts.values())
+        done = 0
+        for split, part in parts.items():
+            done = _write_out(part, unfinished / split, lambda count: on_count(Counted("writing", count, total)), done)
+    except (OSError, RuntimeError) as error:  # torchvision: RuntimeError over a download with another checksum
+        raise TrainingError(
+            f"{name} could not be downloaded and written out ({error}). Check the network and the room on the disk, or give"
+            " a folder of photos as data."
+        ) from error
+    unfinished.replace(folder)
+    shutil.rmtree(raw, ignore_errors=True)
+    return folder
+
+
+def _write_out(part: ImageSet, folder: Path, on_done: Callable[[int], None], done: int) -> int:
+    for label in part.classes:
+        (folder / label).mkdir(parents=True)
+    originals = next((getattr(part, name) for name in ORIGINALS if hasattr(part, name)), None)
+    labels = getattr(part, "_labels", ())
+    for index in range(len(part)):
+        if originals is not None:
+            source = Path(originals[index])
+            _link(source, folder / part.classes[labels[index]] / source.name)
+        else:
+            image, label = part[index]
+            image.save(folder / part.classes[label] / f"{index:05d}.png")
+        on_done(done := done + 1)
+    return done
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name, so that an interruption leaves the download whole; a copy where the disk knows no second names."""
+    try:
+        target.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copy(source, target)

@@ -1,0 +1,207 @@
+"""Whether one run is better than another, on the very same photos: McNemar's test, and intervals on the difference.
+
+runs -> evaluations (made where missing) -> photos that all have judged, by sha256 -> pairs -> Comparison
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import WrongInput
+from training.evaluation.compared import ClassDifference, ComparedRun, Comparison, Pair
+from training.evaluation.counting import RESAMPLES, best_of, share
+from training.evaluation.evaluate import evaluate, evaluation_folder, read_evaluation
+from training.evaluation.listed import resolve_split
+from training.evaluation.machine import machine_in_words
+from training.evaluation.records import Interval
+from training.evaluation.scores import Scores, load
+from training.model_file import ModelFile, read_model_file
+from training.run import utc_now
+
+SIGNIFICANT = 0.05
+OnProgress = Callable[[str, int, int], None]  # run, photos done, of how many
+Key = tuple[str, str]  # a photo's sha256 and its true class
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A run and which photos it got right."""
+
+    run: str
+    name: str
+    facts: ModelFile
+    right: dict[Key, bool]
+
+
+def compare(
+    runs: Sequence[Path],
+    split: str = "auto",
+    *,
+    data: str | Path | None = None,
+    on_progress: OnProgress = lambda _run, _done, _total: None,
+) -> Comparison:
+    """Two or more runs on the photos that all of them have judged; a run without an evaluation gets one.
+
+    `auto` is the test split where every run has been evaluated on it, else validation: comparing is choosing, and a
+    test split that chose is none any more. With `data` all judge those photos, anew. Raises WrongInput where the runs
+    share no photo.
+    """
+    if len({run.resolve() for run in runs}) < len(runs) or len(runs) < 2:
+        raise WrongInput("Two or more runs are needed, each once, as in: podium compare runs/a runs/b.")
+    split = _split(runs, split) if data is None else str(data)
+    judged = [_judged(run, name, split, data, on_progress) for run, name in zip(runs, names_of(runs), strict=True)]
+    common = _common(judged, split)
+    rows = [np.array([one.right[key] for key in common]) for one in judged]
+    labels = [label for _, label in common]
+    pairs = [
+        pair_of(judged[a].name, judged[b].name, rows[a], rows[b], labels) for a, b in combinations(range(len(runs)), 2)
+    ]
+    return Comparison(
+        split=split,
+        images=len(common),
+        runs=tuple(
+            ComparedRun(
+                run=one.run,
+                name=one.name,
+                architecture=one.facts.architecture,
+                weights_sha256=one.facts.weights.sha256,
+                images=len(one.right),
+                top1=share(int(right.sum()), len(common)),
+            )
+            for one, right in zip(judged, rows, strict=True)
+        ),
+        pairs=tuple(corrected(pairs)),
+        notes=tuple(_notes(judged, common, split)),
+        machine=machine_in_words("cpu"),
+        compared_at=utc_now(),
+    )
+
+
+def pair_of(a: str, b: str, a_right: Flags, b_right: Flags, labels: Sequence[str]) -> Pair:
+    """Two runs on the same photos: which of them are right, (N,) each; not yet corrected for other pairs."""
+    only_a, only_b = int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
+    both, total = int((a_right & b_right).sum()), len(labels)
+    cells = (both, only_a, only_b, total - both - only_a - only_b)
+    p = mcnemar_mid_p(only_a, only_b)
+    return Pair(
+        a=a,
+        b=b,
+        both=both,
+        only_a=only_a,
+        only_b=only_b,
+        neither=cells[3],
+        difference=_difference(cells),
+        p=p,
+        p_holm=p,
+        better=None,
+        sentence="",
+        classes=_by_class(a_right, b_right, labels),
+    )
+
+
+def mcnemar_mid_p(only_a: int, only_b: int) -> float:
+    """The probability of a split at least as uneven if neither run were better, with half of this split's own.
+
+    Exact, two-sided, and 1 where the counts are equal. Fagerland et al. 2013: https://doi.org/10.1186/1471-2288-13-91
+    """
+    from scipy.special import bdtr
+
+    fewer, count = min(only_a, only_b), only_a + only_b
+    below = bdtr(fewer - 1, count, 0.5) if fewer else 0.0
+    return float(bdtr(fewer, count, 0.5) + below)
+
+
+def corrected(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs with Holm's correction for their number, the verdict and its sentence. Holm 1979."""
+    order = sorted(range(len(pairs)), key=lambda number: pairs[number].p)
+    found, least = list(pairs), 0.0
+    for rank, number in enumerate(order):
+        pair = pairs[number]
+        least = max(least, min(1.0, pair.p * (len(pairs) - rank)))
+        better = (pair.b if pair.only_b > pair.only_a else pair.a) if least < SIGNIFICANT else None
+        found[number] = pair.model_copy(
+            update={"p_holm": least, "better": better, "sentence": _sentence(pair, better, least)}
+        )
+    return found
+
+
+def names_of(runs: Sequence[Path]) -> list[str]:
+    """The folders' names; whole paths where two of them are the same."""
+    names = [run.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+
+
+def _split(runs: Sequence[Path], split: str) -> str:
+    if split == "auto":
+        return "test" if all(read_evaluation(run, "test") for run in runs) else "validation"
+    return next(iter({resolve_split(run, split) for run in runs}))
+
+
+def _judged(run: Path, name: str, split: str, data: str | Path | None, on_progress: OnProgress) -> Judged:
+    if data is not None or read_evaluation(run, split) is None:
+        evaluate(run, split=split, data=data, on_progress=lambda done, total: on_progress(name, done, total))
+    scores = load(evaluation_folder(run, split))
+    return Judged(str(run), name, read_model_file(run), _right(scores))
+
+
+def _right(scores: Scores) -> dict[Key, bool]:
+    best = best_of(scores.logits, 1)[:, 0]
+    rows = zip(scores.digests, scores.labels.tolist(), (best == scores.labels).tolist(), strict=True)
+    return {(digest, scores.classes[label]): right for digest, label, right in rows}
+
+
+def _common(judged: Sequence[Judged], split: str) -> list[Key]:
+    common = [key for key in judged[0].right if all(key in other.right for other in judged[1:])]
+    if not common:
+        names = " and ".join(one.name for one in judged)
+        raise WrongInput(
+            f"{names} share no {split} photo: nothing says which is better. Train both on one split"
+            " (split=RUN/split.csv), or give photos that neither has learnt with --data."
+        )
+    return common
+
+
+def _difference(cells: tuple[int, int, int, int]) -> Interval:
+    """Share that only b got right less that of only a; photos drawn with replacement are these four counts redrawn."""
+    total = sum(cells)
+    drawn = np.random.default_rng(0).multinomial(total, np.array(cells) / total, size=RESAMPLES)
+    low, high = np.quantile((drawn[:, 2] - drawn[:, 1]) / total, (0.025, 0.975))
+    return Interval(value=(cells[2] - cells[1]) / total, low=low.item(), high=high.item())
+
+
+def _by_class(a_right: Flags, b_right: Flags, labels: Sequence[str]) -> tuple[ClassDifference, ...]:
+    names, numbers, images = np.unique(np.array(labels), return_inverse=True, return_counts=True)
+    a, b = (np.bincount(numbers, weights=right, minlength=len(names)) / images for right in (a_right, b_right))
+    rows = zip(names.tolist(), images.tolist(), a.tolist(), b.tolist(), strict=True)
+    found = (ClassDifference(label=name, images=count, a=ours, b=theirs) for name, count, ours, theirs in rows)
+    return tuple(sorted(found, key=lambda one: -abs(one.b - one.a)))
+
+
+def _sentence(pair: Pair, better: str | None, p: float) -> str:
+    total = pair.both + pair.only_a + pair.only_b + pair.neither
+    a, b = (pair.both + pair.only_a) / total, (pair.both + pair.only_b) / total
+    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    discordant = f"{pair.only_b} photos only {pair.b} got right, {pair.only_a} only {pair.a}; {chance}"
+    if better is None:
+        return f"no difference that these photos can show: {pair.b} {b:.1%} against {pair.a} {a:.1%}, {discordant}"
+    first, second = (b, a) if better == pair.b else (a, b)
+    return f"{better} is better: {first:.1%} against {second:.1%}, {discordant}"
+
+
+def _notes(judged: Sequence[Judged], common: Sequence[Key], split: str) -> list[str]:
+    notes = []
+    if any(len(one.right) > len(common) for one in judged):
+        counts = ", ".join(f"{one.name} {len(one.right)}" for one in judged)
+        notes.append(f"only the {len(common)} photos that all have judged are compared (they judged: {counts}).")
+    if len(judged) > 2:
+        notes.append(f"p is corrected for {len(judged) * (len(judged) - 1) // 2} comparisons, by Holm.")
+    if split == "test":
+        notes.append("these are test photos: a run that is chosen by them needs new ones for its final figure.")
+    return notes

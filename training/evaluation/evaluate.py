@@ -1,0 +1,166 @@
+"""How good a finished run is on one split: figures, predictions and scores, beside the run.
+
+run folder -> scores -> counting -> RUN/evaluation/SPLIT/{scores.safetensors, photos.csv, predictions.csv, evaluation.json}
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from training.config import Claim, read_yaml
+from training.errors import WrongInput
+from training.evaluation.counting import accuracy, best_of, calibration, class_scores, confusion_of, headlines
+from training.evaluation.listed import folder_name
+from training.evaluation.machine import machine_in_words
+from training.evaluation.records import ClaimMeasured, Evaluation, Interval
+from training.evaluation.scores import OnProgress, Scores, save, score, write_rows
+from training.model_file import ModelFile, read_model_file, write_atomically
+from training.run import utc_now
+
+EVALUATION_FILE, PREDICTIONS_FILE = "evaluation.json", "predictions.csv"
+
+
+def evaluate(
+    run_folder: Path,
+    *,
+    split: str = "auto",
+    data: str | Path | None = None,
+    device: str = "auto",
+    on_progress: OnProgress = lambda _done, _total: None,
+    command: str | None = None,
+) -> Evaluation:
+    """Judge a split of the run, or the photos in `data`, and write RUN/evaluation/SPLIT/; evaluation.json comes last.
+
+    `auto` is the test split where there is one, else validation. Raises WrongInput and TrainingError, as `score` does.
+    """
+    scores = score(run_folder, split, data=data, device=device, on_progress=on_progress)
+    facts = read_model_file(run_folder)
+    evaluation = count(scores, facts, run_folder, command or _command(run_folder, scores.split, data))
+    folder = evaluation_folder(run_folder, scores.split)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / EVALUATION_FILE).unlink(missing_ok=True)  # until all files are of this evaluation there is none
+    save(scores, folder)
+    write_predictions(scores, facts.temperature, folder / PREDICTIONS_FILE)
+    write_atomically(evaluation.model_dump_json(indent=1) + "\n", folder / EVALUATION_FILE)
+    return evaluation
+
+
+def evaluation_folder(run_folder: Path, split: str) -> Path:
+    """Where the evaluation of a split lies, or of the data that a person gave, by `Evaluation.split`."""
+    return run_folder / "evaluation" / folder_name(split)
+
+
+def read_evaluation(run_folder: Path, split: str) -> Evaluation | None:
+    """The evaluation of the run's present weights; None where there is none."""
+    try:
+        text = (evaluation_folder(run_folder, split) / EVALUATION_FILE).read_bytes()
+        found = Evaluation.model_validate_json(text)
+    except (FileNotFoundError, ValidationError):
+        return None
+    return found if found.weights_sha256 == read_model_file(run_folder).weights.sha256 else None
+
+
+def count(scores: Scores, facts: ModelFile, run_folder: Path, command: str) -> Evaluation:
+    """Every figure of an evaluation; reads the run's claim and its earlier evaluation, and writes nothing."""
+    logits, labels = scores.logits, scores.labels
+    classes = class_scores(logits, labels, facts.classes, facts.temperature)
+    areas = [one.roc_auc for one in classes if one.roc_auc is not None]
+    top1, top3, lines = accuracy(logits, labels, 1), accuracy(logits, labels, 3), headlines(logits, labels)
+    earlier = _earlier(run_folder, scores.split)
+    return Evaluation(
+        run=str(run_folder),
+        architecture=facts.architecture,
+        split=scores.split,
+        data_fingerprint=facts.data.fingerprint,
+        weights_sha256=facts.weights.sha256,
+        images=len(labels),
+        set_aside=len(scores.set_aside),
+        top1=top1,
+        top3=top3,
+        loss=lines.loss,
+        macro_precision=lines.macro_precision,
+        macro_recall=lines.macro_recall,
+        macro_f1=lines.macro_f1,
+        weighted_precision=lines.weighted_precision,
+        weighted_recall=lines.weighted_recall,
+        weighted_f1=lines.weighted_f1,
+        macro_roc_auc=sum(areas) / len(areas) if areas else None,
+        classes=classes,
+        confusion=_confusion(logits, labels),
+        plain=calibration(logits, labels, 1.0),
+        calibrated=calibration(logits, labels, facts.temperature),
+        claim=measured_claim(_claim(run_folder), {"top1": top1, "top3": top3, "loss": lines.loss}),
+        speed=scores.speed,
+        machine=machine_in_words(scores.speed.device),
+        command=command,
+        evaluated_at=utc_now(),
+        earlier=earlier,
+        notes=_notes(scores, facts, earlier),
+    )
+
+
+def measured_claim(claim: Claim | None, figures: dict[str, Interval]) -> ClaimMeasured | None:
+    """What was claimed beside what was measured: a loss is to be at most the claim, the rest at least."""
+    if claim is None:
+        return None
+    measured = figures[claim.metric]
+    met = measured.value <= claim.value if claim.metric == "loss" else measured.value >= claim.value
+    return ClaimMeasured(claim=claim, measured=measured, met=met)
+
+
+def write_predictions(scores: Scores, temperature: float, path: Path) -> None:
+    """predictions.csv: the true class, the three most likely ones, and their calibrated probabilities."""
+    best = best_of(scores.logits, 3)
+    odds = (scores.logits.double() / temperature).softmax(dim=1).gather(1, best)
+    header = ["path", "label", "predicted", "probability", "second", "probability2", "third", "probability3", "correct"]
+    columns = zip(scores.paths, scores.labels.tolist(), best.tolist(), odds.tolist(), strict=True)
+    write_rows(path, header, (_row(scores.classes, *column) for column in columns))
+
+
+def _row(classes: tuple[str, ...], path: str, label: int, best: list[int], odds: list[float]) -> list[object]:
+    steps = [it for index, odd in zip(best, odds, strict=True) for it in (classes[index], f"{odd:.6f}")]
+    return [path, classes[label], *steps, *[""] * (6 - len(steps)), int(best[0] == label)]
+
+
+def _confusion(logits: Tensor, labels: Tensor) -> tuple[tuple[int, ...], ...]:
+    table = confusion_of(labels, best_of(logits, 1)[:, 0], logits.shape[1])
+    return tuple(tuple(row) for row in table.tolist())
+
+
+def _claim(run_folder: Path) -> Claim | None:
+    claim = read_yaml(run_folder / "config.yaml").get("claim")
+    try:
+        return None if claim is None else Claim.model_validate(claim)
+    except ValidationError as error:
+        raise WrongInput(f"{run_folder / 'config.yaml'}: claim = {claim!r} is none. Take it out.") from error
+
+
+def _earlier(run_folder: Path, split: str) -> tuple[str, ...]:
+    """When the test split was read with these weights; it is meant to be read once."""
+    if split != "test":
+        return ()
+    before = read_evaluation(run_folder, split)
+    return (*before.earlier, before.evaluated_at) if before else ()
+
+
+def _notes(scores: Scores, facts: ModelFile, earlier: tuple[str, ...]) -> tuple[str, ...]:
+    notes = []
+    if earlier:
+        notes.append(f"test was evaluated on {earlier[0]} already; choosing by it makes it a validation split.")
+    if scores.split == "validation":
+        notes.append("validation photos chose the checkpoint and the temperature: expect a little less of others.")
+    if scores.split == "train":
+        notes.append("the model has learnt these very photos: the figures say nothing of others.")
+    missing = len(facts.classes) - len(set(scores.labels.tolist()))
+    if missing:
+        notes.append(f"{missing} of {len(facts.classes)} classes have no photo here: averages are over the others.")
+    return tuple(notes)
+
+
+def _command(run_folder: Path, split: str, data: str | Path | None) -> str:
+    chosen = ["--split", split] if data is None else ["--data", str(data)]
+    return shlex.join(["podium", "evaluate", str(run_folder), *chosen])

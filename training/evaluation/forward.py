@@ -1,0 +1,108 @@
+"""Photos through a network: decoded ahead on threads, judged in batches, in order and in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from training.data.pixels import memory_format, normalise
+from training.model_file import Preprocessing
+
+BATCH = 128
+CPU_BATCH = (
+    16  # larger ones wait for the kernel: it clears every activation's pages anew. MobileNetV2: 48 against 15 images/s
+)
+LATENCY_REPETITIONS = 50
+
+Given = TypeVar("Given")
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A network in eval mode on a device, and what makes its input."""
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    device: torch.device
+
+    @classmethod
+    def of(cls, network: nn.Module, preprocessing: Preprocessing, device: torch.device) -> Judge:
+        """The network, moved to the device, in eval mode and full precision."""
+        ready = network.eval().to(device=device, dtype=torch.float32, memory_format=memory_format(device))  # type: ignore[call-overload]
+        return cls(ready, preprocessing, device)
+
+    @torch.inference_mode()
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Logits (N, C), float32 on the CPU, of uint8 photos (N, 3, S, S); no TF32, no autocast."""
+        size = BATCH if self.device.type == "cuda" else CPU_BATCH
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return torch.cat([self._forward(part) for part in torch.split(pixels, size)])
+
+    def _forward(self, pixels: Tensor) -> Tensor:
+        images = normalise(pixels.to(self.device), self.preprocessing)
+        answer: Tensor = self.network(images.contiguous(memory_format=memory_format(self.device)))
+        return answer.float().cpu()
+
+    def latencies_ms(self, photo: Tensor, repetitions: int = LATENCY_REPETITIONS) -> Tensor:
+        """Milliseconds of each of so many passes of one photo (3, S, S), pixels in memory to logits in memory."""
+        for _ in range(3):
+            self.logits(photo[None])
+        taken = []
+        for _ in range(repetitions):
+            began = time.perf_counter()
+            self.logits(photo[None])
+            taken.append(1000 * (time.perf_counter() - began))
+        return torch.tensor(taken, dtype=torch.float64)
+
+
+def read_ahead(
+    given: Iterable[Given], read: Callable[[Given], Read], *, threads: int, ahead: int = 2 * BATCH
+) -> Iterator[Read]:
+    """`read` of each, in order, on threads; at most `ahead` results wait, however many are given."""
+    waiting: deque[Future[Read]] = deque()
+    coming = iter(given)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            waiting.extend(pool.submit(read, one) for one in islice(coming, ahead))
+            while waiting:
+                done = waiting.popleft().result()
+                waiting.extend(pool.submit(read, one) for one in islice(coming, 1))
+                yield done
+        finally:
+            for unread in waiting:
+                unread.cancel()
+
+
+def batched(coming: Iterable[Given], size: int = BATCH) -> Iterator[list[Given]]:
+    """Lists of `size`, the last one shorter."""
+    iterator = iter(coming)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def torch_threads(count: int | None = None) -> Iterator[int]:
+    """So many threads in torch, and one less than cores by default: the decoders want one, too."""
+    before = torch.get_num_threads()
+    chosen = count or max(1, cores() - 1)
+    torch.set_num_threads(chosen)
+    try:
+        yield chosen
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,111 @@
+"""Which photos are judged, and what is true of them: a split of the run, or what a person gives.
+
+RUN/split.csv + config.yaml, or DATA/CLASS/*, or a manifest -> photos
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.config import read_yaml
+from training.data.listing import read_split
+from training.data.manifest import is_manifest, read_rows
+from training.data.records import Split
+from training.data.sources import find_data
+from training.errors import TrainingError, WrongInput
+
+SPLIT_FILE = "split.csv"
+SPLITS: dict[str, Split] = {"train": "train", "validation": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A photo with its true class; `sha256` is None where it was not looked at yet."""
+
+    path: Path
+    name: str  # relative to the data, with forward slashes
+    label: int
+    sha256: str | None
+
+
+def resolve_split(run_folder: Path, split: str) -> str:
+    """`auto` is test where split.csv has one, else validation; WrongInput where the run has no such split."""
+    if split not in ("auto", *SPLITS):
+        raise WrongInput(f"--split {split}: use auto, train, validation or test.")
+    present = {row["split"] for row in _split_rows(run_folder)}
+    if split == "auto":
+        return "test" if "test" in present else "validation"
+    if split not in present:
+        raise WrongInput(f"{run_folder} has no {split} split: it has {', '.join(sorted(present))}.")
+    return split
+
+
+def photos_of_run(run_folder: Path, split: str, classes: tuple[str, ...]) -> list[Judged]:
+    """The photos of one split of the run, in the order of split.csv.
+
+    Raises WrongInput where some are gone or have other bytes now: it says how many, and names the first.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    file = run_folder / SPLIT_FILE
+    data = str(read_yaml(run_folder / "config.yaml").get("data"))
+    listing = read_split(file, data, only=SPLITS[split])
+    names = [_number(numbers, name, file) for name in listing.classes]
+    return [Judged(photo.path, photo.relative, names[photo.label], photo.sha256) for photo in listing.photos]
+
+
+def photos_of_person(data: str, classes: tuple[str, ...]) -> list[Judged]:
+    """The photos in DATA/CLASS/*, or in a CSV or JSONL manifest with `path` and `label`; DATA may be an s3:// address.
+
+    Some classes may be missing. WrongInput names a class that the model does not know.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    place = find_data(data)
+    if place.is_dir():
+        photos = list(_in_folders(place, numbers))
+    elif place.is_file() and is_manifest(place.name):
+        photos = list(_in_manifest(place, numbers))
+    else:
+        raise WrongInput(
+            f"--data {data}: give a folder with a sub-folder per class, or a .csv or .jsonl with path and label."
+        )
+    if not photos:
+        raise WrongInput(f"--data {data} holds no photos. Put those of each class into a sub-folder named after it.")
+    return photos
+
+
+def folder_name(split: str) -> str:
+    """The folder under RUN/evaluation of a split, or of the data that a person gave."""
+    return split if split in SPLITS else "data-" + re.sub(r"[^A-Za-z0-9._-]+", "-", Path(split).resolve().stem)
+
+
+def _in_folders(data: Path, numbers: Mapping[str, int]) -> Iterator[Judged]:
+    folders = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for folder in folders:
+        label = _number(numbers, folder.name, data)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                yield Judged(path, path.relative_to(data).as_posix(), label, None)
+
+
+def _in_manifest(manifest: Path, numbers: Mapping[str, int]) -> Iterator[Judged]:
+    for row in read_rows(manifest):
+        yield Judged(manifest.parent / row.path, row.path, _number(numbers, row.label, manifest), None)
+
+
+def _number(numbers: Mapping[str, int], label: str, where: Path) -> int:
+    if label not in numbers:
+        known = ", ".join(list(numbers)[:20]) + (", ..." if len(numbers) > 20 else "")
+        raise WrongInput(f"{where} has the class {label!r}, which the model does not know. It knows {known}.")
+    return numbers[label]
+
+
+def _split_rows(run_folder: Path) -> list[dict[str, str]]:
+    try:
+        with (run_folder / SPLIT_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError as error:
+        raise TrainingError(f"{run_folder} holds no {SPLIT_FILE}: it is no finished run. Train again.") from error

@@ -1,0 +1,99 @@
+"""What an evaluation finds: the record that `evaluation.json` holds, and that the report and `podium compare` read."""
+
+from __future__ import annotations
+
+from training.config import Claim
+from training.model_file import Part
+
+
+class Interval(Part):
+    """A headline figure and its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassScores(Part):
+    """One class against all others; None where it has no photo, or nothing but its photos."""
+
+    label: str
+    images: int
+    predicted: int  # photos that were given this class
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    roc_auc: float | None
+    average_precision: float | None
+
+
+class Bin(Part):
+    """One bar of a reliability diagram: answers whose best probability lies in (low, high]."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float | None  # mean best probability
+    accuracy: float | None
+
+
+class Calibration(Part):
+    """How far probabilities are to be trusted, at one temperature."""
+
+    temperature: float
+    loss: float  # cross-entropy in nats
+    ece: float  # expected calibration error, 15 bins of equal width
+    brier: float  # multi-class: squared distance to the one-hot label, 0 to 2
+    bins: tuple[Bin, ...]
+
+
+class ClaimMeasured(Part):
+    """What a recipe's source says beside what was measured; `met` compares the measured value itself."""
+
+    claim: Claim
+    measured: Interval
+    met: bool
+
+
+class Speed(Part):
+    """Of this evaluation: photos per second with decoding, and milliseconds of one photo's forward pass alone."""
+
+    images_per_s: float
+    forward_ms_p50: float
+    forward_ms_p99: float
+    device: str
+    threads: int
+
+
+class Evaluation(Part):
+    """A model on one split."""
+
+    schema_version: str = "1.0"
+    run: str
+    architecture: str
+    split: str  # validation, test, or the folder that was given
+    data_fingerprint: str
+    weights_sha256: str
+    images: int
+    set_aside: int  # files that could not be read
+    top1: Interval
+    top3: Interval
+    loss: Interval
+    macro_precision: Interval
+    macro_recall: Interval
+    macro_f1: Interval
+    weighted_precision: float
+    weighted_recall: float
+    weighted_f1: float
+    macro_roc_auc: float | None
+    classes: tuple[ClassScores, ...]
+    confusion: tuple[tuple[int, ...], ...]  # rows: the true class; columns: the predicted one
+    plain: Calibration  # at temperature 1
+    calibrated: Calibration  # at the model's temperature, which validation photos chose
+    claim: ClaimMeasured | None
+    speed: Speed
+    machine: str
+    command: str
+    evaluated_at: str
+    earlier: tuple[str, ...] = ()  # when the same weights were evaluated on the test split before
+    notes: tuple[str, ...] = ()  # what a reader should know, a sentence each

@@ -1,0 +1,76 @@
+"""A step's photos and labels on the device: cropped one by one in the loader, or all at once on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from training.augment.batched import BatchAugment
+from training.config import TrainConfig
+from training.data.photos import Photos, TrainingPhotos
+from training.fitting.order import BatchOrder, generator_of
+
+
+class Batches(Protocol):
+    """Pixels (N, 3, S, S) in 0 to 255 and labels (N,), both on the device."""
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        ...
+
+    def epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The steps of one epoch (from 1), from step `start` on (from 0)."""
+        ...
+
+
+class LoadedBatches:
+    """From files or from the memory-mapped cache, cropped by `workers` processes."""
+
+    def __init__(self, photos: TrainingPhotos, order: BatchOrder, config: TrainConfig, device: torch.device) -> None:
+        self.order, self.device = order, device
+        self.loader: DataLoader[tuple[Tensor, int]] = DataLoader(
+            photos,
+            batch_sampler=order,  # its items are (index, seed), which the photos take
+            num_workers=config.workers,
+            persistent_workers=config.workers > 0,
+            pin_memory=device.type == "cuda",
+        )
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        self.order.epoch, self.order.start = epoch, start
+        for pixels, labels in self.loader:
+            yield pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+
+
+class ResidentBatches:
+    """All photos on the device, squashed to squares; no loader, and one operation crops a whole batch."""
+
+    def __init__(self, photos: TrainingPhotos, order: BatchOrder, config: TrainConfig, device: torch.device) -> None:
+        self.order, self.device, self.config = order, device, config
+        self.photos = photos.squared(photos.square_px).to(device)
+        self.aspects = photos.aspects().to(device)
+        self.labels = photos.labels.to(device)
+        self.augment = BatchAugment(config, device)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        self.order.epoch, self.order.start = epoch, start
+        for step, indices in enumerate(self.order.indices(), start=start):
+            chosen = indices.to(self.device, non_blocking=True)
+            draws = generator_of(self.config.seed, epoch, step, self.order.rank, 3)
+            yield self.augment(self.photos[chosen], self.aspects[chosen], draws), self.labels[chosen]
+
+
+def make_batches(photos: Photos, order: BatchOrder, config: TrainConfig, device: torch.device) -> Batches:
+    """As `photos.cache` chose."""
+    kind = ResidentBatches if photos.cache.kind == "device" else LoadedBatches
+    return kind(photos.training, order, config, device)

@@ -1,0 +1,64 @@
+"""Epoch after epoch: train, validate, keep the best, write down where it stands."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from torch import Tensor
+
+from training.data.photos import Photos
+from training.fitting.fit import Fit
+from training.fitting.state import State
+from training.fitting.steps import Watch, train_epoch
+from training.logs import Logs
+from training.run import Epoch, Progress, write_epochs, write_weights
+from training.scoring import logits_of, macro_f1_of, metrics_of
+
+
+def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs) -> None:
+    """What is left of the training; the best weights lie in the run folder, their logits in the state."""
+    best = max((line.top1 for line in state.epochs), default=None)
+    latest = Progress("training", state.step, len(fit.batches), epochs=fit.config.epochs, top1=best)
+    while not state.has_ended(fit.config):
+        latest = train_epoch(fit, state, replace(latest, epoch=state.epoch, stage="training"), watch)
+        began = time.monotonic()
+        fit.world.share_statistics(fit.judged)
+        logits = logits_of(fit.judged, photos.validation, fit.preprocessing, fit.device, fit.world)
+        state.seconds += time.monotonic() - began
+        line = _line(fit, state, latest, logits, photos.validation_labels)
+        if better := state.judge(line, fit.config):
+            state.best_logits = logits
+        state.epochs.append(replace(line, best=better))
+        latest = replace(latest, stage="scored", top1=line.top1, top3=line.top3)
+        _begin_next(state)
+        if fit.world.leads:
+            if better:
+                write_weights(fit.config.run, fit.judged.state_dict())
+            write_epochs(fit.config.run, state.epochs)
+            logs.epoch(state.epochs[-1])
+        watch.save(state)
+        watch.tell(latest)
+
+
+def _begin_next(state: State) -> None:
+    state.epoch, state.step, state.seconds = state.epoch + 1, 0, 0.0
+    state.tallies.zero_()
+
+
+def _line(fit: Fit, state: State, latest: Progress, logits: Tensor, labels: Tensor) -> Epoch:
+    loss, right, count = state.tallies.tolist()
+    scores = metrics_of(logits, labels)
+    return Epoch(
+        epoch=state.epoch,
+        train_loss=loss / count,
+        train_top1=right / count,
+        loss=scores.loss,
+        top1=scores.top1,
+        top3=scores.top3,
+        macro_f1=macro_f1_of(logits, labels),
+        lr=max(group["lr"] / group.get("lr_scale", 1.0) for group in fit.optimizer.param_groups),
+        seconds=round(state.seconds, 2),
+        images_per_s=round(latest.images_per_s, 1),
+        best=False,
+    )

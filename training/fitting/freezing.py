@@ -1,0 +1,57 @@
+"""What learns and what does not; a frozen batch norm keeps its statistics, too."""
+
+from __future__ import annotations
+
+from timm.models import group_parameters
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from training.config import TrainConfig
+from training.errors import WrongInput
+from training.network import head_of
+
+
+def set_learning(network: nn.Module, config: TrainConfig, *, epoch: int) -> None:
+    """Put the network into training mode for this epoch (from 1), with everything frozen that the settings freeze."""
+    policy = "body" if epoch <= config.freeze_epochs else config.freeze
+    learning = _learning_names(network, policy)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad = learning is None or name in learning
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        frozen = bool(own) and not any(parameter.requires_grad for parameter in own)
+        if isinstance(module, _BatchNorm) and (policy == "norm" or frozen):
+            module.eval()
+    if policy == "body":  # its dropout, too: the head learns from features as evaluation sees them
+        head = head_of(network)
+        network.eval()
+        head.train()
+
+
+def _learning_names(network: nn.Module, policy: str) -> set[str] | None:
+    """Names of the parameters that learn; None: all."""
+    if policy in ("none", "norm"):
+        return None
+    head = head_of(network)
+    prefix = next(name for name, module in network.named_modules() if module is head)
+    names = {name for name, _ in network.named_parameters() if name == prefix or name.startswith(f"{prefix}.")}
+    if policy == "body":
+        return names
+    last = int(policy.removeprefix("stages:"))
+    groups = _stages(network)
+    if last >= len(groups):
+        raise WrongInput(
+            f"freeze = {policy!r}: this model has {len(groups)} stages. Use stages:1 to stages:{len(groups) - 1}."
+        )
+    return names.union(*groups[-last:])
+
+
+def _stages(network: nn.Module) -> list[list[str]]:
+    """timm's coarse groups of parameters from the input on, without the one that is the head alone."""
+    groups: dict[int, list[str]] = group_parameters(network, network.group_matcher(coarse=True))  # type: ignore[operator]
+    head = head_of(network)
+    of_head = {id(parameter) for parameter in head.parameters()}
+    parameters = dict(network.named_parameters())
+    bodies = ([name for name in groups[key] if id(parameters[name]) not in of_head] for key in sorted(groups))
+    return [names for names in bodies if names]

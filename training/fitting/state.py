@@ -1,0 +1,72 @@
+"""Where a training stands: all that changes from step to step, beside the weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from math import inf
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.config import TrainConfig
+from training.run import Epoch
+
+
+@dataclass
+class State:
+    """Counters and records; `tallies` are the running epoch's sums, on the device: loss, right answers, photos."""
+
+    tallies: Tensor
+    best_logits: Tensor  # (N, C) of the validation photos, by the weights that were kept
+    epoch: int = 1  # the one that is trained now
+    step: int = 0  # steps of it that are done
+    update: int = 0  # changes of the weights, since the beginning
+    best: float = -inf  # of the monitored figure, where more is better
+    best_loss: float = inf
+    stale: int = 0  # epochs since the kept one
+    plateau_loss: float = inf
+    plateau_stale: int = 0
+    decays: int = 0
+    seconds: float = 0.0  # spent in this epoch before it was interrupted
+    epochs: list[Epoch] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, device: torch.device) -> State:
+        """Before the first step."""
+        return cls(tallies=torch.zeros(3, device=device), best_logits=torch.empty(0))
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the tensors, for JSON."""
+        plain = {
+            one.name: getattr(self, one.name)
+            for one in fields(self)
+            if one.name not in ("tallies", "best_logits", "epochs")
+        }
+        return {**plain, "epochs": [asdict(line) for line in self.epochs]}
+
+    @classmethod
+    def of(cls, facts: dict[str, Any], *, tallies: Tensor, best_logits: Tensor) -> State:
+        """What `facts` described."""
+        epochs = [Epoch(**line) for line in facts["epochs"]]
+        return cls(**{**facts, "epochs": epochs}, tallies=tallies, best_logits=best_logits)
+
+    def judge(self, line: Epoch, config: TrainConfig) -> bool:
+        """Whether these weights are the best so far: by the monitored figure, then by the loss. Counts what follows."""
+        figure = -line.loss if config.monitor == "loss" else float(getattr(line, config.monitor))
+        better = (figure, -line.loss) > (self.best, -self.best_loss)
+        if better:
+            self.best, self.best_loss = figure, line.loss
+        self.stale = 0 if better else self.stale + 1
+        if line.loss < self.plateau_loss:
+            self.plateau_loss, self.plateau_stale = line.loss, 0
+        else:
+            self.plateau_stale += 1
+        if self.plateau_stale > config.decay_epochs:
+            self.decays, self.plateau_stale = self.decays + 1, 0
+        return better
+
+    def has_ended(self, config: TrainConfig) -> bool:
+        """Whether no epoch is left, or the last ones brought nothing."""
+        weary = config.early_stopping is not None and self.stale >= config.early_stopping
+        return self.epoch > config.epochs or weary

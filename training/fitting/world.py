@@ -1,0 +1,98 @@
+"""The processes that train together: one by itself, or those that torchrun started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's place among all of them."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that writes files and talks."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def leader_first(self, do: Callable[[], Value]) -> Value:
+        """Done by the leading process, then by the others: what it downloads or caches, they find."""
+        if not self.leads:
+            self.wait()
+        done = do()
+        if self.leads:
+            self.wait()
+        return done
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is up in any process; all must ask at the same step."""
+        if self.size == 1:
+            return flag
+        raised = torch.tensor(float(flag), device=device)
+        dist.all_reduce(raised, dist.ReduceOp.MAX)
+        return bool(raised.item())
+
+    def add(self, value: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.size > 1:
+            dist.all_reduce(value)
+        return value
+
+    def as_the_leader(self, value: Value) -> Value:
+        """The leading process's value, in every process."""
+        if self.size == 1:
+            return value
+        told = [value]
+        dist.broadcast_object_list(told)
+        return told[0]
+
+    def share_statistics(self, network: nn.Module) -> None:
+        """Give every process the leading one's buffers: batch norm counts in each process for itself."""
+        if self.size > 1:
+            for buffer in network.buffers():
+                dist.broadcast(buffer, 0)
+
+    def collect(self, part: dict[int, Tensor]) -> dict[int, Tensor]:
+        """All processes' numbered parts, in every process."""
+        if self.size == 1:
+            return part
+        parts: list[dict[int, Tensor] | None] = [None] * self.size
+        dist.all_gather_object(parts, part)
+        return {number: tensor for one in parts if one for number, tensor in one.items()}
+
+
+@contextmanager
+def joined(device: str) -> Iterator[tuple[World, str]]:
+    """This process's place, and the device that is its own: `cuda` becomes `cuda:LOCAL_RANK`.
+
+    What torchrun says in the environment is read here and nowhere else. NCCL between GPUs, gloo between CPUs.
+    """
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield World(), device
+        return
+    gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    own = f"cuda:{int(os.environ['LOCAL_RANK'])}" if gpu else "cpu"
+    if gpu:
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if gpu else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size()), own
+    finally:
+        dist.destroy_process_group()

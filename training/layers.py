@@ -1,0 +1,130 @@
+"""From words to one record of settings: recipe < YAML file < command line, as timm's train.py layers them."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from training.config import TrainConfig, make_config, no_setting, read_yaml
+from training.errors import WrongInput
+from training.recipes import Recipe, read_recipe, recipe_names
+
+# What timm's train.py and Ultralytics call the same settings.
+ALIASES = {
+    "opt": "optimizer", "sched": "schedule", "smoothing": "label_smoothing", "gp": "pool", "drop": "dropout",
+    "reprob": "random_erasing", "erasing": "random_erasing", "aa": "rand_augment", "auto_augment": "rand_augment",
+    "hflip": "horizontal_flip", "fliplr": "horizontal_flip", "vflip": "vertical_flip", "flipud": "vertical_flip",
+    "degrees": "rotation", "translate": "shift", "img_size": "image_size", "imgsz": "image_size", "batch": "batch_size",
+    "b": "batch_size", "lr0": "lr", "lrf": "min_lr_scale", "patience": "early_stopping", "time": "hours",
+    "model_ema_decay": "ema_decay", "grad_accum_steps": "accumulate", "torchcompile": "compile", "j": "workers",
+    "decay_rate": "decay_factor", "patience_epochs": "decay_epochs", "sync_bn": "sync_batchnorm", "model_kwargs": "model_args",
+    "project": "run", "output": "run", "val_share": "validation_share",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a person typed, sorted: where to begin, and what to set."""
+
+    data: str | None = None
+    recipe: str | None = None
+    file: Path | None = None
+    settings: Mapping[str, object] | None = None
+
+
+def sort_words(words: Sequence[str]) -> Words:
+    """Sort `quick ~/photos epochs=3 --lr 0.01 mine.yaml`: every setting may be written in each of the usual ways.
+
+    A word without `=` or `--` is a recipe if one has that name, a settings file if it ends in .yaml, and else the data.
+    Raises WrongInput over a second one of a kind.
+    """
+    found: dict[str, str] = {}
+    settings: dict[str, object] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word.startswith("--") and "=" not in word:
+            takes_next = bool(rest) and not rest[0].startswith("--") and "=" not in rest[0]
+            _set(settings, word[2:], rest.pop(0) if takes_next else "true")
+        elif "=" in word and not word.startswith(("/", ".", "s3:")):
+            key, _, value = word.removeprefix("--").partition("=")
+            _set(settings, key, value)
+        else:
+            kind = "recipe" if word in recipe_names() else "file" if word.endswith((".yaml", ".yml")) else "data"
+            if kind in found:
+                raise WrongInput(
+                    f"{found[kind]!r} and {word!r} are both taken for the {kind}. Give one; settings are written as epochs=5."
+                )
+            found[kind] = word
+    file = Path(found["file"]) if "file" in found else None
+    return Words(found.get("data"), found.get("recipe"), file, settings)
+
+
+def layered(words: Words) -> TrainConfig:
+    """The settings of recipe, file and command line, each over the one before, checked.
+
+    A file may name the recipe that it begins with (`recipe: quick`). Raises WrongInput.
+    """
+    written = {} if words.file is None else checked_names(read_yaml(words.file), where=str(words.file))
+    typed = checked_names(words.settings or {}, where="the command line")
+    name = words.recipe or typed.pop("recipe", None) or written.get("recipe")
+    recipe = None if name is None else read_recipe(str(name))
+    values: dict[str, object] = {**_of_recipe(recipe), **written, **typed}
+    if words.data is not None:
+        values["data"] = words.data
+    if not values.get("data"):
+        raise WrongInput(
+            "No data: give a folder with one sub-folder of photos per class, as in `podium train ~/photos`."
+        )
+    if "run" not in values:
+        values["run"] = _new_run_folder(str(values["data"]), recipe.name if recipe else str(values.get("model", "")))
+    return make_config(values)
+
+
+def checked_names(values: Mapping[str, object], *, where: str) -> dict[str, object]:
+    """The values under the settings' own names; WrongInput over a name that is none, with the nearest one."""
+    known = TrainConfig.model_fields
+    named: dict[str, object] = {}
+    for given, value in values.items():
+        plain = str(given).replace("-", "_")
+        key = ALIASES.get(plain, plain)
+        if key not in known:
+            raise WrongInput(
+                f"{where}: {no_setting(str(given), [*known, *ALIASES])} `podium recipes --settings` lists them."
+            )
+        named[key] = None if value in ("none", "None") and _may_be_none(key) else value
+    return named
+
+
+def _set(settings: dict[str, object], key: str, text: str) -> None:
+    if not key:
+        raise WrongInput(f"'={text}' sets nothing. Write the setting's name before it, as epochs=5.")
+    try:
+        settings[key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise WrongInput(f"{key} = {text!r} cannot be read as a YAML value: {error}") from error
+
+
+def _may_be_none(key: str) -> bool:
+    return type(None) in typing.get_args(TrainConfig.model_fields[key].annotation)
+
+
+def _of_recipe(recipe: Recipe | None) -> dict[str, object]:
+    if recipe is None:
+        return {}
+    return {
+        **checked_names(recipe.settings, where=f"recipe {recipe.name}"),
+        "recipe": recipe.name,
+        "claim": recipe.claim,
+    }
+
+
+def _new_run_folder(data: str, what: str) -> Path:
+    name = Path(data.rstrip("/")).resolve().name if "://" not in data else data.rstrip("/").rpartition("/")[2]
+    parts = [name.removesuffix(".csv").removesuffix(".jsonl"), what or "model", f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"]
+    return Path("runs") / "-".join(parts)

@@ -1,0 +1,42 @@
+"""Curves for TensorBoard, beside the run folder's own metrics.jsonl and results.csv."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from training.run import Epoch, Progress
+
+CURVES = {"train_loss": "loss/train", "loss": "loss/validation", "train_top1": "top1/train", "top1": "top1/validation",
+          "top3": "top3/validation", "macro_f1": "macro_f1/validation", "lr": "lr", "images_per_s": "speed/images_per_s"}  # fmt: skip
+
+
+class Logs:
+    """TensorBoard's event file in the run folder; nothing where it is not wanted."""
+
+    def __init__(self, folder: Path, *, wanted: bool, first_epoch: int) -> None:
+        self.writer: Any = None
+        if wanted:
+            from torch.utils.tensorboard.writer import SummaryWriter
+
+            self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first_epoch)
+
+    def epoch(self, line: Epoch) -> None:
+        """One point on every curve."""
+        if self.writer is None:
+            return
+        for name, value in asdict(line).items():
+            if name in CURVES:
+                self.writer.add_scalar(CURVES[name], value, line.epoch)
+        self.writer.flush()
+
+    def progress(self, now: Progress) -> None:
+        """The loss within an epoch."""
+        if self.writer is not None and now.stage == "training" and now.loss is not None:
+            self.writer.add_scalar("loss/steps", now.loss, (now.epoch - 1) * now.steps + now.step)
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self.writer is not None:
+            self.writer.close()

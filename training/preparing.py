@@ -1,0 +1,111 @@
+"""What a training begins with: network, settings without `auto`, photos; the same for one that is resumed.
+
+listing -> network -> resolve -> photos -> run folder
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from timm.utils.random import random_seed
+from torch import nn
+
+from training.auto import epochs_within, resolve, train_speed
+from training.config import TrainConfig
+from training.data.listing import Listing
+from training.data.photos import Photos, read_photos
+from training.fitting.fit import put_on
+from training.fitting.world import World
+from training.model_file import Preprocessing
+from training.network import create_network, preprocessing_of
+from training.run import Progress, claim_folder, write_beginning
+
+OnProgress = Callable[[Progress], None]
+OnNote = Callable[[str], None]
+MANY_PHOTOS = 2000  # from here on it pays to time the model before choosing where photos wait
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training begins with, new or resumed."""
+
+    config: TrainConfig  # without `auto`
+    network: nn.Module
+    preprocessing: Preprocessing
+    photos: Photos
+    device: torch.device
+
+
+def prepare(
+    config: TrainConfig, listing: Listing, device: torch.device, world: World, on_progress: OnProgress, on_note: OnNote
+) -> Prepared:
+    """A new training: its run folder is claimed, and everything that is settled before the first epoch lies in it.
+
+    Raises WrongInput over settings that cannot be, photos that do not teach, and a folder that is not empty.
+    """
+    network, preprocessing = _network(config, listing, device)
+    if world.leads:
+        claim_folder(config.run)
+    resolved = world.as_the_leader(resolve(config, network, device, processes=world.size))
+    reasons, settled = dict(resolved.reasons), resolved.config.model_copy(update={"device": str(device)})
+    training, validating = len(listing.of("train")), len(listing.of("validation"))
+    speed = None
+    if config.hours is not None or (config.cache == "auto" and training > MANY_PHOTOS):
+        speed = world.as_the_leader(train_speed(settled, network, device))
+    if config.hours is not None and speed is not None:
+        epochs, reasons["epochs"] = epochs_within(settled, speed, training, validating)
+        settled = settled.model_copy(update={"epochs": epochs})
+    photos = _read(listing, settled, preprocessing, world, on_progress, speed)
+    reasons["cache"] = photos.cache.reason
+    settled = settled.model_copy(update={"cache": photos.cache.kind})
+    if world.leads:
+        write_beginning(config.run, config, settled, reasons, photos)
+        for key, reason in reasons.items():
+            on_note(f"{key} = {getattr(settled, key)} ({reason})")
+    return Prepared(settled, network, preprocessing, photos, device)
+
+
+def reprepare(
+    config: TrainConfig, listing: Listing, device: torch.device, world: World, on_progress: OnProgress
+) -> Prepared:
+    """The same for a training that was interrupted, by the settings that it had resolved; nothing is chosen anew."""
+    network, preprocessing = _network(config, listing, device)
+    photos = _read(listing, config, preprocessing, world, on_progress, None)
+    return Prepared(config, network, preprocessing, photos, device)
+
+
+def _network(config: TrainConfig, listing: Listing, device: torch.device) -> tuple[nn.Module, Preprocessing]:
+    random_seed(config.seed)  # type: ignore[no-untyped-call]
+    network = put_on(create_network(config, len(listing.classes)), device)
+    return network, preprocessing_of(network, config)
+
+
+def _read(
+    listing: Listing,
+    config: TrainConfig,
+    preprocessing: Preprocessing,
+    world: World,
+    on_progress: OnProgress,
+    speed: float | None,
+) -> Photos:
+    """The leading process reads first, and leaves its cache and its choice of a cache to the others."""
+    count = _counter(sum(photo.split != "test" for photo in listing.photos), on_progress)
+    if world.leads:
+        photos = read_photos(listing, config, preprocessing, count, model_images_per_s=speed)
+        world.as_the_leader(photos.cache.kind)
+        return photos
+    kind = world.as_the_leader("")
+    return read_photos(listing, config.model_copy(update={"cache": kind}), preprocessing, count)
+
+
+def _counter(total: int, on_progress: OnProgress) -> Callable[[], None]:
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        on_progress(Progress("reading", done, total))
+
+    return count

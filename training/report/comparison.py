@@ -1,0 +1,145 @@
+"""The page beside `podium compare`: several runs on the photos that all of them have judged.
+
+Comparison, run folders -> stories, judgements -> overlaid curves, differences, photos that one alone got right -> page
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.evaluation.compared import ClassDifference, ComparedRun, Comparison, Pair
+from training.evaluation.records import Evaluation
+from training.model_file import write_atomically
+from training.report.drawing import SERIES, axes, svg
+from training.report.inputs import Judgement, read_judgement
+from training.report.page import render
+from training.report.plots import Plot, draw_line, finish_epochs, series
+from training.report.story import Story
+from training.report.thumbnails import Album, Tile
+
+PHOTOS = 12  # that one alone got right, each way
+PAIRS_WITH_PHOTOS = 3
+CLASSES = 40  # rows of a table of differences
+PANELS = (
+    ("Validation loss", "loss", "nats"),
+    ("Top-1", "top1", "of the validation photos"),
+    ("Training loss", "train_loss", "nats"),
+    ("Macro F1", "macro_f1", "of the validation photos"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run in the table: what was compared, and what its own evaluation says."""
+
+    place: int  # of its colour, from 1
+    compared: ComparedRun
+    story: Story
+    evaluation: Evaluation
+    low: float  # places of its interval on the bar that all rows share
+    width: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """A photo that one of two runs got right and the other did not: as the one sees it, and as the other."""
+
+    right: Tile
+    wrong: Tile
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two of the runs."""
+
+    pair: Pair
+    colours: tuple[int, int]
+    classes: tuple[tuple[ClassDifference, float], ...]  # with the length of its bar, -50 to 50
+    only_a: tuple[Split, ...]
+    only_b: tuple[Split, ...]
+
+
+def write_comparison(comparison: Comparison, run_folders: Sequence[Path], out: Path) -> Path:
+    """Write the page to `out` and return it; the folders are those of `comparison.runs`, in that order.
+
+    Raises TrainingError where one of them has no evaluation of the split.
+    """
+    judgements = [read_judgement(folder, comparison.split) for folder in run_folders]
+    facts = {
+        "comparison": comparison,
+        "rows": list(_rows(comparison, judgements)),
+        "curves": list(_curves([one.story for one in judgements], [run.name for run in comparison.runs])),
+        "duels": list(_duels(comparison, judgements)),
+        "most_classes": CLASSES,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(render("comparison.html.j2", facts), out)
+    return out
+
+
+def colour_of(place: int) -> int:
+    """The number of a run's colour, from 1; the seventh run begins anew."""
+    return place % len(SERIES) + 1
+
+
+def _rows(comparison: Comparison, judgements: Sequence[Judgement]) -> Iterator[Row]:
+    least = min(run.top1.low for run in comparison.runs)
+    span = max(max(run.top1.high for run in comparison.runs) - least, 1e-9)
+    for place, (run, one) in enumerate(zip(comparison.runs, judgements, strict=True)):
+        low, width = 100 * (run.top1.low - least) / span, 100 * (run.top1.high - run.top1.low) / span
+        yield Row(colour_of(place), run, one.story, one.evaluation, low, width)
+
+
+def _curves(stories: Sequence[Story], names: Sequence[str]) -> Iterator[Plot]:
+    legend = tuple((name, colour_of(place)) for place, name in enumerate(names))
+    for title, field, unit in PANELS:
+        lines = [series(story.epochs, field) for story in stories]
+        if not any(x for x, _ in lines):
+            continue
+        figure, plot = axes("epoch", unit)
+        for place, ((x, y), story) in enumerate(zip(lines, stories, strict=True)):
+            draw_line(plot, x, y, place)
+            kept = [(at, value) for at, value in zip(x, y, strict=True) if at == story.kept_epoch]
+            plot.plot(*zip(*kept, strict=True), "o", color=SERIES[place % len(SERIES)], markersize=8) if kept else None
+        finish_epochs(plot, share=field in ("top1", "macro_f1"), from_zero=False)
+        yield Plot(title, svg(figure, f"{title} by epoch, {len(names)} runs"), legend)
+
+
+def _duels(comparison: Comparison, judgements: Sequence[Judgement]) -> Iterator[Duel]:
+    places = {run.name: place for place, run in enumerate(comparison.runs)}
+    albums = [Album(judgement) for judgement in judgements]
+    for number, pair in enumerate(comparison.pairs):
+        a, b = places[pair.a], places[pair.b]
+        shown = number < PAIRS_WITH_PHOTOS
+        largest = max((abs(row.b - row.a) for row in pair.classes), default=0.0) or 1.0
+        yield Duel(
+            pair=pair,
+            colours=(colour_of(a), colour_of(b)),
+            classes=tuple((row, 50 * (row.b - row.a) / largest) for row in pair.classes[:CLASSES]),
+            only_a=tuple(_only(albums[a], albums[b])) if shown else (),
+            only_b=tuple(_only(albums[b], albums[a])) if shown else (),
+        )
+
+
+def _only(winner: Album, loser: Album) -> Iterator[Split]:
+    """Photos that the winner alone got right, those first in which the loser was surest of something else."""
+    ours, theirs = _by_photo(winner.judgement), _by_photo(loser.judgement)
+    found = [(ours[key], theirs[key]) for key in ours if key in theirs]
+    split = [(i, k) for i, k in found if _right(winner.judgement, i) and not _right(loser.judgement, k)]
+    for i, k in sorted(split, key=lambda two: -loser.judgement.losses[two[1]])[:PHOTOS]:
+        yield Split(winner.tile(i), loser.tile(k))
+
+
+def _by_photo(judgement: Judgement) -> dict[tuple[str, str], int]:
+    classes = judgement.story.model.classes
+    labels = judgement.labels.tolist()
+    return {
+        (photo.sha256, classes[label]): place
+        for place, (photo, label) in enumerate(zip(judgement.photos, labels, strict=True))
+    }
+
+
+def _right(judgement: Judgement, place: int) -> bool:
+    return bool(judgement.predicted[place] == judgement.labels[place])

@@ -1,0 +1,99 @@
+"""Photos as small JPEGs inside a page, as the model sees them: resized, and the middle cut out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imagefile.pixels import Pixels, model_input
+from imagefile.reading import UnreadableImage
+from training.report.inputs import Judgement, Source
+
+SIDE_PX = 180  # as wide as the largest tile, and more than that of dense screens' smallest
+QUALITY = 78
+GONE = "The photo is gone since."
+CHANGED = "The file was changed since."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the three steps of a podium."""
+
+    label: str
+    probability: float
+    true: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A photo, what it is, and what the model took it for; `src` is None where `missing` says why."""
+
+    src: str | None
+    missing: str
+    path: str
+    label: str
+    loss: float
+    answers: tuple[Answer, ...]  # best first
+
+    @property
+    def right(self) -> bool:
+        """Whether the best answer is the label."""
+        return self.answers[0].true
+
+
+class Album:
+    """Tiles of the photos of one evaluation, by their number."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        self.judgement = judgement
+        shape = judgement.story.model.preprocessing
+        scale = SIDE_PX / min(shape.input_size[1:])
+        height, width = (round(side * scale) for side in shape.input_size[1:])
+        self._look = replace(shape.look, height=height, width=width)
+        self._encoded = lru_cache(maxsize=None)(self._encode)
+
+    def tile(self, index: int) -> Tile:
+        """The photo as the model sees it; a photo that is gone or changed leaves a tile that says so."""
+        found = self._encoded(index)
+        judgement, classes = self.judgement, self.judgement.story.model.classes
+        odds, label = judgement.probabilities[index], int(judgement.labels[index])
+        best = np.argsort(-odds, kind="stable")[:3]
+        return Tile(
+            src=found if found.startswith("data:") else None,
+            missing="" if found.startswith("data:") else found,
+            path=judgement.photos[index].path,
+            label=classes[label],
+            loss=float(judgement.losses[index]),
+            answers=tuple(Answer(classes[place], float(odds[place]), bool(place == label)) for place in best),
+        )
+
+    def _encode(self, index: int) -> str:
+        try:
+            return jpeg(model_input(read(self.judgement.photos[index]), self._look))
+        except (FileNotFoundError, UnreadableImage) as error:
+            return str(error)
+
+
+def read(photo: Source) -> bytes:
+    """The bytes that were judged; FileNotFoundError, in words for a tile, where they are no longer there."""
+    try:
+        data = Path(photo.file).read_bytes()
+    except OSError as error:
+        raise FileNotFoundError(GONE) from error
+    if hashlib.sha256(data).hexdigest() != photo.sha256:
+        raise FileNotFoundError(CHANGED)
+    return data
+
+
+def jpeg(pixels: Pixels) -> str:
+    """A picture (H, W, 3) as the URI of a JPEG."""
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "JPEG", quality=QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(written.getvalue()).decode()
