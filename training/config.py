@@ -55,6 +55,8 @@ class TrainConfig(BaseModel):
     validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.2, description="of every class, where the data brings no validation folder")
     test_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="of every class, set aside first and read by evaluate alone")
     split: Path | None = Field(None, description="split.csv of another run: its very split, checked by hash")
+    groups: Path | None = Field(None, description="groups.csv of an audit: photos of one group, as near duplicates, lie on one side of the split")
+    exclude: Path | None = Field(None, description="issues.csv of an audit, or any CSV with a column path: these photos are left out")
     folds: Annotated[int, Field(ge=2)] | None = Field(None, description="k of k-fold cross-validation")
     fold: CountOrNone | None = Field(None, description="which fold validates, from 0; none: every fold, one after the other")
 
@@ -152,6 +154,8 @@ class TrainConfig(BaseModel):
             raise ValueError(f"fold = {self.fold} needs folds > {self.fold}, and folds = {self.folds}")
         if self.split is not None and self.folds is not None:
             raise ValueError("split and folds exclude each other: one says who validates, the other draws it")
+        if self.split is not None and (self.groups is not None or self.exclude is not None):
+            raise ValueError("split excludes groups and exclude: it says already which photos there are, and on which side")
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on: together they must be under 1")
         kind, _, count = self.freeze.partition(":")

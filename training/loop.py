@@ -46,7 +46,7 @@ def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None, on_n
     with joined(config.device) as (world, device_name):
         device = choose_device(device_name)
         with _threads(config.threads):
-            listing = world.leader_first(partial(list_photos, config))
+            listing = world.leader_first(partial(list_photos, config, on_note=on_note if world.leads else _unsaid))
             prepared = prepare(config, listing, device, world, on_progress, on_note)
             return _fit(prepared, world, None, began, on_progress)
 
@@ -149,6 +149,10 @@ def _describe(config: TrainConfig, preprocessing: Preprocessing, photos: Photos,
         git_commit=git_commit(),
         created_at=utc_now(),
     )
+
+
+def _unsaid(_: str) -> None:
+    """What the leading process has said already."""
 
 
 @contextmanager

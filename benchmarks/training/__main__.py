@@ -61,8 +61,6 @@ def main() -> None:
 
 def write(run: Run, out: Path) -> None:
     """The JSON, the page and the plot, and the goals on stderr."""
-    for settled in list(run.reading.values())[:1]:  # what `auto` became
-        run.settings |= {key: settled[key] for key in ("device", "precision", "threads", "workers")}
     found = list(report.goals(run))
     out.mkdir(parents=True, exist_ok=True)
     document = {**run.document(), "goals": [{**vars(goal), "met": goal.met} for goal in found]}
@@ -93,7 +91,7 @@ def _new_run(asked: argparse.Namespace, data: Path, classes: int) -> Run:
         began_at=time.strftime("%Y-%m-%d"),
         machine={**machine.facts(), "gpu": gpu},
         versions={name: metadata.version(name) for name in LIBRARIES},
-        settings={key: getattr(asked, key) for key in ("image_size", "batch_size", "steps", "rounds", "warm")},
+        turns={key: getattr(asked, key) for key in ("steps", "rounds", "warm")},
         photos={
             "count": len(laid),
             "different": len(different),

@@ -1,38 +1,48 @@
 """Podium's own steps on real photos, as a process: the loop of `podium train`, without its validation.
 
-python -m benchmarks.training.ours '{"config": {...}, "classes": 15}'
+python -m benchmarks.training.ours '{"data": "...", "run": "...", "model": "..."}'
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 
+import torch
+
 from benchmarks.training.gate import Gate, tell, wait_for
-from benchmarks.training.setup import set_up
+from training.config import make_config
 from training.data.listing import list_photos
-from training.data.photos import read_photos
 from training.fitting.fit import make_fit
+from training.fitting.memory import keep_freed_memory
 from training.fitting.state import State
 from training.fitting.steps import Watch, train_epoch
 from training.fitting.world import World
-from training.network import preprocessing_of
+from training.network import choose_device
+from training.preparing import prepare
 from training.run import Progress
 
 
 def main() -> None:
-    """Read the photos, and train until nobody asks for more steps."""
-    setup = set_up()
+    """Read the photos, say what the settings became, and train until nobody asks for more steps."""
+    asked = make_config(json.loads(sys.argv[1]))
+    torch.set_num_threads(asked.threads or 1)
+    world, device = World(), choose_device(asked.device)
     began = time.monotonic()
-    listing = list_photos(setup.config)
-    preprocessing = preprocessing_of(setup.network, setup.config)
-    photos = read_photos(listing, setup.config, preprocessing, lambda: None)
-    fit = make_fit(setup.config, setup.network, preprocessing, photos, setup.device, World())
+    reasons: list[str] = []
+    prepared = prepare(asked, list_photos(asked), device, world, lambda _: None, reasons.append)
+    if device.type == "cpu":
+        keep_freed_memory()
+    fit = make_fit(prepared.config, prepared.network, prepared.preprocessing, prepared.photos, device, world)
     tell(
-        setup.facts()
-        | {"cache": photos.cache.kind, "reason": photos.cache.reason, "reading_s": round(time.monotonic() - began, 1)}
+        {
+            "config": prepared.config.model_dump(mode="json"),
+            "reasons": reasons,
+            "reading_s": round(time.monotonic() - began, 1),
+        }
     )
-    state = State.begin(setup.device)
-    gate = Gate(wait_for(setup.device))
+    state, gate = State.begin(device), Gate(wait_for(device))
 
     def after_a_step() -> bool:  # the loop asks this between two updates
         gate.step()

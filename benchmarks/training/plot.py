@@ -30,7 +30,7 @@ def draw(run: Run, path: Path) -> Path:
     )
     for model, panel in zip(models, panels[:, 0], strict=True):
         _panel(run, model, panel)
-    settings = run.settings
+    settings = run.config()
     panels[-1, 0].set_xlabel(
         f"images a second, as a share of the limit ({settings['image_size']} px, batch {settings['batch_size']}, {settings['precision']},"
         f" {settings['device']})"
@@ -61,7 +61,7 @@ def _panel(run: Run, model: str, panel: Any) -> None:  # noqa: ANN401 - matplotl
             f"dashed: the limit, {limit:.1f}; line: least to most of a round", loc="right", color=INK, fontsize=8
         )
     panel.set_yticks(range(len(trainers)), [NAMES[trainer] for trainer in trainers], fontsize=8)
-    panel.set_xlim(0, 1.15)
+    panel.set_xlim(0, max(1.15, panel.get_xlim()[1]))
     panel.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.tick_params(axis="y", length=0)

@@ -40,9 +40,10 @@ class Process:
         self.last: deque[str] = deque(maxlen=1)
 
     def write(self, line: str) -> None:
-        """One line to its stdin."""
+        """One line to its stdin; whether it still reads, `line` will tell."""
         assert self.started.stdin is not None
-        self.started.stdin.write(f"{line}\n".encode())
+        with suppress(BrokenPipeError):
+            self.started.stdin.write(f"{line}\n".encode())
 
     def line(self) -> str:
         """Its next line; raises TrainerEnded where none comes."""

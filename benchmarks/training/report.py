@@ -63,7 +63,7 @@ def page(run: Run) -> str:
 
 
 def _setup(run: Run) -> str:
-    machine, settings = run.machine, run.settings
+    machine, settings = run.machine, run.config()
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     return (
         f"Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['instructions'])}), {machine['memory_gib']} GiB,"
@@ -107,29 +107,33 @@ def _share(ratio: Ratio | None) -> str:
 
 
 def _how(run: Run) -> str:
-    settings = run.settings
+    turns = run.turns
     script = (
         f"**timm's train.py**, unmodified (sha256 begins with {run.timm_script}), by its own log line of every step, with the same photos,"
-        " model, crops, loss, optimizer and precision; no validation, no averaged weights, no mixup, no colour jitter."
+        " model, crops, loss, optimizer, precision, threads and workers; no validation, no averaged weights, no mixup, no colour jitter."
         if run.timm_script
         else "timm's train.py was not given (`--timm-train`), so that its columns are empty."
     )
     parts = [
-        "**Podium**: the loop of `podium train` on real photos, random crops and flips included. " + _reading(run),
+        "**Podium**: the loop of `podium train` on real photos, random crops and flips included, with the memory that it keeps on a CPU (so does the limit). "
+        + _reading(run),
         script,
         "**The limit**: forward, loss, backward and update on one batch of random pixels that lies on the device, and nothing else.",
-        f"Each is a process of its own. They take turns, and stand still (SIGSTOP, loader workers too) while another trains: {settings['rounds']}"
-        f" rounds of {settings['steps']} timed steps each, after {settings['warm']} steps to warm up and one untimed step in every turn."
+        f"Each is a process of its own. They take turns, and stand still (SIGSTOP, loader workers too) while another trains: {turns['rounds']}"
+        f" rounds of {turns['steps']} timed steps each, after {turns['warm']} steps to warm up and one untimed step in every turn."
         " *Others* is what other processes used of the CPU meanwhile: much more than 0.1 disturbs the absolute figures, and the ratios less.",
     ]
     return "\n".join(f"- {part}" for part in parts)
 
 
 def _reading(run: Run) -> str:
-    first = next(iter(run.reading.values()), None)
+    first = next(iter(run.settled.values()), None)
     if first is None:
         return ""
+    why = next(
+        (reason for reason in first["reasons"] if reason.startswith("cache = ")), f"cache = {first['config']['cache']}"
+    )
     return (
-        f"Photos waited in `{first['cache']}` ({first['reason']}), which took {first['reading_s']} s for {run.photos['count']} of them before"
-        " the first step and is not in the figures; train.py decodes them again in every epoch."
+        f"{why}. Listing and reading {run.photos['count']} of them took {first['reading_s']} s before the first step, and is not in the"
+        " figures; train.py decodes its photos again in every epoch."
     )

@@ -38,11 +38,11 @@ class Run:
     began_at: str
     machine: dict[str, Any]
     versions: dict[str, str]
-    settings: dict[str, Any]
+    turns: dict[str, int]  # how many rounds, and steps in each turn
     photos: dict[str, Any]
     timm_script: str | None  # the beginning of its sha256
     blocks: list[Block] = field(default_factory=list)
-    reading: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model: where photos waited, why, seconds
+    settled: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model: settings, why, seconds of reading
     skipped: list[str] = field(default_factory=list)  # what could not be measured, and why
     minutes: float = 0.0
 
@@ -55,6 +55,10 @@ class Run:
         """The run that `document` was made from."""
         own = {name: document[name] for name in cls.__dataclass_fields__}
         return cls(**{**own, "blocks": [Block(**block) for block in document["blocks"]]})
+
+    def config(self) -> dict[str, Any]:
+        """The settings of the first model, which are all models' but for the name; empty where none was trained."""
+        return next((dict(settled["config"]) for settled in self.settled.values()), {})
 
     def models(self) -> list[str]:
         """Those that were measured, in their order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -13,9 +12,10 @@ from typing import Any
 from benchmarks.serving import machine
 from benchmarks.training.process import TrainerEnded
 from benchmarks.training.run import LIMIT, OURS, TIMM, Block, Run
-from benchmarks.training.trainers import Own, Timms
+from benchmarks.training.trainers import Own, Timms, Trainer
 from training.config import make_config
 
+PATHS = {"data", "run", "cache_dir"}  # are nobody else's concern
 UNTIMED = 1  # step of each block: the trainer stood still in it
 
 
@@ -34,14 +34,11 @@ class Suite:
 
     def measure(self, model: str) -> None:
         """All rounds of one model; a trainer that cannot train it is left out, with the reason."""
-        trainers: dict[str, Own | Timms] = {}
-        config = self._config(model)
+        trainers: dict[str, Trainer] = {}
         try:
-            for name in (OURS, TIMM, LIMIT):
-                if name != TIMM or self.script is not None:
-                    self._start(name, config, trainers)
+            self._start(model, trainers)
             for number in range(1, self.rounds + 1):
-                for name, trainer in list(trainers.items()):
+                for name, trainer in trainers.items():
                     self._block(model, name, trainer, number)
         except TrainerEnded as error:
             self._leave_out(model, error)
@@ -49,41 +46,36 @@ class Suite:
             for trainer in trainers.values():
                 trainer.process.end()
 
-    def _start(self, name: str, config: Mapping[str, Any], trainers: dict[str, Own | Timms]) -> None:
-        trainers[name] = self._timms(config, trainers[OURS]) if name == TIMM else self._own(name, config)
-        try:
-            trainers[name].block(self.warm, 1)  # the first steps choose algorithms and grow memory
-        except TrainerEnded as error:
-            if name != TIMM:
-                raise
-            trainers.pop(name).process.end()
-            self._leave_out(f"{config['model']}, timm", error)
-            return
-        say(f"{config['model']}: {name} is warm")
+    def _start(self, model: str, trainers: dict[str, Trainer]) -> None:
+        """One after the other, each until it is warm: the first steps choose algorithms and grow memory."""
+        asked = make_config({**self.settings, "model": model, "run": self.scratch / "runs" / model})
+        threads = {name: str(asked.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        ours = Own("ours", asked.model_dump(mode="json"), classes=self.classes, environment=threads)
+        trainers[OURS] = ours
+        facts = ours.answer()
+        self.run.settled[model] = {**facts, "config": {k: v for k, v in facts["config"].items() if k not in PATHS}}
+        self._warm(model, OURS, trainers)
+        if self.script is not None:
+            trainers[TIMM] = Timms(
+                self.script, facts["config"], classes=self.classes, environment=threads, scratch=self.scratch
+            )
+            try:
+                self._warm(model, TIMM, trainers)
+            except TrainerEnded as error:
+                trainers.pop(TIMM).process.end()
+                self._leave_out(f"{model} with timm's train.py", error)
+        trainers[LIMIT] = Own("limit", facts["config"], classes=self.classes, environment=threads)
+        self._warm(model, LIMIT, trainers)
 
-    def _own(self, name: str, config: Mapping[str, Any]) -> Own:
-        own = Own(name, config, classes=self.classes, environment=_environment(config), scratch=self.scratch)
-        if name == OURS:
-            self.run.reading[str(config["model"])] = own.facts
-        return own
+    def _warm(self, model: str, name: str, trainers: Mapping[str, Trainer]) -> None:
+        trainers[name].block(self.warm, 1)
+        say(f"{model}: {name} is warm")
 
-    def _timms(self, config: Mapping[str, Any], ours: Own | Timms) -> Timms:
-        assert isinstance(ours, Own)
-        assert self.script is not None
-        return Timms(
-            self.script,
-            config,
-            ours.facts,
-            classes=self.classes,
-            environment=_environment(config),
-            scratch=self.scratch,
-        )
-
-    def _block(self, model: str, name: str, trainer: Own | Timms, number: int) -> None:
+    def _block(self, model: str, name: str, trainer: Trainer, number: int) -> None:
         before = machine.sample(trainer.process.watched)
         seconds = trainer.block(UNTIMED, self.steps)
         used = machine.usage(before, machine.sample(trainer.process.watched))
-        speed = self.steps * trainer.batch_size / seconds
+        speed = self.steps * int(self.settings["batch_size"]) / seconds
         self.run.blocks.append(
             Block(model, name, number, round(speed, 2), round(used.server, 2), round(used.others, 2))
         )
@@ -92,16 +84,6 @@ class Suite:
     def _leave_out(self, what: str, error: TrainerEnded) -> None:
         self.run.skipped.append(f"{what}: {error}")
         say(f"{what} is left out: {error}")
-
-    def _config(self, model: str) -> dict[str, Any]:
-        given = make_config({**self.settings, "model": model, "run": self.scratch / "run"})
-        return given.model_dump(mode="json")
-
-
-def _environment(config: Mapping[str, Any]) -> dict[str, str]:
-    """As many threads for everybody."""
-    threads = config["threads"] or max(1, (os.cpu_count() or 1) - 1)
-    return {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 
 
 def say(what: str) -> None:

@@ -26,8 +26,8 @@ def step_of(line: str) -> Step | None:
     return Step(int(found["epoch"]), int(found["step"]), float(found["rate"])) if found else None
 
 
-def arguments(config: Mapping[str, Any], facts: Mapping[str, Any], *, classes: int, output: str) -> list[str]:
-    """Same photos, model, pixels, batch, crops, loss, optimizer, precision, workers; `facts` are what ours resolved.
+def arguments(config: Mapping[str, Any], *, classes: int, output: str) -> list[str]:
+    """Same photos, model, pixels, batch, crops, loss, optimizer, precision, workers; `config` holds no `auto`.
 
     No validation, no average of weights, no mixup. On a GPU as timm's own recipes have it: channels last, pinned memory.
     """
@@ -39,12 +39,12 @@ def arguments(config: Mapping[str, Any], facts: Mapping[str, Any], *, classes: i
         "--smoothing": config["label_smoothing"], "--opt": config["optimizer"], "--lr": config["lr"],
         "--weight-decay": config["weight_decay"], "--sched": "cosine", "--epochs": 2, "--warmup-epochs": 0,
         "--input-size": [3, config["image_size"], config["image_size"]],
-        "--workers": facts["workers"], "--device": facts["device"], "--log-interval": 1, "--output": output,
+        "--workers": config["workers"], "--device": config["device"], "--log-interval": 1, "--output": output,
     }  # fmt: skip
     words = [word for key, value in said.items() for word in (key, *_words(value))]
-    if facts["precision"] in DTYPES:
-        words += ["--amp", "--amp-dtype", DTYPES[facts["precision"]]]
-    if str(facts["device"]).startswith("cuda"):
+    if config["precision"] in DTYPES:
+        words += ["--amp", "--amp-dtype", DTYPES[config["precision"]]]
+    if str(config["device"]).startswith("cuda"):
         words += ["--channels-last", "--pin-mem"]
     return words
 

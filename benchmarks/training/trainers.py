@@ -18,40 +18,36 @@ ROOT = Path(__file__).resolve().parents[2]
 class Own:
     """One of our own processes, that is asked for blocks of steps: see `gate`."""
 
-    def __init__(
-        self, name: str, config: Mapping[str, Any], *, classes: int, environment: Mapping[str, str], scratch: Path
-    ) -> None:
-        self.batch_size = int(config["batch_size"])
-        asked = json.dumps({"config": {**config, "run": str(scratch / "run")}, "classes": classes})
-        command = [sys.executable, "-m", f"benchmarks.training.{name}", asked]
+    def __init__(self, module: str, config: Mapping[str, Any], *, classes: int, environment: Mapping[str, str]) -> None:
+        command = [sys.executable, "-m", f"benchmarks.training.{module}", json.dumps(config), str(classes)]
         self.process = Process(command, folder=ROOT, environment=environment)
-        self.facts = self._answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next line of JSON."""
+        while not (line := self.process.line()).startswith("{"):
+            pass  # what libraries say
+        said: dict[str, Any] = json.loads(line)
+        return said
 
     def block(self, untimed: int, timed: int) -> float:
         """Seconds of `timed` steps, after `untimed` ones; leaves it standing still."""
         self.process.go_on()
         self.process.write(f"{untimed} {timed}")
-        seconds = float(self._answer()["seconds"])
+        while "seconds" not in (said := self.answer()):
+            pass
         self.process.hold()
-        return seconds
-
-    def _answer(self) -> dict[str, Any]:
-        while not (line := self.process.line()).startswith("{"):
-            pass  # what libraries say
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return float(said["seconds"])
 
 
 class Timms:
     """timm's train.py, unmodified, that says itself how many images a second each of its steps has."""
 
     def __init__(
-        self, script: Path, config: Mapping[str, Any], facts: Mapping[str, Any], *, classes: int,
-        environment: Mapping[str, str], scratch: Path,
-    ) -> None:  # fmt: skip
+        self, script: Path, config: Mapping[str, Any], *, classes: int, environment: Mapping[str, str], scratch: Path
+    ) -> None:
         self.batch_size = int(config["batch_size"])
         output = tempfile.mkdtemp(prefix="timm-", dir=scratch)
-        command = [sys.executable, str(script), *timm_script.arguments(config, facts, classes=classes, output=output)]
+        command = [sys.executable, str(script), *timm_script.arguments(config, classes=classes, output=output)]
         self.process = Process(command, folder=scratch, environment=environment)
 
     def block(self, untimed: int, timed: int) -> float:
@@ -65,3 +61,6 @@ class Timms:
                 seconds.append(self.batch_size / step.images_per_s)
         self.process.hold()
         return sum(seconds[untimed:])
+
+
+Trainer = Own | Timms

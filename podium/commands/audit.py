@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,8 @@ def audit(
     present.notes.print(
         f"look at {folder / 'audit.html'}; every finding is in {folder / 'issues.csv'}", soft_wrap=True, markup=False
     )
+    for sentence in what_next(report, folder, brought=split is None and report.split != "none yet"):
+        present.notes.print(sentence, soft_wrap=True, markup=False)
     if there := [f"{report.counts()[kind]} {kind}" for kind in fatal if report.counts()[kind]]:
         raise ConsoleError(
             f"{data}: {', '.join(there)} (--fail-on {fail_on}). See {folder / 'issues.csv'}.", EXIT_FAILED
@@ -148,6 +151,18 @@ def audit_notes(report: AuditReport) -> Iterator[str]:
         yield f"{len(report.groups)} pictures lie there more than once: splitting at random would put some on both sides"
 
 
+def what_next(report: AuditReport, folder: Path, *, brought: bool) -> Iterator[str]:
+    """How to train where pictures are nearly the same, or in two splits; `brought`: the data says itself who is where."""
+    counts = report.counts()
+    if counts["leak"] and brought:
+        yield (
+            "groups leave the data's own splits as they are: against these leaks, save the leak lines of"
+            f" {folder / 'issues.csv'} as leaks.csv, its header too, and add exclude=leaks.csv"
+        )
+    if counts["leak"] or counts["near_duplicate"]:
+        yield "next: " + shlex.join(["podium", "train", report.data, f"groups={folder / 'groups.csv'}"])
+
+
 def _table(first: str) -> Table:
     from rich.table import Table
 
@@ -171,7 +186,6 @@ def _new_folder(data: str) -> Path:
 
 
 def _command() -> str:
-    import shlex
     import sys
 
     return shlex.join(["podium", *sys.argv[1:]])

@@ -59,8 +59,23 @@ def test_a_person_reads_classes_and_findings_and_gets_a_page_and_a_list(photos: 
     assert "leak 1 pictures in two splits: measured accuracy would be too good" in lines
     assert any(line.startswith("leak: train/jade/0.png = test/jade/again.png") for line in lines)
     assert any("--pretrained" in line for line in lines)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audit.html", "audit.json", "issues.csv"]
-    assert "audit.html" in result.stderr.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "audit.html", "audit.json", "groups.csv", "issues.csv",
+    ]  # fmt: skip
+    look, against, following = result.stderr.splitlines()[-3:]
+    assert "audit.html" in look
+    assert "exclude=leaks.csv" in against
+    assert following == f"next: podium train {photos} groups={tmp_path / 'out' / 'groups.csv'}"
+
+
+@pytest.mark.torch
+def test_groups_are_offered_only_where_pictures_are_nearly_the_same(photos: Path, tmp_path: Path) -> None:
+    drawn = photos / "train"
+    assert "next:" not in podium("audit", drawn, "--no-labels", "--out", tmp_path / "one").stderr
+    Image.open(drawn / "jade/0.png").resize((60, 60)).save(drawn / "jade/small.png")
+    lines = podium("audit", drawn, "--no-labels", "--out", tmp_path / "two").stderr.splitlines()
+    assert lines[-1] == f"next: podium train {drawn} groups={tmp_path / 'two' / 'groups.csv'}"
+    assert not any("exclude=" in line for line in lines)
 
 
 @pytest.mark.torch

@@ -1,12 +1,15 @@
-"""An audit folder: audit.json, issues.csv, audit.html."""
+"""An audit folder: audit.json, issues.csv, groups.csv, audit.html."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from training.audit.audit import Audit
 from training.audit.issues import write_issues
 from training.audit.page import write_page
+from training.data.audited import GROUPS_HEADER
 from training.model_file import write_atomically
 
 
@@ -15,4 +18,13 @@ def write_audit(audit: Audit, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(audit.report.model_dump_json(indent=1) + "\n", folder / "audit.json")
     write_issues(audit.report, folder / "issues.csv")
+    _write_groups(audit.report.groups, folder / "groups.csv")
     write_page(audit.report, audit.paths, folder / "audit.html")
+
+
+def _write_groups(groups: Sequence[Sequence[str]], path: Path) -> None:
+    """Every picture that is there more than once, with the number of its group: what `groups=` of a training reads."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(GROUPS_HEADER)
+        writer.writerows((name, number) for number, group in enumerate(groups, start=1) for name in group)

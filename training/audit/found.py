@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.audited import spelled
 from training.data.folders import VALIDATION_FOLDERS
 from training.data.manifest import is_manifest, read_rows
 from training.data.sources import FETCHED, find_data, photos_folder
@@ -74,7 +75,7 @@ def _under(data: Path, root: Path, split: str) -> Iterator[File]:
     for folder in _folders(root):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-                yield File(path, _spelled(path.relative_to(data).as_posix()), _spelled(folder.name), split)
+                yield File(path, spelled(path.relative_to(data).as_posix()), spelled(folder.name), split)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -85,7 +86,7 @@ def _of_manifest(manifest: Path) -> Found:
     rows = read_rows(manifest)
     no_split = all(row.split == "train" for row in rows)
     files = tuple(
-        File(manifest.parent / row.path, _spelled(row.path), row.label, NO_SPLIT if no_split else row.split)
+        File(manifest.parent / row.path, spelled(row.path), row.label, NO_SPLIT if no_split else row.split)
         for row in rows
     )
     return Found(tuple(sorted({row.label for row in rows})), files, "none yet" if no_split else str(manifest))
@@ -96,13 +97,8 @@ def _of_split(data: Path, split: Path) -> Found:
         with split.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
         files = [
-            File(data / row["path"], _spelled(row["path"]), row["label"], row["split"], row["sha256"]) for row in rows
+            File(data / row["path"], spelled(row["path"]), row["label"], row["split"], row["sha256"]) for row in rows
         ]
     except (OSError, csv.Error, KeyError, TypeError) as error:
         raise WrongInput(f"{split} is no split.csv of a run ({error}). Give that of a run folder.") from error
     return Found(tuple(sorted({file.label for file in files})), tuple(files), str(split))
-
-
-def _spelled(name: str) -> str:
-    """A file's name as text that can be written anywhere; Python keeps bytes that are no UTF-8 as lone surrogates."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

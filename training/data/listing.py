@@ -1,20 +1,22 @@
 """Which photos there are, and on which side of the split each lies.
 
-config.data -> files and classes (folders, manifest) -> hash of every file -> split -> Listing -> split.csv -> Listing
+config.data -> files and classes (folders, manifest), without those to leave out -> hash of every file -> groups -> split
+-> Listing -> split.csv -> Listing
 """
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from training.config import TrainConfig
+from training.data.audited import leave_out, read_groups, together
 from training.data.folders import in_folders
 from training.data.hashing import hash_files
 from training.data.manifest import SPLITS, in_manifest, is_manifest
-from training.data.records import Listing, OnCount, Photo, Split, uncounted
+from training.data.records import Found, Listing, OnCount, Photo, Split, uncounted
 from training.data.sources import FETCHED, find_data, photos_folder
 from training.data.split import draw_fold, draw_test, draw_validation
 from training.errors import WrongInput
@@ -22,18 +24,33 @@ from training.errors import WrongInput
 __all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
 
 
-def list_photos(config: TrainConfig, *, on_count: OnCount = uncounted, fetched: Path = FETCHED) -> Listing:
+def list_photos(
+    config: TrainConfig,
+    *,
+    on_count: OnCount = uncounted,
+    on_note: Callable[[str], None] = lambda _: None,
+    fetched: Path = FETCHED,
+) -> Listing:
     """Every photo of `config.data`, hashed, on its side of the split; nothing is decoded.
 
     Validation and test photos that the data brings are taken as they are, and `validation_share` or `test_share` is then
     not looked at. Else test photos are drawn first, the same for every seed, then validation photos by seed, or one of
     `folds` (the first, where `fold` is not said). With `config.split`, the photos are those of that file and no others.
     The same data gives the same split on every machine. Raises WrongInput where there is nothing to learn from.
+
+    With `config.groups`, whole groups are drawn; what the data brings stays where it is, so that of a group with a photo
+    in a brought validation or test split the others train: such leaks are for `config.exclude`. The photos that this
+    names are in no split, brought or drawn, and `on_note` is told how many those are.
     """
     if config.split is not None:
         listing = read_split(config.split, config.data, on_count=on_count, fetched=fetched)
     else:
-        listing = _divided(config, _found(find_data(config.data, on_count=on_count, fetched=fetched), on_count))
+        classes, files = _found(find_data(config.data, on_count=on_count, fetched=fetched))
+        groups = {} if config.groups is None else read_groups(config.groups, files)
+        if config.exclude is not None:
+            files, sentence = leave_out(files, config.exclude)
+            on_note(sentence)
+        listing = _divided(config, _hashed(classes, files, on_count), groups)
     check_every_class(listing)
     return listing
 
@@ -82,9 +99,12 @@ def read_split(
     return Listing(classes, tuple(photos))
 
 
-def _found(place: Path, on_count: OnCount) -> Listing:
-    """Everything that is there, on the side that the data itself says, `train` where it says none."""
-    classes, files = in_manifest(place) if is_manifest(place.name) and not place.is_dir() else in_folders(place)
+def _found(place: Path) -> tuple[tuple[str, ...], list[Found]]:
+    return in_manifest(place) if is_manifest(place.name) and not place.is_dir() else in_folders(place)
+
+
+def _hashed(classes: tuple[str, ...], files: Sequence[Found], on_count: OnCount) -> Listing:
+    """The photos on the side that the data itself says, `train` where it says none."""
     labels = {name: label for label, name in enumerate(classes)}
     hashes = hash_files([found.path for found in files], on_count)
     photos = [
@@ -94,21 +114,34 @@ def _found(place: Path, on_count: OnCount) -> Listing:
     return Listing(classes, tuple(photos))
 
 
-def _divided(config: TrainConfig, found: Listing) -> Listing:
+def _divided(config: TrainConfig, found: Listing, groups: Mapping[str, str]) -> Listing:
     brought = Counter(photo.split for photo in found.photos)
     photos: Sequence[Photo] = found.photos
+    stays = together(photos, groups)
     if config.folds is not None and brought["validation"]:
         raise WrongInput(
             f"folds = {config.folds}, and the data says itself what validates ({brought['validation']} photos)."
             " Leave folds out, or give data without a validation folder or split."
         )
     if not brought["test"]:
-        photos = draw_test(photos, config.test_share)
+        photos = draw_test(photos, config.test_share, stays)
     if config.folds is not None:
-        photos = draw_fold(photos, config.folds, config.fold or 0, config.seed, found.classes)
+        photos = draw_fold(photos, config.folds, config.fold or 0, config.seed, found.classes, stays)
     elif not brought["validation"]:
-        photos = draw_validation(photos, config.validation_share, config.seed)
+        photos = draw_validation(photos, config.validation_share, config.seed, stays)
+        _check_groups_divide(config, found.classes, photos)
     return Listing(found.classes, tuple(photos))
+
+
+def _check_groups_divide(config: TrainConfig, classes: Sequence[str], photos: Sequence[Photo]) -> None:
+    """WrongInput where groups leave no photo of a class to validate."""
+    counts = Counter((photo.label, photo.split) for photo in photos)
+    for label, name in enumerate(classes):
+        if config.groups is not None and counts[label, "train"] > 1 and not counts[label, "validation"]:
+            raise WrongInput(
+                f"groups = {config.groups}: class {name!r} lies in one group, or in groups with other classes or test"
+                " photos, and those always train: none of it can validate. Make smaller groups, or add photos."
+            )
 
 
 def split_rows(path: Path) -> list[dict[str, str]]:

@@ -3,6 +3,10 @@
 Within a class, contents are ordered by the hash of a salt and their own sha256, and the first of them are drawn. A photo
 that is added to one class moves none of another. Files with the same bytes lie on one side; bytes that stand under two
 classes always train, for no answer about them could be judged.
+
+With `together`, groups are drawn in place of contents, whole, each under the smallest sha256 in it: a class then gets its
+share as nearly as its groups allow. A group of two classes always trains, and so does what is left of a group that has
+a photo on another side already: what the data says itself stays.
 """
 
 from __future__ import annotations
@@ -15,70 +19,101 @@ from dataclasses import replace
 from training.data.records import Photo, Split
 from training.errors import WrongInput
 
+Together = Mapping[str, str]  # sha256 -> the smallest one in its group; who is not in it stands alone
+
+ALONE: Together = {}
 TEST_SALT = "test"  # not the seed: what no choice may look at stays the same whatever is tried
 
 
-def draw_test(photos: Sequence[Photo], share: float) -> list[Photo]:
+def draw_test(photos: Sequence[Photo], share: float, together: Together = ALONE) -> list[Photo]:
     """Set `share` of every class aside as `test`; the same photos whatever the seed, and among them those of any smaller share.
 
     A class keeps at least two photos, to train on and to validate on.
     """
-    return _drawn(photos, share, TEST_SALT, "test", keeps=2) if share else list(photos)
+    return _drawn(photos, share, TEST_SALT, "test", together, keeps=2) if share else list(photos)
 
 
-def draw_validation(photos: Sequence[Photo], share: float, seed: int) -> list[Photo]:
+def draw_validation(photos: Sequence[Photo], share: float, seed: int, together: Together = ALONE) -> list[Photo]:
     """Let `share` of every class, at least one photo and not all, validate; `test` photos count, and stay what they are."""
-    return _drawn(photos, share, str(seed), "validation", keeps=1)
+    return _drawn(photos, share, str(seed), "validation", together, keeps=1)
 
 
-def draw_fold(photos: Sequence[Photo], folds: int, fold: int, seed: int, classes: Sequence[str]) -> list[Photo]:
+def draw_fold(
+    photos: Sequence[Photo], folds: int, fold: int, seed: int, classes: Sequence[str], together: Together = ALONE
+) -> list[Photo]:
     """Let one of `folds` parts of every class validate: over all folds each photo validates once, but for `test` photos.
 
-    Raises WrongInput where a class has fewer different photos than there are folds.
+    Raises WrongInput where a class has fewer different photos, or groups, than there are folds.
     """
     drawn: set[str] = set()
-    for label, contents in _contents(photos).items():
+    for label, contents in _contents(photos, together).items():
         if len(contents) < folds:
+            what = "photos and groups of photos" if together else "different photos"
             raise WrongInput(
-                f"folds = {folds}, and class {classes[label]!r} has only {len(contents)} different photos to divide."
+                f"folds = {folds}, and class {classes[label]!r} has only {len(contents)} {what} to divide."
                 " Use fewer folds, or add photos."
             )
-        drawn.update(_ordered(contents, str(seed))[fold::folds])
-    return _moved(photos, drawn, "validation")
+        sizes = contents if together else dict.fromkeys(contents, 1)
+        drawn.update(_dealt(sizes, folds, str(seed))[fold])
+    return _moved(photos, drawn, "validation", together)
 
 
-def _drawn(photos: Sequence[Photo], share: float, salt: str, split: Split, *, keeps: int) -> list[Photo]:
+def _drawn(
+    photos: Sequence[Photo], share: float, salt: str, split: Split, together: Together, *, keeps: int
+) -> list[Photo]:
     of_class = Counter(photo.label for photo in photos)
     left = Counter(photo.label for photo in photos if photo.split == "train")
     drawn: set[str] = set()
-    for label, contents in _contents(photos).items():
+    for label, contents in _contents(photos, together).items():
         wanted, taken = max(1, round(share * of_class[label])), 0
-        for sha256 in _ordered(contents, salt):
-            if taken < wanted and taken + contents[sha256] <= left[label] - keeps:
-                taken += contents[sha256]
-                drawn.add(sha256)
-    return _moved(photos, drawn, split)
+        for key in _ordered(contents, salt):
+            more = taken + contents[key]
+            if more > left[label] - keeps:
+                continue
+            if taken >= wanted or (together and taken and more - wanted > wanted - taken):
+                break  # no smaller one is looked for: a larger share only adds
+            taken = more
+            drawn.add(key)
+    return _moved(photos, drawn, split, together)
 
 
-def _contents(photos: Iterable[Photo]) -> dict[int, Counter[str]]:
-    """Of every class, how many files each of its contents has that may be drawn."""
+def _contents(photos: Iterable[Photo], together: Together) -> dict[int, Counter[str]]:
+    """Of every class, how many files each of its contents, or groups, has that may be drawn."""
     contents: dict[int, Counter[str]] = defaultdict(Counter)
     labels: dict[str, set[int]] = defaultdict(set)
+    elsewhere: set[str] = set()
     for photo in photos:
-        labels[photo.sha256].add(photo.label)
+        key = together.get(photo.sha256, photo.sha256)
+        labels[key].add(photo.label)
         if photo.split == "train":
-            contents[photo.label][photo.sha256] += 1
+            contents[photo.label][key] += 1
+        elif photo.sha256 in together:
+            elsewhere.add(key)
     return {
-        label: Counter({sha256: count for sha256, count in found.items() if len(labels[sha256]) == 1})
+        label: Counter({key: n for key, n in found.items() if len(labels[key]) == 1 and key not in elsewhere})
         for label, found in contents.items()
     }
 
 
-def _ordered(contents: Mapping[str, int], salt: str) -> list[str]:
-    return sorted(contents, key=lambda sha256: hashlib.sha256(f"{salt}:{sha256}".encode()).digest())
+def _ordered(contents: Iterable[str], salt: str) -> list[str]:
+    return sorted(contents, key=lambda key: hashlib.sha256(f"{salt}:{key}".encode()).digest())
 
 
-def _moved(photos: Iterable[Photo], drawn: set[str], split: Split) -> list[Photo]:
+def _dealt(sizes: Mapping[str, int], folds: int, salt: str) -> list[list[str]]:
+    """Each to the fold that has the fewest photos so far, the largest first: where all are equal, one after the other."""
+    dealt: list[list[str]] = [[] for _ in range(folds)]
+    photos = [0] * folds
+    for key in sorted(_ordered(sizes, salt), key=lambda key: -sizes[key]):
+        fewest = photos.index(min(photos))
+        dealt[fewest].append(key)
+        photos[fewest] += sizes[key]
+    return dealt
+
+
+def _moved(photos: Iterable[Photo], drawn: set[str], split: Split, together: Together) -> list[Photo]:
     return [
-        replace(photo, split=split) if photo.split == "train" and photo.sha256 in drawn else photo for photo in photos
+        replace(photo, split=split)
+        if photo.split == "train" and together.get(photo.sha256, photo.sha256) in drawn
+        else photo
+        for photo in photos
     ]

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from tests.training.audit.conftest import LABELS
+from tests.training.data.making import config_of
 from training.audit.audit import audit
 from training.audit.folder import write_audit
 from training.audit.records import AuditReport
+from training.data.listing import list_photos, write_split
 from training.errors import WrongInput
 
 pytestmark = pytest.mark.torch
@@ -83,6 +85,52 @@ def test_leaving_out_what_the_pairs_say_leaves_no_picture_twice(data: Path) -> N
     for pair in before.pairs:
         (data / pair.drop).unlink()
     assert report_of(data).pairs == ()
+
+
+def test_every_picture_that_is_there_more_than_once_is_in_groups_csv(data: Path, tmp_path: Path) -> None:
+    shutil.copy(data / FIRST, data / "validation/baseball/copy.jpg")
+    Image.open(data / "train/golf ball/001.jpg").resize((60, 60)).save(data / "train/golf ball/small.png")
+    write_audit(audit(str(data), threads=1), tmp_path / "audit")
+    with (tmp_path / "audit/groups.csv").open(newline="") as file:
+        rows = [(row["path"], row["group"]) for row in csv.DictReader(file)]
+    assert set(rows) == {
+        ("train/golf ball/001.jpg", "1"),
+        ("train/golf ball/small.png", "1"),
+        (FIRST, "2"),
+        ("validation/baseball/copy.jpg", "2"),
+    }
+    assert len(rows) == 4
+
+
+def test_clean_data_has_no_groups(drawn: Path, tmp_path: Path) -> None:
+    write_audit(audit(str(drawn), threads=1), tmp_path / "audit")
+    assert (tmp_path / "audit/groups.csv").read_text() == "path,group\n"
+
+
+def test_a_split_that_is_drawn_with_the_groups_has_no_leak_by_the_same_audit(data: Path, tmp_path: Path) -> None:
+    photos = data / "train"
+    for label in LABELS:
+        for number in range(6):
+            picture = Image.open(photos / label / f"{number:03d}.jpg")
+            picture.resize((60, 60)).save(photos / label / f"again{number}.jpg", quality=70)
+    write_audit(audit(str(photos), threads=1), tmp_path / "audit")
+    leaks = {}
+    for groups in (None, tmp_path / "audit/groups.csv"):
+        listing = list_photos(config_of(photos, groups=groups, test_share=0.2, validation_share=0.3))
+        write_split(listing, tmp_path / "split.csv")
+        leaks[groups is not None] = report_of(photos, tmp_path / "split.csv").counts()["leak"]
+        assert {photo.split for photo in listing.photos} == {"train", "validation", "test"}
+    assert leaks[False] > 0
+    assert leaks[True] == 0
+
+
+def test_an_exclude_list_may_be_the_issues_as_they_are(data: Path, tmp_path: Path) -> None:
+    shutil.copy(data / FIRST, data / "validation/baseball/copy.jpg")
+    (data / "train/baseball/cut.jpg").write_bytes(b"?")
+    write_audit(audit(str(data), threads=1), tmp_path / "audit")
+    listing = list_photos(config_of(data, exclude=tmp_path / "audit/issues.csv"))
+    assert len(listing.photos) == 35 - 2
+    assert not {FIRST, "train/baseball/cut.jpg"} & {photo.relative for photo in listing.photos}
 
 
 def test_a_file_that_is_no_picture_is_listed_with_its_reason_and_stops_nothing(data: Path) -> None:

@@ -1,0 +1,105 @@
+"""What an audit found, as a training uses it: which photos stay together, and which are left out.
+
+groups.csv -> groups -> sha256 of a photo to that of its group; issues.csv -> files without those
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from training.data.records import Found, Photo
+from training.errors import WrongInput
+
+GROUPS_HEADER = ("path", "group")
+
+
+def read_groups(path: Path, files: Sequence[Found]) -> dict[str, str]:
+    """The group of every photo that the file names, also of photos that are no longer there.
+
+    Raises WrongInput where it is no groups file, and where it names photos, but none of these files: then it is about
+    other data.
+    """
+    groups: dict[str, str] = {}
+    for line, row in _rows(path, GROUPS_HEADER, "groups file"):
+        name, group = _name(row["path"]), row["group"]
+        if groups.setdefault(name, group) != group:
+            raise WrongInput(
+                f"{path}, line {line}: {name} is in group {groups[name]} already. Leave it in one of them."
+            )
+    if groups and not any(spelled(found.relative) in groups for found in files):
+        raise _of_other_data(path, next(iter(groups)), files)
+    return groups
+
+
+def together(photos: Sequence[Photo], groups: Mapping[str, str]) -> dict[str, str]:
+    """The sha256 of each photo in a group -> the smallest of its group.
+
+    Two groups that have the same bytes in them are one, as files with the same bytes lie on one side anyway.
+    """
+    smaller: dict[str, str] = {}
+    first_of: dict[str, str] = {}
+    for photo in photos:
+        group = groups.get(spelled(photo.relative))
+        if group is not None:
+            ends = _smallest(smaller, first_of.setdefault(group, photo.sha256)), _smallest(smaller, photo.sha256)
+            smaller[max(ends)] = min(ends)
+    return {sha256: _smallest(smaller, sha256) for sha256 in tuple(smaller)}
+
+
+def leave_out(files: Sequence[Found], path: Path) -> tuple[list[Found], str]:
+    """The files that the CSV does not name, and a sentence that counts those it does, there or not.
+
+    Raises WrongInput where it has no column path, and where it names photos, but none of these files.
+    """
+    named = {_name(row["path"]): None for _, row in _rows(path, ("path",), "list of photos to leave out")}
+    there = {spelled(found.relative) for found in files}
+    gone = [name for name in named if name not in there]
+    if named and len(gone) == len(named):
+        raise _of_other_data(path, gone[0], files)
+    kept = [found for found in files if spelled(found.relative) not in named]
+    sentence = f"exclude = {path}: {len(files) - len(kept)} photos are left out"
+    if gone:
+        sentence += f"; {len(gone)} that it names are not in the data, as {gone[0]}"
+    return kept, sentence
+
+
+def spelled(name: str) -> str:
+    """A file's name as text that can be written anywhere; Python keeps bytes that are no UTF-8 as lone surrogates."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each line with its number; WrongInput where a column is missing, or empty in a line."""
+    header = ",".join(columns)
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            if not set(columns) <= set(reader.fieldnames or ()):
+                raise WrongInput(
+                    f"{path} is no {what}: its first line lacks {header}. Give the one that an audit wrote."
+                )
+            for row in reader:
+                if not all(row[column] for column in columns):
+                    raise WrongInput(f"{path}, line {reader.line_num}: {header} must not be empty. Mend or remove it.")
+                yield reader.line_num, row
+    except (OSError, csv.Error) as error:
+        raise WrongInput(f"{path} cannot be read ({error}). Give the {what} that an audit wrote.") from error
+
+
+def _name(path: str) -> str:
+    return spelled(PurePosixPath(path).as_posix())
+
+
+def _smallest(smaller: dict[str, str], sha256: str) -> str:
+    """The end of the chain of ever smaller ones; on the way, the chain is made shorter."""
+    while (less := smaller.setdefault(sha256, sha256)) != sha256:
+        smaller[sha256] = smaller[less]
+        sha256 = less
+    return sha256
+
+
+def _of_other_data(path: Path, name: str, files: Sequence[Found]) -> WrongInput:
+    like = f" Its paths should look like {spelled(files[0].relative)}." if files else ""
+    return WrongInput(f"{path} names none of the photos, but others, as {name}.{like} Give the one of this data.")
