@@ -16,6 +16,7 @@ from training.config import TrainConfig
 
 SGD_LIKE = ("sgd", "momentum", "nesterov", "lars", "muon")
 BATCH_SIZES = (512, 256, 128, 64, 32, 16, 8)
+MOST_WORKERS = 8  # of one process; more have little left to do
 GPU_SHARE = 0.7  # of the memory that is free: the rest is for augmentation, the average, and what fragments
 TRIED = 2  # steps before those that are timed: the first ones choose algorithms
 TIMED = 4
@@ -41,6 +42,8 @@ def resolve(config: TrainConfig, network: nn.Module, device: torch.device, *, pr
         reasons["threads"] = "auto: one less than cores; a thread without a core of its own stops all others"
     if config.precision == "auto":
         changed["precision"], reasons["precision"] = _precision(device)
+    if config.workers == "auto":
+        changed["workers"], reasons["workers"] = _workers(device, processes)
     if config.batch_size == "auto":
         changed["batch_size"], reasons["batch_size"] = _batch_size(config, network, device)
     settled = config.model_copy(update=changed)
@@ -86,6 +89,13 @@ def _precision(device: torch.device) -> tuple[str, str]:
     if torch.cuda.is_bf16_supported():
         return "bf16", "auto: this GPU computes in bf16"
     return "fp16", "auto: this GPU has no bf16"
+
+
+def _workers(device: torch.device, processes: int) -> tuple[int, str]:
+    if device.type != "cuda":
+        return 0, "auto: on a CPU they would take cores from the model"
+    count = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) // processes - 1))
+    return count, f"auto: {os.cpu_count()} cores for {processes} processes"
 
 
 def _batch_size(config: TrainConfig, network: nn.Module, device: torch.device) -> tuple[int, str]:

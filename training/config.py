@@ -127,7 +127,7 @@ class TrainConfig(BaseModel):
     compile: bool = Field(False, description="torch.compile: about 40 s at the start, for up to half as much speed again")
     sync_batchnorm: bool = Field(False, description="batch-norm statistics over all processes of torchrun")
     threads: Count | None = Field(None, description="of torch on a CPU; none: one less than cores")
-    workers: CountOrNone = Field(0, description="processes that crop and flip; 0: the training process itself")
+    workers: CountOrNone | Auto = Field("auto", description="processes that crop and flip; 0: the training process itself")
     cache: Literal["auto", "files", "memory", "device"] = Field("auto", description="where decoded photos wait: nowhere, in a memory-mapped file, on the device")
     cache_mb: CountOrNone = Field(4096, description="greatest size of that file; photos beyond it are decoded in every epoch")
     cache_dir: Path = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")

@@ -84,8 +84,7 @@ def _fit(
     on_progress: OnProgress,
 ) -> Run:
     config, photos = prepared.config, prepared.photos
-    if prepared.device.type == "cpu":
-        keep_freed_memory()
+    _settle(prepared.device)
     fit = make_fit(config, prepared.network, prepared.preprocessing, photos, prepared.device, world)
     state = State.begin(prepared.device) if found is None else fit.load(*found)
     logs = Logs(config.run, wanted=config.tensorboard and world.leads, first_epoch=state.epoch)
@@ -116,6 +115,15 @@ def _fit(
         write_end(run)
     world.wait()
     return run
+
+
+def _settle(device: torch.device) -> None:
+    """What the whole process does for speed, as timm's train.py does on a GPU: convolutions timed, products in TF32."""
+    if device.type == "cpu":
+        keep_freed_memory()
+    elif device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
 
 
 def _save(fit: Fit, state: State) -> None:

@@ -68,8 +68,8 @@ def _setup(run: Run) -> str:
     return (
         f"Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['instructions'])}), {machine['memory_gib']} GiB,"
         f" {machine['gpu'] or 'no GPU'}, {machine['system']}. {settings['image_size']} pixels, batches of {settings['batch_size']},"
-        f" {settings['precision']}, {settings['threads']} threads, {settings['workers']} loader workers, on {settings['device']}."
-        f" {run.photos['different']} photos, {run.photos['kilobytes']} KB each on average, {run.photos['classes']} classes."
+        f" {settings['precision']}, threads: {settings['threads']}, loader workers: {settings['workers']}, on {settings['device']}."
+        f" {run.photos['different']} {'drawn balls' if run.photos['drawn'] else 'photos'}, {run.photos['kilobytes']} KB each on average, {run.photos['classes']} classes."
         f" {run.began_at}, {run.minutes:.0f} minutes in all. {versions}."
     )
 
@@ -110,7 +110,8 @@ def _how(run: Run) -> str:
     turns = run.turns
     script = (
         f"**timm's train.py**, unmodified (sha256 begins with {run.timm_script}), by its own log line of every step, with the same photos,"
-        " model, crops, loss, optimizer, precision, threads and workers; no validation, no averaged weights, no mixup, no colour jitter."
+        " model, crops, loss, optimizer, precision, threads and workers; no validation, no averaged weights, no mixup, no colour jitter; with"
+        " the system's own memory allocation, as it is when somebody starts it."
         if run.timm_script
         else "timm's train.py was not given (`--timm-train`), so that its columns are empty."
     )

@@ -77,7 +77,7 @@ def test_the_page_names_machine_command_settings_and_every_model() -> None:
     written = page(measured())
     assert "2 cores of AMD EPYC (avx2), 23 GiB, no GPU" in written
     assert measured().command in written
-    assert "224 pixels, batches of 32, fp32, 1 threads, 0 loader workers, on cpu" in written
+    assert "224 pixels, batches of 32, fp32, threads: 1, loader workers: 0, on cpu" in written
     assert "| resnet26d | 30.0 | 24.0 | 31.0 | 1.25 (1.10 to 1.50) | 0.97 (0.97 to 1.00) |" in written
     assert "sha256 begins with f0bb70b9e1c8" in written
     assert "took 4.5 s before the first step" in written

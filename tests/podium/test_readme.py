@@ -31,7 +31,9 @@ def test_every_podium_command_of_a_page_exists_with_its_options(page: Path) -> N
     commands = typer.main.get_group(app).commands
     for verb, *words in podium_commands(page):
         assert verb in commands, f"{page.name}: podium {verb}"
-        known = {option for parameter in commands[verb].params for option in parameter.opts}
+        known = {
+            option for parameter in commands[verb].params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
         if verb == "train":  # takes every setting as an option, too
             settings = sort_words([word for word in words if word not in known]).settings or {}

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
-from PIL import Image
-from torch import Tensor
 
 from imagefile.reading import UnreadableImage, open_image
+from training.augment.single import Transform
 from training.config import TrainConfig
 from training.data.pixels import room_px, training_pixels
 from training.data.reading import bytes_of
@@ -71,7 +70,7 @@ def choose_cache(config: TrainConfig, facts: Facts) -> CacheChoice:
         return CacheChoice(config.cache, f"as asked; {_speeds(facts)}")
     if reason := _why_device(config, facts):
         return CacheChoice("device", reason)
-    if facts.model_per_s is not None and _files_keep_up(facts, facts.model_per_s, config.workers):
+    if facts.model_per_s is not None and _files_keep_up(facts, facts.model_per_s, config):
         return CacheChoice("files", f"{_speeds(facts)}; the model takes no more than {facts.model_per_s:,.0f}")
     kept = min(facts.memory_bytes, config.cache_mb * 1_000_000)
     room = f"{_size(kept)} of {_size(facts.free_memory)} free"
@@ -84,7 +83,7 @@ def choose_cache(config: TrainConfig, facts: Facts) -> CacheChoice:
 
 
 def measure(
-    photos: Sequence[Photo], config: TrainConfig, crop: Callable[[Image.Image], Tensor], folder: Path,
+    photos: Sequence[Photo], config: TrainConfig, crop: Transform, folder: Path,
     device: torch.device, model_images_per_s: float | None,
 ) -> Facts:  # fmt: skip
     """The facts, by a sample of up to 64 photos, spread over all; what cannot be read is left out of it."""
@@ -145,10 +144,10 @@ def _why_device(config: TrainConfig, facts: Facts) -> str | None:
     return None
 
 
-def _files_keep_up(facts: Facts, model_per_s: float, workers: int) -> bool:
+def _files_keep_up(facts: Facts, model_per_s: float, config: TrainConfig) -> bool:
     """Whether a cache would save next to nothing: decoding goes on beside the model, or hardly counts beside it."""
-    if workers > 0:
-        return facts.decoded_per_s * workers >= AMPLE * model_per_s
+    if isinstance(config.workers, int) and config.workers > 0:
+        return facts.decoded_per_s * config.workers >= AMPLE * model_per_s
     return (1 / facts.decoded_per_s - 1 / facts.cropped_per_s) * model_per_s <= SLIGHT
 
 

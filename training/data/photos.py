@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from imagefile.reading import UnreadableImage
-from training.augment.single import Transform, training_transform
+from training.augment.single import Picture, Transform, training_transform
 from training.config import TrainConfig
 from training.data.cache import Cache, open_cache
 from training.data.choice import CacheChoice, choose_cache, measure, square_px
@@ -50,9 +49,9 @@ class TrainingPhotos(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index_and_seed: tuple[int, int]) -> tuple[Tensor, int]:
         index, seed = index_and_seed
-        image = self._image(index)
+        picture = self._picture(index)
         with seeded(seed):
-            return self._crop(image), self.photos[index].label
+            return self._crop(picture), self.photos[index].label
 
     def squared(self, side_px: int) -> Tensor:
         """All photos squashed to squares, uint8 (N, 3, side_px, side_px), mapped from a file; not to be written to."""
@@ -67,10 +66,10 @@ class TrainingPhotos(Dataset[tuple[Tensor, int]]):
             return self._cache
         return open_squares(self.photos, self._config, side_px, self._folder, lambda: None)
 
-    def _image(self, index: int) -> Image.Image:
+    def _picture(self, index: int) -> Picture:
         pixels = self._cache.pixels(index)
         if pixels is not None and pixels.shape[2] == 3:
-            return Image.fromarray(pixels)
+            return pixels
         photo = self.photos[index]
         try:
             return training_pixels(bytes_of(photo), self._config)

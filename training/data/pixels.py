@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from imagefile.pixels import Look, model_input, read_pixels
 from training.config import TrainConfig
 from training.model_file import Preprocessing
 
+Triple = tuple[float, float, float]
 ROOM = 8 / 7  # how much larger than a crop a cached photo's short side is: 256 for 224, the habit of ImageNet
 
 
@@ -74,8 +76,15 @@ def room_px(config: TrainConfig) -> int:
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """uint8 (N, 3, S, S) to float32 on the same device: the very steps of torchvision's ToTensor and Normalize."""
-    mean, std = (torch.tensor(v, device=pixels.device).view(3, 1, 1) for v in (preprocessing.mean, preprocessing.std))
+    mean, std = _statistics(preprocessing.mean, preprocessing.std, pixels.device)
     return pixels.float().div(255).sub(mean).div(std)
+
+
+@lru_cache(maxsize=8)
+def _statistics(mean: Triple, std: Triple, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Both as (3, 1, 1) on the device: to send them anew in each step would make it wait."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(mean, device=device).view(3, 1, 1), torch.tensor(std, device=device).view(3, 1, 1)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:

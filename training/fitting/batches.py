@@ -31,6 +31,7 @@ class LoadedBatches:
     """From files or from the memory-mapped cache, cropped by `workers` processes."""
 
     def __init__(self, photos: TrainingPhotos, order: BatchOrder, config: TrainConfig, device: torch.device) -> None:
+        assert not isinstance(config.workers, str)
         self.order, self.device = order, device
         self.loader: DataLoader[tuple[Tensor, int]] = DataLoader(
             photos,

@@ -13,9 +13,12 @@ from training.config import TrainConfig
 from training.errors import WrongInput
 from training.network import head_of
 
+FUSED = ("adam", "adamw", "sgd", "momentum")  # torch's own, with one kernel for all parameters
+
 
 def create_optimizer(network: nn.Module, config: TrainConfig, *, lr: float) -> torch.optim.Optimizer:
     """timm's optimizer of that name; WrongInput where it has none, or it cannot have these parameters."""
+    kernels: dict[str, Any] = {"fused": True} if config.optimizer.lower() in FUSED else {}
     try:
         optimizer: torch.optim.Optimizer = create_optimizer_v2(
             _groups(network, config),
@@ -23,6 +26,7 @@ def create_optimizer(network: nn.Module, config: TrainConfig, *, lr: float) -> t
             lr=lr,
             weight_decay=config.weight_decay,
             momentum=config.momentum,
+            **kernels,
         )
     except ValueError as error:
         raise WrongInput(f"optimizer = {config.optimizer!r}: {error}. Use a name that timm knows, as adamw.") from error
