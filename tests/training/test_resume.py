@@ -126,7 +126,10 @@ def test_a_process_killed_in_mid_epoch_goes_on_to_the_very_weights(tmp_path: Pat
     assert resume(config.run).model.weights == whole.model.weights
 
 
-def test_sigterm_is_answered_with_a_checkpoint_and_exit_code_75(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_request_to_stop_is_answered_with_a_checkpoint_and_exit_code_75(
+    tmp_path: Path, asked: signal.Signals
+) -> None:
     data = write_photos(tmp_path / "data", per_class=40)
     command = [
         sys.executable,
@@ -150,7 +153,7 @@ def test_sigterm_is_answered_with_a_checkpoint_and_exit_code_75(tmp_path: Path) 
             process.poll() is None and time.monotonic() < deadline and not (tmp_path / "run" / "metrics.jsonl").exists()
         ):
             time.sleep(0.02)
-        process.terminate()
+        process.send_signal(asked)
         _, told = process.communicate(timeout=60)
     finally:
         process.kill()

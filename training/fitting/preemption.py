@@ -7,26 +7,34 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from training.errors import Preempted
 
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM has come since; outside of the main thread, where Python hears no signals, never."""
-    asked = threading.Event()
+    """Whether SIGTERM or Ctrl-C has come since; outside of the main thread, where Python hears no signals, never.
 
-    def hear(_number: int, _frame: FrameType | None) -> None:
+    A second one of the same kind does what it did before: Ctrl-C twice ends at once, without a checkpoint.
+    """
+    asked = threading.Event()
+    before: dict[int, Any] = {}
+
+    def hear(number: int, _frame: FrameType | None) -> None:
         asked.set()
+        signal.signal(number, before[number])
 
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
-    before = signal.signal(signal.SIGTERM, hear)
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        before[wanted] = signal.signal(wanted, hear)
     try:
         yield asked.is_set
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def preempted(run_folder: object, epoch: int, step: int) -> Preempted:

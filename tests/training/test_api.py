@@ -1,0 +1,32 @@
+"""The room's front door: train, evaluate, predict, from Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import training
+
+
+def test_importing_the_room_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, training; print([m for m in ('torch', 'timm', 'numpy', 'PIL', 'pydantic') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.torch
+def test_a_model_is_trained_judged_and_asked(photos: Path, tmp_path: Path) -> None:
+    run = training.train(
+        photos, recipe="quick", pretrained="none", model="test_resnet", image_size=32, epochs=2, batch_size=4, threads=1,
+        tensorboard=False, run=tmp_path / "run", cache_dir=tmp_path / "cache",
+    )  # fmt: skip
+    assert training.evaluate(run.folder).top1.value == pytest.approx(run.model.metrics.top1)
+    asked = photos / "jade" / "000.png"
+    for _ in range(2):  # importing what it needs does not put something else in its place
+        [answer] = training.predict(run.folder, [asked], top_k=2)
+        assert answer.path == str(asked)
+        assert len(answer.answers) == 2
