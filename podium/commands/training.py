@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     from training.run import Progress, Run
 
 ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
-SETTINGS_HELP = """Fine-tune a model on photos.
-
-WORDS are, in any order: the data (a folder with one sub-folder per class, a CSV or JSONL manifest, s3://bucket/prefix, or
-cifar10, cifar100, mnist, oxford-pets, food101), a recipe's name, a settings file, and settings as epochs=5 or --epochs 5.
-What you type overrides the file, and the file the recipe.
-
-    podium train ~/photos
-    podium train quick ~/photos epochs=5 lr=0.0005
-    podium train ~/photos mine.yaml --mixup 0.2
-
-`podium recipes` lists the recipes, `podium recipes --settings` every setting.
-"""
 
 
 def train(
@@ -43,6 +31,18 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and on what.")] = False,
     as_json: AsJson = False,
 ) -> None:
+    """Fine-tune a model on photos.
+
+    WORDS are, in any order: the data (a folder with one sub-folder per class, a CSV or JSONL manifest, s3://bucket/prefix, or
+    cifar10, cifar100, mnist, oxford-pets, food101), a recipe's name, a settings file, and settings as epochs=5 or --epochs 5.
+    What you type overrides the file, and the file the recipe.
+
+        podium train ~/photos
+        podium train quick ~/photos epochs=5 lr=0.0005
+        podium train ~/photos mine.yaml --mixup 0.2
+
+    `podium recipes` lists the recipes, `podium recipes --settings` every setting.
+    """
     from podium import present
 
     typed = [*(words or []), *context.args]
@@ -76,9 +76,6 @@ def train(
                 finished = fit(config, on_progress=on_progress, on_note=_note)
             _tell(finished, as_json=as_json)
     present.notes.file.flush()
-
-
-train.__doc__ = SETTINGS_HELP
 
 
 def recipes(

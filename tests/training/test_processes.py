@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,8 @@ TINY = ["model=resnet10t", "model_args={channels: [8, 16, 24, 32], stem_width: 8
         "tensorboard=false", "epochs=2", "ema_decay=0.9"]  # fmt: skip
 
 
-def torchrun(*words: str) -> str:
-    """What two processes say; they must end well."""
-    command = [
+def command(*words: str) -> list[str]:
+    return [
         sys.executable,
         "-m",
         "torch.distributed.run",
@@ -31,8 +31,17 @@ def torchrun(*words: str) -> str:
         "training",
         *words,
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+
+
+def torchrun(*words: str) -> str:
+    """What two processes say; they must end well."""
+    answer = subprocess.run(
+        command(*words), capture_output=True, text=True, check=False, timeout=300, env=environment()
+    )
     assert answer.returncode == 0, answer.stderr
     return answer.stderr
 
@@ -66,31 +75,27 @@ def test_two_processes_train_and_judge_one_model(tmp_path: Path) -> None:
     assert len(photos.validation_labels) > 128  # more than one batch, so that both processes judged
 
 
-def test_two_processes_that_were_stopped_go_on_to_the_very_weights(tmp_path: Path) -> None:
-    import shutil
-
+def test_two_processes_that_were_stopped_in_mid_training_go_on_to_the_very_weights(tmp_path: Path) -> None:
+    """As a Spot instance stops them: SIGTERM to torchrun, which hands it on."""
     from training.fitting.checkpoint import read_checkpoint
 
-    data = write_photos(tmp_path / "data", per_class=20)
-    words = [
-        "train",
-        str(data),
-        *TINY,
-        "batch_size=4",
-        "checkpoint_minutes=0.000001",
-        f"cache_dir={tmp_path / 'cache'}",
-    ]
+    data = write_photos(tmp_path / "data", per_class=60, size_px=32)
+    words = ["train", str(data), *TINY, "epochs=12", "batch_size=4", f"cache_dir={tmp_path / 'cache'}"]
     torchrun(*words, f"run={tmp_path / 'whole'}")
-    broken = shutil.copytree(tmp_path / "whole", tmp_path / "broken")
-    for name in (
-        "model.json",
-        "metrics.json",
-        "model.safetensors",
-        "checkpoints/last.safetensors",
-    ):  # as it was a moment before
-        (broken / name).unlink()
-    found = read_checkpoint(broken)
+    stopped = tmp_path / "stopped"
+    process = subprocess.Popen(command(*words, f"run={stopped}"), stderr=subprocess.PIPE, text=True, env=environment())
+    deadline = time.monotonic() + 120
+    try:
+        while process.poll() is None and time.monotonic() < deadline and not (stopped / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        process.terminate()
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert not (stopped / "model.json").exists(), told
+    found = read_checkpoint(stopped)
     assert found is not None
-    assert (found[1]["state"]["epoch"], found[1]["processes"]) == (2, 2)
-    torchrun("train", "--resume", str(broken))
-    assert (broken / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    assert found[1]["processes"] == 2
+    assert found[1]["state"]["step"] > 0, "it was stopped between two epochs"
+    torchrun("train", "--resume", str(stopped))
+    assert (stopped / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
