@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from pipeline.bearer import token_for
 from pipeline.model_client import ModelClient
 from pipeline.queue import Queue
 from pipeline.settings import Settings
@@ -57,5 +58,6 @@ def open_connections(settings: Settings) -> Connections:
             settings.model_name,
             timeout_s=settings.predict_timeout_s,
             connections=IMAGES_AT_ONCE,
+            token=token_for(settings.model_server_token_secret, settings.model_server_url, CLIENTS),
         ),
     )

@@ -20,6 +20,7 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from pipeline.bearer import token_for
 from pipeline.connections import CLIENTS
 from pipeline.contracts import ImageRef
 from pipeline.errors import ImageRejected, ModelUnavailable
@@ -103,7 +104,13 @@ def open_connections(settings: GateSettings) -> Connections:
     return Connections(
         boto3.client("lambda", config=CLIENTS),
         boto3.client("sqs", config=CLIENTS),
-        ModelClient(settings.model_server_url, settings.model_name, timeout_s=PROBE_TIMEOUT_S, connections=1),
+        ModelClient(
+            settings.model_server_url,
+            settings.model_name,
+            timeout_s=PROBE_TIMEOUT_S,
+            connections=1,
+            token=token_for(settings.model_server_token_secret, settings.model_server_url, CLIENTS),
+        ),
     )
 
 

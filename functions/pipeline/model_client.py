@@ -11,6 +11,7 @@ from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from pipeline.answers import Outcome, Response, answer_in, answers_in
+from pipeline.bearer import BearerToken
 from pipeline.contracts import ImageRef, ModelFacts, ServerAnswer
 from pipeline.errors import ModelUnavailable
 from pipeline.tar import names_of, tar_of
@@ -19,6 +20,7 @@ CONNECT_TIMEOUT_S = 3.0
 # A load balancer drops a connection that idled for 60 s, and a Lambda that is frozen meanwhile never hears of it.
 KEEP_ALIVE_S = 30
 NO_TARS_FOR_S = 300  # then it is tried again: servers are replaced
+SAYS_WHO_ARE_YOU = 401
 SAYS_TOO_LARGE = 413
 
 
@@ -39,11 +41,13 @@ class ModelClient:
         *,
         timeout_s: float,
         connections: int,
+        token: BearerToken | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._predictions = f"{server_url}/predictions"
         self.url = f"{self._predictions}/{model_name}"
         self._timeout_s = timeout_s
+        self._token = token
         self._pools = PoolManager(maxsize=connections)
         self._now_s = now_s  # of day: a monotonic clock may stand still while a Lambda is frozen
         self._last_used_s = now_s()
@@ -87,7 +91,16 @@ class ModelClient:
         return f"{self._predictions}/{quote(model.name)}/{quote(model.version)}" if model else self.url
 
     def _post(self, url: str, pieces: Sequence[bytes], *, budget_s: float) -> Response:
-        allowed_s = min(self._timeout_s, budget_s)
+        token = self._token.current() if self._token else None
+        until_s = self._now_s() + min(self._timeout_s, budget_s)
+        said = self._send(url, pieces, token, until_s)
+        if said.status == SAYS_WHO_ARE_YOU and self._token and token:
+            newer = self._token.instead_of(token)  # it was replaced while this process kept the old one
+            said = self._send(url, pieces, newer, until_s) if newer else said
+        return Response(url, said.status, said.data, _retry_after_s(said))
+
+    def _send(self, url: str, pieces: Sequence[bytes], token: str | None, until_s: float) -> BaseHTTPResponse:
+        allowed_s = until_s - self._now_s()
         if allowed_s <= 0:
             raise ModelUnavailable("no time was left to ask the model server")
         timeout = Timeout(connect=min(CONNECT_TIMEOUT_S, allowed_s), read=allowed_s, total=allowed_s)
@@ -96,14 +109,15 @@ class ModelClient:
             "Content-Length": str(sum(map(len, pieces))),  # not chunked: not every server reads that
             "Accept": "application/json",
         }
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         try:
-            # SQS is the one layer that retries.
-            said = self._pools.request("POST", url, body=pieces, headers=headers, timeout=timeout, retries=False)
+            # SQS is the one layer that retries, and a redirect would carry the token elsewhere.
+            return self._pools.request("POST", url, body=pieces, headers=headers, timeout=timeout, retries=False)
         except HTTPError as error:
             raise ModelUnavailable(f"{url} did not answer ({error}): is it up, and is its address right?") from error
         finally:
             self._last_used_s = self._now_s()
-        return Response(url, said.status, said.data, _retry_after_s(said))
 
 
 def _retry_after_s(said: BaseHTTPResponse) -> int | None:

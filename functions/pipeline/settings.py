@@ -24,6 +24,13 @@ _ModelServerUrl = Annotated[
     str,
     Field(pattern=HTTP_URL, description="the model server's http:// or https:// address without a slash at its end"),
 ]
+_ModelServerTokenSecret = Annotated[
+    str,
+    Field(
+        pattern=r"^(arn:[^:\s]+:secretsmanager:[^:\s]+:\d{12}:secret:\S+)?$",
+        description="the ARN of the secret that holds the model server's token, or empty where it wants none",
+    ),
+]
 _ModelName = Annotated[
     str,
     Field(
@@ -48,6 +55,7 @@ class Settings(_FromEnvironment):
     queue_url: _QueueUrl
     dlq_url: str = Field(pattern=HTTP_URL, description="the URL of the dead-letter queue")
     model_server_url: _ModelServerUrl
+    model_server_token_secret: _ModelServerTokenSecret
     model_name: _ModelName
     model_version: _ModelVersion
     max_image_bytes: int = Field(gt=0, description="the largest image that is fetched, in bytes, such as 10485760")
@@ -68,6 +76,7 @@ class GateSettings(_FromEnvironment):
     event_source_mapping: _Name = Field(description="the UUID of the mapping from the queue to the classify function")
     queue_url: _QueueUrl
     model_server_url: _ModelServerUrl
+    model_server_token_secret: _ModelServerTokenSecret
     model_name: _ModelName
 
 

@@ -135,6 +135,7 @@ def settings(aws: Aws, model_server: ModelServer, monkeypatch: pytest.MonkeyPatc
         "QUEUE_URL": aws.queue_url,
         "DLQ_URL": aws.dlq_url,
         "MODEL_SERVER_URL": model_server.url,
+        "MODEL_SERVER_TOKEN_SECRET": "",
         "MODEL_NAME": "balls",
         "MODEL_VERSION": "1.0",
         "MAX_IMAGE_BYTES": "10485760",

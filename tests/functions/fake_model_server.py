@@ -33,6 +33,7 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.reply: Callable[[bytes], Reply] = lambda _: answering()
         self.reply_to_tar: Callable[[list[tuple[str, bytes]]], Reply] = lambda images: each(images, self.reply)
+        self.tokens: set[str] = set()  # those that it knows; with none, it asks for none
         self.paths: list[str] = []
         self.images: list[int] = []  # of each request
         self.connections = 0
@@ -72,8 +73,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.images.append(len(images) or 1)
             self.server.at_once += 1
             self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
+        known = {f"Bearer {token}" for token in self.server.tokens}
         try:
-            reply = self.server.reply_to_tar(images) if images else self.server.reply(body)
+            if known and self.headers["Authorization"] not in known:
+                reply = Reply(401, b'{"code": 401, "error": "No token that this server knows."}')
+            else:
+                reply = self.server.reply_to_tar(images) if images else self.server.reply(body)
         finally:
             with self.server.counting:
                 self.server.at_once -= 1

@@ -158,6 +158,16 @@ def an_archived_image(scene: Scene) -> str:
     return scene.classify(Order(image=image, sender="backfill", batch="p"))
 
 
+def an_upload_with_the_token_read_anew(scene: Scene) -> str:
+    scene.configure("classify", ANEW=str(uuid4()))  # ends the processes that know the token
+    return an_upload(scene)
+
+
+def a_probe_with_the_token_read_anew(scene: Scene) -> str:
+    scene.configure("gate", ANEW=str(uuid4()))
+    return a_gate_to_open(scene)
+
+
 def an_unreadable_message(scene: Scene) -> str:
     return scene.classify("Hello!")
 
@@ -292,6 +302,8 @@ EXERCISES: dict[tuple[str, str], Exercise] = {
 }
 BY_ROLE: dict[tuple[str, str], Exercise] = {  # where two roles have a statement of the same name
     ("Backfill", "FindManifests"): a_backfill_to_close,
+    ("Classify", "ReadToken"): an_upload_with_the_token_read_anew,
+    ("Gate", "ReadToken"): a_probe_with_the_token_read_anew,
 }
 
 
@@ -304,9 +316,14 @@ def exercise_of(permission: Permission) -> Exercise | None:
 
 @pytest.fixture(scope="module")
 def scene(stack: Console, root: Root, photos: list[Path]) -> Iterator[Scene]:
-    """Nothing reaches a function by itself; an upload waits for its event in vain, and is a minute old."""
+    """Nothing reaches a function by itself; an upload waits for its event in vain, and is a minute old.
+
+    The local server asks for no token; the functions send it one.
+    """
     root.s3.create_bucket(Bucket=ARCHIVE)
-    stack.podium("deploy", "--parameter", f"ExistingBucket={ARCHIVE}")
+    secret = root.secretsmanager.create_secret(Name="model-server", SecretString=uuid4().hex)["ARN"]
+    parameters = (f"ExistingBucket={ARCHIVE}", f"ModelServerTokenSecret={secret}")
+    stack.podium("deploy", *(word for it in parameters for word in ("--parameter", it)))
     scene = Scene(root, photos[0].read_bytes())
     scene.switch(enabled=False)
     scene.upload(scene.input, "incoming/p/lost.jpg")

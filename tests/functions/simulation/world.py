@@ -85,6 +85,7 @@ class World:
             queue_url=self.queue.url,
             dlq_url=self.dead_letters.url,
             model_server_url=URL,
+            model_server_token_secret="",
             model_name="balls",
             model_version="1.0",
             max_image_bytes=LARGEST_IMAGE_BYTES,
