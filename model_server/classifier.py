@@ -46,6 +46,9 @@ class Classifier:
         `threads` are for one inference; `gpu` is CUDA's number of one, None means the CPU.
         """
         torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 is the reference, on a GPU too; bf16 does not care
+        if gpu is not None:
+            torch.cuda.set_device(gpu)  # AOTInductor loads its weights onto the current one
         machine = Machine(torch.device("cpu" if gpu is None else f"cuda:{gpu}"), threads)
         model = read_model_file(folder)
         try:

@@ -15,7 +15,8 @@ from model_file import ModelRefused
 
 GOLDEN_FILE = "golden.json"
 # How far logits may be off, as a share of their own spread over the classes: rounding, not another network.
-TOLERANCE = {"fp32": 0.01, "bf16": 0.2, "int8": 0.6}
+# Measured in bf16: up to 0.22 (MobileNetV2); swapped colours are off by 0.9 and more, unnormalised pixels by 1.5 and more.
+TOLERANCE = {"fp32": 0.01, "bf16": 0.35, "int8": 0.6}
 
 
 @dataclass(frozen=True)

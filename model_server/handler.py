@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -102,8 +104,25 @@ class PodiumHandler:
 
     def _classified(self, read: Sequence[Pixels | Refusal]) -> Iterator[Outcome]:
         pixels = [it for it in read if not isinstance(it, Refusal)]
-        rows = iter(self.classifier.classify(np.stack(pixels)).tolist() if pixels else ())
+        with self._healthy_gpu():
+            rows = iter(self.classifier.classify(np.stack(pixels)).tolist() if pixels else ())
         return (it if isinstance(it, Refusal) else next(rows) for it in read)
+
+    @contextmanager
+    def _healthy_gpu(self) -> Iterator[None]:
+        """End this worker where the GPU fails, and TorchServe starts another one.
+
+        Pixels have one shape here, so it is never the image's fault; a broken CUDA context does not heal, and a worker that
+        fails at once would be handed most of the images.
+        """
+        try:
+            yield
+        except RuntimeError:
+            if self.classifier.machine.device.type != "cuda":
+                raise
+            logger.exception("the GPU failed: this worker ends")
+            logging.shutdown()
+            os._exit(1)
 
     def _answered(
         self, asked: Asked, outcomes: Sequence[Outcome], timings: Mapping[str, Any], context: Context, index: int
@@ -143,7 +162,8 @@ class PodiumHandler:
 
         best = int(np.argmax(probabilities))
         try:
-            picture = explain(self.classifier, self.classifier.read(data), best)
+            with self._healthy_gpu():
+                picture = explain(self.classifier, self.classifier.read(data), best)
         except NotExplainable as problem:
             return self._refused(BadRequest(str(problem)), context, index)
         context.set_response_header(index, "content-type", "image/png")

@@ -28,9 +28,7 @@ def report(metrics: Metrics | None, model: str, outcomes: Sequence[object], timi
 def report_engine(metrics: Metrics | None, facts: Mapping[str, Any]) -> None:
     """Say whether the reference serves in the place of the engine that was asked for."""
     if metrics is not None:
-        _add(
-            metrics, "handler_engine_fallback", "gauge", int("engine_fallback" in facts), facts["name"], facts["engine"]
-        )
+        _add(metrics, "handler_engine_fallback", "gauge", int("engine_fallback" in facts), facts["name"])
 
 
 def _add(metrics: Metrics, name: str, kind: str, value: float, *dimensions: str) -> None:

@@ -18,8 +18,10 @@ from pipeline.errors import ModelUnavailable
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+NOT_READ_FOR_S = 5.0  # after a failure: the threads of an invocation share one try, and do not queue for twenty
 READ_AGAIN_AFTER_S = 30.0  # at the soonest: a server that refuses everybody is no reason to ask for every image
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+_CLIENT = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1, "mode": "standard"})
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -40,11 +42,14 @@ class BearerToken:
         self._now_s = now_s
         self._lock = Lock()
         self._token: str | None = None
+        self._problem: str | None = None
         self._read_at_s = 0.0
 
     def current(self) -> str:
         """The token; raises ModelUnavailable where it would travel in clear text, cannot be read, or is none."""
         with self._lock:
+            if self._problem and self._now_s() - self._read_at_s < NOT_READ_FOR_S:
+                raise ModelUnavailable(self._problem)
             return self._token or self._read()
 
     def instead_of(self, refused: str) -> str | None:
@@ -55,13 +60,22 @@ class BearerToken:
             return self._token if self._token != refused else None
 
     def _read(self) -> str:
+        try:
+            self._token, self._problem = self._secret(), None
+        except ModelUnavailable as problem:
+            self._problem = str(problem)
+            raise
+        finally:
+            self._read_at_s = self._now_s()
+        return self._token
+
+    def _secret(self) -> str:
         server = urlsplit(self._server_url)
         if server.scheme != "https" and server.hostname not in _LOOPBACK:
             raise ModelUnavailable(
                 f"a token is configured, and {self._server_url} would send it in clear text: "
                 f"deploy again with an https:// address as ModelServerUrl."
             )
-        self._read_at_s = self._now_s()
         try:
             secret = self._secrets.get_secret_value(SecretId=self._arn)
         except (ClientError, BotoCoreError) as error:
@@ -75,10 +89,9 @@ class BearerToken:
                 f"the secret {self._arn} holds no bearer token: its whole text must be the token, not JSON, "
                 f"of letters, digits and -._~+/ alone."
             )
-        self._token = token
         return token
 
 
-def token_for(secret_arn: str, server_url: str, config: Config) -> BearerToken | None:
+def token_for(secret_arn: str, server_url: str) -> BearerToken | None:
     """The token of this server; None where no secret is configured."""
-    return BearerToken(boto3.client("secretsmanager", config=config), secret_arn, server_url) if secret_arn else None
+    return BearerToken(boto3.client("secretsmanager", config=_CLIENT), secret_arn, server_url) if secret_arn else None

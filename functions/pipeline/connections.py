@@ -58,6 +58,6 @@ def open_connections(settings: Settings) -> Connections:
             settings.model_name,
             timeout_s=settings.predict_timeout_s,
             connections=IMAGES_AT_ONCE,
-            token=token_for(settings.model_server_token_secret, settings.model_server_url, CLIENTS),
+            token=token_for(settings.model_server_token_secret, settings.model_server_url),
         ),
     )

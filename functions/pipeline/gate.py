@@ -109,7 +109,7 @@ def open_connections(settings: GateSettings) -> Connections:
             settings.model_name,
             timeout_s=PROBE_TIMEOUT_S,
             connections=1,
-            token=token_for(settings.model_server_token_secret, settings.model_server_url, CLIENTS),
+            token=token_for(settings.model_server_token_secret, settings.model_server_url),
         ),
     )
 

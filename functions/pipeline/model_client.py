@@ -19,6 +19,7 @@ from pipeline.tar import names_of, tar_of
 CONNECT_TIMEOUT_S = 3.0
 # A load balancer drops a connection that idled for 60 s, and a Lambda that is frozen meanwhile never hears of it.
 KEEP_ALIVE_S = 30
+SEND_BYTES = 2**16
 NO_TARS_FOR_S = 300  # then it is tried again: servers are replaced
 SAYS_WHO_ARE_YOU = 401
 SAYS_TOO_LARGE = 413
@@ -91,8 +92,8 @@ class ModelClient:
         return f"{self._predictions}/{quote(model.name)}/{quote(model.version)}" if model else self.url
 
     def _post(self, url: str, pieces: Sequence[bytes], *, budget_s: float) -> Response:
-        token = self._token.current() if self._token else None
         until_s = self._now_s() + min(self._timeout_s, budget_s)
+        token = self._token.current() if self._token else None
         said = self._send(url, pieces, token, until_s)
         if said.status == SAYS_WHO_ARE_YOU and self._token and token:
             newer = self._token.instead_of(token)  # it was replaced while this process kept the old one
@@ -111,9 +112,11 @@ class ModelClient:
         }
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        # The connect time-out counts for each send on a fresh connection: a large image goes in small ones.
+        small = (piece[at : at + SEND_BYTES] for piece in pieces for at in range(0, len(piece), SEND_BYTES))
         try:
             # SQS is the one layer that retries, and a redirect would carry the token elsewhere.
-            return self._pools.request("POST", url, body=pieces, headers=headers, timeout=timeout, retries=False)
+            return self._pools.request("POST", url, body=small, headers=headers, timeout=timeout, retries=False)
         except HTTPError as error:
             raise ModelUnavailable(f"{url} did not answer ({error}): is it up, and is its address right?") from error
         finally:

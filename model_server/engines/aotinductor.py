@@ -17,7 +17,9 @@ class AotInductorEngine:
     def __init__(self, file: Path, device: torch.device, *, precision: Precision) -> None:
         """Raises EngineFailed where the package was made for another machine, or cannot be loaded."""
         try:
-            self._run = torch._inductor.aoti_load_package(str(file))
+            self._run = torch._inductor.aoti_load_package(
+                str(file), device_index=-1 if device.index is None else device.index
+            )
         except (RuntimeError, OSError, ValueError) as error:
             raise EngineFailed(f"torch cannot load {file.name}: {' '.join(str(error).split())[:300]}") from error
         self.device = device

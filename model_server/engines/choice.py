@@ -91,7 +91,7 @@ def candidates(
         chosen = precision or ("bf16" if gpu else "fp32")
         compiled = wanted == "torch-compiled"
         yield Candidate(f"torch-{chosen}", lambda: _reference(folder, model, machine, chosen, compiled=compiled))
-    elif not found and (wanted != "auto" or precision is not None):
+    elif not found and (wanted != "auto" or precision is not None or model.engines):
         yield Candidate(f"{ours}-{precision or 'any precision'}", _missing)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from imagefile.bundle import MAX_IMAGES, NoBundle, is_bundle
 from proxy.memory import Hold
@@ -94,7 +95,7 @@ async def _read_form(request: web.Request, hold: Hold) -> Sent:
                 images.append(memoryview(image))
             if len(images) > MAX_IMAGES:
                 raise NotTaken(413, "too_large", f"The form holds more than {MAX_IMAGES} images. Send it in parts.")
-    except (ValueError, AssertionError, web.RequestPayloadError) as error:
+    except (ValueError, AssertionError, web.RequestPayloadError, HttpProcessingError) as error:
         raise NotTaken(400, "bad_request", f"The form cannot be read ({error}).") from error
     if not images:
         raise NotTaken(400, "empty", "The form holds no image. Send it as the field `data`, or as a file in any field.")

@@ -56,4 +56,7 @@ def tail(log: Path) -> str:
 
 def lines_of(log: Path) -> list[str]:
     """All lines of a log; none where it is not there."""
-    return log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    try:
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:  # or just set aside
+        return []

@@ -73,6 +73,9 @@ class Dispatcher:
             answers = await self._send(group[0].request.key, group)
         except GroupFailed:
             self._failed(group)
+        except Exception:  # a fault of ours: said at once, not after the request's time-out
+            self._deliver(group, [unavailable("The model server failed; its log says why.")] * len(group))
+            raise
         else:
             took_s = time.perf_counter() - began_s
             self.rate.answered(images_under_way=self._images_under_way, took_s=took_s)

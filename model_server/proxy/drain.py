@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Drain:
@@ -51,6 +51,7 @@ class Drain:
         now = asyncio.get_running_loop().time()
         cut = len(self._open)
         for deadline in self._open:
-            deadline.reschedule(now)
+            with suppress(RuntimeError):  # it is expiring by itself
+                deadline.reschedule(now)
         await self._empty.wait()
         return cut

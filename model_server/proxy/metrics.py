@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -11,6 +12,7 @@ from proxy.answers import Answer, Verdict
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 IMAGES = (1, 2, 4, 8, 16, 32, 64)
+MOST_ENGINES = 16  # an archive's handler may say anything
 # What a refusal's code may be; an archive's handler may have others of its own, in any number.
 OF_IMAGES = ("empty", "bad_request", "too_large", "unsupported_format", "unreadable", "too_many_pixels", "too_slow")
 CODES = frozenset([*OF_IMAGES, "401", "404", "503"])
@@ -39,6 +41,7 @@ class Metrics:
         self._open = gauge("podium_open_requests", "Requests that were admitted and have no answer yet.")
         self._deaths = counter("podium_worker_deaths", "Workers of TorchServe that were ready and died.")
         self._ready = gauge("podium_ready", "1 while /ping is healthy.")
+        self._engines: set[tuple[str, str]] = set()
         self._engine = gauge("podium_engine_info", "What computes, and why not the wanted one.", ["engine", "fallback"])
 
     def page(self) -> bytes:
@@ -56,7 +59,11 @@ class Metrics:
         for seconds in waited_s:
             self._queue.observe(seconds)
         first = answers[0]
-        timings = first.shared.get("timings") if isinstance(first, Verdict) else None
+        if not isinstance(first, Verdict):
+            return
+        timings, model = first.shared.get("timings"), first.shared.get("model")
+        if isinstance(model, dict):
+            self.engine(model)
         if isinstance(timings, dict):
             for name, histogram in (("decode_ms", self._decode), ("forward_ms", self._forward)):
                 if isinstance(timings.get(name), int | float):
@@ -82,14 +89,19 @@ class Metrics:
         self._request.observe(seconds)
 
     def worker_died(self, count: int) -> None:
-        """So many workers that were ready are gone."""
+        """So many workers that were ready are gone; what their engine was is forgotten."""
         self._deaths.inc(count)
+        if count:
+            self._engines.clear()
+            self._engine.clear()
 
     def readiness(self, *, ready: bool) -> None:
         """Whether /ping is healthy."""
         self._ready.set(ready)
 
-    def engine(self, engine: str, fallback: str) -> None:
-        """What computes now."""
-        self._engine.clear()
-        self._engine.labels(engine=engine, fallback=fallback).set(1)
+    def engine(self, model: Mapping[str, Any]) -> None:
+        """What computed, by the words of an answer; workers may differ."""
+        found = str(model.get("engine", "")), str(model.get("engine_fallback") or "")
+        if found not in self._engines and len(self._engines) < MOST_ENGINES:
+            self._engines.add(found)
+            self._engine.labels(*found).set(1)

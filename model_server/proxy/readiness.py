@@ -119,7 +119,7 @@ class Readiness:
             return f"{served.name} does not answer the golden picture: {failed}."
         served.passed = True
         served.dispatcher.waiting.limit_batches(served.upstream.batch_limit)
-        self._metrics.engine(str(served.facts.get("engine", "")), str(served.facts.get("engine_fallback") or ""))
+        self._metrics.engine(served.facts)
         return ""
 
     def _become(self, state: State) -> None:

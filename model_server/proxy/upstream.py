@@ -16,7 +16,7 @@ from proxy.golden import golden_picture
 from proxy.tarring import tar_pieces
 
 CONNECT_S = 5.0
-ANSWER_S = 120.0  # TorchServe kills a worker that takes longer than its responseTimeout; this outlasts a restart
+ANSWER_S = 150.0  # TorchServe kills a worker after its responseTimeout, 120 s; this outlasts that and a restart
 PASSED_ON = ("Content-Type", "X-Label", "X-Probability")
 _UNSENT = ("User-Agent", "Accept", "Accept-Encoding")
 
@@ -99,7 +99,7 @@ class Upstream:
 
 def _headers(key: Key) -> dict[str, str]:
     """How many classes are wanted, whatever was written there: the handler says what is wrong with it."""
-    return {} if key.top_k is None else {"X-Top-K": quote(key.top_k[:40], safe="")}
+    return {} if key.top_k is None else {"X-Top-K": quote(key.top_k[:40], safe="", errors="replace")}
 
 
 class Pieces(aiohttp.Payload):

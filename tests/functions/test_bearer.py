@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import boto3
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 from moto import mock_aws
 
 from pipeline import connections, gate
-from pipeline.bearer import READ_AGAIN_AFTER_S, BearerToken, token_for
-from pipeline.connections import CLIENTS
+from pipeline.bearer import NOT_READ_FOR_S, READ_AGAIN_AFTER_S, BearerToken, token_for
 from pipeline.errors import ModelUnavailable
 from pipeline.model_client import ModelClient, Sent
 from pipeline.settings import GateSettings, Settings
@@ -62,7 +62,7 @@ def test_every_request_carries_the_token(client: ModelClient, model_server: Mode
 
 
 def test_without_a_secret_none_is_sent(model_server: ModelServer) -> None:
-    assert token_for("", model_server.url, CLIENTS) is None
+    assert token_for("", model_server.url) is None
     model_server.tokens = {"first"}
     with pytest.raises(ModelUnavailable, match="answered 401: does it expect a token"):
         predict(ModelClient(model_server.url, "balls", timeout_s=20, connections=1))
@@ -142,3 +142,41 @@ def test_classify_and_gate_send_the_token_of_their_settings(
     )
     for client in (connections.open_connections(deployed).model, gate.open_connections(probing).model):
         assert predict(client) == server_answer()
+
+
+class Unreachable:
+    """Secrets Manager behind a subnet without a way to it."""
+
+    def __init__(self, clock: WallClock, takes_s: float) -> None:
+        self.clock, self.takes_s, self.asked = clock, takes_s, 0
+
+    def get_secret_value(self, **_: str) -> dict[str, str]:
+        self.asked += 1
+        self.clock.now_s += self.takes_s
+        raise ConnectTimeoutError(endpoint_url="https://secretsmanager")
+
+
+def test_a_secret_that_cannot_be_read_is_tried_once_for_all_images_of_an_invocation(clock: WallClock) -> None:
+    away = Unreachable(clock, takes_s=2)
+    token = BearerToken(cast("SecretsManagerClient", away), "an-arn", HTTPS, now_s=clock)
+    for _ in range(20):
+        with pytest.raises(ModelUnavailable, match="cannot be read"):
+            token.current()
+    assert away.asked == 1
+    clock.now_s += NOT_READ_FOR_S
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        token.current()
+    assert away.asked == 2
+
+
+def test_the_time_for_the_secret_is_part_of_the_budget(model_server: ModelServer, clock: WallClock) -> None:
+    class Slow:
+        def get_secret_value(self, **_: str) -> dict[str, str]:
+            clock.now_s += 10
+            return {"SecretString": "first"}
+
+    token = BearerToken(cast("SecretsManagerClient", Slow()), "an-arn", model_server.url, now_s=clock)
+    client = ModelClient(model_server.url, "balls", timeout_s=20, connections=1, token=token, now_s=clock)
+    with pytest.raises(ModelUnavailable, match="no time was left"):
+        predict(client)
+    assert model_server.paths == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 from typing import Any, get_args
 
 import pytest
 
+from pipeline import model_client
 from pipeline.answers import Outcome
 from pipeline.contracts import RejectionCode, ServerAnswer
 from pipeline.errors import ImageRejected, ModelUnavailable
@@ -184,6 +186,33 @@ def test_a_server_that_is_too_slow_is_unavailable_after_the_shorter_of_time_out_
         with pytest.raises(ModelUnavailable, match="timed out"):
             client.predict(JPEG, image_ref(), budget_s=budget_s)
     released.set()
+
+
+def read_slowly(listening: socket.socket, size: int, seconds: float) -> None:
+    """Read so many bytes in so much time, and answer."""
+    connection, _ = listening.accept()
+    with connection:
+        left, steps = size, 40
+        while left > 0:
+            wanted = min(left, size // steps)
+            while wanted > 0:
+                wanted -= (got := len(connection.recv(wanted)))
+                left -= got
+            time.sleep(seconds / steps)
+        body = answering().body
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def test_a_large_image_may_take_longer_to_send_than_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """urllib3 leaves the connect time-out on a fresh connection until the answer is read."""
+    monkeypatch.setattr(model_client, "CONNECT_TIMEOUT_S", 1.0)
+    size = 12 * 2**20
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        reading = thread.submit(read_slowly, listening, size + 150, 2.5)
+        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20, connections=1)
+        assert predict(client, bytes(size)) == server_answer()
+        reading.result()
 
 
 def test_without_time_left_the_server_is_not_even_asked(client: ModelClient, model_server: ModelServer) -> None:

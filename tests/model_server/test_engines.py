@@ -123,6 +123,17 @@ def test_an_engine_that_the_archive_does_not_hold_is_replaced_by_the_reference(
     assert reason in facts["engine_fallback"]
 
 
+def test_an_archive_that_was_compiled_for_gpus_says_on_a_cpu_that_the_reference_serves(
+    unpacked: Path, tmp_path: Path
+) -> None:
+    archive = shutil.copytree(unpacked, tmp_path / "balls")
+    compiled = [{"engine": "aotinductor", "precisions": ["bf16"], "files": {"aotinductor-bf16.pt2": "0" * 64}}]
+    change(archive, engines=compiled)
+    model = loaded(archive).classifier.facts
+    assert model["engine"] == "torch-fp32"
+    assert "openvino-any precision: The archive does not hold it" in model["engine_fallback"]
+
+
 @pytest.mark.parametrize(
     "settings", [{}, {"engine": "auto"}, {"engine": "torch"}, {"engine": "torch", "precision": "fp32"}]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import json
 import logging
@@ -131,6 +132,34 @@ def test_a_batch_of_only_bad_images_is_answered(handler: PodiumHandler) -> None:
     bodies, context = ask(handler, {}, {"body": b"text"})
     assert len(bodies) == 2
     assert sorted(context.statuses) == [0, 1]
+
+
+def test_a_gpu_that_fails_ends_its_worker_and_no_image_is_blamed(
+    unpacked: Path, photos: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broken CUDA context stays broken: TorchServe starts a new process, and the images are sent again."""
+    import torch
+
+    handler = loaded(unpacked)
+
+    def broken(_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(type(handler.classifier), "classify", lambda _, pixels: broken(pixels))
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        answer(handler, photos[0])  # on a CPU a fault is one request's
+
+    def ended(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr("os._exit", ended)
+    monkeypatch.setattr("logging.shutdown", lambda: None)
+    gpu = dataclasses.replace(handler.classifier.machine, device=torch.device("cuda:0"))
+    handler.classifier = dataclasses.replace(handler.classifier, machine=gpu)
+    with pytest.raises(SystemExit) as end:
+        answer(handler, photos[0])
+    assert end.value.code == 1
+    assert "the GPU failed: this worker ends" in caplog.text
 
 
 def test_any_mode_of_picture_can_be_classified(handler: PodiumHandler) -> None:

@@ -104,7 +104,7 @@ def test_that_the_reference_serves_in_the_place_of_another_engine_is_a_metric(
 
     metrics = FakeMetrics()
     PodiumHandler().initialize(FakeContext(unpacked, {"engine": engine}, metrics=metrics))
-    assert metrics.added == {"handler_engine_fallback gauge": [(fallback, ("balls", "torch-fp32"))]}
+    assert metrics.added == {"handler_engine_fallback gauge": [(fallback, ("balls",))]}
 
 
 def test_the_handler_reports_each_inference_batch(unpacked: Path, photos: list[bytes]) -> None:

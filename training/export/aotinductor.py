@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -23,10 +24,8 @@ def export(
     Takes 10 to 60 s and needs a C++ compiler; raises TrainingError where there is none. What it writes is machine code: it
     runs where the processor (or the GPU's generation) is like the one here.
     """
-    if shutil.which("g++") is None and shutil.which("clang++") is None:
-        raise TrainingError(
-            "AOTInductor needs a C++ compiler: install g++, or package with --engine openvino or torch."
-        )
+    if missing := what_is_missing(device):
+        raise TrainingError(missing)
     served = Served(network, facts.preprocessing, half=precision == "bf16").eval().to(device)
     served.network.to(memory_format=torch.channels_last)
     path = folder / f"aotinductor-{precision}.pt2"
@@ -36,3 +35,18 @@ def export(
             program, package_path=str(path), inductor_configs={"freezing": device.type == "cpu"}
         )
     return EngineFile(engine="aotinductor", precisions=(precision,), files={path.name: file_sha256(path)})
+
+
+def what_is_missing(device: torch.device) -> str | None:
+    """Why nothing can be compiled for this device here, in a sentence; None where it can."""
+    if shutil.which("g++") is None and shutil.which("clang++") is None:
+        return "AOTInductor needs a C++ compiler: install g++, or package with --engine openvino or torch."
+    if device.type == "cuda" and not _cuda_home():
+        return "AOTInductor needs the CUDA toolkit (nvcc, or CUDA_HOME): install it, or package with --engine torch."
+    return None
+
+
+def _cuda_home() -> bool:
+    """Whether torch will find the toolkit: where it looks itself, without importing what compiles its extensions."""
+    named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    return bool(named or shutil.which("nvcc")) or Path("/usr/local/cuda").exists()

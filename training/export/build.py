@@ -18,6 +18,7 @@ from training.config import read_config
 from training.data.listing import split_rows
 from training.data.sources import photos_folder
 from training.errors import WrongInput
+from training.export import aotinductor
 from training.model_file import EngineFile, ModelFile
 
 Engine = Literal["auto", "torch", "torch-compiled", "openvino", "aotinductor"]
@@ -32,11 +33,13 @@ def build_engines(
 ) -> tuple[EngineFile, ...]:  # fmt: skip
     """Write the files of the engine that is asked for into `folder`, and say which they are.
 
-    `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it. Raises WrongInput over what does not go
+    `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it, or torch where that cannot compile. Raises WrongInput over what does not go
     together, and TrainingError where an export fails or int8 does not pass its gate.
     """
     gpu = torch.cuda.is_available()
-    chosen = {"auto": "aotinductor" if gpu else "openvino"}.get(engine, engine)
+    device = torch.device("cuda" if gpu else "cpu")
+    for_gpu = "torch" if aotinductor.what_is_missing(device) else "aotinductor"
+    chosen = {"auto": for_gpu if gpu else "openvino"}.get(engine, engine)
     if precision == "int8" and chosen != "openvino":
         raise WrongInput(f"--precision int8 is OpenVINO's, and the engine is {chosen}. Use --engine openvino.")
     if chosen == "openvino":
@@ -44,10 +47,7 @@ def build_engines(
             _for_openvino(run_folder, network, facts, folder, least_agreement if precision == "int8" else None)
         )
     if chosen == "aotinductor":
-        from training.export import aotinductor
-
         half = precision == "bf16" or (precision == "auto" and gpu)
-        device = torch.device("cuda" if gpu else "cpu")
         return (aotinductor.export(network, facts, folder, device=device, precision="bf16" if half else "fp32"),)
     return ()
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from proxy.management import Worker
-from tests.model_server.proxy.proxies import READY, FakeTorchServe, answer, classify, proxied, run
+from tests.model_server.proxy.proxies import MODEL, READY, FakeTorchServe, answer, classify, proxied, run
 from tests.model_server.proxy.test_server import tar
 
 DIED = {"code": 507, "type": "InternalServerException", "message": "Worker died."}
@@ -273,5 +276,64 @@ def test_what_is_not_answered_when_the_drain_ends_is_told_to_come_again(hurried:
             answers = await asyncio.gather(*admitted)
             assert [status for status, _, _ in answers] == [503] * 3
             assert all(int(response.headers["Retry-After"]) >= 1 for _, _, response in answers)
+
+    run(scenario())
+
+
+def test_a_number_of_classes_that_is_no_text_is_passed_on_as_well_as_it_goes() -> None:
+    """Bytes that are not UTF-8 once lost the request until its time-out."""
+
+    async def scenario() -> None:
+        fake = FakeTorchServe()
+        async with proxied(fake) as proxy:
+            url = URL(proxy.url)
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(b"POST /predictions/balls HTTP/1.1\r\nHost: a\r\nX-Top-K: \xff\r\nContent-Length: 1\r\n\r\na")
+            assert (await reader.readline()).split()[1] == b"200"
+            writer.close()
+        assert fake.asked[-1] == ("/predictions/balls", "%3F")
+
+    run(scenario())
+
+
+def test_a_fault_of_the_proxys_own_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy:
+
+            async def fault(*_: object) -> None:
+                raise KeyError("a mistake")
+
+            monkeypatch.setattr(proxy.served.dispatcher, "_send", fault)
+            raised: list[object] = []
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context["exception"]))
+            status, said, _ = await proxy.post(b"a")
+            assert (status, said["message"]) == (503, "The model server failed; its log says why.")
+            gc.collect()
+            assert [type(it) for it in raised] == [KeyError], "it is logged"
+
+    run(scenario())
+
+
+def test_what_computes_is_told_by_the_answers_and_forgotten_with_the_workers() -> None:
+    """A worker that was started again may have fallen back to another engine."""
+    fallen = {**MODEL, "engine": "torch-fp32", "engine_fallback": "no memory"}
+
+    async def after_a_restart(images: list[bytes], request: web.Request) -> web.Response:
+        said = json.loads((await classify(images, request)).body or b"")
+        return answer(200, {**said, "model": fallen})
+
+    async def scenario() -> None:
+        fake = FakeTorchServe(workers=(Worker("9000", 1, True), Worker("9001", 2, True)))
+        async with proxied(fake) as proxy:
+            assert lines(proxy.metrics.page(), "podium_engine_info{") == [
+                'podium_engine_info{engine="torch-fp32",fallback=""} 1.0'
+            ]
+            fake.workers, fake.behave = READY, after_a_restart
+            await proxy.readiness.look()
+            assert lines(proxy.metrics.page(), "podium_engine_info{") == []
+            await proxy.post(b"a")
+            assert lines(proxy.metrics.page(), "podium_engine_info{") == [
+                'podium_engine_info{engine="torch-fp32",fallback="no memory"} 1.0'
+            ]
 
     run(scenario())

@@ -66,6 +66,17 @@ def test_a_bad_image_gets_a_4xx_of_its_own() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("header", [b"no colon", b"X-Y: a\x00b", b"X-Long: " + b"y" * 9000])
+def test_a_form_with_a_header_that_nobody_can_read_is_the_requests_fault(header: bytes) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy:
+            body = b'--x\r\nContent-Disposition: form-data; name="data"\r\n' + header + b"\r\n\r\nphoto\r\n--x--\r\n"
+            status, said, _ = await proxy.post(body, **{"Content-Type": "multipart/form-data; boundary=x"})
+            assert (status, said["code"]) == (400, "bad_request")
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("sent_as", ["tar", "form"])
 def test_many_images_in_one_request_are_answered_in_their_order(sent_as: str) -> None:
     async def scenario() -> None:
