@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from training.evaluation.records import ClassScores, Evaluation, Interval
 
 WORST = 5  # classes, and pairs of classes
+SPLITS = ("train", "validation", "test")  # of a run; others are the place of a person's photos
 
 
 def parts(found: Evaluation) -> Iterator[RenderableType]:
@@ -37,7 +38,8 @@ def parts(found: Evaluation) -> Iterator[RenderableType]:
 def comparison_parts(found: Comparison) -> Iterator[RenderableType]:
     """Every run on the common photos, then every pair in words, with the classes in which it differs most."""
     all_runs = "both runs" if len(found.runs) == 2 else f"all {len(found.runs)} runs"
-    yield Text(f"{found.images} {found.split} photos that {all_runs} have judged", style="bold")
+    photos = f"{found.split} photos" if found.split in SPLITS else f"photos of {found.split}"
+    yield Text(f"{found.images} {photos} that {all_runs} have judged", style="bold")
     table = _table("run", "model", "top-1", "95 % interval", words=2)
     for one in sorted(found.runs, key=lambda run: -run.top1.value):
         table.add_row(one.name, one.architecture, f"{one.top1.value:.1%}", _interval(one.top1))
@@ -69,7 +71,13 @@ def _claim(found: Evaluation) -> Text:
     loss = claim.metric == "loss"
     claimed, seen = (f"{value:.3f}" if loss else f"{value:.1%}" for value in (claim.value, measured.value))
     name = {"top1": "top-1", "top3": "top-3", "loss": "loss"}[claim.metric]
-    text = Text(f"\nclaimed: {name} {claimed} on {claim.photos} ({claim.source}); measured: {seen}, ")
+    interval = f"{measured.low:.3f} to {measured.high:.3f}" if loss else _interval(measured)
+    text = Text(
+        f"\nclaimed: {name} {claimed} on {claim.photos} ({claim.source})\n"
+        f"measured on {found.images} {found.split} photos of this run, which may be others: {seen} (95 % {interval}), "
+    )
+    if found.claim.open:
+        return text.append("these photos cannot tell", style="bold yellow")
     return text.append("met" if met else "not met", style="bold green" if met else "bold red")
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -34,13 +34,13 @@ class Tally:
     uncertain: int = 0
 
     def counted(self, answers: Iterable[Prediction], note: OnNote = lambda _: None) -> Iterator[Prediction]:
-        """The same answers, counted; `note` hears of each."""
+        """The same answers, counted, their paths as text that can be written; `note` hears of each."""
         for answer in answers:
             note(f"{self.photos + 1} photos")
             self.photos += 1
             self.unreadable += answer.code is not None
             self.uncertain += answer.uncertain
-            yield answer
+            yield replace(answer, path=_spelled(answer.path))
 
     def __str__(self) -> str:
         unread = f", {self.unreadable} could not be read" if self.unreadable else ""
@@ -55,7 +55,7 @@ def write(answers: Iterable[Prediction], form: str, top_k: int, out: Path | None
         elif form == "csv":
             _write_csv(answers, top_k, file)
         else:
-            console = present.answer if out is None else Console(file=file, width=160, highlight=False)
+            console = present.answer if out is None else Console(file=file, width=160, highlight=False, markup=False)
             _print_tables(answers, console)
 
 
@@ -118,6 +118,15 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         return
     unfinished = out.with_name(f".{out.name}.part")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        yield file
-    unfinished.replace(out)
+    try:
+        with unfinished.open("w", newline="", encoding="utf-8") as file:
+            yield file
+        unfinished.replace(out)
+    finally:
+        unfinished.unlink(missing_ok=True)  # there only where the answers broke off
+
+
+def _spelled(path: str) -> str:
+    from training.data.audited import spelled
+
+    return spelled(path)

@@ -16,8 +16,11 @@ from rich.text import Text
 from pipeline.contracts import INCOMING_PREFIX, LabelProbability, Row
 
 # Everything but the answer itself goes to stderr, so that `podium ... --json | jq` works.
-notes = Console(stderr=True, highlight=False)
-answer = Console(highlight=False, width=None if sys.stdout.isatty() else 160)  # a file or a pipe has no edge to wrap at
+# Names of classes, runs and photos are a stranger's: none is markup (`car [rear]`) or an emoji (`:car:`).
+notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
+answer = Console(
+    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160
+)  # a file or a pipe has no edge to wrap at
 
 
 def print_json(document: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:

@@ -9,6 +9,7 @@ from threading import Event, Thread
 from typing import Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from podium.present import notes
 
@@ -47,7 +48,7 @@ def waiting(what: str) -> Iterator[OnNote]:
     def seconds() -> str:
         return f"({time.monotonic() - began:.0f} s)"
 
-    with notes.status(what) as spinner:
+    with notes.status(Text(what)) as spinner:
 
         def note(text: str) -> None:
             nonlocal said
@@ -56,7 +57,7 @@ def waiting(what: str) -> Iterator[OnNote]:
         def tell() -> None:
             while not over.wait(1.0 if notes.is_terminal else PLAIN_EVERY_S):
                 if notes.is_terminal:
-                    spinner.update(f"{said} {seconds()}")
+                    spinner.update(Text(f"{said} {seconds()}"))
                 else:
                     notes.print(f"  {said} {seconds()}", markup=False, no_wrap=True, overflow="ellipsis")
 
@@ -90,10 +91,10 @@ def counting() -> Iterator[OnCount]:
 
 def _bar() -> Progress:
     return Progress(
-        TextColumn("  {task.description}"),
+        TextColumn("  {task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=notes,
     )

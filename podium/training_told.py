@@ -10,7 +10,7 @@ import yaml
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from training.config import TrainConfig
+    from training.config import Claim, TrainConfig
     from training.kfold import Folds
     from training.recipes import Recipe
     from training.run import Run
@@ -105,7 +105,7 @@ def recipes_table(recipes: Sequence[Recipe]) -> Table:
     """A line for every recipe."""
     table = plain_table("recipe", "model", "said to reach", "what it is")
     for recipe in recipes:
-        claim = "" if recipe.claim is None else f"{recipe.claim.metric} {recipe.claim.value:.0%}"
+        claim = "" if recipe.claim is None else _claimed(recipe.claim)
         table.add_row(recipe.name, str(recipe.settings.get("model", "")), claim, recipe.about)
     return table
 
@@ -153,7 +153,7 @@ def plan_document(config: TrainConfig) -> dict[str, object]:
     listing = list_photos(config)
     device = choose_device(config.device)
     network = create_network(config, len(listing.classes)).to(device)
-    resolved = resolve(config, network, device, processes=1)
+    resolved = resolve(config, network, device, processes=1, photos=len(listing.of("train")))
     return {
         "data": config.data,
         "run": str(config.run),
@@ -164,6 +164,10 @@ def plan_document(config: TrainConfig) -> dict[str, object]:
         "reasons": resolved.reasons,
         "settings": resolved.config.model_dump(mode="json"),
     }
+
+
+def _claimed(claim: Claim) -> str:
+    return f"{claim.metric} {claim.value:.3f}" if claim.metric == "loss" else f"{claim.metric} {claim.value:.0%}"
 
 
 def _settings() -> Iterator[tuple[str, str, str]]:

@@ -26,12 +26,20 @@ def train(
 ) -> Run:
     """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
 
+    It is one training: of `folds` (which the recipe cnn sets) it wants a `fold`; `training.kfold.train_folds` trains all.
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """
+    from training.errors import WrongInput
     from training.layers import Words, layered
     from training.loop import train as fit
 
-    return fit(layered(Words(None if data is None else str(data), recipe, file, settings)))
+    config = layered(Words(None if data is None else str(data), recipe, file, settings))
+    if config.folds is not None and config.fold is None:
+        raise WrongInput(
+            f"folds = {config.folds} is as many trainings. Give fold=0 (and so on) or folds=None for one, or use"
+            " training.kfold.train_folds, which trains them all."
+        )
+    return fit(config)
 
 
 def evaluate(run_folder: str | Path, *, split: str = "auto", data: str | None = None) -> Evaluation:

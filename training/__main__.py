@@ -16,10 +16,15 @@ USAGE = "usage: python -m training train [RECIPE] DATA [FILE.yaml] [key=value ..
 
 def main(words: list[str]) -> int:
     """Train as the words say; the exit code."""
+    from training.kfold import are_folds
     from training.loop import resume, train
 
     match words:
         case ["train", "--resume", run]:
+            if are_folds(Path(run)):
+                raise WrongInput(
+                    f"{run} holds folds. Use `podium train --resume {run}`, which goes on with every fold."
+                )
             finished = resume(Path(run), on_progress=_tell, on_note=_say)
         case ["train", _, *_]:
             config = layered(sort_words(words[1:]))

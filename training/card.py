@@ -29,6 +29,7 @@ from training.report.settings import versions_of
 from training.report.story import Story, read_story
 
 CARD_FILE = "MODEL_CARD.md"
+INDEXED = ("validation", "test")  # what machines may read: other figures are of learnt photos, or of anyone's
 WEAKEST, SMALLEST, CONFUSED = 3, 3, 3
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch norm: kept, but not learnt
 MARKS = re.compile(r"([\\`*\[\]|#])")
@@ -99,8 +100,8 @@ def front_matter(story: Story, evaluations: list[Evaluation], licence: Licence) 
     }
     fields |= {"license": licence.word} if licence.word else {}
     fields |= {"base_model": licence.base} if licence.base else {}
-    if evaluations:
-        results = [_result(story, one) for one in evaluations]
+    results = [_result(story, one) for one in evaluations if one.split in INDEXED]
+    if results:
         fields["model-index"] = [{"name": story.name, "results": results}]
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000).strip()
 
@@ -113,7 +114,7 @@ def _result(story: Story, evaluation: Evaluation) -> dict[str, Any]:
     )
     return {
         "task": {"type": "image-classification"},
-        "dataset": {"type": "imagefolder", "name": data_name(story), "split": Path(evaluation.split).name},
+        "dataset": {"type": "imagefolder", "name": data_name(story), "split": evaluation.split},
         "metrics": [{"type": kind, "name": name, "value": round(one.value, 4)} for kind, name, one in figures],
     }
 

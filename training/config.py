@@ -6,6 +6,7 @@ Names are timm's words written out; timm's and Ultralytics' own short ones are u
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,8 +24,14 @@ CountOrNone = Annotated[int, Field(ge=0)]
 Auto = Literal["auto"]
 
 
-def _text(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
+def _at_home(value: object) -> object:
+    """`~` is the home folder, also where no shell has seen it: in a YAML file, after `=`, from Python."""
+    text = str(value) if isinstance(value, Path) else value
+    return os.path.expanduser(text) if isinstance(text, str) else text  # noqa: PTH111 - pathlib's raises for ~nobody
+
+
+Place = Annotated[Path, BeforeValidator(_at_home)]
+PlaceOrName = Annotated[str, BeforeValidator(_at_home)]
 
 
 class Claim(BaseModel):
@@ -45,8 +52,8 @@ class TrainConfig(BaseModel):
 
     # fmt: off
     # What, from what, where to
-    data: Annotated[str, BeforeValidator(_text)] = Field(description="folder of class folders, CSV or JSONL manifest, s3://bucket/prefix, or torchvision's name, as cifar10")
-    run: Path = Field(description="folder to write; must not hold anything yet")
+    data: PlaceOrName = Field(description="folder of class folders, CSV or JSONL manifest, s3://bucket/prefix, or torchvision's name, as cifar10")
+    run: Place = Field(description="folder to write; must not hold anything yet")
     recipe: str | None = Field(None, description="recipe that the settings began with")
     claim: Claim | None = Field(None, description="what the recipe's source says it reaches")
     seed: CountOrNone = Field(0, description="of split, weights, order, crops")
@@ -54,18 +61,18 @@ class TrainConfig(BaseModel):
     # Splits
     validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.2, description="of every class, where the data brings no validation folder")
     test_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="of every class, set aside first and read by evaluate alone")
-    split: Path | None = Field(None, description="split.csv of another run: its very split, checked by hash")
-    groups: Path | None = Field(None, description="groups.csv of an audit: photos of one group, as near duplicates, lie on one side of the split")
-    exclude: Path | None = Field(None, description="issues.csv of an audit, or any CSV with a column path: these photos are left out")
+    split: Place | None = Field(None, description="split.csv of another run: its very split, checked by hash")
+    groups: Place | None = Field(None, description="groups.csv of an audit: photos of one group, as near duplicates, lie on one side of the split")
+    exclude: Place | None = Field(None, description="issues.csv of an audit, or any CSV with a column path: these photos are left out")
     folds: Annotated[int, Field(ge=2)] | None = Field(None, description="k of k-fold cross-validation")
     fold: CountOrNone | None = Field(None, description="which fold validates, from 0; none: every fold, one after the other")
 
     # Model
     model: str = Field("mobilenetv3_small_100", description="timm's name")
     model_args: dict[str, Any] = Field({}, description="further keyword arguments of timm.create_model")
-    pretrained: str = Field("none", description="none, hub, or the path of a weights file")
+    pretrained: PlaceOrName = Field("none", description="none, hub, or the path of a weights file")
     pool: Literal["avg", "max", "avgmax", "catavgmax"] | None = Field(None, description="global pooling; none: the model's own")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="before the head")
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="before the head; none: the model's own")
     drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="stochastic depth")
 
     # Pictures
@@ -130,7 +137,7 @@ class TrainConfig(BaseModel):
     workers: CountOrNone | Auto = Field("auto", description="processes that crop and flip; 0: the training process itself")
     cache: Literal["auto", "files", "memory", "device"] = Field("auto", description="where decoded photos wait: nowhere, in a memory-mapped file, on the device")
     cache_mb: CountOrNone = Field(4096, description="greatest size of that file; photos beyond it are decoded in every epoch")
-    cache_dir: Path = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")
+    cache_dir: Place = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")
     checkpoint_minutes: Positive = Field(5.0, description="between two checkpoints within an epoch; each epoch ends with one")
     tensorboard: bool = Field(True, description="write curves for TensorBoard to the run folder")
     target_accuracy: Annotated[float, Field(gt=0, le=1)] = Field(0.95, description="of the answers that are not called uncertain")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,15 @@ def given_photos(words: Sequence[str], lines: Iterable[str] | None = None) -> It
     """Every photo that the words name, lazily; a folder's in the order of their paths, hidden ones left out.
 
     `-` stands for `lines` (by default, standard input), each of which names a file, a folder or an S3 prefix. Raises
-    WrongInput at once where a word names nothing; a line that names nothing is a photo that cannot be fetched.
+    WrongInput at once where a word names nothing, and TrainingError where S3 does not list it; a line that names nothing
+    is a photo that cannot be fetched.
     """
     for word in words:
-        if not (word == STDIN or word.startswith(S3) or Path(word).exists() or _matches(word)):
+        if word.startswith(S3):
+            next(_keys(word))
+        elif not (word == STDIN or Path(word).exists() or _matches(word)):
             raise WrongInput(f"{word} does not exist. Give files, folders, s3://bucket/prefix, or - for a list.")
-    return _each(words, sys.stdin if lines is None else lines)
+    return _each(words, _standard_input() if lines is None else lines)
 
 
 def _each(words: Sequence[str], lines: Iterable[str]) -> Iterator[Given]:
@@ -52,7 +56,7 @@ def _each(words: Sequence[str], lines: Iterable[str]) -> Iterator[Given]:
         if word == STDIN:
             for line in lines:
                 if name := line.rstrip("\r\n"):
-                    yield from _of(name)
+                    yield from _of_line(name)
         elif not word.startswith(S3) and not Path(word).exists():
             for match in _matches(word):
                 yield from _of(match)
@@ -60,12 +64,29 @@ def _each(words: Sequence[str], lines: Iterable[str]) -> Iterator[Given]:
             yield from _of(word)
 
 
+def _standard_input() -> Iterable[str]:
+    if isinstance(sys.stdin, TextIOWrapper) and sys.stdin.errors != "surrogateescape":
+        sys.stdin.reconfigure(errors="surrogateescape")  # the name of a file need not be text
+    return sys.stdin
+
+
+def _of_line(name: str) -> Iterator[Given]:
+    try:
+        yield from _of(name)
+    except TrainingError as error:  # nothing there: the other lines may be better
+        yield Given(name, partial(_not_there, str(error)))
+
+
+def _not_there(reason: str) -> bytes:
+    raise NotFetched(reason)
+
+
 def _of(word: str) -> Iterator[Given]:
     if word.startswith(S3):
         yield from _in_s3(word)
     elif Path(word).is_dir():
         for path in sorted(Path(word).rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
+            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(word).parts):
                 yield Given(str(path), partial(_read, path))
     else:
         yield Given(word, partial(_read, Path(word)))
@@ -83,6 +104,13 @@ def _read(path: Path) -> bytes:
 
 
 def _in_s3(url: str) -> Iterator[Given]:
+    bucket = url.removeprefix(S3).partition("/")[0]
+    for client, key in _keys(url):
+        yield Given(f"{S3}{bucket}/{key}", partial(_get, client, bucket, key))
+
+
+def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
+    """The keys under a prefix, in S3's order; the object that has this very name wins alone."""
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -96,7 +124,9 @@ def _in_s3(url: str) -> Iterator[Given]:
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):
                     found = True
-                    yield Given(f"{S3}{bucket}/{item['Key']}", partial(_get, client, bucket, item["Key"]))
+                    yield client, item["Key"]
+                    if item["Key"] == prefix:  # comes first: all others under it are longer
+                        return
     except (BotoCoreError, ClientError, ValueError) as error:
         raise TrainingError(
             f"{url} cannot be listed ({error}). Check the name, your AWS profile and region."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 import yaml
@@ -25,6 +27,7 @@ ALIASES = {
     "decay_rate": "decay_factor", "patience_epochs": "decay_epochs", "sync_bn": "sync_batchnorm", "model_kwargs": "model_args",
     "project": "run", "output": "run", "val_share": "validation_share",
 }  # fmt: skip
+YES_OR_NO = ("true", "false", "yes", "no", "on", "off")  # YAML's own
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,7 @@ def sort_words(words: Sequence[str]) -> Words:
     while rest:
         word = rest.pop(0)
         if word.startswith("--") and "=" not in word:
-            takes_next = bool(rest) and not rest[0].startswith("--") and "=" not in rest[0]
-            _set(settings, word[2:], rest.pop(0) if takes_next else "true")
+            _set(settings, word[2:], rest.pop(0) if rest and _is_value(rest[0], of=word[2:]) else "true")
         elif "=" in word and not word.startswith(("/", ".", "s3:")):
             key, _, value = word.removeprefix("--").partition("=")
             _set(settings, key, value)
@@ -61,7 +63,7 @@ def sort_words(words: Sequence[str]) -> Words:
                     f"{found[kind]!r} and {word!r} are both taken for the {kind}. Give one; settings are written as epochs=5."
                 )
             found[kind] = word
-    file = Path(found["file"]) if "file" in found else None
+    file = Path(found["file"]).expanduser() if "file" in found else None
     return Words(found.get("data"), found.get("recipe"), file, settings)
 
 
@@ -81,9 +83,13 @@ def layered(words: Words) -> TrainConfig:
         raise WrongInput(
             "No data: give a folder with one sub-folder of photos per class, as in `podium train ~/photos`."
         )
+    if recipe is not None and values.get("model") != recipe.settings.get("model"):
+        values["claim"] = None  # it was made for another model
     if "run" not in values:
         values["run"] = _new_run_folder(str(values["data"]), recipe.name if recipe else str(values.get("model", "")))
-    return make_config(values)
+    config = make_config(values)
+    meant = config.epochs if recipe is None else int(recipe.settings.get("epochs", config.epochs))
+    return _sensible(config, typed, said=written.keys() | typed.keys(), meant_epochs=meant)
 
 
 def checked_names(values: Mapping[str, object], *, where: str) -> dict[str, object]:
@@ -110,6 +116,43 @@ def _set(settings: dict[str, object], key: str, text: str) -> None:
         raise WrongInput(f"{key} = {text!r} cannot be read as a YAML value: {error}") from error
 
 
+def _is_value(word: str, *, of: str) -> bool:
+    """Whether the word after `--of` is its value; a yes-or-no setting may stand alone, before a folder or a recipe."""
+    key = ALIASES.get(of.replace("-", "_"), of.replace("-", "_"))
+    if key in TrainConfig.model_fields and TrainConfig.model_fields[key].annotation is bool:
+        return word.lower() in YES_OR_NO
+    return not word.startswith("--") and "=" not in word
+
+
+def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str], meant_epochs: int) -> TrainConfig:
+    """The settings, where they leave something to learn; WrongInput where one contradicts another.
+
+    A recipe's frozen epochs, meant for so many epochs, shrink where fewer are asked for.
+    Only what a person begins is looked at here: a run folder may hold what an older version let pass.
+    """
+    if "drop_rate" in config.model_args and (typed.get("dropout") is not None or config.dropout):
+        raise WrongInput(
+            f"dropout = {config.dropout} and model_args' drop_rate = {config.model_args['drop_rate']} are the same thing."
+            " Leave drop_rate out."
+        )
+    changed: dict[str, object] = {}
+    if config.freeze != "body" and config.freeze_epochs >= config.epochs:
+        if "freeze_epochs" in said:
+            raise WrongInput(
+                f"freeze_epochs = {config.freeze_epochs} leaves none of epochs = {config.epochs} in which the body learns."
+                " Lower it, or say freeze=body."
+            )
+        changed["freeze_epochs"] = min(ceil(config.freeze_epochs * config.epochs / meant_epochs), config.epochs - 1)
+    if config.schedule == "onecycle" or config.warmup_epochs < config.epochs:
+        return config.model_copy(update=changed)
+    if "warmup_epochs" in said:
+        raise WrongInput(
+            f"warmup_epochs = {config.warmup_epochs:g} leaves none of epochs = {config.epochs} in which the learning rate is"
+            " at its peak. Lower it."
+        )
+    return config.model_copy(update={**changed, "warmup_epochs": config.epochs / 2})
+
+
 def _may_be_none(key: str) -> bool:
     return type(None) in typing.get_args(TrainConfig.model_fields[key].annotation)
 
@@ -125,6 +168,7 @@ def _of_recipe(recipe: Recipe | None) -> dict[str, object]:
 
 
 def _new_run_folder(data: str, what: str) -> Path:
+    data = os.path.expanduser(data)  # noqa: PTH111 - s3:// has two slashes
     name = Path(data.rstrip("/")).resolve().name if "://" not in data else data.rstrip("/").rpartition("/")[2]
     parts = [name.removesuffix(".csv").removesuffix(".jsonl"), what or "model", f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"]
     return Path("runs") / "-".join(parts)

@@ -13,14 +13,19 @@ CURVES = {"train_loss": "loss/train", "loss": "loss/validation", "train_top1": "
 
 
 class Logs:
-    """TensorBoard's event file in the run folder; nothing where it is not wanted."""
+    """TensorBoard's event files in the run folder; nothing where they are not wanted.
 
-    def __init__(self, folder: Path, *, wanted: bool, first_epoch: int) -> None:
+    What was written from `first_epoch` or `first_step` on, before the training was interrupted, is not shown any more.
+    Steps have a folder of their own: TensorBoard knows one such number a folder, and epochs count otherwise.
+    """
+
+    def __init__(self, folder: Path, *, wanted: bool, first_epoch: int, first_step: int) -> None:
         self.writer: Any = None
         if wanted:
             from torch.utils.tensorboard.writer import SummaryWriter
 
             self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=first_epoch)
+            self.steps = SummaryWriter(str(folder / "tensorboard" / "steps"), purge_step=first_step)
 
     def epoch(self, line: Epoch) -> None:
         """One point on every curve."""
@@ -34,9 +39,10 @@ class Logs:
     def progress(self, now: Progress) -> None:
         """The loss within an epoch."""
         if self.writer is not None and now.stage == "training" and now.loss is not None:
-            self.writer.add_scalar("loss/steps", now.loss, (now.epoch - 1) * now.steps + now.step)
+            self.steps.add_scalar("loss/steps", now.loss, (now.epoch - 1) * now.steps + now.step)
 
     def close(self) -> None:
         """Write what is left."""
         if self.writer is not None:
             self.writer.close()
+            self.steps.close()

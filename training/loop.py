@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from imagefile.content import file_sha256
+from training.auto import default_threads
 from training.calibration import temperature_scale, uncertainty_threshold
 from training.config import TrainConfig, read_config
 from training.data.listing import list_photos, read_split
 from training.data.photos import Photos
-from training.errors import WrongInput
+from training.errors import TrainingError, WrongInput
 from training.fitting import epochs as fitting
-from training.fitting.checkpoint import read_checkpoint, write_checkpoint
+from training.fitting.checkpoint import VERSION, read_checkpoint, write_checkpoint
 from training.fitting.fit import Fit, make_fit
 from training.fitting.memory import keep_freed_memory
 from training.fitting.preemption import preempted, stop_requests
@@ -31,8 +33,10 @@ from training.logs import Logs
 from training.model_file import MODEL_FILE, WEIGHTS_FILE, DataFacts, ModelFile, Preprocessing, Weights
 from training.network import choose_device, model_args_of
 from training.preparing import OnNote, OnProgress, Prepared, prepare, reprepare
-from training.run import Progress, Run, git_commit, held, utc_now, versions, write_end
+from training.run import FOLDS_FILE, Progress, Run, git_commit, held, utc_now, versions, write_end
 from training.scoring import metrics_of
+
+Checkpoint = tuple[dict[str, torch.Tensor], dict[str, Any]]
 
 
 def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None, on_note: OnNote = lambda _: None) -> Run:
@@ -59,15 +63,17 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
     began = time.monotonic()
     if (folder / MODEL_FILE).exists():
         raise WrongInput(f"{folder} holds a finished run: there is nothing to resume. Train into another folder.")
+    if (folder / FOLDS_FILE).is_file():
+        raise WrongInput(f"{folder} holds folds. Use `podium train --resume {folder}`, or training.kfold.resume_folds.")
     if not (folder / "resolved.yaml").is_file():
         raise WrongInput(f"{folder} holds no training that has begun. Start one: podium train DATA run={folder}")
-    config = read_config(folder / "resolved.yaml").model_copy(update={"run": folder})
+    found = read_checkpoint(folder)
+    config = _as_it_began(read_config(folder / "resolved.yaml").model_copy(update={"run": folder}), found)
     with joined(config.device) as (world, device_name):
         device = choose_device(device_name)
         with _threads(config.threads):
             listing = read_split(folder / "split.csv", config.data)
             prepared = reprepare(config, listing, device, world, on_progress)
-            found = read_checkpoint(folder)
             on_note(
                 "no checkpoint yet: it begins anew"
                 if found is None
@@ -79,25 +85,34 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
 def _fit(
     prepared: Prepared,
     world: World,
-    found: tuple[dict[str, torch.Tensor], dict[str, object]] | None,
+    found: Checkpoint | None,
     began: float,
     on_progress: OnProgress,
 ) -> Run:
     config, photos = prepared.config, prepared.photos
     _settle(prepared.device)
-    fit = make_fit(config, prepared.network, prepared.preprocessing, photos, prepared.device, world)
+    fit = make_fit(
+        config, prepared.network, prepared.preprocessing, photos, prepared.device, world, version=_version(found)
+    )
     state = State.begin(prepared.device) if found is None else fit.load(*found)
-    logs = Logs(config.run, wanted=config.tensorboard and world.leads, first_epoch=state.epoch)
+    began -= state.spent_s
+    logs = Logs(
+        config.run,
+        wanted=config.tensorboard and world.leads,
+        first_epoch=state.epoch,
+        first_step=(state.epoch - 1) * len(fit.batches) + state.step + 1,
+    )
 
     def tell(now: Progress) -> None:
         logs.progress(now)
         on_progress(now)
 
     def save(state: State) -> None:
+        state.spent_s = time.monotonic() - began
         _save(fit, state)
 
     def stop(state: State) -> None:
-        _save(fit, state)
+        save(state)
         raise preempted(config.run, state.epoch, state.step)
 
     try:
@@ -106,15 +121,31 @@ def _fit(
                 tell=tell, stop_asked=stop_asked, save=save, stop=stop, save_every_s=config.checkpoint_minutes * 60
             )
             fitting.fit_epochs(fit, photos, state, watch, logs)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"The GPU's memory does not hold batch_size = {config.batch_size}. Halve it (and double accumulate)."
+        ) from error
     finally:
         logs.close()
     world.wait()  # until the leading process has written the weights
     model = _describe(config, prepared.preprocessing, photos, state.best_logits)
-    run = Run(config.run, model, tuple(state.epochs), len(photos.set_aside), time.monotonic() - began)
+    run = Run(config.run, model, tuple(state.epochs), prepared.set_aside, time.monotonic() - began)
     if world.leads:
         write_end(run)
     world.wait()
     return run
+
+
+def _version(found: Checkpoint | None) -> int:
+    """Of what the settings mean; the first checkpoints did not say it."""
+    return VERSION if found is None else int(found[1].get("version", 1))
+
+
+def _as_it_began(config: TrainConfig, found: Checkpoint | None) -> TrainConfig:
+    """The settings in today's words: a dropout of 0 once left it to the model."""
+    if _version(found) == 1 and config.dropout == 0:
+        return config.model_copy(update={"dropout": None})
+    return config
 
 
 def _settle(device: torch.device) -> None:
@@ -170,7 +201,7 @@ def _threads(count: int | None) -> Iterator[None]:
     On two cores with other work on them, the demo took 59 s with one thread and 464 s with two.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(count or max(1, before - 1))
+    torch.set_num_threads(count or default_threads())
     try:
         yield
     finally:

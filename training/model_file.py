@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imagefile.pixels import Look
-from training.errors import TrainingError
+from training.errors import TrainingError, WrongInput
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -111,11 +111,13 @@ def write_atomically(text: str, path: Path) -> None:
 
 
 def read_model_file(folder: Path) -> ModelFile:
-    """The record in a finished run folder; TrainingError where there is none."""
+    """The record in a finished run folder; TrainingError where there is none, WrongInput where `folder` is a file."""
     path = folder / MODEL_FILE
     try:
         return ModelFile.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise TrainingError(f"{folder} holds no {MODEL_FILE}: it is no finished run. Train again.") from error
+    except NotADirectoryError as error:
+        raise WrongInput(f"{folder} is a file. Give the folder of a finished run, as {folder.parent}.") from error
     except ValidationError as error:
         raise TrainingError(f"{path} is no model file ({error.errors()[0]['msg']}). Train again.") from error

@@ -27,6 +27,7 @@ def create_network(config: TrainConfig, class_count: int) -> nn.Module:
     if not timm.is_model(config.model):
         near = difflib.get_close_matches(config.model, timm.list_models(), n=3, cutoff=0.4)
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
+    _check_tag(config.model)
     try:
         network = _with_weights(config, {"num_classes": class_count, **_arguments(config)})
     except TypeError as error:
@@ -35,6 +36,17 @@ def create_network(config: TrainConfig, class_count: int) -> nn.Module:
     for name, parameter in head.named_parameters():
         nn.init.normal_(parameter, std=0.01 if name.endswith("weight") else 0.0)
     return network
+
+
+def _check_tag(name: str) -> None:
+    """WrongInput where timm has the model, but no weights under the tag behind the dot."""
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        plain = name.partition(".")[0]
+        known = timm.list_pretrained(f"{plain}.*")
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+        raise WrongInput(f"timm has no weights {name!r}. Near names: {', '.join([plain, *near])}.") from error
 
 
 def model_args_of(config: TrainConfig) -> dict[str, Any]:
@@ -55,9 +67,9 @@ def model_args_of(config: TrainConfig) -> dict[str, Any]:
 
 
 def _arguments(config: TrainConfig) -> dict[str, Any]:
-    """The same, and what only a training needs."""
-    rates = {"drop_rate": config.dropout, "drop_path_rate": config.drop_path}
-    return {**{name: rate for name, rate in rates.items() if rate > 0}, **model_args_of(config)}
+    """The same, and what only a training needs; `drop_rate` in model_args, as older runs have it, wins over dropout."""
+    rates = {"drop_rate": config.dropout, "drop_path_rate": config.drop_path or None}
+    return {**{name: rate for name, rate in rates.items() if rate is not None}, **model_args_of(config)}
 
 
 def _with_weights(config: TrainConfig, arguments: dict[str, Any]) -> nn.Module:

@@ -5,6 +5,7 @@ listing -> network -> resolve -> photos -> run folder
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ import torch
 from timm.utils.random import random_seed
 from torch import nn
 
-from training.auto import epochs_within, resolve, train_speed
+from training.auto import resolve, train_speed
+from training.budget import images_per_s, within_hours
 from training.config import TrainConfig
 from training.data.listing import Listing
 from training.data.photos import Photos, read_photos
@@ -20,7 +22,7 @@ from training.fitting.fit import put_on
 from training.fitting.world import World
 from training.model_file import Preprocessing
 from training.network import create_network, preprocessing_of
-from training.run import Progress, claim_folder, write_beginning
+from training.run import Progress, claim_folder, count_set_aside, write_beginning
 
 OnProgress = Callable[[Progress], None]
 OnNote = Callable[[str], None]
@@ -36,6 +38,7 @@ class Prepared:
     preprocessing: Preprocessing
     photos: Photos
     device: torch.device
+    set_aside: int  # files that could not be read, also those of before an interruption
 
 
 def prepare(
@@ -48,23 +51,27 @@ def prepare(
     network, preprocessing = _network(config, listing, device)
     if world.leads:
         claim_folder(config.run)
-    resolved = world.as_the_leader(resolve(config, network, device, processes=world.size))
-    reasons, settled = dict(resolved.reasons), resolved.config.model_copy(update={"device": str(device)})
     training, validating = len(listing.of("train")), len(listing.of("validation"))
+    resolved = world.as_the_leader(
+        resolve(config, network, device, processes=world.size, photos=training, threads=torch.get_num_threads())
+    )
+    reasons, settled = dict(resolved.reasons), resolved.config.model_copy(update={"device": str(device)})
     speed = None
     if config.hours is not None or (config.cache == "auto" and training > MANY_PHOTOS):
         speed = world.as_the_leader(train_speed(settled, network, device))
+    decoding = max(1, (os.cpu_count() or 1) - 1) if config.threads is None else config.threads
+    photos = _read(listing, settled, preprocessing, world, on_progress, speed, decoding)
     if config.hours is not None and speed is not None:
-        epochs, reasons["epochs"] = epochs_within(settled, speed, training, validating)
-        settled = settled.model_copy(update={"epochs": epochs})
-    photos = _read(listing, settled, preprocessing, world, on_progress, speed)
+        together = world.as_the_leader(images_per_s(settled, speed, photos.cache.photos_per_s, world.size))
+        settled, why = within_hours(settled, together, training, validating)
+        reasons |= why
     reasons["cache"] = photos.cache.reason
     settled = settled.model_copy(update={"cache": photos.cache.kind})
     if world.leads:
         write_beginning(config.run, config, settled, reasons, photos)
         for key, reason in reasons.items():
             on_note(f"{key} = {getattr(settled, key)} ({reason})")
-    return Prepared(settled, network, preprocessing, photos, device)
+    return Prepared(settled, network, preprocessing, photos, device, len(photos.set_aside))
 
 
 def reprepare(
@@ -73,7 +80,8 @@ def reprepare(
     """The same for a training that was interrupted, by the settings that it had resolved; nothing is chosen anew."""
     network, preprocessing = _network(config, listing, device)
     photos = _read(listing, config, preprocessing, world, on_progress, None)
-    return Prepared(config, network, preprocessing, photos, device)
+    set_aside = count_set_aside(config.run) + len(photos.set_aside)
+    return Prepared(config, network, preprocessing, photos, device, set_aside)
 
 
 def _network(config: TrainConfig, listing: Listing, device: torch.device) -> tuple[nn.Module, Preprocessing]:
@@ -89,15 +97,16 @@ def _read(
     world: World,
     on_progress: OnProgress,
     speed: float | None,
+    threads: int | None = None,
 ) -> Photos:
     """The leading process reads first, and leaves its cache and its choice of a cache to the others."""
     count = _counter(sum(photo.split != "test" for photo in listing.photos), on_progress)
     if world.leads:
-        photos = read_photos(listing, config, preprocessing, count, model_images_per_s=speed)
+        photos = read_photos(listing, config, preprocessing, count, model_images_per_s=speed, threads=threads)
         world.as_the_leader(photos.cache.kind)
         return photos
     kind = world.as_the_leader("")
-    return read_photos(listing, config.model_copy(update={"cache": kind}), preprocessing, count)
+    return read_photos(listing, config.model_copy(update={"cache": kind}), preprocessing, count, threads=threads)
 
 
 def _counter(total: int, on_progress: OnProgress) -> Callable[[], None]:

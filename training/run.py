@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,7 +30,10 @@ from training.data.listing import write_split
 from training.data.photos import Photos
 from training.data.pixels import write_set_aside
 from training.errors import TrainingError, WrongInput
-from training.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, write_atomically
+from training.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file, write_atomically
+
+FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them all
+UNREADABLE_FILE = "unreadable.csv"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,28 @@ def claim_folder(folder: Path) -> None:
     """Make the run folder; WrongInput where something lies in it already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongInput(f"{folder} is not empty. Choose another run folder, or remove it.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongInput(
+            f"The run folder {folder} cannot be made ({error.strerror}). Name another place, as run=/tmp/run."
+        ) from error
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[None]:
+    """Writing into a run folder; TrainingError where the disk is full, or will not have it."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{folder} cannot be written to ({error}). Make room there, and go on: podium train --resume {resumable(folder)}"
+        ) from error
+
+
+def resumable(folder: Path) -> Path:
+    """The folder to name to `--resume`: that of all folds, where this is one of them."""
+    return folder.parent if folder.name.startswith("fold-") and (folder.parent / FOLDS_FILE).is_file() else folder
 
 
 @contextmanager
@@ -102,28 +127,30 @@ def write_beginning(
     write_config(given, folder / "config.yaml")
     write_split(photos.listing, folder / "split.csv")
     if photos.set_aside:
-        write_set_aside(photos.set_aside, folder / "unreadable.csv")
+        write_set_aside(photos.set_aside, folder / UNREADABLE_FILE)
     write_config(resolved, folder / "resolved.yaml", reasons)
 
 
 def write_epochs(folder: Path, epochs: Sequence[Epoch]) -> None:
     """metrics.jsonl and results.csv: a line for every epoch so far."""
     lines = [asdict(epoch) for epoch in epochs]
-    write_atomically("".join(json.dumps(line) + "\n" for line in lines), folder / "metrics.jsonl")
     table = io.StringIO()
     writer = csv.DictWriter(table, [one.name for one in fields(Epoch)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
-    write_atomically(table.getvalue(), folder / "results.csv")
+    with kept(folder):
+        write_atomically("".join(json.dumps(line) + "\n" for line in lines), folder / "metrics.jsonl")
+        write_atomically(table.getvalue(), folder / "results.csv")
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
     """Replace model.safetensors, whole or not at all."""
     unfinished = folder / f".{WEIGHTS_FILE}.part"
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, unfinished)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(folder / WEIGHTS_FILE)
+    with kept(folder):
+        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, unfinished)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(folder / WEIGHTS_FILE)
 
 
 def write_end(run: Run) -> None:
@@ -138,8 +165,26 @@ def write_end(run: Run) -> None:
         "set_aside": run.set_aside,
         "seconds": round(run.seconds, 1),
     }
-    write_atomically(json.dumps(facts, indent=1) + "\n", run.folder / "metrics.json")
-    write_atomically(run.model.model_dump_json(indent=1) + "\n", run.folder / MODEL_FILE)
+    with kept(run.folder):
+        write_atomically(json.dumps(facts, indent=1) + "\n", run.folder / "metrics.json")
+        write_atomically(run.model.model_dump_json(indent=1) + "\n", run.folder / MODEL_FILE)
+
+
+def read_run(folder: Path) -> Run:
+    """The finished training in a run folder; TrainingError where there is none."""
+    model = read_model_file(folder)
+    facts = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return Run(folder, model, tuple(Epoch(**json.loads(line)) for line in lines), facts["set_aside"], facts["seconds"])
+
+
+def count_set_aside(folder: Path) -> int:
+    """How many files unreadable.csv names; none where the run folder has no such file."""
+    try:
+        with (folder / UNREADABLE_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            return sum(1 for _ in csv.DictReader(file))
+    except FileNotFoundError:
+        return 0
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from training.audit.records import AuditReport, Kind
 
+NETWORK = "mobilenetv3_small_100"  # where --model names no other
 MOST_CLASSES = 25  # as many as a person reads; the page has them all
 FIRST_FEW = 3
 MEANS: dict[Kind, str] = {
@@ -43,7 +44,9 @@ def audit(
     pretrained: Annotated[
         str, typer.Option(help="Weights to doubt labels with: none, hub, or the path of a file that fits --model.")
     ] = "none",
-    model: Annotated[str, typer.Option(help="timm's name of the network.")] = "mobilenetv3_small_100",
+    model: Annotated[
+        str | None, typer.Option(help="timm's name of the network that --pretrained fits.", show_default=NETWORK)
+    ] = None,
     labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Look for wrong labels.")] = True,
     threads: Annotated[int | None, typer.Option(min=1, help="That read files.", show_default="cores")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="audits/NAME-TIME")] = None,
@@ -57,6 +60,7 @@ def audit(
     from podium.progress import counting
 
     fatal = _kinds(fail_on)
+    _check_label_options(fatal, model=model, pretrained=pretrained, labels=labels)
     folder = out or _new_folder(data)
     with foreseen():
         from training.audit.audit import audit as look
@@ -64,7 +68,7 @@ def audit(
 
         with counting() as count:
             found = look(
-                data, split=split, labels=labels, model=model, pretrained=pretrained, threads=threads,
+                data, split=split, labels=labels, model=model or NETWORK, pretrained=pretrained, threads=threads,
                 command=_command(), on_progress=count,
             )  # fmt: skip
         write_audit(found, folder)
@@ -84,6 +88,8 @@ def audit(
     )
     for sentence in what_next(report, folder, brought=split is None and report.split != "none yet"):
         present.notes.print(sentence, soft_wrap=True, markup=False)
+    if "label" in fatal and report.labels.skipped:
+        raise ConsoleError(f"{data}: no label was checked (--fail-on {fail_on}). {report.labels.skipped}", EXIT_FAILED)
     if there := [f"{report.counts()[kind]} {kind}" for kind in fatal if report.counts()[kind]]:
         raise ConsoleError(
             f"{data}: {', '.join(there)} (--fail-on {fail_on}). See {folder / 'issues.csv'}.", EXIT_FAILED
@@ -178,6 +184,23 @@ def _kinds(words: str) -> Sequence[Kind]:
         if word not in known:
             raise ConsoleError(f"--fail-on {word!r}: use {', '.join(MEANS)}, with commas.", EXIT_USAGE)
     return [known[word] for word in given if word in known]
+
+
+def _check_label_options(fatal: Sequence[Kind], *, model: str | None, pretrained: str, labels: bool) -> None:
+    """Words that would do nothing, or let a check pass that never ran, are wrong usage."""
+    if pretrained == "none" and model is not None:
+        raise ConsoleError(
+            f"--model {model} doubts labels only with weights: add --pretrained hub or --pretrained FILE.", EXIT_USAGE
+        )
+    if pretrained != "none" and not labels:
+        raise ConsoleError(
+            f"--pretrained {pretrained} and --no-labels exclude each other: weights only doubt labels.", EXIT_USAGE
+        )
+    if "label" in fatal and pretrained == "none":
+        raise ConsoleError(
+            "--fail-on label: no label is checked without weights. Add --pretrained hub, or --pretrained FILE --model NAME.",
+            EXIT_USAGE,
+        )
 
 
 def _new_folder(data: str) -> Path:

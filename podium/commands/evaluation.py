@@ -62,7 +62,7 @@ def evaluate(
             found = judge(
                 run, split=split.value, data=data, on_progress=lambda done, of: count("judging photos", done, of)
             )
-        pages = _write_pages(run, found) if report else []
+        pages = _write_pages(run, found) if report else _remove_pages(run, found)
     if as_json:
         present.print_json({**found.model_dump(mode="json"), "files": [str(page) for page in pages]})
     else:
@@ -95,6 +95,10 @@ def compare(
     from podium.progress import counting
 
     _check_one(split, data)
+    if out is not None and not report:
+        raise ConsoleError(
+            "--out says where the page goes, and --no-report that there is none: leave one out.", EXIT_USAGE
+        )
     with foreseen():
         from training.evaluation.compare import compare as judge
         from training.evaluation.evaluate import evaluation_folder
@@ -129,9 +133,10 @@ def predict(
     ],
     run: Annotated[Path | None, typer.Option(help="The folder of a finished run.", show_default=False)] = None,
     archive: Annotated[Path | None, typer.Option(help="Or a packaged model, NAME.mar.", show_default=False)] = None,
-    output: Annotated[Format, typer.Option("--format", help="table to read, jsonl or csv to go on with.")] = (
-        Format.TABLE
-    ),
+    output: Annotated[
+        Format | None,
+        typer.Option("--format", help="table to read, jsonl or csv to go on with.", show_default="table"),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Classes to name for each photo.")] = 3,
     out: Annotated[Path | None, typer.Option(help="A file to write, in place of stdout.", show_default=False)] = None,
     as_json: AsJson = False,
@@ -144,6 +149,11 @@ def predict(
     model = run or archive
     if model is None or (run is not None and archive is not None):
         raise ConsoleError("say which model answers: either --run RUN or --archive NAME.mar.", EXIT_USAGE)
+    if as_json and output is not None:
+        raise ConsoleError(
+            f"--json and --format {output.value} exclude each other: one document, or a line for every photo.",
+            EXIT_USAGE,
+        )
     tally = Tally()
     with foreseen():
         from training.prediction import predict as judge
@@ -154,7 +164,9 @@ def predict(
             if as_json:
                 document(answers, out)
             else:
-                write(answers, output.value, top_k, out)
+                write(answers, (output or Format.TABLE).value, top_k, out)
+    if not tally.photos:
+        raise ConsoleError(f"there is no photo in {' '.join(paths)}. Give others.", EXIT_USAGE)
     _note(str(tally) + (f", in {out}" if out else ""))
     if tally.photos and tally.unreadable == tally.photos:
         raise ConsoleError("none of the photos could be read; each line says why.")
@@ -175,10 +187,20 @@ def _check_one(split: Split, data: str | None) -> None:
 
 def _write_pages(run: Path, found: Evaluation) -> list[Path]:
     from training.card import write_card
-    from training.evaluation.listed import folder_name
     from training.report.report import write_report
 
-    return [write_report(run, folder_name(found.split)), write_card(run)]
+    return [write_report(run, found.split), write_card(run)]
+
+
+def _remove_pages(run: Path, found: Evaluation) -> list[Path]:
+    """Those of an earlier evaluation: its figures are no longer these."""
+    from training.card import CARD_FILE
+    from training.evaluation.evaluate import evaluation_folder
+    from training.report.report import REPORT_FILE
+
+    for page in (evaluation_folder(run, found.split) / REPORT_FILE, run / CARD_FILE):
+        page.unlink(missing_ok=True)
+    return []
 
 
 def _silent(_: str) -> None:

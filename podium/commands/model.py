@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from podium.progress import OnCount
     from training.rendering import Drawn, Split
 
+LEAST_AGREEMENT = 0.99  # of int8 with fp32, where nobody asks for another gate
 Engine = Literal["auto", "torch", "torch-compiled", "openvino", "aotinductor"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -37,11 +38,14 @@ def package(
         Precision, typer.Option(help="auto: as fast as the engine can at unchanged accuracy; int8 must pass a gate.")
     ] = "auto",
     least_agreement: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=1, help="int8's gate: the share of validation photos that it must classify as fp32 does."
+            min=0,
+            max=1,
+            help="int8's gate: the share of validation photos that it must classify as fp32 does.",
+            show_default=str(LEAST_AGREEMENT),
         ),
-    ] = 0.99,
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Pack a finished run as NAME.mar, for TorchServe."""
@@ -49,9 +53,14 @@ def package(
     from podium import present
     from podium.archives import read_archive
 
+    if least_agreement is not None and precision != "int8":
+        raise ConsoleError(
+            f"--least-agreement {least_agreement:g} is int8's gate: add --precision int8, or leave it out.", EXIT_USAGE
+        )
     archive = package_run(
-        run, name=name, version=version, out=out, engine=engine, precision=precision, least_agreement=least_agreement
-    )
+        run, name=name, version=version, out=out, engine=engine, precision=precision,
+        least_agreement=LEAST_AGREEMENT if least_agreement is None else least_agreement,
+    )  # fmt: skip
     facts = {"archive": str(archive), "name": name, "version": version, "content_sha256": content_sha256(archive)}
     engines = read_archive(archive).engines
     if as_json:
@@ -108,7 +117,7 @@ def register(app: typer.Typer) -> None:
 
 def package_run(
     run: Path, *, name: str, version: str, out: Path | None = None, engine: Engine = "auto",
-    precision: Precision = "auto", least_agreement: float = 0.99,
+    precision: Precision = "auto", least_agreement: float = LEAST_AGREEMENT,
 ) -> Path:  # fmt: skip
     """The archive of a finished run, with the handler, the shared reader of images and the models that timm lacks."""
     from podium.project import MODELS, ROOT

@@ -57,10 +57,7 @@ def train(
         )
     with foreseen():
         if resume is not None:
-            from training.loop import resume as go_on
-
-            with training_bar() as on_progress:
-                _tell(go_on(resume, on_progress=on_progress, on_note=_note), as_json=as_json)
+            _go_on(resume, as_json=as_json)
             return
         from training.layers import layered, sort_words
 
@@ -87,6 +84,10 @@ def recipes(
     from podium import present
     from podium.training_told import recipe_document, recipes_table, settings_document, settings_table
 
+    if name and settings:
+        raise ConsoleError(
+            f"--settings lists those of every training, {name} or not: leave one of the two out.", EXIT_USAGE
+        )
     with foreseen():
         from training.recipes import read_recipe, recipe_names
 
@@ -147,16 +148,33 @@ def _tell(run: Run, *, as_json: bool) -> None:
     )
 
 
+def _go_on(run: Path, *, as_json: bool) -> None:
+    from training.kfold import are_folds, resume_folds
+    from training.loop import resume
+
+    if are_folds(run):
+        with _folds_bar() as on_fold:
+            folds = resume_folds(run, on_progress=on_fold, on_note=_note)
+        _tell_folds(folds, as_json=as_json)
+        return
+    with training_bar() as on_progress:
+        finished = resume(run, on_progress=on_progress, on_note=_note)
+    _tell(finished, as_json=as_json)
+
+
 def _train_folds(config: TrainConfig) -> Folds:
-    from podium.progress import counting
     from training.kfold import train_folds
 
+    with _folds_bar() as on_fold:
+        return train_folds(config, on_progress=on_fold, on_note=_note)
+
+
+@contextmanager
+def _folds_bar() -> Iterator[Callable[[int, Progress], None]]:
+    from podium.progress import counting
+
     with counting() as count:
-        return train_folds(
-            config,
-            on_note=_note,
-            on_progress=lambda fold, now: _tell_epoch(count, f"fold {fold + 1}/{config.folds}, ", now),
-        )
+        yield lambda fold, now: _tell_epoch(count, f"fold {fold + 1}, ", now)
 
 
 def _tell_folds(folds: Folds, *, as_json: bool) -> None:

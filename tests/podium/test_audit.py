@@ -110,3 +110,42 @@ def test_a_folder_that_is_not_there_is_a_wrong_value(tmp_path: Path) -> None:
     assert isinstance(error, ConsoleError)
     assert error.exit_code == EXIT_USAGE
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--fail-on", "leak,label"), "no label is checked without weights"),
+        (("--fail-on", "label", "--no-labels"), "no label is checked without weights"),
+        (("--model", "resnet18"), "doubts labels only with weights"),
+        (("--pretrained", "hub", "--no-labels"), "exclude each other"),
+    ],
+)
+def test_a_check_of_labels_that_cannot_be_is_a_wrong_usage(words: tuple[str, ...], sentence: str) -> None:
+    error = podium("audit", "photos", *words).exception
+    assert isinstance(error, ConsoleError)
+    assert error.exit_code == EXIT_USAGE
+    assert sentence in str(error)
+
+
+@pytest.mark.torch
+def test_labels_that_could_not_be_checked_fail_a_script_that_asks_for_it(photos: Path, tmp_path: Path) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    save_file(timm.create_model("test_resnet", num_classes=2).state_dict(), tmp_path / "weights.safetensors")
+    shutil.rmtree(photos / "test")
+    weights = ("--pretrained", tmp_path / "weights.safetensors", "--model", "test_resnet")
+    error = podium("audit", photos / "train", *weights, "--out", tmp_path / "out", "--fail-on", "label").exception
+    assert isinstance(error, ConsoleError)
+    assert error.exit_code == EXIT_FAILED
+    assert "no label was checked (--fail-on label). Labels can be doubted only where" in str(error)
+
+
+@pytest.mark.torch
+def test_classes_are_shown_as_they_are_called(photos: Path, tmp_path: Path) -> None:
+    for old, new in (("jade", "car [front]"), ("slate", "car [rear]")):
+        (photos / "train" / old).rename(photos / "train" / new)
+    said = podium("audit", photos / "train", "--out", tmp_path / "out").stdout
+    assert "car [front]" in said
+    assert "car [rear]" in said

@@ -95,3 +95,26 @@ def test_learnt_numbers_are_counted_without_batch_norms_statistics(tmp_path: Pat
     network = timm.create_model("resnet10t", num_classes=3, channels=[8, 16, 24, 32], stem_width=8)
     learnt = sum(parameter.numel() for parameter in network.parameters())
     assert parameter_count(made_run(tmp_path) / "model.safetensors") == learnt
+
+
+def test_machines_read_figures_of_validation_and_test_photos_alone(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    record = (run / "evaluation" / "validation" / "evaluation.json").read_text()
+    for name, split in (("data-mine", "/somewhere/mine"), ("train", "train")):
+        (run / "evaluation" / name).mkdir()
+        given = record.replace('"split":"validation"', f'"split":"{split}"').replace('"learnt":0', '"learnt":7')
+        (run / "evaluation" / name / "evaluation.json").write_text(given)
+    text = card_of(run)
+    _, front, rest = text.split("---\n", 2)
+    (result,) = yaml.safe_load(front)["model-index"][0]["results"]
+    assert result["dataset"]["split"] == "validation"
+    assert "12 photos of mine: The model has learnt 7 of these 12 photos: the figures are too good." in rest
+    (run / "evaluation" / "validation" / "evaluation.json").unlink()
+    assert "model-index" not in card_of(run)
+
+
+def test_the_card_of_a_run_with_a_photo_whose_name_is_no_text_can_be_written(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    split = run / "split.csv"
+    split.write_bytes(split.read_bytes().replace(b"train/0.png", b"train/\xff.png"))
+    assert "| amber | 1 | 4 |" in card_of(run)

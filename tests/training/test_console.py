@@ -195,3 +195,33 @@ def test_every_setting_is_listed_with_its_meaning() -> None:
     listed = json.loads(podium("recipes", "--settings", "--json").stdout)["properties"]
     assert set(listed) == set(TrainConfig.model_fields)
     assert all(one.get("description") for one in listed.values())
+
+
+def test_words_that_would_do_nothing_are_a_wrong_usage() -> None:
+    assert "leave one of the two out" in refused("recipes", "quick", "--settings")
+    assert "add --precision int8" in refused("package", "run", "--least-agreement", "0.5")
+
+
+def test_a_loss_that_a_recipe_claims_is_no_share() -> None:
+    from rich.console import Console
+
+    from training.config import Claim
+    from training.recipes import read_recipe
+
+    claim = Claim(metric="loss", value=0.46, photos="its own", source="a talk")
+    console = Console(width=160, record=True)
+    console.print(training_told.recipes_table([read_recipe("quick").model_copy(update={"claim": claim})]))
+    assert "loss 0.460" in console.export_text()
+
+
+def test_settings_and_progress_show_brackets_as_they_are() -> None:
+    from podium import present
+    from podium.progress import _bar
+
+    bar = _bar()
+    bar.add_task("judging with [b]run[/i]", total=1, note="[/b]")
+    with present.notes.capture() as captured:
+        present.notes.print(bar.get_renderable())
+        present.notes.print("[bold]class[/x] :car:")
+    assert "judging with [b]run[/i]" in captured.get()
+    assert "[bold]class[/x] :car:" in captured.get()

@@ -34,6 +34,13 @@ def test_a_flag_without_a_value_is_true_and_does_not_swallow_the_next_setting() 
     assert (config.compile, config.epochs) == (True, 5)
 
 
+def test_a_yes_or_no_setting_takes_the_next_word_only_where_that_is_yes_or_no() -> None:
+    config = settings("--compile", "photos")
+    assert (config.compile, config.data) == (True, "photos")
+    assert settings("--sync-bn", "quick", "photos").recipe == "quick"
+    assert settings("photos", "--tensorboard", "no").tensorboard is False
+
+
 def test_the_words_of_timm_and_ultralytics_are_understood() -> None:
     config = settings("photos", "--opt", "sgd", "--smoothing", "0", "imgsz=96", "--patience", "3", "--img-size", "64")
     assert (config.optimizer, config.label_smoothing, config.image_size, config.early_stopping) == ("sgd", 0, 64, 3)
@@ -74,6 +81,16 @@ def test_a_file_may_name_the_recipe_that_it_begins_with(tmp_path: Path) -> None:
         (["photos", "fold=5", "folds=5"], "fold = 5 needs folds > 5"),
         (["photos", "test_share=0.9"], "leave nothing to train on"),
         (["nowhere.yaml", "photos"], "nowhere.yaml cannot be read as YAML"),
+        (
+            ["photos", "epochs=2", "freeze_epochs=2"],
+            "freeze_epochs = 2 leaves none of epochs = 2 in which the body learns",
+        ),
+        (["photos", "epochs=2", "warmup_epochs=2"], "warmup_epochs = 2 leaves none of epochs = 2"),
+        (
+            ["cnn", "photos", "model_args={drop_rate: 0.3}"],
+            "dropout = 0.5 and model_args' drop_rate = 0.3 are the same",
+        ),
+        (["photos", "model_args={drop_rate: 0.3}", "dropout=0"], "are the same thing. Leave drop_rate out."),
     ],
 )
 def test_a_word_that_cannot_be_ends_in_a_sentence(words: list[str], sentence: str) -> None:
@@ -109,3 +126,43 @@ def test_the_figures_that_the_reports_claim_are_in_their_recipes() -> None:
 
 def test_the_learning_rate_of_the_search_is_kept_to_its_last_digit() -> None:
     assert settings("dogs-resnet50", "photos").lr == 0.004030880500753202
+
+
+def test_a_warmup_that_nobody_asked_for_leaves_half_of_a_single_epoch() -> None:
+    assert settings("photos", "epochs=1").warmup_epochs == 0.5
+    assert settings("photos", "epochs=1", "schedule=onecycle").warmup_epochs == 1
+    assert settings("photos", "epochs=1", "freeze=body", "freeze_epochs=1").freeze_epochs == 1
+
+
+def test_frozen_epochs_of_a_recipe_leave_one_in_which_the_body_learns() -> None:
+    assert settings("quick", "photos", "epochs=1").freeze_epochs == 0
+    assert settings("dlami-resnet50", "photos", "epochs=3").freeze_epochs == 1, "of 15, 5 are frozen"
+
+
+def test_a_home_folder_is_found_also_where_no_shell_has_seen_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("data: ~/photos\nsplit: ~/split.csv\n")
+    home = Path.home()
+    config = settings(str(file), "run=~/run", "cache_dir=~/cache", "pretrained=~/weights.safetensors")
+    assert (config.data, config.run, config.split) == (str(home / "photos"), home / "run", home / "split.csv")
+    assert (config.cache_dir, config.pretrained) == (home / "cache", str(home / "weights.safetensors"))
+    assert settings("photos", "groups=~/g.csv", "exclude=~nobody/x").groups == home / "g.csv"
+    assert settings("s3://bucket/~/photos").data == "s3://bucket/~/photos"
+    assert layered(Words(data="~")).run.name.startswith(home.name)
+
+
+def test_a_claim_is_about_the_recipes_own_model() -> None:
+    assert settings("balls-resnet26d-max-adam", "photos", "epochs=2").claim is not None
+    assert settings("balls-resnet26d-max-adam", "photos", "model=resnet18").claim is None
+
+
+def test_dropout_is_one_setting_also_for_a_network_from_scratch() -> None:
+    assert settings("cnn", "photos").dropout == 0.5
+    assert settings("cnn", "photos", "dropout=0.2").dropout == 0.2
+    assert not [name for name in recipe_names() if "drop_rate" in read_recipe(name).settings.get("model_args", {})]
+
+
+def test_the_settings_file_of_an_older_run_still_trains(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("recipe: cnn\ndata: photos\nmodel: plain_cnn\nmodel_args: {drop_rate: 0.5}\ndropout: 0.0\n")
+    assert settings(str(file)).model_args == {"drop_rate": 0.5}

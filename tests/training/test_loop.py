@@ -145,6 +145,27 @@ def test_a_frozen_epoch_changes_the_head_and_nothing_else(photos: Path, tmp_path
     assert changed == {"fc.weight", "fc.bias"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "rate"),
+    [
+        ({}, 0.5),
+        ({"dropout": 0.2}, 0.2),
+        ({"dropout": 0.0}, 0.0),
+        ({"model_args": {"drop_rate": 0.4}, "dropout": 0.0}, 0.4),
+    ],
+)
+def test_dropout_is_what_was_asked_for_and_else_the_models_own(
+    tmp_path: Path, changed: dict[str, object], rate: float
+) -> None:
+    """The last has its rate where recipes once had it."""
+    from torch import nn
+
+    from training.network import create_network
+
+    network = create_network(tiny_config(tmp_path, tmp_path, **{"model": "plain_cnn", "model_args": {}, **changed}), 3)
+    assert [module.p for module in network.modules() if isinstance(module, nn.Dropout)] == [rate]
+
+
 def test_averaged_weights_are_the_ones_that_are_kept(photos: Path, finished: Run, tmp_path: Path) -> None:
     from training.loop import train
     from training.package import check_run
@@ -198,6 +219,10 @@ def test_a_run_folder_is_never_written_over(photos: Path, finished: Run) -> None
     ("changed", "sentence"),
     [
         ({"model": "resnet10"}, "Near names: .*resnet10t"),
+        (
+            {"model": "resnet50.nonsense", "model_args": {}},
+            "has no weights 'resnet50.nonsense'. Near names: resnet50, resnet50\\.",
+        ),
         ({"model_args": {"chanels": [1]}}, "resnet10t does not take them"),
         ({"pretrained": "nowhere.safetensors"}, "there is no such file"),
         ({"optimizer": "adamv"}, "'adamv'"),
@@ -229,6 +254,33 @@ def test_a_loss_that_is_no_number_ends_the_training_and_leaves_no_model_file(pho
     with pytest.raises(TrainingError, match="Lower lr"):
         train(tiny_config(photos, tmp_path / "run", lr=1e30, optimizer="sgd", warmup_epochs=0, epochs=3))
     assert not (tmp_path / "run" / "model.json").exists()
+
+
+def test_a_memory_that_does_not_hold_the_batch_ends_the_training_in_a_sentence(photos: Path, tmp_path: Path) -> None:
+    import torch
+
+    from training.loop import train
+
+    def run_out(now: Progress) -> None:
+        if now.stage == "training":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB")
+
+    with pytest.raises(TrainingError, match=r"does not hold batch_size = 4\. Halve it \(and double accumulate\)"):
+        train(tiny_config(photos, tmp_path / "run"), on_progress=run_out)
+
+
+@pytest.mark.parametrize("monitor", ["loss", "top1"])
+def test_a_validation_loss_that_is_no_number_ends_the_training_in_a_sentence(
+    photos: Path, tmp_path: Path, monitor: str
+) -> None:
+    """One step: the training loss is that of before it."""
+    from training.loop import train
+
+    config = tiny_config(
+        photos, tmp_path / "run", monitor=monitor, lr=1e30, optimizer="sgd", warmup_epochs=0, epochs=1, batch_size=64
+    )
+    with pytest.raises(TrainingError, match="validation loss is not a number in epoch 1"):
+        train(config)
 
 
 def test_the_drawn_balls_train_with_the_tiny_recipe(tmp_path: Path) -> None:

@@ -204,3 +204,61 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_to_the_very_weight
     last = config.run / "checkpoints" / "last.safetensors"
     last.write_bytes(last.read_bytes()[:-10])
     assert resume(config.run).model.weights == whole.model.weights
+
+
+def test_a_checkpoint_of_the_first_version_still_goes_on_to_the_very_weights(photos: Path, tmp_path: Path) -> None:
+    """It says neither its version nor the time spent, and its dropout of 0 leaves the model its own, here a half."""
+    from training.config import read_config, write_config
+    from training.fitting.checkpoint import read_checkpoint, write_checkpoint
+    from training.loop import resume, train
+
+    network = {"model": "plain_cnn", "model_args": {"widths": [8], "repeats": 1, "dense": [16]}}
+    whole = train(tiny_config(photos, tmp_path / "whole", **network))
+    config = tiny_config(photos, tmp_path / "run", **network)
+    interrupted(config, 2, 2)
+    found = read_checkpoint(config.run)
+    assert found is not None
+    tensors, facts = found
+    del facts["version"], facts["state"]["spent_s"]
+    write_checkpoint(config.run, tensors, facts)
+    resolved = read_config(config.run / "resolved.yaml")
+    write_config(resolved.model_copy(update={"dropout": 0.0}), config.run / "resolved.yaml")
+    assert resume(config.run).model.weights == whole.model.weights
+    again = read_checkpoint(config.run)
+    assert again is not None
+    assert again[1]["version"] == 1
+
+
+def test_a_resumed_run_counts_the_time_and_the_unreadable_files_of_before(tmp_path: Path) -> None:
+    import json
+
+    from training.fitting.checkpoint import read_checkpoint
+    from training.loop import resume
+
+    data = write_photos(tmp_path / "data")
+    (data / min(COLOURS) / "broken.jpg").write_bytes(b"")
+    config = tiny_config(data, tmp_path / "run")
+    interrupted(config, 2, 1)
+    found = read_checkpoint(config.run)
+    assert found is not None
+    facts = found[1]
+    assert facts["state"]["spent_s"] > 0
+    run = resume(config.run)
+    told = json.loads((config.run / "metrics.json").read_text())
+    assert run.set_aside == told["set_aside"] == 1
+    assert run.seconds > facts["state"]["spent_s"]
+
+
+def test_the_curves_of_a_resumed_training_have_every_point_once(photos: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from training.loop import resume
+
+    config = tiny_config(photos, tmp_path / "run", tensorboard=True, epochs=3, batch_size=3)
+    interrupted(config, 2, 3)
+    resume(config.run)
+    epochs, steps = (EventAccumulator(str(config.run / "tensorboard" / part)).Reload() for part in ("", "steps"))
+    assert [point.step for point in epochs.Scalars("top1/validation")] == [1, 2, 3]
+    per_epoch = 15 // 3
+    told = [point.step for point in steps.Scalars("loss/steps")]
+    assert told == [*range(1, per_epoch + 4), 2 * per_epoch, 3 * per_epoch]  # resumed, it tells the last of an epoch

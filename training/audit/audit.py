@@ -21,6 +21,7 @@ from training.audit.labels import WHERE_WEIGHTS, Features, check_labels
 from training.audit.looking import Seen, look_at_all
 from training.audit.outliers import find_outliers
 from training.audit.records import AuditReport, ClassCount, Formats, LabelCheck, Unreadable
+from training.data.audited import spelled
 from training.evaluation.forward import cores
 from training.evaluation.machine import machine_in_words
 
@@ -63,10 +64,10 @@ def audit(
         checked = _labels(labels, features, seen, duplicates, on_progress)
     limits, outliers = find_outliers(seen)
     report = AuditReport(
-        data=data, split=found.split, images=len(found.files), classes=_classes(found), imbalance=_imbalance(found),
+        data=spelled(data), split=found.split, images=len(found.files), classes=_classes(found), imbalance=_imbalance(found),
         unreadable=tuple(unreadable), formats=_formats(seen), pairs=duplicates.pairs, groups=duplicates.groups,
         limits=limits, outliers=outliers, labels=checked, seconds=clock.seconds,
-        machine=machine_in_words("cpu" if features is None else features.device.type), command=command, audited_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine_in_words("cpu" if features is None else features.device.type), command=spelled(command), audited_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     return Audit(report, {file.relative: file.path for file in found.files})
 

@@ -67,7 +67,7 @@ def _of_folders(data: Path) -> Found:
     else:
         roots = {NO_SPLIT: data}
     files = tuple(file for split, root in roots.items() for file in _under(data, root, split))
-    classes = sorted({path.name for root in roots.values() for path in _folders(root)})
+    classes = sorted({spelled(path.name) for root in roots.values() for path in _folders(root)})
     return Found(tuple(classes), files, "none yet" if NO_SPLIT in roots else "the folders' names")
 
 
@@ -89,7 +89,7 @@ def _of_manifest(manifest: Path) -> Found:
         File(manifest.parent / row.path, spelled(row.path), row.label, NO_SPLIT if no_split else row.split)
         for row in rows
     )
-    return Found(tuple(sorted({row.label for row in rows})), files, "none yet" if no_split else str(manifest))
+    return Found(tuple(sorted({row.label for row in rows})), files, "none yet" if no_split else spelled(str(manifest)))
 
 
 def _of_split(data: Path, split: Path) -> Found:
@@ -97,8 +97,9 @@ def _of_split(data: Path, split: Path) -> Found:
         with split.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
         files = [
-            File(data / row["path"], spelled(row["path"]), row["label"], row["split"], row["sha256"]) for row in rows
+            File(data / row["path"], spelled(row["path"]), spelled(row["label"]), row["split"], row["sha256"])
+            for row in rows
         ]
     except (OSError, csv.Error, KeyError, TypeError) as error:
         raise WrongInput(f"{split} is no split.csv of a run ({error}). Give that of a run folder.") from error
-    return Found(tuple(sorted({file.label for file in files})), tuple(files), str(split))
+    return Found(tuple(sorted({file.label for file in files})), tuple(files), spelled(str(split)))

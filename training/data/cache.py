@@ -107,7 +107,8 @@ def open_cache(
         return Cache(path, found)
     except OSError as error:
         raise TrainingError(
-            f"Decoded photos cannot be kept in {folder} ({error.strerror}). Make room on that disk, or use cache=files."
+            f"Decoded photos cannot be kept in {folder} ({error.strerror}). Make room there, or name a"
+            " folder on another disk, as cache_dir=/tmp/podium."
         ) from error
     finally:
         for left in (pixels, index):

@@ -9,7 +9,8 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -40,6 +41,7 @@ class CacheChoice:
 
     kind: Kind
     reason: str
+    photos_per_s: float = inf  # that one process or loader worker makes ready; inf: the device does it in its steps
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ def choose_cache(config: TrainConfig, facts: Facts) -> CacheChoice:
     speeds would decide about the weights. `files` and `memory` give the same pixels. Raises WrongInput where `device` is
     asked for and cannot be.
     """
+    choice = _chosen(config, facts)
+    if choice.kind == "device":
+        return choice
+    cached = min(1.0, config.cache_mb * 1_000_000 / max(1, facts.memory_bytes)) if choice.kind == "memory" else 0.0
+    return replace(choice, photos_per_s=1 / (cached / facts.cropped_per_s + (1 - cached) / facts.decoded_per_s))
+
+
+def _chosen(config: TrainConfig, facts: Facts) -> CacheChoice:
     if config.cache == "device":
         return _device_as_asked(config, facts)
     if config.cache != "auto":

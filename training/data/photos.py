@@ -92,14 +92,18 @@ class Photos:
 def read_photos(
     listing: Listing, config: TrainConfig, preprocessing: Preprocessing, on_photo: Callable[[], None], *,
     device: torch.device | None = None, model_images_per_s: float | None = None, folder: Path | None = None,
+    threads: int | None = None,
 ) -> Photos:  # fmt: skip
-    """Decode every training and validation photo once, on `config.threads` threads; what cannot be read is set aside.
+    """Decode every training and validation photo once; what cannot be read is set aside.
+
+    It is done by `threads`, by default as many as `config.threads`.
 
     What was decoded waits in `folder`, by default `config.cache_dir`: the next start with the same photos and sizes, and other processes, take it from
     there. `device` is the one that trains, by default that of `config`. `on_photo` is called once for each photo.
     Raises WrongInput where a class is left without photos.
     """
     folder = folder or config.cache_dir
+    config = config if threads is None else config.model_copy(update={"threads": threads})
     crop = training_transform(config)
     training, validation = listing.of("train"), listing.of("validation")
     with seeded(config.seed):

@@ -5,7 +5,7 @@ runs -> evaluations (made where missing) -> photos that all have judged, by sha2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.audited import spelled
 from training.errors import WrongInput
 from training.evaluation.compared import ClassDifference, ComparedRun, Comparison, Pair
-from training.evaluation.counting import RESAMPLES, best_of, share
+from training.evaluation.counting import best_of, share
 from training.evaluation.evaluate import evaluate, evaluation_folder, read_evaluation
-from training.evaluation.listed import resolve_split
+from training.evaluation.listed import learnt_of, place_of, resolve_split
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import Interval
 from training.evaluation.scores import Scores, load
@@ -25,6 +26,7 @@ from training.model_file import ModelFile, read_model_file
 from training.run import utc_now
 
 SIGNIFICANT = 0.05
+Z_95 = 1.96  # standard errors either way
 OnProgress = Callable[[str, int, int], None]  # run, photos done, of how many
 Key = tuple[str, str]  # a photo's sha256 and its true class
 Flags = NDArray[np.bool_]
@@ -38,6 +40,7 @@ class Judged:
     name: str
     facts: ModelFile
     right: dict[Key, bool]
+    learnt: frozenset[str]  # sha256 of the photos that it learnt from
 
 
 def compare(
@@ -55,7 +58,7 @@ def compare(
     """
     if len({run.resolve() for run in runs}) < len(runs) or len(runs) < 2:
         raise WrongInput("Two or more runs are needed, each once, as in: podium compare runs/a runs/b.")
-    split = _split(runs, split) if data is None else str(data)
+    split = _split(runs, split) if data is None else place_of(str(data))
     judged = [_judged(run, name, split, data, on_progress) for run, name in zip(runs, names_of(runs), strict=True)]
     common = _common(judged, split)
     rows = [np.array([one.right[key] for key in common]) for one in judged]
@@ -134,8 +137,8 @@ def corrected(pairs: Sequence[Pair]) -> list[Pair]:
 
 def names_of(runs: Sequence[Path]) -> list[str]:
     """The folders' names; whole paths where two of them are the same."""
-    names = [run.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+    names = [spelled(run.resolve().name) for run in runs]
+    return names if len(set(names)) == len(names) else [spelled(str(run)) for run in runs]
 
 
 def _split(runs: Sequence[Path], split: str) -> str:
@@ -148,7 +151,7 @@ def _judged(run: Path, name: str, split: str, data: str | Path | None, on_progre
     if data is not None or read_evaluation(run, split) is None:
         evaluate(run, split=split, data=data, on_progress=lambda done, total: on_progress(name, done, total))
     scores = load(evaluation_folder(run, split))
-    return Judged(str(run), name, read_model_file(run), _right(scores))
+    return Judged(spelled(str(run)), name, read_model_file(run), _right(scores), learnt_of(run))
 
 
 def _right(scores: Scores) -> dict[Key, bool]:
@@ -169,11 +172,15 @@ def _common(judged: Sequence[Judged], split: str) -> list[Key]:
 
 
 def _difference(cells: tuple[int, int, int, int]) -> Interval:
-    """Share that only b got right less that of only a; photos drawn with replacement are these four counts redrawn."""
+    """Share that only b got right less that of only a, with an interval that few photos do not make sure.
+
+    Adjusted Wald for paired shares, Bonett and Price 2012: https://doi.org/10.3102/1076998611411915
+    """
+    _, only_a, only_b, _ = cells
     total = sum(cells)
-    drawn = np.random.default_rng(0).multinomial(total, np.array(cells) / total, size=RESAMPLES)
-    low, high = np.quantile((drawn[:, 2] - drawn[:, 1]) / total, (0.025, 0.975))
-    return Interval(value=(cells[2] - cells[1]) / total, low=low.item(), high=high.item())
+    a, b = (only_a + 1) / (total + 2), (only_b + 1) / (total + 2)
+    reach = Z_95 * ((a + b - (b - a) ** 2) / (total + 2)) ** 0.5
+    return Interval(value=(only_b - only_a) / total, low=max(-1.0, b - a - reach), high=min(1.0, b - a + reach))
 
 
 def _by_class(a_right: Flags, b_right: Flags, labels: Sequence[str]) -> tuple[ClassDifference, ...]:
@@ -200,8 +207,19 @@ def _notes(judged: Sequence[Judged], common: Sequence[Key], split: str) -> list[
     if any(len(one.right) > len(common) for one in judged):
         counts = ", ".join(f"{one.name} {len(one.right)}" for one in judged)
         notes.append(f"only the {len(common)} photos that all have judged are compared (they judged: {counts}).")
+    notes += _advantages(judged, common)
     if len(judged) > 2:
         notes.append(f"p is corrected for {len(judged) * (len(judged) - 1) // 2} comparisons, by Holm.")
     if split == "test":
         notes.append("these are test photos: a run that is chosen by them needs new ones for its final figure.")
     return notes
+
+
+def _advantages(judged: Sequence[Judged], common: Sequence[Key]) -> Iterator[str]:
+    """What makes it easier for some of the runs than for others, a sentence each."""
+    if len({frozenset(one.facts.classes) for one in judged}) > 1:
+        counts = ", ".join(f"{one.name} {len(one.facts.classes)}" for one in judged)
+        yield f"the runs tell different classes apart ({counts}): with fewer to choose from it is easier to be right."
+    for one in judged:
+        if learnt := sum(digest in one.learnt for digest, _ in common):
+            yield f"{one.name} has learnt {learnt} of these {len(common)} photos: it is favoured."

@@ -35,7 +35,7 @@ class Pair(Part):
     only_a: int
     only_b: int
     neither: int
-    difference: Interval  # top-1 of b less that of a, with a paired bootstrap interval
+    difference: Interval  # top-1 of b less that of a, with the interval of paired shares (Bonett and Price 2012)
     p: float  # McNemar's test, exact, mid-p
     p_holm: float  # the same, corrected for the number of pairs; equal where there is one
     better: str | None  # None: these photos show no difference

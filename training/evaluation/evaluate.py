@@ -6,22 +6,28 @@ run folder -> scores -> counting -> RUN/evaluation/SPLIT/{scores.safetensors, ph
 from __future__ import annotations
 
 import shlex
+import shutil
+from collections import Counter
 from pathlib import Path
+from statistics import median
 
 from pydantic import ValidationError
 from torch import Tensor
 
 from training.config import Claim, read_yaml
+from training.data.audited import spelled
 from training.errors import WrongInput
 from training.evaluation.counting import accuracy, best_of, calibration, class_scores, confusion_of, headlines
-from training.evaluation.listed import folder_name
+from training.evaluation.listed import folder_name, learnt_of
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
-from training.evaluation.scores import OnProgress, Scores, save, score, write_rows
+from training.evaluation.scores import UNREADABLE_FILE, OnProgress, Scores, save, score, write_rows
 from training.model_file import ModelFile, read_model_file, write_atomically
 from training.run import utc_now
 
 EVALUATION_FILE, PREDICTIONS_FILE = "evaluation.json", "predictions.csv"
+MEASURE_CLAIMS = ("validation", "test")  # splits that a source's claim is set beside
+FEW_PHOTOS = 10  # of a class: under that, what was named so is chance
 
 
 def evaluate(
@@ -35,17 +41,14 @@ def evaluate(
 ) -> Evaluation:
     """Judge a split of the run, or the photos in `data`, and write RUN/evaluation/SPLIT/; evaluation.json comes last.
 
+    Data of a person lies under a folder of its own name, whatever it is called.
+
     `auto` is the test split where there is one, else validation. Raises WrongInput and TrainingError, as `score` does.
     """
     scores = score(run_folder, split, data=data, device=device, on_progress=on_progress)
     facts = read_model_file(run_folder)
     evaluation = count(scores, facts, run_folder, command or _command(run_folder, scores.split, data))
-    folder = evaluation_folder(run_folder, scores.split)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / EVALUATION_FILE).unlink(missing_ok=True)  # until all files are of this evaluation there is none
-    save(scores, folder)
-    write_predictions(scores, facts.temperature, folder / PREDICTIONS_FILE)
-    write_atomically(evaluation.model_dump_json(indent=1) + "\n", folder / EVALUATION_FILE)
+    _write(evaluation, scores, facts, evaluation_folder(run_folder, scores.split))
     return evaluation
 
 
@@ -59,7 +62,7 @@ def read_evaluation(run_folder: Path, split: str) -> Evaluation | None:
     try:
         text = (evaluation_folder(run_folder, split) / EVALUATION_FILE).read_bytes()
         found = Evaluation.model_validate_json(text)
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
         return None
     return found if found.weights_sha256 == read_model_file(run_folder).weights.sha256 else None
 
@@ -71,14 +74,18 @@ def count(scores: Scores, facts: ModelFile, run_folder: Path, command: str) -> E
     areas = [one.roc_auc for one in classes if one.roc_auc is not None]
     top1, top3, lines = accuracy(logits, labels, 1), accuracy(logits, labels, 3), headlines(logits, labels)
     earlier = _earlier(run_folder, scores.split)
+    learnt_photos = learnt_of(run_folder)
+    learnt = sum(digest in learnt_photos for digest in scores.digests)
+    claim = _claim(run_folder) if scores.split in MEASURE_CLAIMS else None
     return Evaluation(
-        run=str(run_folder),
+        run=spelled(str(run_folder)),
         architecture=facts.architecture,
         split=scores.split,
         data_fingerprint=facts.data.fingerprint,
         weights_sha256=facts.weights.sha256,
         images=len(labels),
         set_aside=len(scores.set_aside),
+        learnt=learnt,
         top1=top1,
         top3=top3,
         loss=lines.loss,
@@ -93,13 +100,13 @@ def count(scores: Scores, facts: ModelFile, run_folder: Path, command: str) -> E
         confusion=_confusion(logits, labels),
         plain=calibration(logits, labels, 1.0),
         calibrated=calibration(logits, labels, facts.temperature),
-        claim=measured_claim(_claim(run_folder), {"top1": top1, "top3": top3, "loss": lines.loss}),
+        claim=measured_claim(claim, {"top1": top1, "top3": top3, "loss": lines.loss}),
         speed=scores.speed,
         machine=machine_in_words(scores.speed.device),
-        command=command,
+        command=spelled(command),
         evaluated_at=utc_now(),
         earlier=earlier,
-        notes=_notes(scores, facts, earlier),
+        notes=_notes(scores, facts, earlier, learnt),
     )
 
 
@@ -119,6 +126,22 @@ def write_predictions(scores: Scores, temperature: float, path: Path) -> None:
     header = ["path", "label", "predicted", "probability", "second", "probability2", "third", "probability3", "correct"]
     columns = zip(scores.paths, scores.labels.tolist(), best.tolist(), odds.tolist(), strict=True)
     write_rows(path, header, (_row(scores.classes, *column) for column in columns))
+
+
+def _write(evaluation: Evaluation, scores: Scores, facts: ModelFile, folder: Path) -> None:
+    """All files beside the folder first: until the last one is written, the evaluation before stays, and what it knows."""
+    unfinished = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    save(scores, unfinished)
+    write_predictions(scores, facts.temperature, unfinished / PREDICTIONS_FILE)
+    folder.mkdir(exist_ok=True)
+    for written in sorted(unfinished.iterdir()):
+        written.replace(folder / written.name)
+    unfinished.rmdir()
+    if not scores.set_aside:
+        (folder / UNREADABLE_FILE).unlink(missing_ok=True)
+    write_atomically(evaluation.model_dump_json(indent=1) + "\n", folder / EVALUATION_FILE)
 
 
 def _row(classes: tuple[str, ...], path: str, label: int, best: list[int], odds: list[float]) -> list[object]:
@@ -147,7 +170,7 @@ def _earlier(run_folder: Path, split: str) -> tuple[str, ...]:
     return (*before.earlier, before.evaluated_at) if before else ()
 
 
-def _notes(scores: Scores, facts: ModelFile, earlier: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(scores: Scores, facts: ModelFile, earlier: tuple[str, ...], learnt: int) -> tuple[str, ...]:
     notes = []
     if earlier:
         notes.append(f"test was evaluated on {earlier[0]} already; choosing by it makes it a validation split.")
@@ -155,6 +178,13 @@ def _notes(scores: Scores, facts: ModelFile, earlier: tuple[str, ...]) -> tuple[
         notes.append("validation photos chose the checkpoint and the temperature: expect a little less of others.")
     if scores.split == "train":
         notes.append("the model has learnt these very photos: the figures say nothing of others.")
+    elif learnt:
+        notes.append(f"the model has learnt {learnt} of these {len(scores.digests)} photos: the figures are too good.")
+    if median(Counter(scores.labels.tolist()).values()) < FEW_PHOTOS:
+        notes.append(
+            f"half of the classes have fewer than {FEW_PHOTOS} photos here: macro precision and its interval are not to be"
+            " trusted."
+        )
     missing = len(facts.classes) - len(set(scores.labels.tolist()))
     if missing:
         notes.append(f"{missing} of {len(facts.classes)} classes have no photo here: averages are over the others.")

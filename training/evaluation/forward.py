@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from training.data.pixels import memory_format, normalise
+from training.errors import TrainingError
 from training.model_file import Preprocessing
 
 BATCH = 128
@@ -69,25 +70,48 @@ class Judge:
 def read_ahead(
     given: Iterable[Given], read: Callable[[Given], Read], *, threads: int, ahead: int = 2 * BATCH
 ) -> Iterator[Read]:
-    """`read` of each, in order, on threads; at most `ahead` results wait, however many are given."""
+    """`read` of each, in order, on threads; at most `ahead` results wait, however many are given.
+
+    Where `given` ends with a TrainingError, it is raised after the results of all that came before.
+    """
     waiting: deque[Future[Read]] = deque()
     coming = iter(given)
+    broken: list[TrainingError] = []
     with ThreadPoolExecutor(threads) as pool:
+
+        def take(count: int) -> None:
+            try:
+                waiting.extend(pool.submit(read, one) for one in islice(coming, count))
+            except TrainingError as error:
+                broken.append(error)
+
         try:
-            waiting.extend(pool.submit(read, one) for one in islice(coming, ahead))
+            take(ahead)
             while waiting:
                 done = waiting.popleft().result()
-                waiting.extend(pool.submit(read, one) for one in islice(coming, 1))
+                take(1)
                 yield done
         finally:
             for unread in waiting:
                 unread.cancel()
+    if broken:
+        raise broken[0]
 
 
 def batched(coming: Iterable[Given], size: int = BATCH) -> Iterator[list[Given]]:
-    """Lists of `size`, the last one shorter."""
-    iterator = iter(coming)
-    while batch := list(islice(iterator, size)):
+    """Lists of `size`, the last one shorter; what came before a TrainingError is not lost."""
+    batch: list[Given] = []
+    try:
+        for one in coming:
+            batch.append(one)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except TrainingError:
+        if batch:
+            yield batch
+        raise
+    if batch:
         yield batch
 
 

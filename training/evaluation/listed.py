@@ -6,20 +6,25 @@ RUN/split.csv + config.yaml, or DATA/CLASS/*, or a manifest -> photos
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from training.config import read_yaml
+from training.data import torchvision_sets
+from training.data.audited import spelled
 from training.data.listing import read_split
 from training.data.manifest import is_manifest, read_rows
 from training.data.records import Split
+from training.data.s3 import SCHEME
 from training.data.sources import find_data
 from training.errors import TrainingError, WrongInput
 
 SPLIT_FILE = "split.csv"
 SPLITS: dict[str, Split] = {"train": "train", "validation": "validation", "test": "test"}
+READABLE = 60  # letters of a folder's name that are a person's, before the hash
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def photos_of_run(run_folder: Path, split: str, classes: tuple[str, ...]) -> lis
 def photos_of_person(data: str, classes: tuple[str, ...]) -> list[Judged]:
     """The photos in DATA/CLASS/*, or in a CSV or JSONL manifest with `path` and `label`; DATA may be an s3:// address.
 
-    Some classes may be missing. WrongInput names a class that the model does not know.
+    Hidden files and folders are no photos. Some classes may be missing. WrongInput names a class that the model does not know.
     """
     numbers = {name: number for number, name in enumerate(classes)}
     place = find_data(data)
@@ -77,9 +82,29 @@ def photos_of_person(data: str, classes: tuple[str, ...]) -> list[Judged]:
     return photos
 
 
+def learnt_of(run_folder: Path) -> frozenset[str]:
+    """sha256 of every photo that the run learnt from; none where an older run kept no split.csv."""
+    if not (run_folder / SPLIT_FILE).is_file():
+        return frozenset()
+    return frozenset(row["sha256"] for row in _split_rows(run_folder) if row["split"] == "train")
+
+
+def place_of(data: str) -> str:
+    """What a person's data is called in records, wherever they stand when they name it; never the name of a split.
+
+    The whole path; an s3:// address and a name of torchvision's stay as they are.
+    """
+    known = data.startswith(SCHEME) or data in torchvision_sets.NAMES
+    return spelled(data if known else str(Path(data).resolve()))
+
+
 def folder_name(split: str) -> str:
-    """The folder under RUN/evaluation of a split, or of the data that a person gave."""
-    return split if split in SPLITS else "data-" + re.sub(r"[^A-Za-z0-9._-]+", "-", Path(split).resolve().stem)
+    """The folder under RUN/evaluation of `Evaluation.split`: the split's name, or one that only this place has."""
+    if split in SPLITS:
+        return split
+    place = place_of(split)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePosixPath(place).name).strip("-.")[:READABLE]
+    return "-".join(part for part in ("data", name, hashlib.sha256(place.encode()).hexdigest()[:8]) if part)
 
 
 def _in_folders(data: Path, numbers: Mapping[str, int]) -> Iterator[Judged]:
@@ -87,7 +112,7 @@ def _in_folders(data: Path, numbers: Mapping[str, int]) -> Iterator[Judged]:
     for folder in folders:
         label = _number(numbers, folder.name, data)
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
+            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
                 yield Judged(path, path.relative_to(data).as_posix(), label, None)
 
 
@@ -107,5 +132,5 @@ def _split_rows(run_folder: Path) -> list[dict[str, str]]:
     try:
         with (run_folder / SPLIT_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             return list(csv.DictReader(file))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise TrainingError(f"{run_folder} holds no {SPLIT_FILE}: it is no finished run. Train again.") from error

@@ -54,6 +54,11 @@ class ClaimMeasured(Part):
     measured: Interval
     met: bool
 
+    @property
+    def open(self) -> bool:
+        """Whether the claim lies in the interval: these photos cannot tell it from what was measured."""
+        return self.measured.low <= self.claim.value <= self.measured.high
+
 
 class Speed(Part):
     """Of this evaluation: photos per second with decoding, and milliseconds of one photo's forward pass alone."""
@@ -71,11 +76,12 @@ class Evaluation(Part):
     schema_version: str = "1.0"
     run: str
     architecture: str
-    split: str  # validation, test, or the folder that was given
+    split: str  # train, validation, test, or the place of a person's photos: a whole path, or an s3:// address
     data_fingerprint: str
     weights_sha256: str
     images: int
     set_aside: int  # files that could not be read
+    learnt: int = 0  # of these photos, by their bytes, that the model has learnt
     top1: Interval
     top3: Interval
     loss: Interval
@@ -90,7 +96,7 @@ class Evaluation(Part):
     confusion: tuple[tuple[int, ...], ...]  # rows: the true class; columns: the predicted one
     plain: Calibration  # at temperature 1
     calibrated: Calibration  # at the model's temperature, which validation photos chose
-    claim: ClaimMeasured | None
+    claim: ClaimMeasured | None  # None also of photos that are no validation and no test split
     speed: Speed
     machine: str
     command: str

@@ -24,7 +24,7 @@ from imagefile.reading import UnreadableImage
 from training.data.pixels import SetAside, evaluation_pixels, write_set_aside
 from training.errors import TrainingError, WrongInput
 from training.evaluation.forward import Judge, batched, cores, read_ahead, torch_threads
-from training.evaluation.listed import Judged, photos_of_person, photos_of_run, resolve_split
+from training.evaluation.listed import Judged, photos_of_person, photos_of_run, place_of, resolve_split
 from training.evaluation.records import Speed
 from training.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
 from training.network import choose_device, load_run
@@ -37,7 +37,7 @@ OnProgress = Callable[[int, int], None]  # photos done, of how many
 class Scores:
     """What a model made of the photos that could be read."""
 
-    split: str  # train, validation, test, or the folder that was given
+    split: str  # train, validation, test, or the place of the data that was given
     classes: tuple[str, ...]
     paths: tuple[str, ...]  # relative to the data
     files: tuple[str, ...]  # where they lay when they were judged
@@ -74,7 +74,7 @@ def score(
         split = resolve_split(run_folder, split)
         photos = photos_of_run(run_folder, split, facts.classes)
     else:
-        split, photos = str(data), photos_of_person(str(data), facts.classes)
+        split, photos = place_of(str(data)), photos_of_person(str(data), facts.classes)
     network, _ = load_run(run_folder)
     judge = Judge.of(network, facts.preprocessing, choose_device(device))
     with torch_threads(threads) as count:
@@ -115,7 +115,7 @@ def load(folder: Path) -> Scores:
         with safe_open(folder / SCORES_FILE, framework="pt") as opened:
             facts = opened.metadata()
             logits, labels = opened.get_tensor("logits"), opened.get_tensor("labels")
-        with (folder / PHOTOS_FILE).open(newline="", encoding="utf-8") as file:
+        with (folder / PHOTOS_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{folder} holds no scores ({error}). Evaluate again.") from error
@@ -133,9 +133,9 @@ def load(folder: Path) -> Scores:
 
 
 def write_rows(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
-    """A CSV file that appears whole or not at all."""
+    """A CSV file that appears whole or not at all; names of files keep their bytes, also those that are no UTF-8."""
     unfinished = path.with_name(f".{path.name}.part")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with unfinished.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
@@ -209,5 +209,5 @@ def _check_finite(logits: Tensor, kept: list[_Seen]) -> None:
 def _read_set_aside(path: Path) -> tuple[SetAside, ...]:
     if not path.is_file():
         return ()
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return tuple(SetAside(row["path"], row["code"], row["reason"]) for row in csv.DictReader(file))

@@ -18,24 +18,27 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.errors import TrainingError
+from training.run import kept
 
 FOLDER = "checkpoints"
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
+VERSION = 2  # of what settings mean; in 1 a dropout of 0 was the model's own, `no_weight_decay` decayed, and layer_decay stood alone
 
 
 def write_checkpoint(run_folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Replace the last checkpoint; the one before it stays until the next."""
-    folder = run_folder / FOLDER
-    folder.mkdir(exist_ok=True)
+    """Replace the last checkpoint; the one before it stays until the next. Raises TrainingError where there is no room."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     told = json.dumps(facts)
+    folder = run_folder / FOLDER
     unfinished = folder / f".{LAST}.part"
-    save_file(plain, unfinished, {"facts": told, "sha256": _digest(plain, told)})
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    if (folder / LAST).exists():
-        (folder / LAST).replace(folder / PREVIOUS)
-    unfinished.replace(folder / LAST)
+    with kept(run_folder):
+        folder.mkdir(exist_ok=True)
+        save_file(plain, unfinished, {"facts": told, "sha256": _digest(plain, told)})
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        if (folder / LAST).exists():
+            (folder / LAST).replace(folder / PREVIOUS)
+        unfinished.replace(folder / LAST)
 
 
 def read_checkpoint(run_folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -97,7 +100,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tenso
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-    """Put back what `optimizer_tensors` gave."""
+    """Put back what `optimizer_tensors` gave, each slot in the layout of its parameter: kernels take them as one."""
     parts: dict[str, dict[str, Any]] = {part: dict(slots) for part, slots in plain.items()}
     for name, tensor in tensors.items():
         part, _, key = name.rpartition(".")
@@ -105,3 +108,13 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     state = {int(part.removeprefix("state.")): slots for part, slots in parts.items() if part.startswith("state.")}
     groups = [parts[f"group.{index}"] for index in range(len(optimizer.param_groups))]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            _lay_out(parameter, optimizer.state.get(parameter, {}))
+
+
+def _lay_out(parameter: Tensor, slots: dict[str, Any]) -> None:
+    """A file holds contiguous tensors, and weights on a GPU are channels_last: fused kernels would mix the two up."""
+    for key, value in slots.items():
+        if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+            slots[key] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

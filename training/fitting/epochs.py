@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
 from torch import Tensor
 
 from training.data.photos import Photos
+from training.errors import TrainingError
 from training.fitting.fit import Fit
 from training.fitting.state import State
 from training.fitting.steps import Watch, train_epoch
@@ -17,7 +19,10 @@ from training.scoring import logits_of, macro_f1_of, metrics_of
 
 
 def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs) -> None:
-    """What is left of the training; the best weights lie in the run folder, their logits in the state."""
+    """What is left of the training; the best weights lie in the run folder, their logits in the state.
+
+    Raises TrainingError where the validation loss is no number: no such weights are better than others.
+    """
     best = max((line.top1 for line in state.epochs), default=None)
     latest = Progress("training", state.step, len(fit.batches), epochs=fit.config.epochs, top1=best)
     while not state.has_ended(fit.config):
@@ -27,6 +32,11 @@ def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs)
         logits = logits_of(fit.judged, photos.validation, fit.preprocessing, fit.device, fit.world)
         state.seconds += time.monotonic() - began
         line = _line(fit, state, latest, logits, photos.validation_labels)
+        if not math.isfinite(line.loss):
+            raise TrainingError(
+                f"The validation loss is not a number in epoch {line.epoch}. Lower lr (it is {fit.config.lr}), or set"
+                " clip_grad=1, or precision=fp32."
+            )
         if better := state.judge(line, fit.config):
             state.best_logits = logits
         state.epochs.append(replace(line, best=better))

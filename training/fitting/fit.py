@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from timm.layers.norm_act import convert_sync_batchnorm
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from training.data.photos import Photos
 from training.data.pixels import memory_format
 from training.errors import WrongInput
 from training.fitting.batches import Batches, make_batches
-from training.fitting.checkpoint import load_optimizer, optimizer_tensors
+from training.fitting.checkpoint import VERSION, load_optimizer, optimizer_tensors
 from training.fitting.optimisation import create_optimizer
 from training.fitting.order import BatchOrder
 from training.fitting.schedule import Schedule
@@ -44,6 +45,7 @@ class Fit:
     batches: Batches
     mixing: Mixing
     loss_of: nn.Module
+    version: int  # of what the settings mean: that of the checkpoint which it goes on from
 
     @property
     def judged(self) -> nn.Module:
@@ -68,6 +70,7 @@ class Fit:
             "optimizer": plain,
             "scaler": self.scaler.state_dict(),
             "processes": self.world.size,
+            "version": self.version,
         }
 
     def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> State:
@@ -97,6 +100,8 @@ def make_fit(
     photos: Photos,
     device: torch.device,
     world: World,
+    *,
+    version: int = VERSION,
 ) -> Fit:
     """Everything that the steps need; `network` lies on the device already. Raises WrongInput."""
     assert not isinstance(config.batch_size, str)
@@ -113,7 +118,7 @@ def make_fit(
     batches = make_batches(photos, order, config, device)
     class_count = len(photos.listing.classes)
     if config.sync_batchnorm and world.size > 1:
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        network = synchronised(network, device)
     return Fit(
         config=config,
         world=world,
@@ -122,13 +127,25 @@ def make_fit(
         network=network,
         forward=_wrapped(network, config, device, world),
         average=ModelEmaV3(network, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None,
-        optimizer=create_optimizer(network, config, lr=config.lr),
+        optimizer=create_optimizer(network, config, lr=config.lr, version=version),
         scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
         schedule=Schedule(config, -(-len(batches) // config.accumulate)),
         batches=batches,
         mixing=Mixing(config, class_count, std=preprocessing.std),
         loss_of=make_loss(config, photos.training.labels, class_count, device),
+        version=version,
     )
+
+
+def synchronised(network: nn.Module, device: torch.device) -> nn.Module:
+    """The same network, its batch norms sharing their statistics; WrongInput where torch cannot, but on GPUs.
+
+    By timm: torch's own conversion loses the activations that timm's batch norms bring along.
+    """
+    if device.type != "cuda":
+        raise WrongInput(f"sync_batchnorm = true works on GPUs alone, and device is {device}. Leave it out.")
+    converted: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return converted
 
 
 def _wrapped(network: nn.Module, config: TrainConfig, device: torch.device, world: World) -> nn.Module:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from fnmatch import fnmatch
 from typing import Any
 
 import torch
@@ -11,26 +13,46 @@ from torch import nn
 
 from training.config import TrainConfig
 from training.errors import WrongInput
+from training.fitting.checkpoint import VERSION, optimizer_tensors
 from training.network import head_of
 
 FUSED = ("adam", "adamw", "sgd", "momentum")  # torch's own, with one kernel for all parameters
+UNFIT = ("kron", "adahessian")  # lists of tensors as state, second derivatives: seen after the first step alone
 
 
-def create_optimizer(network: nn.Module, config: TrainConfig, *, lr: float) -> torch.optim.Optimizer:
-    """timm's optimizer of that name; WrongInput where it has none, or it cannot have these parameters."""
-    kernels: dict[str, Any] = {"fused": True} if config.optimizer.lower() in FUSED else {}
+def create_optimizer(
+    network: nn.Module, config: TrainConfig, *, lr: float, version: int = VERSION
+) -> torch.optim.Optimizer:
+    """timm's optimizer of that name; `version` is that of the checkpoint which the training goes on from.
+
+    Raises WrongInput where there is none of that name, it cannot have these parameters, or a checkpoint cannot hold it.
+    """
+    name = config.optimizer.lower()
+    kernels: dict[str, Any] = {"fused": True} if name in FUSED else {}
+    if name.removeprefix("lookahead_").startswith(UNFIT):
+        raise _unfit(config.optimizer)
     try:
         optimizer: torch.optim.Optimizer = create_optimizer_v2(
-            _groups(network, config),
+            _groups(network, config, version),
             opt=config.optimizer,
             lr=lr,
             weight_decay=config.weight_decay,
             momentum=config.momentum,
             **kernels,
         )
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:  # AssertionError: where its library, as bitsandbytes, is not there
         raise WrongInput(f"optimizer = {config.optimizer!r}: {error}. Use a name that timm knows, as adamw.") from error
+    try:
+        json.dumps(optimizer_tensors(optimizer)[1])
+    except TypeError as error:
+        raise _unfit(config.optimizer) from error
     return optimizer
+
+
+def _unfit(name: str) -> WrongInput:
+    return WrongInput(
+        f"optimizer = {name!r}: no checkpoint can hold its state, or this loop cannot drive it. Use adamw."
+    )
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
@@ -39,17 +61,27 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr * group.get("lr_scale", 1.0)
 
 
-def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Biases and norms do not decay; deeper layers learn more slowly where `layer_decay` or `body_lr_scale` says so."""
+def _groups(network: nn.Module, config: TrainConfig, version: int) -> list[dict[str, Any]]:
+    """Biases, norms, and what the model's own `no_weight_decay` names, as a ViT's positions, do not decay.
+
+    Deeper layers learn more slowly where `layer_decay` or `body_lr_scale` says so; where both do, by both.
+    """
+    spared = network.no_weight_decay() if version > 1 and hasattr(network, "no_weight_decay") else ()  # type: ignore[operator]
+    of_head = {id(parameter) for parameter in head_of(network).parameters()}
     if config.layer_decay is not None:
         groups: list[dict[str, Any]] = param_groups_layer_decay(
-            network, weight_decay=config.weight_decay, layer_decay=config.layer_decay, verbose=False
+            network,
+            weight_decay=config.weight_decay,
+            no_weight_decay_list=spared,
+            layer_decay=config.layer_decay,
+            verbose=False,
         )
-        return groups
-    of_head = {id(parameter) for parameter in head_of(network).parameters()}
+        both = version > 1 and config.body_lr_scale < 1
+        return _slower_body(groups, of_head, config.body_lr_scale) if both else groups
     found: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in network.parameters():
-        found.setdefault((id(parameter) in of_head, parameter.ndim > 1), []).append(parameter)
+    for name, parameter in network.named_parameters():
+        decays = parameter.ndim > 1 and not any(fnmatch(name, pattern) for pattern in spared)
+        found.setdefault((id(parameter) in of_head, decays), []).append(parameter)
     return [
         {
             "params": parameters,
@@ -58,3 +90,17 @@ def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
         }
         for (head, decays), parameters in found.items()
     ]
+
+
+def _slower_body(groups: list[dict[str, Any]], of_head: set[int], scale: float) -> list[dict[str, Any]]:
+    """The same groups, in each the head apart; what is not the head at `scale` of its rate."""
+    parted = [
+        {
+            **group,
+            "params": [one for one in group["params"] if (id(one) in of_head) == head],
+            "lr_scale": group["lr_scale"] * (1.0 if head else scale),
+        }
+        for group in groups
+        for head in (False, True)
+    ]
+    return [group for group in parted if group["params"]]

@@ -67,5 +67,12 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
         ]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in self.indices():
-            yield [(index, seed_of(self.seed, self.epoch, index, 2)) for index in batch.tolist()]
+        for step, batch in enumerate(self.indices(), start=self.start):
+            yield [
+                (index, seed_of(self.seed, self.epoch, index, 2, *self._place(step, at)))
+                for at, index in enumerate(batch.tolist())
+            ]
+
+    def _place(self, step: int, at: int) -> tuple[int, ...]:
+        """What tells a photo from itself: balanced, it comes several times in an epoch, and each time cropped anew."""
+        return (step, at * self.size + self.rank) if self.balanced else ()

@@ -6,10 +6,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from training.errors import Preempted
+from training.run import resumable
 
 
 @contextmanager
@@ -37,6 +39,8 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def preempted(run_folder: object, epoch: int, step: int) -> Preempted:
+def preempted(run_folder: Path, epoch: int, step: int) -> Preempted:
     """What ends a training that was asked to stop, after its checkpoint was written."""
-    return Preempted(f"Stopped as asked, in epoch {epoch} after step {step}. Go on: podium train --resume {run_folder}")
+    return Preempted(
+        f"Stopped as asked, in epoch {epoch} after step {step}. Go on: podium train --resume {resumable(run_folder)}"
+    )

@@ -29,6 +29,7 @@ class State:
     plateau_stale: int = 0
     decays: int = 0
     seconds: float = 0.0  # spent in this epoch before it was interrupted
+    spent_s: float = 0.0  # since the training began, without the time in which it stood still
     epochs: list[Epoch] = field(default_factory=list)
 
     @classmethod

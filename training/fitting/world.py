@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 Value = TypeVar("Value")
+PATIENCE = timedelta(
+    hours=24
+)  # the others wait while the leading process downloads and decodes; torch's 10 minutes end them
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def joined(device: str) -> Iterator[tuple[World, str]]:
     own = f"cuda:{int(os.environ['LOCAL_RANK'])}" if gpu else "cpu"
     if gpu:
         torch.cuda.set_device(own)
-    dist.init_process_group("nccl" if gpu else "gloo")
+    dist.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), dist.get_world_size()), own
     finally:

@@ -92,10 +92,15 @@ def threshold_sentence(judgement: Judgement) -> str:
     doubt = judgement.story.model.uncertainty
     sure = judgement.probabilities.max(axis=1) >= doubt.threshold
     right = judgement.predicted == judgement.labels
-    if not sure.any():
+    if doubt.coverage == 0:
         return (
             f"No threshold made answers {words.percent(doubt.target_accuracy, 0)} right on the validation photos, so"
             " every answer is called uncertain."
+        )
+    if not sure.any():
+        return (
+            f"None of these photos reaches the threshold of {words.percent(doubt.threshold)} that validation photos chose:"
+            f" every answer here is called uncertain, and {words.percent(float(right.mean()))} of them are right."
         )
     said = (
         f"Answers under {words.percent(doubt.threshold)} are called uncertain: a threshold chosen on validation photos"
@@ -113,7 +118,7 @@ def sample_sentence(judgement: Judgement) -> str:
     if judgement.evaluation.split == "train" or judgement.learnt == len(judgement.labels):
         return "In-sample: the model learnt from these photos, wrong labels included, so most of these are missed here."
     if judgement.learnt:
-        return f"Mostly out-of-sample: the model learnt from {words.photos(judgement.learnt)} of these, not from the others."
+        return f"Partly in-sample: the model learnt from {words.count(judgement.learnt)} of these {words.count(len(judgement.labels))}."
     if not judgement.story.learnt:
         return "The run kept no list of its training photos, so nobody knows whether these are out-of-sample."
     return "Out-of-sample: the model learnt from none of these photos, so its doubt is its own."

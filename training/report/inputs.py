@@ -5,6 +5,7 @@ RUN/evaluation/SPLIT/{evaluation.json, scores.safetensors, photos.csv, unreadabl
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from training.errors import TrainingError
-from training.evaluation.listed import folder_name
+from training.evaluation.listed import SPLITS, folder_name
 from training.evaluation.records import Evaluation
 from training.report.story import Row, Story, read_rows, read_story
 
@@ -76,9 +77,8 @@ def softmax(logits: Floats) -> Floats:
 
 
 def evaluation_folder(folder: Path, split: str) -> Path:
-    """Where the evaluation of a split, or of a folder that was given, lies in a run folder."""
-    named = folder / "evaluation" / split
-    return named if named.is_dir() else folder / "evaluation" / folder_name(split)
+    """Where the evaluation of a split, or of data that a person gave, lies in a run folder, by `Evaluation.split`."""
+    return folder / "evaluation" / folder_name(split)
 
 
 def read_evaluation(folder: Path, split: str) -> Evaluation:
@@ -87,7 +87,8 @@ def read_evaluation(folder: Path, split: str) -> Evaluation:
     try:
         return Evaluation.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise TrainingError(f"{path} is missing. Run `podium evaluate {folder} --split {split}` first.") from error
+        chosen = f"--split {split}" if split in SPLITS else f"--data {shlex.quote(split)}"
+        raise TrainingError(f"{path} is missing. Run `podium evaluate {folder} {chosen}` first.") from error
     except ValidationError as error:
         raise TrainingError(f"{path} is no evaluation ({error.errors()[0]['msg']}). Evaluate again.") from error
 

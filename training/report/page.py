@@ -11,12 +11,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from training.data.audited import spelled
 from training.report import words
 
 
 def render_text(template: str, facts: Mapping[str, Any]) -> str:
     """A page that is no HTML: nothing is escaped, the template does it where it must."""
-    return _pages().get_template(template).render(facts)
+    return spelled(_pages().get_template(template).render(facts))
 
 
 @cache
@@ -40,7 +41,8 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
     script = _file("sort.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    return _pages().get_template(template).render(facts, style=_file("page.css"), script=script, policy=policy)
+    page = _pages().get_template(template).render(facts, style=_file("page.css"), script=script, policy=policy)
+    return spelled(page)  # a file's name need not be text
 
 
 def _file(name: str) -> str:

@@ -98,8 +98,11 @@ def _lines(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
-    """The lines of a CSV file, by its header; none where there is no such file."""
+    """The lines of a CSV file, by its header; none where there is no such file.
+
+    A file's name that is no UTF-8 keeps its bytes, as lone surrogates: a page spells them.
+    """
     if not path.is_file():
         return ()
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return tuple(csv.DictReader(file))

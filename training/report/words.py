@@ -10,6 +10,7 @@ from training.evaluation.records import ClaimMeasured, Evaluation, Interval
 SPLITS = ("train", "validation", "test")
 NONE = "–"
 SPACE = "\u00a0"  # before a percent sign, where no line may break
+OTHERS = "The two are of the same photos only if this run was given the very photos of the claim, split and all."
 METRICS = {"top1": "top-1", "top3": "top-3", "loss": "loss", "macro_f1": "macro F1"}
 
 
@@ -56,15 +57,20 @@ def headline(figure: Interval, metric: str = "top1") -> str:
     return number(figure.value) if metric == "loss" else percent(figure.value)
 
 
-def claim_sentence(judged: ClaimMeasured) -> str:
-    """What a source claims beside what was measured, and whether these photos can tell the two apart."""
+def claim_verdict(judged: ClaimMeasured) -> str:
+    """Whether a claim was met, where these photos can tell."""
+    return "claim neither met nor missed" if judged.open else "claim met" if judged.met else "claim not met"
+
+
+def claim_sentence(judged: ClaimMeasured, evaluation: Evaluation) -> str:
+    """What a source claims beside what was measured and on which photos, and whether these can tell the two apart."""
     claim, measured = judged.claim, judged.measured
     said, found = (number(v) if claim.metric == "loss" else percent(v, 2) for v in (claim.value, measured.value))
-    inside = measured.low <= claim.value <= measured.high
     return (
-        f"Claimed: {METRICS[claim.metric]} {said} on {claim.photos} ({claim.source}). Measured here: {found} (95{SPACE}%"
-        f" interval {interval(measured, claim.metric)})"
-        + ("; the claim lies inside, so these photos cannot tell the two apart." if inside else ".")
+        f"Claimed: {METRICS[claim.metric]} {said} on {claim.photos} ({claim.source}). Measured here, on the"
+        f" {judged_photos(evaluation)} of this run: {found} (95{SPACE}% interval {interval(measured, claim.metric)})"
+        + ("; the claim lies inside, so these photos cannot tell the two apart." if judged.open else ".")
+        + f" {OTHERS}"
     )
 
 
@@ -95,6 +101,11 @@ def who_chose(evaluation: Evaluation, epoch: int | None, monitor: str) -> Iterat
         yield "The model learnt from these very photos: the figures say nothing of others."
     else:
         yield f"V{chosen}; these photos had no part in it, unless they lie among them."
+    if evaluation.learnt and evaluation.split != "train":
+        yield (
+            f"The model has learnt {count(evaluation.learnt)} of these {photos(evaluation.images)}: the figures are too"
+            " good."
+        )
     absent = sum(row.images == 0 for row in evaluation.classes)
     if absent:
         yield f"{absent} of {len(evaluation.classes)} classes have no photo here: averages are over the others."

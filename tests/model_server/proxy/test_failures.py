@@ -319,7 +319,7 @@ def test_what_computes_is_told_by_the_answers_and_forgotten_with_the_workers() -
     fallen = {**MODEL, "engine": "torch-fp32", "engine_fallback": "no memory"}
 
     async def after_a_restart(images: list[bytes], request: web.Request) -> web.Response:
-        said = json.loads((await classify(images, request)).body or b"")
+        said = json.loads((await classify(images, request)).text or "")
         return answer(200, {**said, "model": fallen})
 
     async def scenario() -> None:

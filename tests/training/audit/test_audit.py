@@ -246,3 +246,11 @@ def test_without_pretrained_weights_labels_are_skipped_with_a_way_to_check_them(
     assert labels.skipped is not None
     assert "--pretrained" in labels.skipped
     assert labels.suspects == ()
+
+
+def test_a_class_whose_name_is_no_text_is_counted(data: Path, tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        (data / split / "baseball").rename(data / split / "b\udcff")
+    write_audit(audit(str(data), threads=1, command="podium audit b\udcff"), tmp_path / "audit")
+    again = AuditReport.model_validate_json((tmp_path / "audit/audit.json").read_bytes())
+    assert ("b\ufffd", 11) in [(one.label, one.images) for one in again.classes]

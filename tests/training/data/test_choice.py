@@ -121,3 +121,10 @@ def test_what_is_free_is_measured_also_where_the_cache_has_no_folder_yet(photos:
     assert (seen.largest_px, seen.squared_bytes, seen.free_gpu) == (48, 18 * 3 * 37 * 37, None)
     assert seen.memory_bytes == 18 * 3 * 37 * 44
     assert min(seen.free_memory, seen.free_disk, seen.decoded_per_s, seen.cropped_per_s) > 0
+
+
+def test_the_choice_says_how_fast_one_worker_makes_photos_ready() -> None:
+    assert chosen(facts(), cache="files").photos_per_s == pytest.approx(840)
+    assert chosen(facts()).photos_per_s == pytest.approx(5100)
+    assert chosen(facts(), cache_mb=650).photos_per_s == pytest.approx(2 / (1 / 840 + 1 / 5100))
+    assert chosen(facts(largest_px=64)).photos_per_s == float("inf")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -183,3 +186,35 @@ def test_real_photos_are_split_with_the_one_that_has_two_labels_on_the_training_
     assert (len(listing.photos), len(listing.classes)) == (7328, 15)
     assert {photo.split for photo in listing.photos if photo.sha256 in two} == {"train"}
     assert abs(len(listing.of("test")) - 733) < 15 > abs(len(listing.of("validation")) - 1466)
+
+
+def test_a_class_folder_whose_name_is_no_text_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    """It becomes a label in model.json, which is written after the last epoch."""
+    data = write_photos(tmp_path / "data")
+    (data / "jade").rename(data / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(WrongInput, match="name is not UTF-8") as refusal:
+        listed(data)
+    str(refusal.value).encode()
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may open everything: it becomes somebody else meanwhile."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_class_folder_that_may_not_be_opened_is_named_in_a_sentence(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    (data / "jade").chmod(0)
+    try:
+        with nobody(), pytest.raises(WrongInput, match=f"^{tmp_path}.* may not be opened"):
+            listed(data)
+    finally:
+        (data / "jade").chmod(0o755)

@@ -207,3 +207,48 @@ def test_runs_whose_folders_are_called_the_same_are_told_apart(tmp_path: Path) -
     assert names_of([tmp_path / "x" / "run", tmp_path / "y" / "run"]) == [
         str(tmp_path / "x" / "run"), str(tmp_path / "y" / "run"),
     ]  # fmt: skip
+
+
+def test_a_comparison_on_photos_of_a_person_has_its_page(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.evaluation.compare import compare
+    from training.report.comparison import write_comparison
+
+    runs = [write_run(tmp_path / name, data, seed=seed) for seed, name in enumerate("ab")]
+    given = write_photos(tmp_path / "elsewhere" / "test", per_class=2, first=90)
+    monkeypatch.chdir(given.parent)
+    for address in (given, "test"):
+        found = compare(runs, data=address)
+        assert found.split == str(given)
+        assert write_comparison(found, runs, tmp_path / "page.html").read_text(encoding="utf-8").count("<h3>") > 0
+    assert not any("these are test photos" in note for note in found.notes)
+
+
+def test_a_run_that_has_learnt_the_photos_is_said_to_be_favoured(data: Path, tmp_path: Path) -> None:
+    from training.evaluation.compare import compare
+
+    a, b = write_run(tmp_path / "a", data), write_run(tmp_path / "b", data, seed=1)
+    with (a / "split.csv").open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        file.writelines([line.replace("validation,", "train,", 1) for line in file.readlines()[1:5]])
+    assert "a has learnt 4 of these 15 photos: it is favoured." in compare([a, b]).notes
+
+
+def test_a_run_with_fewer_classes_to_choose_from_is_said_to_have_it_easier(data: Path, tmp_path: Path) -> None:
+    from training.evaluation.compare import compare
+
+    a = write_run(tmp_path / "a", data)
+    b = write_run(tmp_path / "b", data, classes=("amber", "jade", "olive", "slate"))
+    (note,) = compare([a, b]).notes
+    assert note.startswith("the runs tell different classes apart (a 3, b 4)")
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_photos_without_a_difference_are_no_certainty(count: int) -> None:
+    alike = pair(count, 0, 0, 0).difference
+    assert alike.low < 0 < alike.high
+    assert alike.high == pytest.approx(1.96 * (2 / (count + 2) ** 2) ** 0.5)
+    all_one_way = pair(0, 0, count, 0).difference
+    assert all_one_way.low < 1
+    assert (all_one_way.value, all_one_way.high) == (1, 1)

@@ -193,3 +193,30 @@ def test_two_classes_and_a_thousand_are_counted_alike(classes: int) -> None:
     assert sum(one.images for one in found) == sum(one.predicted for one in found) == 1_500
     assert 0 < headlines(logits, labels, resamples=50).macro_f1.value < 1
     assert 0 < calibration(logits, labels, 1.0).ece < 1
+
+
+def test_the_interval_of_macro_f1_holds_its_figure_where_classes_are_small() -> None:
+    import torch
+
+    from training.evaluation.counting import headlines
+
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(300).repeat(5)
+    wrong = torch.rand(len(labels), generator=generator) < 0.25
+    answered = torch.where(wrong, torch.randint(0, 300, labels.shape, generator=generator), labels)
+    found = headlines(torch.nn.functional.one_hot(answered, 300).float(), labels)
+    for figure in (found.macro_f1, found.macro_recall):
+        assert figure.low < figure.value < figure.high
+        assert (figure.low + figure.high) / 2 == pytest.approx(figure.value, abs=0.005)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_macro_figures_of_answers_that_are_all_alike_are_no_certainty(right: bool) -> None:
+    import torch
+
+    from training.evaluation.counting import headlines
+
+    labels = torch.arange(2).repeat(20)
+    found = headlines(torch.eye(2)[labels if right else 1 - labels], labels)
+    for figure in (found.macro_precision, found.macro_recall, found.macro_f1):
+        assert (figure.low, figure.high) == pytest.approx((0.912, 1.0) if right else (0.0, 0.088), abs=0.001)

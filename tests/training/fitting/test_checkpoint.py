@@ -97,3 +97,38 @@ def test_an_optimizer_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: s
     steps(other, restored, 2)
     for key, value in network.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
+
+
+def test_slots_come_back_in_the_layout_of_weights_that_are_channels_last(tmp_path: Path) -> None:
+    """As on a GPU, whose fused kernels take weights and slots as one row of numbers."""
+    import torch
+    from torch import nn
+
+    from training.fitting.checkpoint import load_optimizer, optimizer_tensors, read_checkpoint, write_checkpoint
+
+    def fresh() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        layer = nn.Conv2d(4, 6, 3).to(memory_format=torch.channels_last)
+        return layer, torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
+
+    def step(layer: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        layer(torch.linspace(-1, 1, 4 * 25).view(1, 4, 5, 5)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    layer, optimizer = fresh()
+    step(layer, optimizer)
+    write_checkpoint(tmp_path, *optimizer_tensors(optimizer))
+    weights = {key: value.clone() for key, value in layer.state_dict().items()}
+    other, restored = fresh()
+    other.load_state_dict(weights)
+    found = read_checkpoint(tmp_path)
+    assert found is not None
+    load_optimizer(restored, *found)
+    for parameter in other.parameters():
+        slots = restored.state[parameter]
+        assert slots["exp_avg"].stride() == slots["exp_avg_sq"].stride() == parameter.stride()
+    step(layer, optimizer)
+    step(other, restored)
+    for key, value in layer.state_dict().items():
+        assert torch.equal(value, other.state_dict()[key]), key

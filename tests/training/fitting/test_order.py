@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from training.fitting.order import BatchOrder
 
 pytestmark = pytest.mark.torch
 
@@ -69,3 +74,34 @@ def test_processes_share_the_batches_of_one() -> None:
     alone = list(BatchOrder(labels, batch_size=4, seed=3, balanced=False))
     shared = [list(BatchOrder(labels, batch_size=2, seed=3, balanced=False, rank=rank, size=2)) for rank in (0, 1)]
     assert [set(whole) for whole in alone] == [set(a) | set(b) for a, b in zip(*shared, strict=True)]
+
+
+def balanced(**changed: int) -> BatchOrder:
+    import torch
+
+    from training.fitting.order import BatchOrder
+
+    return BatchOrder(torch.tensor([0] * 30 + [1] * 2), seed=3, balanced=True, **{"batch_size": 4, **changed})
+
+
+def test_a_photo_that_comes_twice_in_a_balanced_epoch_is_cropped_in_two_ways() -> None:
+    drawn = [pair for batch in balanced() for pair in batch]
+    assert len({index for index, _ in drawn}) < len(drawn) == len({seed for _, seed in drawn})
+
+
+def test_a_balanced_epoch_has_the_same_crops_from_any_step_on_and_in_every_number_of_processes() -> None:
+    whole, rest = balanced(), balanced()
+    rest.start = 3
+    assert list(rest) == list(whole)[3:]
+    parts = [list(balanced(batch_size=2, rank=rank, size=2)) for rank in (0, 1)]
+    assert [set(batch) for batch in whole] == [set(a) | set(b) for a, b in zip(*parts, strict=True)]
+
+
+def test_the_crops_of_a_shuffled_epoch_hang_on_the_photo_alone() -> None:
+    """As they always have: a checkpoint of any version is resumed to the very weights."""
+    import torch
+
+    from training.fitting.order import BatchOrder, seed_of
+
+    order = BatchOrder(torch.zeros(9, dtype=torch.int64), batch_size=4, seed=3, balanced=False)
+    assert all(seed == seed_of(3, 1, index, 2) for batch in order for index, seed in batch)

@@ -104,7 +104,8 @@ def test_figures_have_intervals_and_say_which_photos_chose_what(ordinary: str) -
 
 def test_a_claim_stands_beside_what_was_measured(ordinary: str) -> None:
     said = words_of(ordinary)
-    assert "✗ Claim not met. Claimed: top-1 99.00 % on the test photos (a talk). Measured here:" in said
+    assert "✗ Claim not met. Claimed: top-1 99.00 % on the test photos (a talk). Measured here, on the" in said
+    assert re.search(r"on the 12 validation photos of this run: \d+\.\d\d % \(95 % interval", said)
 
 
 def test_no_choice_looked_at_test_photos(tmp_path: Path) -> None:
@@ -203,3 +204,45 @@ def test_two_runs_compared_name_the_photos_that_one_alone_got_right(tmp_path: Pa
     assert "Chance alone hardly makes such a difference" in said
     assert text.count("<svg") == 3
     assert all(label in said for label in COLOURS)
+
+
+def test_a_claim_inside_of_the_interval_is_neither_met_nor_missed(tmp_path: Path) -> None:
+    text = report_of(made_run(tmp_path, wrong=0.0, config={"claim": {**CLAIM, "value": 0.95}}))
+    assert "Claim neither met nor missed." in words_of(text)
+    assert "these photos cannot tell the two apart" in words_of(text)
+    assert '<p class="note met">' not in text
+
+
+def test_a_few_photos_that_were_learnt_from_make_it_partly_in_sample(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    lines = (run / "split.csv").read_text().splitlines()
+    (run / "split.csv").write_text("\n".join([*lines, lines[1].replace("validation,", "train,", 1)]) + "\n")
+    assert "Partly in-sample: the model learnt from 1 of these 12." in words_of(report_of(run))
+
+
+def test_photos_that_none_reach_the_threshold_do_not_make_the_model_unsure_of_all(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    model = run / "model.json"
+    facts = model.read_text()
+    model.write_text(facts.replace('"threshold": 0.6', '"threshold": 1.1'))
+    said = words_of(report_of(run))
+    assert "None of these photos reaches the threshold of 110.0 %" in said
+    assert "No threshold made answers" not in said
+    model.write_text(facts.replace('"coverage": 0.7', '"coverage": 0.0'))
+    assert "No threshold made answers 90 % right on the validation photos" in words_of(report_of(run))
+
+
+def test_names_of_photos_that_are_no_text_are_spelled(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    for path in (run / "split.csv", run / "evaluation" / "validation" / "photos.csv"):
+        path.write_bytes(path.read_bytes().replace(b"0001.png", b"b\xff.png").replace(b"train/0.png", b"\xff.png"))
+    (run / "unreadable.csv").write_bytes(b"path,code,reason\nc\xff.jpg,empty,The file is empty.\n")
+    said = words_of(report_of(run))
+    assert "c\ufffd.jpg" in said
+
+
+def test_without_a_mistake_no_table_of_the_most_confused_is_shown(tmp_path: Path) -> None:
+    run = made_run(tmp_path, classes=[f"breed {number}" for number in range(41)], per_class=1, wrong=0.0)
+    said = words_of(report_of(run))
+    assert "most confused of" not in said
+    assert "None of these photos was taken for another of the 41 classes." in said
