@@ -40,6 +40,10 @@ class Words:
     settings: Mapping[str, object] | None = None
 
 
+# What is meant for pretrained weights, and only a recipe says, would hold random ones back.
+FROM_SCRATCH = {"freeze": "none", "freeze_epochs": 0, "body_lr_scale": 1.0, "layer_decay": None}
+
+
 def sort_words(words: Sequence[str]) -> Words:
     """Sort `quick ~/photos epochs=3 --lr 0.01 mine.yaml`: every setting may be written in each of the usual ways.
 
@@ -136,6 +140,9 @@ def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str
             " Leave drop_rate out."
         )
     changed: dict[str, object] = {}
+    if config.pretrained == "none":
+        changed |= {name: value for name, value in FROM_SCRATCH.items() if name not in said}
+        config = config.model_copy(update=changed)
     if config.freeze != "body" and config.freeze_epochs >= config.epochs:
         if "freeze_epochs" in said:
             raise WrongInput(

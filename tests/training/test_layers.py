@@ -139,6 +139,15 @@ def test_frozen_epochs_of_a_recipe_leave_one_in_which_the_body_learns() -> None:
     assert settings("dlami-resnet50", "photos", "epochs=3").freeze_epochs == 1, "of 15, 5 are frozen"
 
 
+def test_random_weights_are_held_back_only_where_a_person_says_so() -> None:
+    scratch = settings("dlami-resnet50", "photos", "pretrained=none")
+    assert (scratch.freeze, scratch.freeze_epochs, scratch.body_lr_scale) == ("none", 0, 1.0)
+    assert settings("balanced", "photos", "pretrained=none").layer_decay is None
+    asked = settings("dlami-resnet50", "photos", "pretrained=none", "freeze=norm", "freeze_epochs=2")
+    assert (asked.freeze, asked.freeze_epochs) == ("norm", 2)
+    assert settings("dlami-resnet50", "photos").freeze_epochs == 5
+
+
 def test_a_home_folder_is_found_also_where_no_shell_has_seen_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("data: ~/photos\nsplit: ~/split.csv\n")
