@@ -159,13 +159,20 @@ def an_archived_image(scene: Scene) -> str:
 
 
 def an_upload_with_the_token_read_anew(scene: Scene) -> str:
-    scene.configure("classify", ANEW=str(uuid4()))  # ends the processes that know the token
-    return an_upload(scene)
+    return _with_new_processes(scene, "classify", an_upload)
 
 
 def a_probe_with_the_token_read_anew(scene: Scene) -> str:
-    scene.configure("gate", ANEW=str(uuid4()))
-    return a_gate_to_open(scene)
+    return _with_new_processes(scene, "gate", a_gate_to_open)
+
+
+def _with_new_processes(scene: Scene, function: str, exercise: Exercise) -> str:
+    """Before, those end that know the token; afterwards, those that remember for some seconds that they cannot read it."""
+    scene.configure(function, ANEW=str(uuid4()))
+    try:
+        return exercise(scene)
+    finally:
+        scene.configure(function, ANEW=str(uuid4()))
 
 
 def an_unreadable_message(scene: Scene) -> str:
