@@ -116,15 +116,15 @@ def _fit(
         raise preempted(config.run, state.epoch, state.step)
 
     try:
-        with stop_requests() as stop_asked, held(config.run) if world.leads else nullcontext():
+        with (
+            stop_requests() as stop_asked,
+            held(config.run) if world.leads else nullcontext(),
+            _memory_explained(config.batch_size),
+        ):
             watch = Watch(
                 tell=tell, stop_asked=stop_asked, save=save, stop=stop, save_every_s=config.checkpoint_minutes * 60
             )
             fitting.fit_epochs(fit, photos, state, watch, logs)
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"The GPU's memory does not hold batch_size = {config.batch_size}. Halve it (and double accumulate)."
-        ) from error
     finally:
         logs.close()
     world.wait()  # until the leading process has written the weights
@@ -134,6 +134,16 @@ def _fit(
         write_end(run)
     world.wait()
     return run
+
+
+@contextmanager
+def _memory_explained(batch_size: object) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"The GPU's memory does not hold batch_size = {batch_size}. Halve it (and double accumulate)."
+        ) from error
 
 
 def _version(found: Checkpoint | None) -> int:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from training.errors import TrainingError, WrongInput
 from training.given import NotFetched, given_photos
@@ -19,24 +16,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="photos")
-        for key in ("p/1", "p/10", "p/2", "q/"):
-            s3.put_object(Bucket="photos", Key=key, Body=key.encode())
-        yield s3
+def filled(bucket: S3Client) -> S3Client:
+    for key in ("p/1", "p/10", "p/2", "q/"):
+        bucket.put_object(Bucket="photos", Key=key, Body=key.encode())
+    return bucket
 
 
 def names_of(*words: str, lines: list[str] | None = None) -> list[str]:
     return [one.name for one in given_photos(words, lines)]
 
 
-def test_a_line_that_names_no_object_is_a_row_among_the_others(bucket: S3Client) -> None:
+def test_a_line_that_names_no_object_is_a_row_among_the_others(filled: S3Client) -> None:
     lines = ["s3://photos/p/2\n", "s3://photos/nowhere\n", "s3://lost/p\n", "s3://photos/p/10\n"]
     found = list(given_photos(["-"], lines))
     assert [one.name for one in found] == [line.rstrip() for line in lines]
@@ -47,13 +37,13 @@ def test_a_line_that_names_no_object_is_a_row_among_the_others(bucket: S3Client)
         found[2].fetch()
 
 
-def test_an_object_of_this_very_key_wins_alone(bucket: S3Client) -> None:
+def test_an_object_of_this_very_key_wins_alone(filled: S3Client) -> None:
     assert names_of("s3://photos/p/1") == ["s3://photos/p/1"]
     assert names_of("s3://photos/p/") == ["s3://photos/p/1", "s3://photos/p/10", "s3://photos/p/2"]
     assert names_of("-", lines=["s3://photos/p/1\n"]) == ["s3://photos/p/1"]
 
 
-def test_a_word_that_names_nothing_in_s3_is_refused_before_anything_is_answered(bucket: S3Client) -> None:
+def test_a_word_that_names_nothing_in_s3_is_refused_before_anything_is_answered(filled: S3Client) -> None:
     for empty in ("s3://photos/nowhere", "s3://photos/q/"):
         with pytest.raises(WrongInput, match="There is nothing under"):
             given_photos(["s3://photos/p/", empty])

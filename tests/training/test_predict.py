@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from imagefile.reading import UnreadableImage, read_image
 from tests.training.conftest import write_photos
@@ -19,6 +17,8 @@ from tests.training.evaluation.runs import write_run
 from training.errors import TrainingError, WrongInput
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from training.run import Run
 
 pytestmark = pytest.mark.torch
@@ -188,29 +188,20 @@ def test_an_archive_that_is_not_whole_is_refused(run: Path, data: Path, tmp_path
         predict(tmp_path / "nowhere", [data])
 
 
-def test_photos_in_a_bucket_are_predicted_where_they_lie(
-    run: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_photos_in_a_bucket_are_predicted_where_they_lie(run: Path, data: Path, bucket: S3Client) -> None:
     from training.prediction import predict
 
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="photos")
-        for path in sorted(data.rglob("*.png")):
-            s3.put_object(Bucket="photos", Key=f"new/{path.relative_to(data)}", Body=path.read_bytes())
-        s3.put_object(Bucket="photos", Key="new/", Body=b"")
-        s3.put_object(Bucket="photos", Key="old/words.txt", Body=b"words")
-        found = list(predict(run, ["s3://photos/new/"]))
-        assert [one.path.removeprefix("s3://photos/new/") for one in found] == [
-            str(path.relative_to(data)) for path in sorted(data.rglob("*.png"))
-        ]
-        assert [one.answers for one in found] == [one.answers for one in predict(run, [data])]
-        assert [one.code for one in predict(run, ["s3://photos/old"])] == ["unsupported_format"]
-        with pytest.raises(WrongInput, match="nothing under s3://photos/nowhere"):
-            list(predict(run, ["s3://photos/nowhere"]))
-        with pytest.raises(TrainingError, match="s3://lost/new cannot be listed"):
-            list(predict(run, ["s3://lost/new"]))
+    for path in sorted(data.rglob("*.png")):
+        bucket.put_object(Bucket="photos", Key=f"new/{path.relative_to(data)}", Body=path.read_bytes())
+    bucket.put_object(Bucket="photos", Key="new/", Body=b"")
+    bucket.put_object(Bucket="photos", Key="old/words.txt", Body=b"words")
+    found = list(predict(run, ["s3://photos/new/"]))
+    assert [one.path.removeprefix("s3://photos/new/") for one in found] == [
+        str(path.relative_to(data)) for path in sorted(data.rglob("*.png"))
+    ]
+    assert [one.answers for one in found] == [one.answers for one in predict(run, [data])]
+    assert [one.code for one in predict(run, ["s3://photos/old"])] == ["unsupported_format"]
+    with pytest.raises(WrongInput, match="nothing under s3://photos/nowhere"):
+        list(predict(run, ["s3://photos/nowhere"]))
+    with pytest.raises(TrainingError, match="s3://lost/new cannot be listed"):
+        list(predict(run, ["s3://lost/new"]))
