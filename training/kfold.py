@@ -16,7 +16,7 @@ from training.loop import resume, train
 from training.model_file import MODEL_FILE, write_atomically
 from training.run import FOLDS_FILE, Progress, Run, claim_folder, kept, read_run
 
-OnProgress = Callable[[int, Progress], None]
+OnProgress = Callable[[int, int, Progress], None]  # the fold, from 0 on, of how many, and how far it is
 OnNote = Callable[[str], None]
 
 # Student's t at 97.5 % for 1, 2, ... degrees of freedom; beyond these it is near 2.
@@ -53,7 +53,7 @@ class Folds:
 
 
 def train_folds(
-    config: TrainConfig, *, on_progress: OnProgress = lambda _fold, _now: None, on_note: OnNote = lambda _: None
+    config: TrainConfig, *, on_progress: OnProgress = lambda _fold, _folds, _now: None, on_note: OnNote = lambda _: None
 ) -> Folds:
     """Train every fold into RUN/fold-K, and write RUN/folds.json; the folds' test photos, if any, are the same.
 
@@ -76,7 +76,7 @@ def are_folds(folder: Path) -> bool:
 
 
 def resume_folds(
-    folder: Path, *, on_progress: OnProgress = lambda _fold, _now: None, on_note: OnNote = lambda _: None
+    folder: Path, *, on_progress: OnProgress = lambda _fold, _folds, _now: None, on_note: OnNote = lambda _: None
 ) -> Folds:
     """Go on with an interrupted `train_folds`: finished folds stay, the one that had begun goes on, the rest is trained.
 
@@ -94,7 +94,7 @@ def _train_all(config: TrainConfig, count: int, on_progress: OnProgress, on_note
     for fold in range(count):
         on_note(f"fold {fold + 1} of {count}")
         own = config.model_copy(update={"fold": fold, "run": config.run / f"fold-{fold}"})
-        runs.append(_train_one(own, partial(on_progress, fold), on_note))
+        runs.append(_train_one(own, partial(on_progress, fold, count), on_note))
     scores = [run.model.metrics for run in runs]
     folds = Folds(
         config.run,

@@ -101,7 +101,7 @@ def compare(
         )
     with foreseen():
         from training.evaluation.compare import compare as judge
-        from training.evaluation.evaluate import evaluation_folder
+        from training.evaluation.listed import evaluation_folder
 
         with counting() as count:
             found = judge(
@@ -195,7 +195,7 @@ def _write_pages(run: Path, found: Evaluation) -> list[Path]:
 def _remove_pages(run: Path, found: Evaluation) -> list[Path]:
     """Those of an earlier evaluation: its figures are no longer these."""
     from training.card import CARD_FILE
-    from training.evaluation.evaluate import evaluation_folder
+    from training.evaluation.listed import evaluation_folder
     from training.report.report import REPORT_FILE
 
     for page in (evaluation_folder(run, found.split) / REPORT_FILE, run / CARD_FILE):

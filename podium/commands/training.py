@@ -170,11 +170,11 @@ def _train_folds(config: TrainConfig) -> Folds:
 
 
 @contextmanager
-def _folds_bar() -> Iterator[Callable[[int, Progress], None]]:
+def _folds_bar() -> Iterator[Callable[[int, int, Progress], None]]:
     from podium.progress import counting
 
     with counting() as count:
-        yield lambda fold, now: _tell_epoch(count, f"fold {fold + 1}, ", now)
+        yield lambda fold, folds, now: _tell_epoch(count, f"fold {fold + 1}/{folds}, ", now)
 
 
 def _tell_folds(folds: Folds, *, as_json: bool) -> None:

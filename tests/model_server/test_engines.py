@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -291,3 +294,28 @@ def test_how_the_pixels_lie_in_memory_does_not_change_an_answer(
         assert np.array_equal(turned, pixels)
         assert not turned.flags.c_contiguous, name
         np.testing.assert_allclose(classifier.classify(turned), expected, atol=1e-6, err_msg=name)
+
+
+KILLED_ONCE_LOADED = """
+import os, sys
+from tests.model_server.asking import loaded
+from pathlib import Path
+kept = loaded(Path(sys.argv[1]), engine="aotinductor", precision="fp32")
+os._exit(9)
+"""
+
+
+def test_what_a_killed_worker_had_unpacked_goes_when_the_next_one_starts(
+    for_aotinductor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = [sys.executable, "-c", KILLED_ONCE_LOADED, str(for_aotinductor)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(code, env=environment, check=False).returncode == 9
+    [left] = tmp_path.glob("aotinductor-of-*")
+    assert list(left.rglob("*.so"))
+    assert loaded(for_aotinductor, engine="aotinductor", precision="fp32").classifier.engine == "aotinductor-fp32"
+    [own] = tmp_path.glob("aotinductor-of-*")
+    assert own != left
+    assert os.environ["TMPDIR"] == str(tmp_path)

@@ -24,8 +24,8 @@ def test_folds_that_were_stopped_go_on_to_the_very_weights(photos: Path, tmp_pat
     from training.kfold import are_folds, resume_folds, train_folds
     from training.loop import resume
 
-    def stop_in_the_second(fold: int, now: Progress) -> None:
-        if fold == 1 and now.stage == "scored" and now.epoch == 1:
+    def stop_in_the_second(fold: int, folds: int, now: Progress) -> None:
+        if (fold, folds) == (1, 3) and now.stage == "scored" and now.epoch == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
     whole = train_folds(tiny_config(photos, tmp_path / "whole", folds=3))
@@ -36,9 +36,9 @@ def test_folds_that_were_stopped_go_on_to_the_very_weights(photos: Path, tmp_pat
     assert not are_folds(config.run / "fold-0")
     with pytest.raises(WrongInput, match="holds folds"):
         resume(config.run)
-    trained: set[int] = set()
-    folds = resume_folds(config.run, on_progress=lambda fold, _now: trained.add(fold))
-    assert trained == {1, 2}
+    trained: set[tuple[int, int]] = set()
+    folds = resume_folds(config.run, on_progress=lambda fold, folds, _now: trained.add((fold, folds)))
+    assert trained == {(1, 3), (2, 3)}
     assert [run.model.weights for run in folds.runs] == [run.model.weights for run in whole.runs]
     assert folds.top1 == whole.top1
     told = [json.loads((folder / "folds.json").read_text()) for folder in (config.run, whole.folder)]

@@ -17,8 +17,8 @@ from training.data.audited import spelled
 from training.errors import WrongInput
 from training.evaluation.compared import ClassDifference, ComparedRun, Comparison, Pair
 from training.evaluation.counting import best_of, share
-from training.evaluation.evaluate import evaluate, evaluation_folder, read_evaluation
-from training.evaluation.listed import learnt_of, place_of, resolve_split
+from training.evaluation.evaluate import evaluate, read_evaluation
+from training.evaluation.listed import evaluation_folder, learnt_of, place_of, resolve_split
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import Interval
 from training.evaluation.scores import Scores, load

@@ -18,7 +18,7 @@ from training.config import Claim, read_yaml
 from training.data.audited import spelled
 from training.errors import WrongInput
 from training.evaluation.counting import accuracy, best_of, calibration, class_scores, confusion_of, headlines
-from training.evaluation.listed import folder_name, learnt_of
+from training.evaluation.listed import evaluation_folder, learnt_of
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
 from training.evaluation.scores import UNREADABLE_FILE, OnProgress, Scores, save, score, write_rows
@@ -50,11 +50,6 @@ def evaluate(
     evaluation = count(scores, facts, run_folder, command or _command(run_folder, scores.split, data))
     _write(evaluation, scores, facts, evaluation_folder(run_folder, scores.split))
     return evaluation
-
-
-def evaluation_folder(run_folder: Path, split: str) -> Path:
-    """Where the evaluation of a split lies, or of the data that a person gave, by `Evaluation.split`."""
-    return run_folder / "evaluation" / folder_name(split)
 
 
 def read_evaluation(run_folder: Path, split: str) -> Evaluation | None:

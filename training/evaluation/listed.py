@@ -98,6 +98,11 @@ def place_of(data: str) -> str:
     return spelled(data if known else str(Path(data).resolve()))
 
 
+def evaluation_folder(run_folder: Path, split: str) -> Path:
+    """Where the evaluation of a split, or of data that a person gave, lies in a run folder, by `Evaluation.split`."""
+    return run_folder / "evaluation" / folder_name(split)
+
+
 def folder_name(split: str) -> str:
     """The folder under RUN/evaluation of `Evaluation.split`: the split's name, or one that only this place has."""
     if split in SPLITS:

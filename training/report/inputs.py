@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from training.errors import TrainingError
-from training.evaluation.listed import SPLITS, folder_name
+from training.evaluation.listed import SPLITS, evaluation_folder
 from training.evaluation.records import Evaluation
 from training.report.story import Row, Story, read_rows, read_story
 
@@ -74,11 +74,6 @@ def softmax(logits: Floats) -> Floats:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: Floats = powers / powers.sum(axis=1, keepdims=True)
     return shares
-
-
-def evaluation_folder(folder: Path, split: str) -> Path:
-    """Where the evaluation of a split, or of data that a person gave, lies in a run folder, by `Evaluation.split`."""
-    return folder / "evaluation" / folder_name(split)
 
 
 def read_evaluation(folder: Path, split: str) -> Evaluation:

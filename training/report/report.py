@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.evaluation.listed import evaluation_folder
 from training.model_file import write_atomically
 from training.report import choices, headline, plots, settings, words
 from training.report.comparison import write_comparison
 from training.report.explained import explained
-from training.report.inputs import Judgement, evaluation_folder, read_judgement
+from training.report.inputs import Judgement, read_judgement
 from training.report.matrix import Pair, confused_pairs, matrix_of
 from training.report.page import render
 from training.report.thumbnails import Album, Tile

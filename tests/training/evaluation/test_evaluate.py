@@ -111,7 +111,8 @@ def test_photos_that_are_not_those_of_the_split_are_refused(data: Path, tmp_path
 
 
 def test_what_is_no_picture_is_listed_and_not_judged(data: Path, tmp_path: Path) -> None:
-    from training.evaluation.evaluate import evaluate, evaluation_folder
+    from training.evaluation.evaluate import evaluate
+    from training.evaluation.listed import evaluation_folder
     from training.evaluation.scores import load
 
     run = write_run(tmp_path / "run", data)

@@ -70,7 +70,8 @@ def test_hidden_folders_hold_no_photos(data: Path, tmp_path: Path) -> None:
 
 def test_a_name_that_is_no_text_is_judged_and_written(data: Path, tmp_path: Path) -> None:
     from training.evaluation.compare import compare
-    from training.evaluation.evaluate import evaluate, evaluation_folder
+    from training.evaluation.evaluate import evaluate
+    from training.evaluation.listed import evaluation_folder
     from training.evaluation.records import Evaluation
     from training.evaluation.scores import load
 

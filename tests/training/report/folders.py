@@ -46,7 +46,8 @@ def made_run(
     """RUN/ and RUN/evaluation/SPLIT/ of a tiny model; `wrong` is the share of answers that are."""
     import torch
 
-    from training.evaluation.evaluate import count, evaluation_folder
+    from training.evaluation.evaluate import count
+    from training.evaluation.listed import evaluation_folder
     from training.evaluation.records import Speed
     from training.evaluation.scores import Scores, save
 
