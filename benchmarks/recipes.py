@@ -151,8 +151,8 @@ def _page(rows: Sequence[Row], facts: Mapping[str, object], command: str) -> Ite
     yield command
     yield "```"
     yield ""
-    yield "Each recipe as it stands, from its first epoch to its last, beside what the last column says. Only the recipes with ImageNet weights"
-    yield "measure what a recipe reaches; with random weights and so few photos its accuracy may be a guess's (10 % of ten classes). *CPU s* are seconds"
+    yield "Each recipe as it stands, from its first epoch to its last, beside what the last column says. The figures are of cost, not of accuracy: with"
+    yield "random weights and so few photos it may be a guess's (10 % of ten classes), and ImageNet weights may have seen photos that come from ImageNet. *CPU s* are seconds"
     yield f"of one core, start and validation included; *core-hours* those of the same epochs over {MANY:,} photos. Other work ran beside: seconds on the wall say little."
     yield ""
     yield "| recipe | model | weights | photos | epochs | seconds | CPU s | core-hours | unseen photos | top-1 | set beside the recipe |"

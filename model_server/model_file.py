@@ -26,6 +26,7 @@ class EngineFile:
     engine: str
     precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
     files: dict[str, str]  # names and their SHA-256
+    processor: frozenset[str] = frozenset()  # what the CPU must be able to do, in the words of torch.cpu
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _engine_file(entry: object) -> EngineFile:
             f"model.json: engines holds {entry!r}, expected one of {', '.join(ENGINES)} with files and precisions of "
             f"{', '.join(PRECISIONS)}. Update the server, or package the model again."
         )
-    return EngineFile(engine, tuple(cast(list[Literal["fp32", "bf16", "int8"]], precisions)), files)
+    processor = frozenset(map(str, _field({"processor": [], **cast(dict[str, Any], entry)}, "processor", list)))
+    return EngineFile(engine, tuple(cast(list[Literal["fp32", "bf16", "int8"]], precisions)), files, processor)
 
 
 def _field(document: object, path: str, kind: type[Kind]) -> Kind:

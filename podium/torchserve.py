@@ -28,6 +28,7 @@ DRAIN_S = 60.0  # the proxy's own: what it has admitted is answered first
 STOP_TIMEOUT_S = DRAIN_S + 25.0
 KILLED_TIMEOUT_S = 10.0
 POLL_S = 0.25
+BEGINNING_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -186,10 +187,18 @@ def _torchserve(home: Path) -> psutil.Process | None:
 def _process(pid_file: Path, *words: str) -> psutil.Process | None:
     try:
         process = psutil.Process(int(pid_file.read_text()))
-        command = process.cmdline()  # empty for a zombie
+        command = _command(process)
     except (FileNotFoundError, ValueError, psutil.Error):
         return None
     return process if all(word in command for word in words) else None
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """Its command line; empty for a zombie, for a part of the kernel, and for a moment while a program begins."""
+    deadline = time.monotonic() + BEGINNING_S
+    while not (command := process.cmdline()) and _runs(process) and time.monotonic() < deadline:
+        time.sleep(BEGINNING_S / 20)
+    return command
 
 
 def _still_alive(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:

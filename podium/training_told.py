@@ -131,12 +131,13 @@ def settings_document() -> dict[str, object]:
     return TrainConfig.model_json_schema()
 
 
-def plan_table(config: TrainConfig) -> Table:
-    """What a training would be."""
+def plan_table(config: TrainConfig, notes: Sequence[str] = ()) -> Table:
+    """What a training would be; raises what `plan_document` raises."""
     table = plain_table("what", "value")
-    for key, value in plan_document(config).items():
+    for key, value in plan_document(config, notes).items():
         if not isinstance(value, dict):
-            table.add_row(key.replace("_", " "), str(value))
+            for one in value if isinstance(value, list) else [value]:
+                table.add_row(key.replace("_", " "), str(one))
     defaults = {name: field.default for name, field in type(config).model_fields.items()}
     for name in type(config).model_fields:
         if getattr(config, name) != defaults[name] and name not in ("data", "run", "claim"):
@@ -144,15 +145,23 @@ def plan_table(config: TrainConfig) -> Table:
     return table
 
 
-def plan_document(config: TrainConfig) -> dict[str, object]:
-    """What a training would be, for JSON: photos are listed and the model is built, nothing is decoded."""
-    from training.auto import resolve
-    from training.data.listing import list_photos
-    from training.network import choose_device, create_network
+def plan_document(config: TrainConfig, notes: Sequence[str] = ()) -> dict[str, object]:
+    """What a training would be, for JSON: photos are listed and the model is built; none is decoded, no weights downloaded.
 
-    listing = list_photos(config)
+    `notes` were said of the settings before. Raises WrongInput where the training would, over settings and run folder.
+    """
+    from training.auto import resolve
+    from training.checking import check_alone, create_undownloaded
+    from training.data.listing import list_photos
+    from training.network import choose_device
+    from training.run import check_free
+
+    check_free(config.run)
+    check_alone(config)
+    told = list(notes)
+    listing = list_photos(config, on_note=told.append)
     device = choose_device(config.device)
-    network = create_network(config, len(listing.classes)).to(device)
+    network = create_undownloaded(config, len(listing.classes)).to(device)
     resolved = resolve(config, network, device, processes=1, photos=len(listing.of("train")))
     return {
         "data": config.data,
@@ -161,9 +170,24 @@ def plan_document(config: TrainConfig) -> dict[str, object]:
         **{f"{split}_images": len(listing.of(split)) for split in ("train", "validation", "test")},
         "model": config.model,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "notes": list(_plan_notes(config, told)),
         "reasons": resolved.reasons,
         "settings": resolved.config.model_dump(mode="json"),
     }
+
+
+def _plan_notes(config: TrainConfig, notes: Sequence[str]) -> Iterator[str]:
+    from training.checking import random_weights_note
+
+    yield from notes
+    if note := random_weights_note(config):
+        yield note
+    if config.hours is not None:
+        most = f", at most {config.epochs}" if "epochs" in config.model_fields_set else ""
+        yield (
+            f"hours = {config.hours:g} (a training measures its speed first, and chooses as many epochs as fit{most}; no"
+            " photo was read, so none are chosen here)"
+        )
 
 
 def _claimed(claim: Claim) -> str:

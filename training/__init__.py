@@ -26,6 +26,7 @@ def train(
 ) -> Run:
     """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
 
+    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded.
     It is one training: of `folds` (which the recipe cnn sets) it wants a `fold`; `training.kfold.train_folds` trains all.
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """

@@ -27,7 +27,7 @@ def main(words: list[str]) -> int:
                 )
             finished = resume(Path(run), on_progress=_tell, on_note=_say)
         case ["train", _, *_]:
-            config = layered(sort_words(words[1:]))
+            config = layered(sort_words(words[1:]), on_note=_say)
             if config.folds is not None and config.fold is None:
                 raise WrongInput("Give fold=0 (and so on), or use `podium train`, which trains every fold.")
             finished = train(config, on_progress=_tell, on_note=_say)

@@ -99,8 +99,8 @@ class TrainConfig(BaseModel):
 
     # How long
     epochs: Count = Field(10, description="passes over the training photos, at most")
-    hours: Positive | None = Field(None, description="time budget: epochs are chosen to fit it, by measured speed")
-    early_stopping: Count | None = Field(None, description="epochs without a better `monitor` after which it ends; none: never")
+    hours: Positive | None = Field(None, description="time budget: epochs are chosen to fit it, by measured speed, and none begins that would overrun it")
+    early_stopping: Count | None = Field(None, description="epochs without a better `monitor` after which it ends, frozen ones not counted; none: never")
     monitor: Literal["top1", "top3", "loss", "macro_f1"] = Field("top1", description="what the kept checkpoint is best in, on validation photos")
 
     # What learns
@@ -190,9 +190,13 @@ def make_config(values: dict[str, object]) -> TrainConfig:
 
 
 def write_config(config: TrainConfig, path: Path, reasons: Mapping[str, str] | None = None) -> None:
-    """Keep the record as YAML, in the order of its fields; `reasons` says of some settings why they are what they are."""
+    """Keep the record as YAML, in the order of its fields; `reasons` says of some settings why they are what they are.
+
+    Epochs that nobody set and `hours` are to choose are left out: whoever reads it lets them choose again.
+    """
     lines = []
-    for key, value in config.model_dump(mode="json").items():
+    chosen = {"epochs"} if config.hours is not None and "epochs" not in config.model_fields_set else None
+    for key, value in config.model_dump(mode="json", exclude=chosen).items():
         reason = f"# {reasons[key]}\n" if reasons and key in reasons else ""
         lines.append(reason + yaml.safe_dump({key: value}, sort_keys=False))
     path.write_text("".join(lines), encoding="utf-8")

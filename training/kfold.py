@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
+from training.checking import check_alone
 from training.config import TrainConfig, read_config, write_config
 from training.errors import WrongInput
 from training.loop import resume, train
@@ -64,6 +65,7 @@ def train_folds(
     """
     if config.folds is None:
         raise WrongInput("folds is not set: say how many, as folds=5.")
+    check_alone(config)
     claim_folder(config.run)
     with kept(config.run):
         write_config(config, config.run / FOLDS_FILE)

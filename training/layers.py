@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -27,6 +27,8 @@ ALIASES = {
     "decay_rate": "decay_factor", "patience_epochs": "decay_epochs", "sync_bn": "sync_batchnorm", "model_kwargs": "model_args",
     "project": "run", "output": "run", "val_share": "validation_share",
 }  # fmt: skip
+DEFAULT_RECIPE = "balanced"  # where nothing says which model to begin with
+NAMES_A_BEGINNING = {"recipe", "model", "pretrained"}
 YES_OR_NO = ("true", "false", "yes", "no", "on", "off")  # YAML's own
 
 
@@ -71,14 +73,16 @@ def sort_words(words: Sequence[str]) -> Words:
     return Words(found.get("data"), found.get("recipe"), file, settings)
 
 
-def layered(words: Words) -> TrainConfig:
+def layered(words: Words, *, on_note: Callable[[str], None] = lambda _: None) -> TrainConfig:
     """The settings of recipe, file and command line, each over the one before, checked.
 
-    A file may name the recipe that it begins with (`recipe: quick`). Raises WrongInput.
+    A file may name the recipe that it begins with (`recipe: quick`). Where there is neither recipe nor file, and neither
+    model nor pretrained is set, the recipe is `balanced`, and `on_note` is told so. Raises WrongInput.
     """
     written = {} if words.file is None else checked_names(read_yaml(words.file), where=str(words.file))
     typed = checked_names(words.settings or {}, where="the command line")
-    name = words.recipe or typed.pop("recipe", None) or written.get("recipe")
+    bare = words.recipe is None and words.file is None and not NAMES_A_BEGINNING & typed.keys()
+    name = DEFAULT_RECIPE if bare else words.recipe or typed.pop("recipe", None) or written.get("recipe")
     recipe = None if name is None else read_recipe(str(name))
     values: dict[str, object] = {**_of_recipe(recipe), **written, **typed}
     if words.data is not None:
@@ -92,6 +96,8 @@ def layered(words: Words) -> TrainConfig:
     if "run" not in values:
         values["run"] = _new_run_folder(str(values["data"]), recipe.name if recipe else str(values.get("model", "")))
     config = make_config(values)
+    if bare:
+        on_note(f"recipe = {DEFAULT_RECIPE} (none was named; `podium recipes` lists them)")
     meant = config.epochs if recipe is None else int(recipe.settings.get("epochs", config.epochs))
     return _sensible(config, typed, said=written.keys() | typed.keys(), meant_epochs=meant)
 

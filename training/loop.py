@@ -52,7 +52,7 @@ def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None, on_n
         with _threads(config.threads):
             listing = world.leader_first(partial(list_photos, config, on_note=on_note if world.leads else _unsaid))
             prepared = prepare(config, listing, device, world, on_progress, on_note)
-            return _fit(prepared, world, None, began, on_progress)
+            return _fit(prepared, world, None, began, on_progress, on_note)
 
 
 def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: OnNote = lambda _: None) -> Run:
@@ -79,7 +79,7 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
                 if found is None
                 else f"going on in epoch {found[1]['state']['epoch']}"
             )
-            return _fit(prepared, world, found, began, on_progress)
+            return _fit(prepared, world, found, began, on_progress, on_note)
 
 
 def _fit(
@@ -88,6 +88,7 @@ def _fit(
     found: Checkpoint | None,
     began: float,
     on_progress: OnProgress,
+    on_note: OnNote,
 ) -> Run:
     config, photos = prepared.config, prepared.photos
     _settle(prepared.device)
@@ -124,9 +125,11 @@ def _fit(
             watch = Watch(
                 tell=tell, stop_asked=stop_asked, save=save, stop=stop, save_every_s=config.checkpoint_minutes * 60
             )
-            fitting.fit_epochs(fit, photos, state, watch, logs)
+            told = fitting.fit_epochs(fit, photos, state, watch, logs)
     finally:
         logs.close()
+    if told and world.leads:
+        on_note(told)
     world.wait()  # until the leading process has written the weights
     model = _describe(config, prepared.preprocessing, photos, state.best_logits)
     run = Run(config.run, model, tuple(state.epochs), prepared.set_aside, time.monotonic() - began)

@@ -77,6 +77,7 @@ class EngineFile(Part):
     files: dict[str, str]  # names in the archive and their sha256
     agreement: float | None = None  # int8: share of held-out photos for which it names the class that fp32 names
     held_out: int | None = None  # how many these were
+    processor: tuple[str, ...] = ()  # machine code: what a CPU must be able to do, in the words of torch.cpu
 
 
 class ModelFile(Part):

@@ -84,7 +84,11 @@ def _from_hub(name: str, arguments: dict[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=True, **arguments)
     except OSError as error:  # what huggingface_hub and urllib raise without a network
-        raise TrainingError(f"The pretrained weights of {name} could not be downloaded: {error}") from error
+        raise TrainingError(
+            f"The pretrained weights of {name} could not be downloaded: {str(error).rstrip('.')}. Without a network, give a"
+            " file of them beside the recipe or model, as pretrained=weights.safetensors, or start from random weights with"
+            " pretrained=none; a short such training is `podium train quick DATA pretrained=none`."
+        ) from error
     except RuntimeError as error:  # what timm raises where it has no address
         raise WrongInput(f"The hub has no weights for {name} ({error}). Use --pretrained none or a file.") from error
 

@@ -108,6 +108,8 @@ def _configured(config_file: Path | None, scratch: Path, engine: Engine, precisi
     if config_file is None:
         return None
     text = config_file.read_text(encoding="utf-8")
+    if engine == "all":  # the machine decides, and int8 is the choice of one engine only
+        engine, precision = "auto", "auto" if precision == "int8" else precision
     for key, value in (("engine", engine), ("precision", precision)):
         text, found = re.subn(rf"^(  {key}:) \w+", rf"\1 {value}", text, flags=re.MULTILINE)
         if found != 1:

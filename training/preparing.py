@@ -1,6 +1,6 @@
 """What a training begins with: network, settings without `auto`, photos; the same for one that is resumed.
 
-listing -> network -> resolve -> photos -> run folder
+listing -> network -> check -> run folder -> resolve -> photos
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import nn
 
 from training.auto import resolve, train_speed
 from training.budget import images_per_s, within_hours
+from training.checking import check_settings, random_weights_note
 from training.config import TrainConfig
 from training.data.listing import Listing
 from training.data.photos import Photos, read_photos
@@ -46,18 +47,22 @@ def prepare(
 ) -> Prepared:
     """A new training: its run folder is claimed, and everything that is settled before the first epoch lies in it.
 
-    Raises WrongInput over settings that cannot be, photos that do not teach, and a folder that is not empty.
+    Raises WrongInput over settings that cannot be, photos that do not teach, and a folder that is not empty; the folder
+    is claimed only by settings that can be.
     """
     network, preprocessing = _network(config, listing, device)
+    check_settings(config, network)
     if world.leads:
         claim_folder(config.run)
+        if note := random_weights_note(config):
+            on_note(note)
     training, validating = len(listing.of("train")), len(listing.of("validation"))
     resolved = world.as_the_leader(
         resolve(config, network, device, processes=world.size, photos=training, threads=torch.get_num_threads())
     )
     reasons, settled = dict(resolved.reasons), resolved.config.model_copy(update={"device": str(device)})
     speed = None
-    if config.hours is not None or (config.cache == "auto" and training > MANY_PHOTOS):
+    if config.hours is not None or device.type == "cuda" or (config.cache == "auto" and training > MANY_PHOTOS):
         speed = world.as_the_leader(train_speed(settled, network, device))
     decoding = max(1, (os.cpu_count() or 1) - 1) if config.threads is None else config.threads
     photos = _read(listing, settled, preprocessing, world, on_progress, speed, decoding)

@@ -79,10 +79,15 @@ class Run:
     seconds: float
 
 
-def claim_folder(folder: Path) -> None:
-    """Make the run folder; WrongInput where something lies in it already."""
+def check_free(folder: Path) -> None:
+    """WrongInput where something lies in the run folder already; nothing is made."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongInput(f"{folder} is not empty. Choose another run folder, or remove it.")
+
+
+def claim_folder(folder: Path) -> None:
+    """Make the run folder; WrongInput where something lies in it already."""
+    check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -28,7 +28,7 @@ from benchmarks.serving.photos import read_photos
 from benchmarks.serving.run import Run
 from benchmarks.serving.servers import torchserve
 from benchmarks.serving.servers.launch import ROOT
-from benchmarks.serving.suite import ENGINES, SERVERS, Suite
+from benchmarks.serving.suite import ENGINES, OTHER_ENGINES, SERVERS, Suite
 
 PEERS = ROOT / ".venv-benchmarks" / "bin" / "python"
 OUT = ROOT / "docs" / "results"
@@ -85,9 +85,20 @@ def _new_run(folder: Path, photos: Sequence[bytes], peers: Path) -> Run:
             "architecture": model["architecture"],
             "classes": len(model["classes"]),
             "input": model["preprocessing"]["input_size"][-1],
+            "int8_gate": _int8_gate(model["engines"]),
         },
         photos={"count": len(photos), "kilobytes": round(sum(map(len, photos)) / len(photos) / 1000, 1)},
     )
+
+
+def _int8_gate(engines: Sequence[dict[str, Any]]) -> str:
+    """What int8 had to pass when the archive was packaged."""
+    gates = (engine for engine in engines if engine.get("agreement") is not None)
+    words = (
+        f"its int8 names fp32's class for {gate['agreement']:.1%} of {gate['held_out']:,} held-out photos"
+        for gate in gates
+    )
+    return next(words, "")
 
 
 def _shown(argument: str) -> str:
@@ -107,7 +118,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--archive", type=Path, required=True, help="a .mar of Podium's, with its engines")
     parser.add_argument("--photos", type=Path, required=True, help="a folder; its first 64 photos are sent in rotation")
     parser.add_argument("--servers", type=_words(SERVERS), default=list(SERVERS), help=", ".join(SERVERS))
-    parser.add_argument("--engines", type=_words(), default=list(ENGINES), help=", ".join(ENGINES))
+    parser.add_argument(
+        "--engines", type=_words((*ENGINES, *OTHER_ENGINES)), default=list(ENGINES),
+        help=f"{', '.join(ENGINES)} (the default); {', '.join(OTHER_ENGINES)}",
+    )  # fmt: skip
     parser.add_argument("--concurrency", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=8, help="of each window")
     parser.add_argument("--warm", type=float, default=2, help="seconds before each window that do not count")

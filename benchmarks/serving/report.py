@@ -49,10 +49,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _setup(run: Run) -> str:
     machine, photos, model = run.machine, run.photos, run.model
+    gate = f", {model['int8_gate']}" if model.get("int8_gate") else ""
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     return (
         f"Machine: {machine['cores']} cores of {machine['cpu']} ({', '.join(machine['instructions'])}), {machine['memory_gib']} GiB,"
-        f" {machine['system']}. Model: {model['architecture']}, {model['classes']} classes, {model['input']} pixels."
+        f" {machine['system']}. Model: {model['architecture']}, {model['classes']} classes, {model['input']} pixels{gate}."
         f" {photos['count']} photos in rotation, {photos['kilobytes']} KB each on average."
         f" {run.began_at}, {run.minutes:.0f} minutes in all. {versions}."
     )
@@ -125,7 +126,9 @@ def _compiled(run: Run) -> list[str]:
 
 
 def _decoding(run: Run) -> str:
-    head = ("photo", "KB", "stock transform ms", "ours ms", "ratio", "largest difference of 255")
+    head = ["photo", "KB", "stock transform ms", "ours ms", "ratio", "largest difference of 255"]
+    if any("largest_change" in each for each in run.decoding):
+        head.append("largest change of a probability")
     return table(head, (tuple(each.values()) for each in run.decoding))
 
 

@@ -33,6 +33,7 @@ PEERS: dict[str, Callable[[Job], Launch]] = {
 OURS: dict[str, Callable[[Job], Launch]] = {"podium": podium.proxied, "podium-handler": podium.handler_alone}
 SERVERS = (*OURS, STOCK, COMPILED, *PEERS)
 ENGINES = ("openvino-int8", "openvino-bf16", "openvino-fp32", "torch-fp32")
+OTHER_ENGINES = ("aotinductor-bf16", "aotinductor-fp32", "torch-bf16")  # that are measured where they are asked for
 PEER_ENGINES = 2  # of those that load: the first at every concurrency, the second at the highest
 MANY = (4, 16)  # clients, images a request
 STARTS = 3  # for the time to READY
@@ -59,7 +60,7 @@ class Suite:
         loaded = [engine for engine in engines if self._limit(engine)]
         if not loaded:
             return
-        self._decoding(loaded[0])
+        self._decoding()
         if STOCK in servers:
             self._stock()
         if COMPILED in servers:
@@ -99,8 +100,8 @@ class Suite:
         self.measuring.expected[engine] = found.labels
         return True
 
-    def _decoding(self, engine: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.serving.decoding", str(self.folder), str(self.photos), engine]
+    def _decoding(self) -> None:
+        command = [sys.executable, "-m", "benchmarks.serving.decoding", str(self.folder), str(self.photos)]
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": module_path()}
         answer = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
         self.run.decoding = json.loads(answer.stdout)

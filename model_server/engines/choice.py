@@ -98,6 +98,7 @@ def candidates(
 def _loader(folder: Path, file: EngineFile, machine: Machine, precision: Precision) -> Callable[[], Engine]:
     def load() -> Engine:
         _check_files(folder, file)
+        _check_processor(file)
         first = folder / next(iter(file.files))
         try:  # imported here: a machine without the library can serve with another engine
             if file.engine == "openvino":
@@ -129,6 +130,16 @@ def _check_files(folder: Path, file: EngineFile) -> None:
     for name, sha256 in file.files.items():
         if not (folder / name).is_file() or file_sha256(folder / name) != sha256:
             raise EngineFailed(f"{name} is missing, or is not the file that model.json names.")
+
+
+def _check_processor(file: EngineFile) -> None:
+    """Machine code with an instruction that the CPU does not know ends the process, at every start anew."""
+    can = {name for name, there in torch.cpu.get_capabilities().items() if there is True}
+    if lacking := sorted(file.processor - can):
+        raise EngineFailed(
+            f"It was compiled for a CPU with {', '.join(lacking)}, and this one has none of that. Package it on a "
+            "machine like this one."
+        )
 
 
 def _tried(engine: Engine, golden: tuple[GoldenPicture, ...]) -> Engine:

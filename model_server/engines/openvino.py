@@ -18,8 +18,11 @@ class OpenVinoEngine:
 
     def __init__(self, file: Path, *, precision: Precision, threads: int) -> None:
         """Raises EngineFailed where the file cannot be loaded, or the CPU does not compute in this precision."""
-        core = openvino.Core()
-        speaks = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        try:
+            core = openvino.Core()
+            speaks = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        except RuntimeError as error:
+            raise EngineFailed(f"OpenVINO does not know this CPU: {' '.join(str(error).split())[:300]}") from error
         if SPEAKS[precision] not in speaks:
             raise EngineFailed(
                 f"This CPU does not compute in {precision}; OpenVINO says that it knows {', '.join(speaks)}."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from training.rendering import Drawn, Split
 
 LEAST_AGREEMENT = 0.99  # of int8 with fp32, where nobody asks for another gate
-Engine = Literal["auto", "torch", "torch-compiled", "openvino", "aotinductor"]
+Engine = Literal["auto", "all", "torch", "torch-compiled", "openvino", "aotinductor"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Image = Annotated[int, typer.Option("--image-size", min=16, max=1024, help="Side of the model's input, in pixels.")]
@@ -32,7 +32,10 @@ def package(
     ] = None,
     engine: Annotated[
         Engine,
-        typer.Option(help="What computes behind the server; auto: OpenVINO, or AOTInductor where there is a GPU."),
+        typer.Option(
+            help="What computes behind the server; auto: OpenVINO, or AOTInductor where there is a GPU; all: both, for "
+            "servers with a GPU and without."
+        ),
     ] = "auto",
     precision: Annotated[
         Precision, typer.Option(help="auto: as fast as the engine can at unchanged accuracy; int8 must pass a gate.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,8 @@ def train(
 
     WORDS are, in any order: the data (a folder with one sub-folder per class, a CSV or JSONL manifest, s3://bucket/prefix, or
     cifar10, cifar100, mnist, oxford-pets, food101), a recipe's name, a settings file, and settings as epochs=5 or --epochs 5.
-    What you type overrides the file, and the file the recipe.
+    What you type overrides the file, and the file the recipe. Without recipe, file, model= and pretrained=, the recipe is
+    balanced; it fine-tunes ImageNet weights, which are downloaded once.
 
         podium train ~/photos
         podium train quick ~/photos epochs=5 lr=0.0005
@@ -50,6 +51,12 @@ def train(
         raise ConsoleError(
             f"--resume goes on with the settings that {resume} began with: leave out {' '.join(typed)}.", EXIT_USAGE
         )
+    if resume is not None and dry_run:
+        raise ConsoleError(
+            f"--dry-run says what a new training would be, and --resume {resume} goes on with one that has begun: leave one"
+            " of the two out.",
+            EXIT_USAGE,
+        )
     if resume is None and not typed:
         raise ConsoleError(
             "Train on what? Give a folder with one sub-folder of photos per class, as in `podium train ~/photos`.",
@@ -61,9 +68,10 @@ def train(
             return
         from training.layers import layered, sort_words
 
-        config = layered(sort_words(typed))
+        notes: list[str] = []
+        config = layered(sort_words(typed), on_note=notes.append if dry_run else _note)
         if dry_run:
-            _foretell(config, as_json=as_json)
+            _foretell(config, notes, as_json=as_json)
         elif config.folds is not None and config.fold is None:
             _tell_folds(_train_folds(config), as_json=as_json)
         else:
@@ -188,13 +196,13 @@ def _tell_folds(folds: Folds, *, as_json: bool) -> None:
     present.notes.print(f"next: podium evaluate {folds.runs[0].folder}", soft_wrap=True, markup=False)
 
 
-def _foretell(config: TrainConfig, *, as_json: bool) -> None:
-    """What a training would be, without reading a pixel."""
+def _foretell(config: TrainConfig, notes: Sequence[str], *, as_json: bool) -> None:
+    """What a training would be, without reading a pixel; its settings are refused where the training would refuse them."""
     from podium import present
     from podium.training_told import plan_document, plan_table
 
     if as_json:
-        present.print_json(plan_document(config))
+        present.print_json(plan_document(config, notes))
     else:
-        present.answer.print(plan_table(config))
+        present.answer.print(plan_table(config, notes))
     present.notes.print("nothing was trained. next: the same without --dry-run", markup=False)

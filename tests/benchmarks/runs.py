@@ -34,11 +34,11 @@ def whole_run() -> Run:
         began_at="2026-11-21",
         machine={"cpu": "AMD EPYC", "cores": 2, "memory_gib": 23, "instructions": ["avx2"], "system": "Linux", "python": "3.11"},
         versions={"torch": "2.15.0"},
-        model={"architecture": "resnet26d", "classes": 15, "input": 224},
+        model={"architecture": "resnet26d", "classes": 15, "input": 224, "int8_gate": "its int8 names fp32's class for 99.2% of 1,466 held-out photos"},
         photos={"count": 64, "kilobytes": 97.9},
         limits=[limit(BF16, 147.0), limit("torch-fp32", 30.0)],
         decoding=[
-            {"size": "500x400", "kilobytes": 98, "stock_ms": 2.24, "ours_ms": 1.12, "ratio": 2.0, "largest_difference": 1}
+            {"size": "500x400", "kilobytes": 98, "stock_ms": 2.24, "ours_ms": 1.12, "ratio": 2.0, "largest_difference": 1, "largest_change": 0.0012}
         ],
         rows=[
             row("podium", 60.0, concurrency=1),

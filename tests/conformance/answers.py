@@ -61,8 +61,17 @@ def check_reason(said: dict[str, Any], code: str) -> None:
 
 def check_same(found: dict[str, float], expected: dict[str, float]) -> None:
     """The same classes, up to rounding."""
-    for label in found.keys() & expected.keys():
-        assert abs(found[label] - expected[label]) <= SAME, f"{label}: {found[label]} and {expected[label]}"
-    for label in found.keys() ^ expected.keys():  # a tie for the last place may be broken either way
-        last = min([*found.values(), *expected.values()])
-        assert abs({**found, **expected}[label] - last) <= SAME, f"{label} is in one of two answers alone"
+    off = differences(found, expected)
+    assert not off, "; ".join(off)
+
+
+def differences(found: dict[str, float], expected: dict[str, float]) -> list[str]:
+    """Where two answers say more than rounding apart, in words; none where they are the same."""
+    off = [
+        f"{label}: {found[label]} and {expected[label]}"
+        for label in found.keys() & expected.keys()
+        if abs(found[label] - expected[label]) > SAME
+    ]
+    last = min([*found.values(), *expected.values()])  # a tie for the last place may be broken either way
+    alone = [label for label in found.keys() ^ expected.keys() if {**found, **expected}[label] - last > SAME]
+    return off + [f"{label} is in one of two answers alone" for label in alone]

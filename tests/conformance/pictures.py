@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+import struct
+import zlib
 from functools import cache
 
 from PIL import Image
@@ -14,6 +16,7 @@ TEXT = b"a letter, not a picture"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"></svg>'
 PDF = b"%PDF-1.7\n1 0 obj\n"
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
+PNG_CHUNK = 12  # bytes of one that is empty, such as the last
 
 
 @cache
@@ -46,6 +49,14 @@ def usual_kinds() -> dict[str, bytes]:
 def too_many_pixels() -> bytes:
     """A valid black picture of 900 million pixels, in a few hundred kilobytes."""
     return huge_png(30_000, 30_000)
+
+
+def of_size(size_bytes: int) -> bytes:
+    """A valid PNG of just this many bytes, nearly all of them in a chunk that its readers pass over."""
+    small = usual_kinds()["PNG"]
+    filling = b"paDd" + bytes(size_bytes - len(small) - PNG_CHUNK)
+    chunk = struct.pack(">I", len(filling) - 4) + filling + struct.pack(">I", zlib.crc32(filling))
+    return small[:-PNG_CHUNK] + chunk + small[-PNG_CHUNK:]
 
 
 def cut_short(number: int = 0) -> bytes:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from PIL import Image
+
 from imagefile.bundle import NoBundle, is_bundle, read_bundle
 from imagefile.reading import UnreadableImage, read_image
 from tests.conformance.pictures import usual_kinds
 
 MODEL = {"name": "colours", "version": "1.0", "archive_sha256": "0" * 64, "engine": "arithmetic-fp64"}
-CLASSES = ("red", "green", "blue")
+CLASSES = ("red", "green", "blue", "dark")
 STATUSES = {"empty": 400, "bad_request": 400, "too_large": 413, "unsupported_format": 415}
 
 
@@ -40,7 +42,30 @@ class Reference:
     """The contract, a method for each part of it; a planted violation replaces one."""
 
     largest_bytes = 64 * 2**20
+    largest_image_bytes = 10 * 2**20
     most_at_once = 8
+    methods: Sequence[str] = ("POST", "PUT")
+    takes_chunks = True
+    token: str | None = "a word among friends"
+
+    def door(self, method: str, headers: Mapping[str, str]) -> Reply | None:
+        """Why a request is turned away before its body is read; None where it may come in."""
+        if not self.knows(headers.get("Authorization", "")):
+            return self.stranger()
+        if method not in self.methods:
+            return Reply(405, {"code": 405, "type": "MethodNotAllowed", "message": f"Nobody may {method} here."})
+        if "Content-Length" not in headers and not self.takes_chunks:
+            return Reply(411, {"code": 411, "type": "LengthRequired", "message": "How long is it?"})
+        if int(headers.get("Content-Length", 0)) > self.largest_bytes:
+            return Reply(413, {"code": "too_large", "error": "The request is too large."})
+        return None
+
+    def knows(self, authorization: str) -> bool:
+        return self.token is None or authorization == f"Bearer {self.token}"
+
+    def stranger(self) -> Reply:
+        sentence = "Bring a token that is known here."
+        return Reply(401, {"code": 401, "type": "Unauthorized", "message": sentence}, {"WWW-Authenticate": "Bearer"})
 
     def ping(self) -> Reply:
         return Reply(200, {"status": "Healthy"})
@@ -51,7 +76,7 @@ class Reference:
 
     def top_k(self, wanted: str | None) -> int:
         if wanted is None:
-            return len(CLASSES)
+            return 3
         if not wanted.isdecimal() or not 1 <= int(wanted) <= len(CLASSES):
             raise Refused("bad_request", f"top_k is {wanted!r}, expected 1 to {len(CLASSES)}.")
         return int(wanted)
@@ -71,16 +96,22 @@ class Reference:
             raise Refused("too_large" if problem.too_many else "bad_request", str(problem)) from problem
 
     def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
-        """How much of each colour is in a picture. Raises Refused over what is none."""
+        """How much of each colour is in a place of a picture where no turned one has it. Raises Refused over what is none."""
         if not data:
             raise Refused("empty", "There is no image.")
+        if len(data) > self.largest_image_bytes:
+            raise Refused("too_large", "The image is too large.")
         try:
-            pixel = read_image(data).resize((1, 1)).tobytes()
+            pixel = self.picture(data).resize((4, 4), Image.Resampling.BOX).crop((1, 0, 2, 1)).tobytes()
         except UnreadableImage as unreadable:
             raise Refused(unreadable.code, unreadable.reason) from unreadable
-        shares = {label: share / max(1, sum(pixel)) for label, share in zip(CLASSES, pixel, strict=True)}
+        levels = (*pixel, 3 * 255 - sum(pixel))
+        shares = {label: level / (3 * 255) for label, level in zip(CLASSES, levels, strict=True)}
         best = sorted(shares, key=lambda label: -shares[label])[:top_k]
         return {"predictions": [{"label": label, "probability": shares[label]} for label in best], "uncertain": None}
+
+    def picture(self, data: bytes) -> Image.Image:
+        return read_image(data)
 
     def one(self, data: bytes, top_k: int) -> Reply:
         try:
@@ -107,7 +138,7 @@ class Reference:
         return Reply(200, usual_kinds()["PNG"], headers)
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The reply to a POST."""
+        """The reply to a body that was read whole."""
         parts = urlsplit(path)
         verb, name, *version = parts.path.strip("/").split("/")
         if name != MODEL["name"] or version not in ([], [MODEL["version"]]):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.conformance.conversions import of_several_frames, sixteen_bit, transparent, turned
 from tests.conformance.pictures import photo, usual_kinds
 from tests.conformance.reference import MODEL, Reference, Reply
 from tests.conformance.server import Server
@@ -22,12 +24,19 @@ def running(reference: Reference) -> Iterator[Server]:
         served = reference
         room = threading.Semaphore(reference.most_at_once)
 
-    photo(), usual_kinds()  # made before the clock of anybody runs
+    (
+        photo(),
+        usual_kinds(),
+        turned(),
+        transparent(),
+        sixteen_bit(),
+        of_several_frames(),
+    )  # made before the clock of anybody runs
     with _HttpServer(("127.0.0.1", 0), Handler) as http:
         serving = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         serving.start()
         try:
-            yield Server(f"http://127.0.0.1:{http.server_port}", MODEL["name"], patience_s=2.0)
+            yield Server(f"http://127.0.0.1:{http.server_port}", MODEL["name"], reference.token, patience_s=2.0)
         finally:
             http.shutdown()
             serving.join()
@@ -45,6 +54,7 @@ class _HttpServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or an answer's body waits 40 ms for its headers to be acknowledged
     served: Reference
     room: threading.Semaphore
 
@@ -52,14 +62,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(self.served.ping())
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        if length > self.served.largest_bytes:
-            self.close_connection = True
-            self._reply(Reply(413, {"code": "too_large", "error": "The request is too large."}))
+        if refusal := self.served.door(self.command, dict(self.headers)):
+            self._turn_away(refusal)
             return
-        body = b""
-        while len(body) < length and (piece := self.rfile.read1(min(2**20, length - len(body)))):
-            body += piece
+        body = b"".join(self._pieces())
         if not self.room.acquire(blocking=False):
             self._reply(self.served.busy())
             return
@@ -68,6 +74,28 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.room.release()
         self._reply(reply)
+
+    do_PUT = do_POST  # noqa: N815 (the base class looks for this name)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """A body, whether its length was announced or it comes in chunks."""
+        left = int(self.headers.get("Content-Length", 0))
+        while left and (piece := self.rfile.read1(min(2**20, left))):
+            left -= len(piece)
+            yield piece
+        while "Content-Length" not in self.headers and (size := int(self.rfile.readline(), 16)):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        if "Content-Length" not in self.headers:
+            self.rfile.readline()
+
+    def _turn_away(self, refusal: Reply) -> None:
+        """Answer before the body is read; it is passed over then, or the sender might never see the answer."""
+        self.close_connection = True
+        self._reply(refusal._replace(headers={**refusal.headers, "Connection": "close"}))
+        self.connection.shutdown(socket.SHUT_WR)
+        while self.rfile.read1(2**20):
+            pass
 
     def _reply(self, reply: Reply) -> None:
         body = reply.said if isinstance(reply.said, bytes) else json.dumps(reply.said).encode()

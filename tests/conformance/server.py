@@ -6,7 +6,7 @@ import http.client
 import io
 import json
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import urllib3
 
 TIMEOUT_S = 60.0
 OCTETS = "application/octet-stream"
+CHUNK = 2000  # bytes; a pipe comes in pieces of any size
 Named = Sequence[tuple[str, bytes]]
 
 
@@ -54,6 +55,15 @@ class Server:
         sent = {"Content-Type": OCTETS} | {name.replace("_", "-"): value for name, value in headers.items()}
         return self._ask("POST", f"/{verb}/{self.model}{path}", body=body, headers=sent)
 
+    def put(self, body: bytes) -> Answer:
+        """Send a body as `curl -T FILE` does."""
+        return self._ask("PUT", f"/predictions/{self.model}", body=body, headers={})
+
+    def pipe(self, body: bytes, method: str = "PUT") -> Answer:
+        """Send a body in chunks, its length unannounced, as `curl -T -` does with what is piped into it."""
+        chunks = (body[at : at + CHUNK] for at in range(0, len(body), CHUNK))
+        return self._ask(method, f"/predictions/{self.model}", body=chunks, headers={})
+
     def post_form(self, images: Named) -> Answer:
         """Send images as the file fields of a form."""
         fields = {name: (f"{name}.jpg", data, "image/jpeg") for name, data in images}
@@ -87,11 +97,16 @@ class Server:
     def _credentials(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
-    def _ask(self, method: str, path: str, *, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        said = self.pool.request(
-            method, self.url + path, body=body, headers={**headers, **self._credentials}, timeout=TIMEOUT_S,
-            retries=False,
-        )  # fmt: skip
+    def _ask(
+        self, method: str, path: str, *, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> Answer:
+        try:
+            said = self.pool.request(
+                method, self.url + path, body=body, headers={**headers, **self._credentials}, timeout=TIMEOUT_S,
+                retries=False,
+            )  # fmt: skip
+        except (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError) as error:
+            raise AssertionError(f"{method} {path} is not answered: {error}") from error
         return Answer(said.status, said.headers, said.data)
 
 

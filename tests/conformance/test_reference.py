@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.conformance.promises import PROMISES, many_images, one_image, the_server
+from imagefile.reading import read_image
+from tests.conformance.conversions import Odd, of_several_frames, sixteen_bit, transparent, turned
+from tests.conformance.promises import PROMISES, conversions, many_images, one_image, the_server
 from tests.conformance.reference import Reference, Reply
 from tests.conformance.running import running
 from tests.conformance.server import NotOffered, Promise, Server
@@ -41,8 +45,33 @@ def test_every_promise_is_broken_by_somebody_or_follows_from_one_that_is() -> No
     assert set(PROMISES) - set(VIOLATIONS.values()) == follow
 
 
+@pytest.mark.parametrize(
+    "odd", [*turned(), *transparent(), *sixteen_bit(), *of_several_frames()], ids=lambda odd: odd.kind
+)
+def test_the_plain_picture_beside_an_odd_file_is_the_one_in_it(odd: Odd) -> None:
+    from_file, plain, mistaken = (np.asarray(read_image(body), dtype=np.int16) for body in odd[1:])
+    assert np.abs(from_file - plain).max() <= 2
+    assert from_file.shape != mistaken.shape or np.abs(from_file - mistaken).mean() > 20
+
+
+class TellsNothingApart(Reference):
+    """A model that knows one answer."""
+
+    def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
+        super().look_at(data, top_k)
+        return {"predictions": [{"label": "red", "probability": 1.0}], "uncertain": None}
+
+
+@pytest.mark.parametrize("promise", conversions.PROMISES, ids=lambda promise: promise.__name__)
+def test_a_model_that_tells_nothing_apart_says_nothing_of_how_pictures_are_read(promise: Promise) -> None:
+    with running(TellsNothingApart()) as server, pytest.raises(NotOffered, match="nothing can be told"):
+        promise(server)
+
+
 class OneAtATime(Reference):
     """A server that has never heard of tars: to it they are no images."""
+
+    token = None
 
     def images(self, body: bytes, content_type: str) -> tuple[Images, bool]:
         named, _ = ([("body", body)], False) if body[257:262] == b"ustar" else super().images(body, content_type)
@@ -58,6 +87,7 @@ def test_a_server_that_takes_one_image_at_a_time_and_explains_nothing_conforms(p
         *many_images.PROMISES,
         one_image.an_explanation_is_a_picture_for_the_best_class,
         the_server.whoever_must_come_again_is_told_when,
+        the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
     )
     with running(OneAtATime()) as server:
         try:

@@ -34,4 +34,7 @@ def test_our_model_server_keeps(promise: Promise, server: Server) -> None:
     try:
         promise(server)
     except NotOffered:
-        assert promise is the_server.whoever_must_come_again_is_told_when  # a fast machine may take all that is sent
+        assert promise in {
+            the_server.whoever_must_come_again_is_told_when,  # a fast machine may take all that is sent
+            the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,  # see test_proxy.py
+        }

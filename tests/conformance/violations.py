@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tests.conformance.misreadings import MISREADINGS
 from tests.conformance.promises import many_images, one_image, refusals, the_server
 from tests.conformance.reference import Reference, Refused, Reply
 from tests.conformance.server import Promise
@@ -161,6 +162,55 @@ class WaitsForTheWholeBody(Reference):
     largest_bytes = 2**62
 
 
+class PutIsUnknown(Reference):
+    methods = ("POST",)
+
+
+class WantsToKnowTheLength(Reference):
+    takes_chunks = False
+
+
+class LooksForTarsWhereALengthIsKnown(Reference):
+    def answer(self, path: str, headers: Any, body: bytes) -> Reply:  # noqa: ANN401 (as its parent)
+        return super().answer(path, headers, body) if "Content-Length" in headers else self.one(body, 3)
+
+
+class AnImageOfAnySize(Reference):
+    largest_image_bytes = Reference.largest_bytes
+
+
+class TenMebibytesAreTooMany(Reference):
+    largest_image_bytes = Reference.largest_image_bytes - 1
+
+
+class TakesTwiceAsMuch(Reference):
+    largest_bytes = 2 * Reference.largest_bytes
+
+
+class TakesHalfAsMuch(Reference):
+    largest_bytes = Reference.largest_bytes // 2
+
+
+class LetsAnybodyIn(Reference):
+    def knows(self, _: str) -> bool:
+        return True
+
+
+class AnyTokenWillDo(Reference):
+    def knows(self, authorization: str) -> bool:
+        return authorization.startswith("Bearer ")
+
+
+class AsksForNoScheme(Reference):
+    def stranger(self) -> Reply:
+        return super().stranger()._replace(headers={})
+
+
+class ForbidsInsteadOfAsking(Reference):
+    def stranger(self) -> Reply:
+        return super().stranger()._replace(status=403)
+
+
 class AnyModelIsThisOne(Reference):
     def answer(self, path: str, headers: Any, body: bytes) -> Reply:  # noqa: ANN401 (as its parent)
         return super().answer(path.replace("no-such-model", "colours"), headers, body)
@@ -219,10 +269,22 @@ VIOLATIONS: dict[type[Reference], Promise] = {
     CallsTheDamagedUnsupported: refusals.a_damaged_picture_is_called_unreadable,
     TakesAnyNumberOfPixels: refusals.a_picture_of_too_many_pixels_is_refused_before_it_fills_the_memory,
     WaitsForTheWholeBody: refusals.a_body_of_any_size_is_refused_before_all_of_it_is_read,
+    PutIsUnknown: one_image.an_image_that_is_put_is_answered_like_one_that_is_posted,
+    WantsToKnowTheLength: one_image.an_image_in_chunks_of_unannounced_length_is_read_to_its_end,
+    LooksForTarsWhereALengthIsKnown: many_images.a_tar_that_is_piped_in_is_read_to_its_end,
+    AnImageOfAnySize: refusals.ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
+    TenMebibytesAreTooMany: refusals.ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
+    TakesTwiceAsMuch: many_images.sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
+    TakesHalfAsMuch: many_images.sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
+    LetsAnybodyIn: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+    AnyTokenWillDo: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+    AsksForNoScheme: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+    ForbidsInsteadOfAsking: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
     AnyModelIsThisOne: refusals.an_unknown_model_is_not_found,
     AnyVersionIsThisOne: one_image.the_version_may_be_named,
     ExplainsTheWorstClass: one_image.an_explanation_is_a_picture_for_the_best_class,
     PingIsAWord: the_server.ping_says_healthy_while_images_are_answered,
     NoWordOfWhen: the_server.whoever_must_come_again_is_told_when,
     BusyIsTheSendersFault: the_server.whoever_must_come_again_is_told_when,
+    **MISREADINGS,
 }

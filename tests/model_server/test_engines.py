@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -146,6 +147,32 @@ def test_an_archive_without_engines_is_served_by_the_reference_and_that_is_no_fa
     facts = loaded(unpacked, **settings).classifier.facts
     assert facts["engine"] == "torch-fp32"
     assert "engine_fallback" not in facts
+
+
+def test_machine_code_for_a_better_cpu_is_not_loaded_and_the_reference_serves(
+    for_aotinductor: Path, tmp_path: Path
+) -> None:
+    """To try it would end the worker with SIGILL, at every restart."""
+    archive = shutil.copytree(for_aotinductor, tmp_path / "balls")
+    [engine] = json.loads((archive / "model.json").read_text())["engines"]
+    assert "sse2" in engine["processor"] or platform.machine() != "x86_64"
+    change(archive, engines=[{**engine, "processor": [*engine["processor"], "avx1024"]}])
+    facts = loaded(archive, engine="aotinductor").classifier.facts
+    assert facts["engine"] == "torch-fp32"
+    assert "It was compiled for a CPU with avx1024" in facts["engine_fallback"]
+
+
+def test_a_cpu_that_openvino_does_not_know_is_served_by_the_reference(
+    for_openvino: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unknown:
+        def get_property(self, *_: str) -> object:
+            raise RuntimeError("no plugin for CPU")
+
+    monkeypatch.setattr("openvino.Core", Unknown)
+    facts = loaded(for_openvino, engine="openvino").classifier.facts
+    assert facts["engine"] == "torch-fp32"
+    assert "OpenVINO does not know this CPU: no plugin for CPU" in facts["engine_fallback"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no package", b"PK\x05\x06" + bytes(18)])

@@ -37,6 +37,8 @@ NOT_ALONE = {
     many_images.top_k_counts_for_every_image_of_a_tar,
     refusals.a_wrong_top_k_is_a_bad_request,
     refusals.a_body_of_any_size_is_refused_before_all_of_it_is_read,
+    refusals.ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
+    many_images.sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
 }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import tiny_config
-from training.budget import images_per_s, within_hours
+from training.budget import images_per_s, is_spent, told_of_the_end, within_hours
+from training.config import make_config, read_config, write_config
 
 
 def test_processes_train_together_and_loader_workers_beside_the_model() -> None:
@@ -39,3 +40,34 @@ def test_hours_enough_change_nothing() -> None:
     settled, reasons = within_hours(config, 100.0, 300, 30)
     assert settled == config
     assert set(reasons) == {"epochs"}
+
+
+def test_epochs_that_nobody_set_are_as_many_as_the_hours_hold(tmp_path: Path) -> None:
+    """Also when the settings are read again, for another fold or the same training once more."""
+    config = make_config({"data": "photos", "run": "run", "hours": 1})
+    settled, reasons = within_hours(config, 1.0, 96, 12)  # an epoch of 100 s
+    assert settled.epochs == 32
+    assert reasons["epochs"] == "1 hours hold 32 epochs of 100 s (1 images/s); no number was asked for"
+    write_config(config, tmp_path / "config.yaml")
+    assert within_hours(read_config(tmp_path / "config.yaml"), 1.0, 96, 12)[0].epochs == 32
+    write_config(settled, tmp_path / "resolved.yaml")
+    assert read_config(tmp_path / "resolved.yaml").epochs == 32
+    typed = make_config({"data": "photos", "run": "run", "hours": 1, "epochs": 10})
+    write_config(typed, tmp_path / "config.yaml")
+    assert within_hours(read_config(tmp_path / "config.yaml"), 1.0, 96, 12)[0].epochs == 10
+
+
+def test_an_epoch_as_long_as_the_longest_must_still_fit() -> None:
+    config = tiny_config(Path("photos"), Path("run"), hours=1)
+    assert not is_spent(config, 3500.0, [80.0, 100.0])
+    assert is_spent(config, 3501.0, [100.0, 80.0])
+    assert not is_spent(config, 9999.0, []), "one epoch is always trained"
+    assert not is_spent(tiny_config(Path("photos"), Path("run")), 9999.0, [100.0]), "without hours, there is no budget"
+
+
+def test_an_end_by_the_clock_says_where_it_came_and_what_to_do() -> None:
+    config = tiny_config(Path("photos"), Path("run"), hours=0.5, epochs=12)
+    told = told_of_the_end(config, 1700.0, [300.0, 360.0])
+    assert told.startswith("It ends after epoch 2 of 12, by the clock: 0.472 of hours = 0.5 are spent")
+    assert "an epoch takes up to 360 s" in told
+    assert told.endswith("Give more hours, or fewer epochs.")

@@ -89,10 +89,10 @@ def test_a_person_sees_a_line_per_epoch_and_what_to_do_next(finished: Run) -> No
 
 @pytest.mark.torch
 def test_data_that_cannot_teach_is_a_wrong_value(tmp_path: Path) -> None:
-    assert "is no folder" in refused("train", tmp_path / "nowhere")
-    assert "has no class folders" in refused("train", tmp_path)
+    assert "is no folder" in refused("train", tmp_path / "nowhere", "pretrained=none")
+    assert "has no class folders" in refused("train", tmp_path, "pretrained=none")
     (tmp_path / "jade").mkdir()
-    assert "only one class" in refused("train", tmp_path)
+    assert "only one class" in refused("train", tmp_path, "pretrained=none")
 
 
 @pytest.mark.torch
@@ -102,7 +102,7 @@ def test_an_unknown_model_is_a_wrong_value_with_near_names(photos: Path, tmp_pat
 
 @pytest.mark.torch
 def test_a_wrong_learning_rate_is_a_wrong_value(photos: Path, tmp_path: Path) -> None:
-    assert refused("train", photos, "--lr", "0", "--run", tmp_path / "run").startswith("lr = 0: ")
+    assert refused("train", photos, "--lr", "0", "pretrained=none", "--run", tmp_path / "run").startswith("lr = 0: ")
 
 
 @pytest.mark.torch
@@ -147,6 +147,58 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(photos: Path, t
     told = podium(*words)
     assert "mobilenetv3_small_100" in told.stdout
     assert "nothing was trained" in told.stderr
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["optimizer=admw"], "timm has no optimizer 'admw'. Near names: adamw"),
+        (["freeze=stages:99"], "freeze = 'stages:99': this model has "),
+        (["rand_augment=nonsense"], "rand_augment = 'nonsense'"),
+        (["model=plain_cnn"], "The hub has no weights for plain_cnn"),
+        (["device=abacus"], "'abacus' is not there"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_training_would_and_needs_no_weights(
+    photos: Path, tmp_path: Path, settings: list[str], sentence: str
+) -> None:
+    """It names weights of the hub, which no test may download."""
+    words = ("train", photos, "quick", "image_size=32", f"run={tmp_path / 'run'}", "--dry-run")
+    assert sentence in refused(*words, *settings)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.torch
+def test_a_dry_run_refuses_a_run_folder_that_is_occupied(photos: Path, tmp_path: Path) -> None:
+    assert f"{photos} is not empty" in refused("train", photos, "pretrained=none", f"run={photos}", "--dry-run")
+    (tmp_path / "empty").mkdir()
+    free = podium("train", photos, "pretrained=none", "image_size=32", f"run={tmp_path / 'empty'}", "--dry-run")
+    assert free.exit_code == 0
+
+
+@pytest.mark.torch
+def test_a_dry_run_says_what_nobody_said_and_what_only_a_training_knows(photos: Path) -> None:
+    bare = json.loads(podium("train", photos, "train_size=32", "hours=2", "--dry-run", "--json").stdout)
+    assert bare["notes"][0] == "recipe = balanced (none was named; `podium recipes` lists them)"
+    assert bare["notes"][1].startswith(
+        "hours = 2 (a training measures its speed first, and chooses as many epochs as fit"
+    )
+    assert (bare["settings"]["recipe"], bare["settings"]["pretrained"]) == ("balanced", "hub")
+    told = podium("train", photos, "model=test_resnet", "image_size=32", "--dry-run")
+    assert "test_resnet starts from random weights" in " ".join(told.stdout.split())
+    assert "none was named" not in told.stdout
+
+
+def test_a_dry_run_of_what_is_resumed_is_a_wrong_usage(tmp_path: Path) -> None:
+    assert "leave one of the two out" in refused("train", "--resume", tmp_path, "--dry-run")
+
+
+@pytest.mark.torch
+def test_folds_that_cannot_be_trained_leave_their_folder_free(photos: Path, tmp_path: Path) -> None:
+    words = ("train", photos, "cnn", f"run={tmp_path / 'run'}")
+    assert "no optimizer 'admw'" in refused(*words, "optimizer=admw")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.torch

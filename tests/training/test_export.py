@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,21 @@ def test_int8_is_refused_for_an_engine_that_does_not_have_it(
 ) -> None:
     with pytest.raises(WrongInput, match=rf"the engine is {engine}\. Use --engine openvino"):
         packed(finished.folder, handler, tmp_path, engine=engine, precision="int8")
+
+
+def test_all_engines_in_one_archive_leave_the_choice_to_the_server(
+    finished: Run, handler: Path, tmp_path: Path
+) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("AOTInductor needs a C++ compiler, and there is none")
+    config = tmp_path / "model-config.yaml"
+    config.write_text("handler:\n  engine: auto\n  precision: auto\n")
+    archive = packed(finished.folder, handler, tmp_path / "out", engine="all", config_file=config)
+    facts, digests = facts_in(archive)
+    assert [engine["engine"] for engine in facts["engines"]] == ["openvino", "aotinductor"]
+    assert {name for engine in facts["engines"] for name in engine["files"]} <= set(digests)
+    with zipfile.ZipFile(archive) as opened:
+        assert "  engine: auto\n  precision: auto\n" in opened.read("model-config.yaml").decode()
 
 
 def test_a_compiler_that_is_missing_is_named_with_what_to_do(

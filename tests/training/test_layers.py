@@ -82,21 +82,55 @@ def test_a_file_may_name_the_recipe_that_it_begins_with(tmp_path: Path) -> None:
         (["photos", "test_share=0.9"], "leave nothing to train on"),
         (["nowhere.yaml", "photos"], "nowhere.yaml cannot be read as YAML"),
         (
-            ["photos", "epochs=2", "freeze_epochs=2"],
+            ["photos", "pretrained=none", "epochs=2", "freeze_epochs=2"],
             "freeze_epochs = 2 leaves none of epochs = 2 in which the body learns",
         ),
-        (["photos", "epochs=2", "warmup_epochs=2"], "warmup_epochs = 2 leaves none of epochs = 2"),
+        (["photos", "pretrained=none", "epochs=2", "warmup_epochs=2"], "warmup_epochs = 2 leaves none of epochs = 2"),
         (
             ["cnn", "photos", "model_args={drop_rate: 0.3}"],
             "dropout = 0.5 and model_args' drop_rate = 0.3 are the same",
         ),
-        (["photos", "model_args={drop_rate: 0.3}", "dropout=0"], "are the same thing. Leave drop_rate out."),
+        (
+            ["photos", "pretrained=none", "model_args={drop_rate: 0.3}", "dropout=0"],
+            "are the same thing. Leave drop_rate out.",
+        ),
     ],
 )
 def test_a_word_that_cannot_be_ends_in_a_sentence(words: list[str], sentence: str) -> None:
     with pytest.raises(WrongInput) as caught:
         settings(*words)
     assert sentence in str(caught.value)
+
+
+def test_where_nothing_names_a_beginning_it_is_the_balanced_recipe_and_that_is_said() -> None:
+    notes: list[str] = []
+    for words in (["photos"], ["photos", "epochs=5", "--groups", "groups.csv"]):
+        config = layered(sort_words(words), on_note=notes.append)
+        assert (config.recipe, config.pretrained) == ("balanced", "hub")
+        assert config.model == "mobilenetv4_conv_medium.e500_r256_in1k"
+        assert config.run.name.startswith("photos-balanced-")
+    assert notes == 2 * ["recipe = balanced (none was named; `podium recipes` lists them)"]
+
+
+@pytest.mark.parametrize(
+    ("words", "recipe"),
+    [
+        (["mine.yaml"], None),
+        (["quick"], "quick"),
+        (["recipe=quick"], "quick"),
+        (["recipe=none"], None),
+        (["model=resnet18"], None),
+        (["--pretrained", "none"], None),
+    ],
+)
+def test_where_something_names_a_beginning_no_recipe_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], recipe: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("epochs: 3\n")
+    notes: list[str] = []
+    assert layered(sort_words(["photos", *words]), on_note=notes.append).recipe == recipe
+    assert not notes
 
 
 def test_a_run_folder_of_its_own_is_named_after_data_and_recipe() -> None:
@@ -129,9 +163,10 @@ def test_the_learning_rate_of_the_search_is_kept_to_its_last_digit() -> None:
 
 
 def test_a_warmup_that_nobody_asked_for_leaves_half_of_a_single_epoch() -> None:
-    assert settings("photos", "epochs=1").warmup_epochs == 0.5
-    assert settings("photos", "epochs=1", "schedule=onecycle").warmup_epochs == 1
-    assert settings("photos", "epochs=1", "freeze=body", "freeze_epochs=1").freeze_epochs == 1
+    plain = ("photos", "pretrained=none", "epochs=1")
+    assert settings(*plain).warmup_epochs == 0.5
+    assert settings(*plain, "schedule=onecycle").warmup_epochs == 1
+    assert settings(*plain, "freeze=body", "freeze_epochs=1").freeze_epochs == 1
 
 
 def test_frozen_epochs_of_a_recipe_leave_one_in_which_the_body_learns() -> None:

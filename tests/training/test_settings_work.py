@@ -20,6 +20,7 @@ pytestmark = pytest.mark.torch
         {"optimizer": "lamb", "layer_decay": 0.7},
         {"schedule": "onecycle", "accumulate": 3},
         {"precision": "bf16"},
+        {"precision": "fp16"},
         {"class_weights": "inverse", "sampler": "balanced"},
         {"class_weights": "effective", "focal_gamma": 2.0, "label_smoothing": 0.0},
         {"pool": "max"},
@@ -113,6 +114,16 @@ def test_it_ends_early_where_nothing_gets_better(photos: Path, tmp_path: Path) -
         )
     )
     assert len(run.epochs) < 30
+
+
+def test_it_does_not_end_early_before_the_body_has_learnt(photos: Path, tmp_path: Path) -> None:
+    """Nothing gets better while the head learns too slowly, and the patience is shorter than that."""
+    from training.loop import train
+
+    settings = {"lr": 1e-9, "optimizer": "sgd", "schedule": "constant", "freeze": "norm"}
+    run = train(tiny_config(photos, tmp_path / "run", **settings, epochs=30, early_stopping=1, freeze_epochs=6))
+    assert not all(line.best for line in run.epochs[:6])
+    assert 6 < len(run.epochs) < 30
 
 
 def test_a_time_budget_becomes_epochs_with_a_reason(photos: Path, tmp_path: Path) -> None:

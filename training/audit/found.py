@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.audited import spelled
-from training.data.folders import VALIDATION_FOLDERS
+from training.data.folders import split_folders
 from training.data.manifest import is_manifest, read_rows
 from training.data.sources import FETCHED, find_data, photos_folder
+from training.data.tables import read_table
+from training.data.walking import files_under, folders_in, opened
 from training.errors import WrongInput
 
 NO_SPLIT = "all"  # what photos are in that nobody has split yet
@@ -48,38 +50,26 @@ def find_files(data: str, split: Path | None = None, *, fetched: Path = FETCHED)
         found = _of_split(photos_folder(data, fetched=fetched), split)
     else:
         place = find_data(data, fetched=fetched)
-        found = _of_manifest(place) if is_manifest(place.name) and not place.is_dir() else _of_folders(place)
+        with opened():
+            is_table = is_manifest(place.name) and not place.is_dir()
+        found = _of_manifest(place) if is_table else _of_folders(place)
     if not found.files:
         raise WrongInput(f"{split or data} names no photo. Put those of each class into a folder of the class's name.")
     return found
 
 
 def _of_folders(data: Path) -> Found:
-    if not data.is_dir():
-        raise WrongInput(
-            f"{data} is no folder. Give a folder with one sub-folder of photos per class, a CSV or JSONL manifest,"
-            " s3://bucket/prefix, or a data set of torchvision by name, as cifar10."
-        )
-    if (data / "train").is_dir():
-        validation = [name for name in VALIDATION_FOLDERS if (data / name).is_dir()][:1]
-        named = {"train": "train", **dict.fromkeys(validation, "validation"), "test": "test"}
-        roots = {split: data / name for name, split in named.items() if (data / name).is_dir()}
-    else:
-        roots = {NO_SPLIT: data}
-    files = tuple(file for split, root in roots.items() for file in _under(data, root, split))
-    classes = sorted({spelled(path.name) for root in roots.values() for path in _folders(root)})
+    with opened():
+        roots: dict[str, Path] = dict[str, Path](split_folders(data).items()) or {NO_SPLIT: data}
+        files = tuple(file for split, root in roots.items() for file in _under(data, root, split))
+        classes = sorted({spelled(name) for root in roots.values() for name in folders_in(root)})
     return Found(tuple(classes), files, "none yet" if NO_SPLIT in roots else "the folders' names")
 
 
 def _under(data: Path, root: Path, split: str) -> Iterator[File]:
-    for folder in _folders(root):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-                yield File(path, spelled(path.relative_to(data).as_posix()), spelled(folder.name), split)
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for label in folders_in(root):
+        for path in sorted(map(Path, files_under(root / label))):
+            yield File(path, spelled(path.relative_to(data).as_posix()), spelled(label), split)
 
 
 def _of_manifest(manifest: Path) -> Found:
@@ -94,8 +84,8 @@ def _of_manifest(manifest: Path) -> Found:
 
 def _of_split(data: Path, split: Path) -> Found:
     try:
-        with split.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
+        with split.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            rows = list(read_table(file))
         files = [
             File(data / row["path"], spelled(row["path"]), spelled(row["label"]), row["split"], row["sha256"])
             for row in rows

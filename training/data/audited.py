@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from training.data.records import Found, Photo
+from training.data.tables import read_table
 from training.errors import WrongInput
 
 GROUPS_HEADER = ("path", "group")
@@ -75,7 +76,7 @@ def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, 
     header = ",".join(columns)
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
+            reader = read_table(file)
             if not set(columns) <= set(reader.fieldnames or ()):
                 raise WrongInput(
                     f"{path} is no {what}: its first line lacks {header}. Give the one that an audit wrote."

@@ -9,8 +9,8 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import dataclass
+from math import ceil, inf
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -37,7 +37,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class CacheChoice:
-    """Where photos wait, and the sentence that says why."""
+    """Where photos wait, and why: what was measured, and what to do where the model waits for photos."""
 
     kind: Kind
     reason: str
@@ -56,7 +56,8 @@ class Facts:
     free_memory: int
     free_disk: int
     free_gpu: int | None  # None: no GPU
-    model_per_s: float | None  # what the model takes, where that is known
+    model_per_s: float | None  # what the model trains on, where that was timed
+    cores: int  # of the machine
 
 
 def choose_cache(config: TrainConfig, facts: Facts) -> CacheChoice:
@@ -66,30 +67,30 @@ def choose_cache(config: TrainConfig, facts: Facts) -> CacheChoice:
     speeds would decide about the weights. `files` and `memory` give the same pixels. Raises WrongInput where `device` is
     asked for and cannot be.
     """
-    choice = _chosen(config, facts)
-    if choice.kind == "device":
-        return choice
-    cached = min(1.0, config.cache_mb * 1_000_000 / max(1, facts.memory_bytes)) if choice.kind == "memory" else 0.0
-    return replace(choice, photos_per_s=1 / (cached / facts.cropped_per_s + (1 - cached) / facts.decoded_per_s))
+    kind, why = _chosen(config, facts)
+    ready = inf
+    if kind != "device":
+        cached = _kept(config, facts) / max(1, facts.memory_bytes) if kind == "memory" else 0.0
+        ready = 1 / (cached / facts.cropped_per_s + (1 - cached) / facts.decoded_per_s)
+    parts = (why, _speeds(kind, config, facts), _advice(kind, config, facts, ready))
+    return CacheChoice(kind, "; ".join(part for part in parts if part), ready)
 
 
-def _chosen(config: TrainConfig, facts: Facts) -> CacheChoice:
+def _chosen(config: TrainConfig, facts: Facts) -> tuple[Kind, str]:
     if config.cache == "device":
         return _device_as_asked(config, facts)
     if config.cache != "auto":
-        return CacheChoice(config.cache, f"as asked; {_speeds(facts)}")
+        return config.cache, "as asked"
     if reason := _why_device(config, facts):
-        return CacheChoice("device", reason)
+        return "device", reason
     if facts.model_per_s is not None and _files_keep_up(facts, facts.model_per_s, config):
-        return CacheChoice("files", f"{_speeds(facts)}; the model takes no more than {facts.model_per_s:,.0f}")
-    kept = min(facts.memory_bytes, config.cache_mb * 1_000_000)
+        return "files", "the model is slow enough for photos that are decoded anew"
+    kept = _kept(config, facts)
     room = f"{_size(kept)} of {_size(facts.free_memory)} free"
-    if kept > min(facts.free_memory, facts.free_disk) / 2:
-        return CacheChoice(
-            "files", f"a cache would take {room}, with {_size(facts.free_disk)} on the disk; {_speeds(facts)}"
-        )
-    some = "" if kept == facts.memory_bytes else f"; cache_mb holds {kept / facts.memory_bytes:.0%} of the photos"
-    return CacheChoice("memory", f"{_speeds(facts)}; {room}{some}")
+    if kept > _room(facts):
+        return "files", f"a cache would take {room}, with {_size(facts.free_disk)} on the disk"
+    some = "" if kept == facts.memory_bytes else f", and cache_mb holds {kept / facts.memory_bytes:.0%} of the photos"
+    return "memory", f"it takes {room}{some}"
 
 
 def measure(
@@ -121,6 +122,7 @@ def measure(
         free_disk=_free_disk(folder),
         free_gpu=torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None,
         model_per_s=model_images_per_s,
+        cores=os.cpu_count() or 1,
     )
 
 
@@ -145,23 +147,21 @@ def _why_device(config: TrainConfig, facts: Facts) -> str | None:
     if facts.free_gpu is not None:
         fits = facts.squared_bytes <= facts.free_gpu / 4
         return (
-            f"all photos take {_size(facts.squared_bytes)} of {_size(facts.free_gpu)} free on the GPU; {_speeds(facts)}"
-            if fits
-            else None
+            f"all photos take {_size(facts.squared_bytes)} of {_size(facts.free_gpu)} free on the GPU" if fits else None
         )
     if 0 < facts.largest_px <= TINY_PX and facts.squared_bytes <= facts.free_memory / 4:
-        return f"photos of at most {facts.largest_px} px are cropped faster a batch at a time; {_speeds(facts)}"
+        return f"photos of at most {facts.largest_px} px are cropped faster a batch at a time"
     return None
 
 
 def _files_keep_up(facts: Facts, model_per_s: float, config: TrainConfig) -> bool:
     """Whether a cache would save next to nothing: decoding goes on beside the model, or hardly counts beside it."""
-    if isinstance(config.workers, int) and config.workers > 0:
-        return facts.decoded_per_s * config.workers >= AMPLE * model_per_s
+    if workers := _workers(config):
+        return facts.decoded_per_s * workers >= AMPLE * model_per_s
     return (1 / facts.decoded_per_s - 1 / facts.cropped_per_s) * model_per_s <= SLIGHT
 
 
-def _device_as_asked(config: TrainConfig, facts: Facts) -> CacheChoice:
+def _device_as_asked(config: TrainConfig, facts: Facts) -> tuple[Kind, str]:
     if config.rand_augment is not None:
         raise WrongInput(
             f"rand_augment = {config.rand_augment!r} takes one photo at a time, and cache = device crops whole batches."
@@ -172,7 +172,7 @@ def _device_as_asked(config: TrainConfig, facts: Facts) -> CacheChoice:
         raise WrongInput(
             f"cache = device: all photos take {_size(facts.squared_bytes)}, and {_size(free)} are free. Use cache=memory."
         )
-    return CacheChoice("device", f"as asked; all photos take {_size(facts.squared_bytes)} of {_size(free)} free")
+    return "device", f"as asked; all photos take {_size(facts.squared_bytes)} of {_size(free)} free"
 
 
 def _timed(do: Callable[[Given], Made], inputs: Sequence[Given]) -> tuple[list[Made], float]:
@@ -194,8 +194,53 @@ def _free_disk(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _speeds(facts: Facts) -> str:
-    return f"decoding gives {facts.decoded_per_s:,.0f} photos/s, from the cache {facts.cropped_per_s:,.0f}"
+def _speeds(kind: Kind, config: TrainConfig, facts: Facts) -> str:
+    """What decoding, or what feeds the model, gives against what the model takes."""
+    if kind == "device":
+        made = f"decoding gives {facts.decoded_per_s:,.0f} photos/s, and is done once"
+    else:
+        workers = _workers(config)
+        each = "" if workers == 0 else " with the one worker" if workers == 1 else f" with each of {workers} workers"
+        made = (
+            f"decoding gives {facts.decoded_per_s:,.0f} photos/s, cropping from memory {facts.cropped_per_s:,.0f}{each}"
+        )
+    if facts.model_per_s is None:
+        return f"{made}; the model was not timed"
+    return f"{made}; the model trains on {facts.model_per_s:,.0f} photos/s"
+
+
+def _advice(kind: Kind, config: TrainConfig, facts: Facts, ready_per_s: float) -> str | None:
+    """What to do where photos are made ready slower than the model, timed, could train on them."""
+    workers = _workers(config)
+    fed = ready_per_s * max(1, workers)
+    if facts.model_per_s is None or fed >= facts.model_per_s:
+        return None
+    ways = ["more workers"] if workers < facts.cores - 1 else []
+    if _why_device(config, facts):
+        ways.append("cache=device")
+    elif kind == "files":
+        fits = _kept(config, facts) <= _room(facts)
+        ways.append("cache=memory" if fits else f"cache=memory with cache_mb={_room(facts) / 1e6:.0f}")
+    elif _kept(config, facts) < facts.memory_bytes <= _room(facts):
+        ways.append(f"cache_mb={ceil(facts.memory_bytes / 1e6)}")
+    if config.rand_augment is not None:
+        ways.append("a smaller rand_augment")
+    use = " or ".join([", ".join(ways[:-1]), ways[-1]] if len(ways) > 1 else ways)
+    return f"the model waits, for it gets {fed:,.0f}: use {use or 'a machine with more cores'}"
+
+
+def _workers(config: TrainConfig) -> int:
+    return config.workers if isinstance(config.workers, int) else 0
+
+
+def _kept(config: TrainConfig, facts: Facts) -> int:
+    """Bytes of the photos that `memory` would keep."""
+    return min(facts.memory_bytes, config.cache_mb * 1_000_000)
+
+
+def _room(facts: Facts) -> float:
+    """Bytes that a cache in memory may take of what is free."""
+    return min(facts.free_memory, facts.free_disk) / 2
 
 
 def _size(count: float) -> str:

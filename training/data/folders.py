@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from training.data.audited import spelled
+from training.data.names import check_told_apart, is_text
 from training.data.records import Found, Split
+from training.data.walking import files_in, files_under, folders_in, opened
 from training.errors import WrongInput
 
-VALIDATION_FOLDERS = ("validation", "val", "valid")
+SPLIT_FOLDERS: dict[str, Split] = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # what is missed where no class has it
 
 
 def in_folders(data: Path) -> tuple[tuple[str, ...], list[Found]]:
@@ -19,53 +28,90 @@ def in_folders(data: Path) -> tuple[tuple[str, ...], list[Found]]:
     Either DATA/CLASS/* or DATA/train/CLASS/* with, perhaps, a validation and a test folder beside it. Raises WrongInput
     where there is nothing to learn from, or a class that has no folder to train on.
     """
-    with _opened():
-        if not data.is_dir():
+    with opened():
+        splits = split_folders(data) or {"train": data}
+        if "train" not in splits:
             raise WrongInput(
-                f"{data} is no folder. Give a folder with one sub-folder of photos per class, a CSV or JSONL manifest,"
-                " s3://bucket/prefix, or a data set of torchvision by name, as cifar10."
+                f"{data} has {_listed(path.name for path in splits.values())} with classes, and no train folder. Put"
+                f" the classes to train on into {data / 'train'}."
             )
-        roots = _roots(data)
-        train = roots[0][0]
-        classes = _classes(train)
+        classes = _classes(splits["train"])
         files: list[Found] = []
-        for root, split in roots:
-            if strangers := set(_folders(root)) - set(classes):
-                raise WrongInput(f"{root / min(strangers)} has no class of that name in {train}. Rename or remove it.")
+        for split, root in splits.items():
+            if strangers := set(folders_in(root)) - set(classes):
+                check_told_apart(data, [*classes, *sorted(strangers)])
+                raise WrongInput(
+                    f"{root / min(strangers)} has no class of that name in {splits['train']}. Rename or remove it."
+                )
             files += [found for label in classes for found in _files(data, root / label, label, split)]
         return classes, files
 
 
-@contextmanager
-def _opened() -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
+def split_folders(data: Path) -> dict[Split, Path]:
+    """The folders of `data` that are splits, with classes in them; none where its folders are the classes.
+
+    A folder called `train` or `test` is a class where it has photos in it, no folders, and other classes beside it.
+    Raises WrongInput where it is neither, and where `data` is no folder.
+    """
+    if not data.is_dir():
         raise WrongInput(
-            f"{error.filename} may not be opened. Give yourself the right to read it, or remove it."
-        ) from error
+            f"{data} is no folder. Give a folder with one sub-folder of photos per class, a CSV or JSONL manifest,"
+            " s3://bucket/prefix, or a data set of torchvision by name, as cifar10."
+        )
+    folders = folders_in(data)
+    named = {name: folders_in(data / name) for name in SPLIT_FOLDERS if name in folders}
+    others = [name for name in folders if name not in named]
+    if not named or (others and not named.get("train")):
+        _check_classes(data, named, others)
+        return {}
+    if not any(named.values()) or named.get("train") == []:
+        bare = [name for name, inside in named.items() if not inside]
+        photos = sum(len(files_in(data / name)) for name in bare)
+        raise WrongInput(
+            f"{data} has {_listed(bare)} with {photos} files and no class folders. Put the photos of each class into a"
+            f" sub-folder named after it, as {data / bare[0] / 'CLASS'}."
+        )
+    validation = [name for name, inside in named.items() if inside and SPLIT_FOLDERS[name] == "validation"]
+    if len(validation) > 1:
+        raise WrongInput(f"{data} has {_listed(validation)}, and one folder validates. Keep one, or make them one.")
+    return {SPLIT_FOLDERS[name]: data / name for name, inside in named.items() if inside}
 
 
-def _roots(data: Path) -> list[tuple[Path, Split]]:
-    if not (data / "train").is_dir():
-        return [(data, "train")]
-    validation = [data / name for name in VALIDATION_FOLDERS if (data / name).is_dir()][:1]
-    test = [data / "test"] if (data / "test").is_dir() else []
-    return [
-        (data / "train", "train"),
-        *((root, "validation") for root in validation),
-        *((root, "test") for root in test),
-    ]
+def left_out(data: Path) -> list[str]:
+    """A sentence each about photos of `data` that lie in no class, and about folders that are none."""
+    with opened():
+        splits = split_folders(data)
+        beside = [name for name in folders_in(data) if splits and data / name not in splits.values()]
+        stray = [
+            path
+            for root in dict.fromkeys((data, *splits.values()))
+            for path in (root / name for name in files_in(root))
+            if path.suffix.lower() in PHOTOS
+        ]
+    told = (
+        [f"{data}: left out, as no validation or test folder with classes in it: {_listed(beside)}"] if beside else []
+    )
+    if stray:
+        told.append(f"{data}: left out, as in no class folder: {len(stray)} photos, as {spelled(str(stray[0]))}")
+    return told
 
 
-def _folders(root: Path) -> list[str]:
-    return sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+def _check_classes(data: Path, named: dict[str, list[str]], others: Sequence[str]) -> None:
+    """WrongInput where a folder that is called as a split is no class, either."""
+    for name, inside in named.items():
+        if both := set(inside) & set(others):
+            raise WrongInput(
+                f"{data} has the classes {_listed(sorted(both))} and {data / name} has them, too. Put those to train on"
+                f" into {data / 'train'}."
+            )
+        if not inside and not files_in(data / name):
+            raise WrongInput(f"{data / name} is empty, beside {_listed(others)}. Put photos into it, or remove it.")
 
 
 def _classes(root: Path) -> tuple[str, ...]:
-    classes = _folders(root)
+    classes = folders_in(root)
     for name in classes:
-        if not _is_text(name):
+        if not is_text(name):
             raise WrongInput(
                 f"{root} has a class folder {name!a}, whose name is not UTF-8. Rename it: it becomes a label."
             )
@@ -73,31 +119,20 @@ def _classes(root: Path) -> tuple[str, ...]:
         raise WrongInput(f"{root} has no class folders. Put the photos of each class into a sub-folder named after it.")
     if len(classes) == 1:
         raise WrongInput(f"{root} has only one class, {classes[0]!r}. Add a folder of photos of something else.")
+    check_told_apart(root, classes)
     return tuple(classes)
 
 
-def _is_text(name: str) -> bool:
-    """Whether it can be written; Python keeps bytes that are no UTF-8 as lone surrogates, which cannot."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _files(data: Path, folder: Path, label: str, split: Split) -> Iterator[Found]:
-    """Sorted by path. Strings and `scandir`: over 50,000 files, pathlib's own ways take seconds."""
+    """Sorted by path; none where a class has no photos to test it by."""
     beginning = len(str(data / "x")) - 1
-    for path in sorted(_walk(str(folder)) if folder.is_dir() else ()):  # a class may have no photos to test it by
+    for path in files_under(folder):
         yield Found(Path(path), path[beginning:].replace(os.sep, "/"), label, split)
 
 
-def _walk(folder: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path)
-            elif entry.is_file():  # not a pipe, not a link to nowhere
-                yield entry.path
+def _listed(names: Iterable[str]) -> str:
+    """`train/`, or `train/ and test/`, or `a/, b/, c/ and 3 more`."""
+    folders = [f"{spelled(name)}/" for name in names]
+    if len(folders) > 4:
+        folders = [*folders[:3], f"{len(folders) - 3} more"]
+    return " and ".join([", ".join(folders[:-1]), folders[-1]] if len(folders) > 1 else folders)

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from training.config import TrainConfig
 from training.data.audited import leave_out, read_groups, together
-from training.data.folders import in_folders
+from training.data.folders import in_folders, left_out
 from training.data.hashing import hash_files
 from training.data.manifest import SPLITS, in_manifest, is_manifest
 from training.data.records import Found, Listing, OnCount, Photo, Split, uncounted
 from training.data.sources import FETCHED, find_data, photos_folder
 from training.data.split import draw_fold, draw_test, draw_validation
+from training.data.tables import read_table
+from training.data.walking import opened
 from training.errors import WrongInput
 
 __all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
@@ -45,7 +47,9 @@ def list_photos(
     if config.split is not None:
         listing = read_split(config.split, config.data, on_count=on_count, fetched=fetched)
     else:
-        classes, files = _found(find_data(config.data, on_count=on_count, fetched=fetched))
+        classes, files, notes = _found(find_data(config.data, on_count=on_count, fetched=fetched))
+        for note in notes:
+            on_note(note)
         groups = {} if config.groups is None else read_groups(config.groups, files)
         if config.exclude is not None:
             files, sentence = leave_out(files, config.exclude)
@@ -84,9 +88,11 @@ def read_split(
     classes = tuple(sorted({row["label"] for row in rows}))
     rows = [row for row in rows if only in (None, row["split"])]
     folder = photos_folder(data, on_count=on_count, fetched=fetched)
-    there = [row for row in rows if (folder / row["path"]).is_file()]
+    with opened():
+        present = [(folder / row["path"]).is_file() for row in rows]
+    there = [row for row, is_there in zip(rows, present, strict=True) if is_there]
     hashes = hash_files([folder / row["path"] for row in there], on_count)
-    gone = [row["path"] for row in rows if not (folder / row["path"]).is_file()]
+    gone = [row["path"] for row, is_there in zip(rows, present, strict=True) if not is_there]
     changed = [row["path"] for row, sha256 in zip(there, hashes, strict=True) if sha256 != row["sha256"]]
     if gone or changed:
         raise WrongInput(
@@ -99,8 +105,12 @@ def read_split(
     return Listing(classes, tuple(photos))
 
 
-def _found(place: Path) -> tuple[tuple[str, ...], list[Found]]:
-    return in_manifest(place) if is_manifest(place.name) and not place.is_dir() else in_folders(place)
+def _found(place: Path) -> tuple[tuple[str, ...], list[Found], list[str]]:
+    """The classes and files, and what a person should know of those that are in no class."""
+    with opened():
+        if is_manifest(place.name) and not place.is_dir():
+            return *in_manifest(place), []
+    return *in_folders(place), left_out(place)
 
 
 def _hashed(classes: tuple[str, ...], files: Sequence[Found], on_count: OnCount) -> Listing:
@@ -147,8 +157,8 @@ def _check_groups_divide(config: TrainConfig, classes: Sequence[str], photos: Se
 def split_rows(path: Path) -> list[dict[str, str]]:
     """The lines of a split.csv, in their order, whether or not the photos are there; WrongInput where it is none."""
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = read_table(file)
             if reader.fieldnames != ["split", "label", "path", "sha256"]:
                 raise WrongInput(f"{path} is no split of a run: its first line is not split,label,path,sha256.")
             rows = list(reader)

@@ -1,14 +1,22 @@
-"""A table that names every photo and its class: CSV with a header, or JSONL; columns path, label and, perhaps, split."""
+"""A table that names every photo and its class: CSV with a header, or JSONL; columns path, label and, perhaps, split.
+
+Paths may be written with backslashes, or with letters that Unicode can write in two ways: the file that is there counts.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from training.data.audited import spelled
+from training.data.names import check_told_apart, is_text
 from training.data.records import Found, Split
+from training.data.tables import read_table
 from training.errors import WrongInput
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
@@ -45,13 +53,16 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[Found]]:
     files = []
     for row in read_rows(path):
         photo = path.parent / row.path
-        if not photo.is_file():
-            raise _wrong(path, row.line, f"there is no file {photo}. Paths are relative to the manifest's folder")
+        if not _is_file(path, row.line, photo):
+            raise _wrong(
+                path, row.line, f"there is no file {spelled(str(photo))}. Paths are relative to the manifest's folder"
+            )
         files.append(Found(photo, row.path, row.label, row.split))
     classes = tuple(sorted({found.label for found in files}))
     if len(classes) < 2:
         seen = f"only one class, {classes[0]!r}" if classes else "no photo"
         raise WrongInput(f"{path} names {seen}. Add lines for photos of at least two classes.")
+    check_told_apart(path, classes)
     return classes, files
 
 
@@ -73,18 +84,23 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    line = 1
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"path", "label"} - set(reader.fieldnames or ())
-        if missing:
-            raise _wrong(
-                path, 1, f"the header lacks {' and '.join(sorted(missing))}. Begin with path,label or path,label,split"
-            )
         try:
+            reader = read_table(file)
+            names = reader.fieldnames or ()
+            if missing := {"path", "label"} - set(names):
+                seen = ",".join(names)[:80]
+                raise _wrong(
+                    path, 1,
+                    f"the header lacks {' and '.join(sorted(missing))}, and is {seen!r}. Begin with path,label or"
+                    " path,label,split",
+                )  # fmt: skip
             for values in reader:
-                yield reader.line_num, values
+                line = reader.line_num
+                yield line, values
         except csv.Error as error:
-            raise _wrong(path, reader.line_num, f"this is no CSV ({error})") from error
+            raise _wrong(path, line, f"after this line it is no CSV ({error})") from error
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -108,7 +124,30 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> Row:
             raise _wrong(path, line, f"{name} is empty")
     if text["split"] not in SPLITS:
         raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
-    return Row(line, PurePosixPath(text["path"]).as_posix(), text["label"], SPLITS[text["split"]])
+    if not is_text(text["label"]):
+        raise _wrong(path, line, f"label is {text['label']!a}, which is not UTF-8")
+    return Row(line, _as_it_lies(path, line, text["path"]), text["label"], SPLITS[text["split"]])
+
+
+def _as_it_lies(manifest: Path, line: int, text: str) -> str:
+    """The path in the spelling of the file that is there; with forward slashes where none is there in any."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise _wrong(manifest, line, f"path is {text!a}, which no file is called") from error
+    forward = text.replace("\\", "/")
+    if not text.isascii() or forward != text:
+        composed, taken_apart = (unicodedata.normalize(form, forward) for form in ("NFC", "NFD"))
+        ways = (text, forward, composed, taken_apart)
+        forward = next((way for way in ways if os.path.isfile(manifest.parent / way)), forward)  # noqa: PTH113
+    return PurePosixPath(forward).as_posix()
+
+
+def _is_file(manifest: Path, line: int, photo: Path) -> bool:
+    try:
+        return photo.is_file()
+    except OSError as error:
+        raise _wrong(manifest, line, f"{spelled(str(photo))} cannot be opened ({error.strerror})") from error
 
 
 def _text(path: Path, line: int, name: str, value: object) -> str:

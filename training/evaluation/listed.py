@@ -20,6 +20,7 @@ from training.data.manifest import is_manifest, read_rows
 from training.data.records import Split
 from training.data.s3 import SCHEME
 from training.data.sources import find_data
+from training.data.walking import files_under, folders_in, opened
 from training.errors import TrainingError, WrongInput
 
 SPLIT_FILE = "split.csv"
@@ -113,11 +114,10 @@ def folder_name(split: str) -> str:
 
 
 def _in_folders(data: Path, numbers: Mapping[str, int]) -> Iterator[Judged]:
-    folders = sorted(path for path in data.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for folder in folders:
-        label = _number(numbers, folder.name, data)
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+    with opened():
+        for name in folders_in(data):
+            label = _number(numbers, name, data)
+            for path in map(Path, files_under(data / name)):
                 yield Judged(path, path.relative_to(data).as_posix(), label, None)
 
 

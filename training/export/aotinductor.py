@@ -34,7 +34,15 @@ def export(
         torch._inductor.aoti_compile_and_package(
             program, package_path=str(path), inductor_configs={"freezing": device.type == "cpu"}
         )
-    return EngineFile(engine="aotinductor", precisions=(precision,), files={path.name: file_sha256(path)})
+    processor = _abilities() if device.type == "cpu" else ()
+    return EngineFile(
+        engine="aotinductor", precisions=(precision,), files={path.name: file_sha256(path)}, processor=processor
+    )
+
+
+def _abilities() -> tuple[str, ...]:
+    """What this CPU can do: the compiler used all of it, and another CPU would die of what it does not know."""
+    return tuple(sorted(name for name, there in torch.cpu.get_capabilities().items() if there is True))
 
 
 def what_is_missing(device: torch.device) -> str | None:

@@ -21,7 +21,7 @@ from training.errors import WrongInput
 from training.export import aotinductor
 from training.model_file import EngineFile, ModelFile
 
-Engine = Literal["auto", "torch", "torch-compiled", "openvino", "aotinductor"]
+Engine = Literal["auto", "all", "torch", "torch-compiled", "openvino", "aotinductor"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 HELD_OUT_IMAGES = 2000  # at most, of the validation photos
 LEAST_AGREEMENT = 0.99  # of int8's top class with fp32's, on photos that no step of the quantisation saw
@@ -33,23 +33,23 @@ def build_engines(
 ) -> tuple[EngineFile, ...]:  # fmt: skip
     """Write the files of the engine that is asked for into `folder`, and say which they are.
 
-    `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it, or torch where that cannot compile. Raises WrongInput over what does not go
-    together, and TrainingError where an export fails or int8 does not pass its gate.
+    `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it, or torch where that cannot compile; `all`
+    is both. Raises WrongInput over what does not go together, and TrainingError where an export fails or int8 does not pass
+    its gate.
     """
     gpu = torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
     for_gpu = "torch" if aotinductor.what_is_missing(device) else "aotinductor"
     chosen = {"auto": for_gpu if gpu else "openvino"}.get(engine, engine)
-    if precision == "int8" and chosen != "openvino":
+    if precision == "int8" and chosen not in ("openvino", "all"):
         raise WrongInput(f"--precision int8 is OpenVINO's, and the engine is {chosen}. Use --engine openvino.")
-    if chosen == "openvino":
-        return tuple(
-            _for_openvino(run_folder, network, facts, folder, least_agreement if precision == "int8" else None)
-        )
-    if chosen == "aotinductor":
-        half = precision == "bf16" or (precision == "auto" and gpu)
-        return (aotinductor.export(network, facts, folder, device=device, precision="bf16" if half else "fp32"),)
-    return ()
+    files: list[EngineFile] = []
+    if chosen in ("openvino", "all"):
+        files += _for_openvino(run_folder, network, facts, folder, least_agreement if precision == "int8" else None)
+    if chosen in ("aotinductor", "all"):
+        half = precision == "bf16" or (precision in ("auto", "int8") and gpu)
+        files.append(aotinductor.export(network, facts, folder, device=device, precision="bf16" if half else "fp32"))
+    return tuple(files)
 
 
 def _for_openvino(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from training.budget import is_spent, told_of_the_end
 from training.data.photos import Photos
 from training.errors import TrainingError
 from training.fitting.fit import Fit
@@ -18,14 +19,15 @@ from training.run import Epoch, Progress, write_epochs, write_weights
 from training.scoring import logits_of, macro_f1_of, metrics_of
 
 
-def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs) -> None:
+def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs) -> str | None:
     """What is left of the training; the best weights lie in the run folder, their logits in the state.
 
+    Returns a sentence where `hours` ended it before its epochs did: the next one would have overrun them.
     Raises TrainingError where the validation loss is no number: no such weights are better than others.
     """
     best = max((line.top1 for line in state.epochs), default=None)
     latest = Progress("training", state.step, len(fit.batches), epochs=fit.config.epochs, top1=best)
-    while not state.has_ended(fit.config):
+    while not (state.has_ended(fit.config) or hours_are_spent(fit, state)):
         latest = train_epoch(fit, state, replace(latest, epoch=state.epoch, stage="training"), watch)
         began = time.monotonic()
         fit.world.share_statistics(fit.judged)
@@ -49,6 +51,16 @@ def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs)
             logs.epoch(state.epochs[-1])
         watch.save(state)
         watch.tell(latest)
+    if state.has_ended(fit.config):
+        return None
+    return told_of_the_end(fit.config, state.spent_s, [line.seconds for line in state.epochs])
+
+
+def hours_are_spent(fit: Fit, state: State) -> bool:
+    """By the leading process's clock: every process must do as many epochs. An epoch that was begun is ended."""
+    if fit.config.hours is None or state.step > 0:
+        return False
+    return fit.world.as_the_leader(is_spent(fit.config, state.spent_s, [line.seconds for line in state.epochs]))
 
 
 def _begin_next(state: State) -> None:

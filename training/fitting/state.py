@@ -24,7 +24,7 @@ class State:
     update: int = 0  # changes of the weights, since the beginning
     best: float = -inf  # of the monitored figure, where more is better
     best_loss: float = inf
-    stale: int = 0  # epochs since the kept one
+    stale: int = 0  # epochs since the kept one, or since the body began to learn
     plateau_loss: float = inf
     plateau_stale: int = 0
     decays: int = 0
@@ -53,7 +53,10 @@ class State:
         return cls(**{**facts, "epochs": epochs}, tallies=tallies, best_logits=best_logits)
 
     def judge(self, line: Epoch, config: TrainConfig) -> bool:
-        """Whether these weights are the best so far: by the monitored figure, then by the loss. Counts what follows."""
+        """Whether these weights are the best so far: by the monitored figure, then by the loss. Counts what follows.
+
+        After the last frozen epoch the counting begins anew: the body has its own patience, at the configured rate.
+        """
         figure = -line.loss if config.monitor == "loss" else float(getattr(line, config.monitor))
         better = (figure, -line.loss) > (self.best, -self.best_loss)
         if better:
@@ -65,9 +68,17 @@ class State:
             self.plateau_stale += 1
         if self.plateau_stale > config.decay_epochs:
             self.decays, self.plateau_stale = self.decays + 1, 0
+        if line.epoch == frozen_epochs(config):
+            # The lowest loss goes, too: a body's first steps may raise it, and the rate must not fall for that.
+            self.stale, self.plateau_stale, self.plateau_loss, self.decays = 0, 0, inf, 0
         return better
 
     def has_ended(self, config: TrainConfig) -> bool:
-        """Whether no epoch is left, or the last ones brought nothing."""
+        """Whether no epoch is left, or the last ones brought nothing; frozen ones may bring nothing."""
         weary = config.early_stopping is not None and self.stale >= config.early_stopping
-        return self.epoch > config.epochs or weary
+        return self.epoch > config.epochs or (weary and self.epoch - 1 > frozen_epochs(config))
+
+
+def frozen_epochs(config: TrainConfig) -> int:
+    """The first epochs after which more begins to learn; none where the body is frozen for good."""
+    return 0 if config.freeze == "body" else config.freeze_epochs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Sequence
+from tarfile import RECORDSIZE
 from typing import Any
 
 from tests.conformance.answers import (
@@ -14,10 +15,11 @@ from tests.conformance.answers import (
     check_same,
     classes_of,
 )
-from tests.conformance.pictures import TEXT, cut_short, photo
+from tests.conformance.pictures import TEXT, cut_short, of_size, photo
 from tests.conformance.server import Answer, Named, NotOffered, Server, tar_of
 
 MOST = 64  # images in one request
+MOST_BYTES = 64 * 2**20
 
 
 def a_tar_is_answered_image_by_image_in_its_order_or_refused_cleanly(server: Server) -> None:
@@ -60,6 +62,26 @@ def sixty_four_images_are_taken_at_once_and_more_are_too_large(server: Server) -
     images = [(f"{number}.jpg", photo(0)) for number in range(MOST)]
     _answers(server.post(tar_of(images)), images)
     check_refused(server.post(tar_of([*images, ("one more", photo())])), 413, "too_large")
+
+
+def sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large(server: Server) -> None:
+    """Of images that are each small enough; a tar grows by ten kibibytes at a time."""
+    _require_tars(server)
+    images = [(f"{number}.png", of_size(9 * 2**20)) for number in range(6)]
+    used = 7 * 512 + 6 * 9 * 2**20 + 1024  # a header for each, and the tar's end
+    fits = [*images, ("last.png", of_size(MOST_BYTES // RECORDSIZE * RECORDSIZE - used))]
+    _answers(server.post(tar_of(fits)), fits)
+    over = tar_of([*images, ("last.png", fits[-1][1] + b"x")])
+    assert MOST_BYTES < len(over) <= MOST_BYTES + RECORDSIZE
+    check_refused(server.post(over), 413, "too_large")
+
+
+def a_tar_that_is_piped_in_is_read_to_its_end(server: Server) -> None:
+    """`tar cf - *.jpg | curl -T - URL`: in chunks, and nobody says how long it will be."""
+    _require_tars(server)
+    images = [(f"{number}.jpg", photo(number)) for number in range(3)]
+    for entry, (_, data) in zip(_answers(server.pipe(tar_of(images)), images), images, strict=True):
+        check_same(_classes(entry), classes_of(server.post(data)))
 
 
 def a_tar_that_cannot_be_read_is_a_bad_request_and_says_nothing_of_its_images(server: Server) -> None:
@@ -122,6 +144,8 @@ PROMISES = (
     a_tar_of_one_image_is_answered_as_a_list,
     tars_of_every_usual_kind_are_read,
     sixty_four_images_are_taken_at_once_and_more_are_too_large,
+    sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
+    a_tar_that_is_piped_in_is_read_to_its_end,
     a_tar_that_cannot_be_read_is_a_bad_request_and_says_nothing_of_its_images,
     top_k_counts_for_every_image_of_a_tar,
     the_file_fields_of_a_form_are_answered_by_their_names,

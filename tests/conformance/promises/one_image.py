@@ -31,6 +31,16 @@ def the_body_is_the_image_whatever_its_content_type(server: Server) -> None:
         check_same(classes_of(server.post(photo(), Content_Type=content_type)), expected)
 
 
+def an_image_that_is_put_is_answered_like_one_that_is_posted(server: Server) -> None:
+    check_same(classes_of(server.put(photo())), classes_of(server.post(photo())))
+
+
+def an_image_in_chunks_of_unannounced_length_is_read_to_its_end(server: Server) -> None:
+    expected = classes_of(server.post(photo()))
+    for method in ("POST", "PUT"):
+        check_same(classes_of(server.pipe(photo(), method)), expected)
+
+
 def an_image_in_a_form_is_answered_like_a_body_whatever_its_field_is_called(server: Server) -> None:
     expected = classes_of(server.post(photo()))
     for name in ("data", "body", "picture"):
@@ -85,6 +95,8 @@ PROMISES = (
     an_image_gets_its_classes_best_first,
     an_image_is_answered_the_same_way_twice,
     the_body_is_the_image_whatever_its_content_type,
+    an_image_that_is_put_is_answered_like_one_that_is_posted,
+    an_image_in_chunks_of_unannounced_length_is_read_to_its_end,
     an_image_in_a_form_is_answered_like_a_body_whatever_its_field_is_called,
     pictures_of_every_usual_kind_are_looked_at,
     the_version_may_be_named,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tests.conformance.answers import check_refused
-from tests.conformance.pictures import HEIC, PDF, SVG, TEXT, cut_short, photo, too_many_pixels
+from tests.conformance.pictures import HEIC, PDF, SVG, TEXT, cut_short, of_size, photo, too_many_pixels
 from tests.conformance.server import Server
 
+IMAGE_BYTES = 10 * 2**20
 ENDLESS_BYTES = 2**40
 
 
@@ -33,6 +34,12 @@ def a_wrong_top_k_is_a_bad_request(server: Server) -> None:
     check_refused(server.post(photo(), X_Top_K="two"), 400, "bad_request")
 
 
+def ten_mebibytes_are_taken_and_a_byte_more_is_too_large(server: Server) -> None:
+    whole = server.post(of_size(IMAGE_BYTES))
+    assert whole.status == 200, f"an image of just 10 MiB is answered {whole.status}: {whole.body[:200]!r}"
+    check_refused(server.post(of_size(IMAGE_BYTES + 1)), 413, "too_large")
+
+
 def a_body_of_any_size_is_refused_before_all_of_it_is_read(server: Server) -> None:
     check_refused(server.begin_upload(ENDLESS_BYTES), 413, "too_large")
 
@@ -48,6 +55,7 @@ PROMISES = (
     a_damaged_picture_is_called_unreadable,
     a_picture_of_too_many_pixels_is_refused_before_it_fills_the_memory,
     a_wrong_top_k_is_a_bad_request,
+    ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
     a_body_of_any_size_is_refused_before_all_of_it_is_read,
     an_unknown_model_is_not_found,
 )

@@ -35,4 +35,24 @@ def whoever_must_come_again_is_told_when(server: Server) -> None:
         raise NotOffered("The queue was never full.")
 
 
-PROMISES = (ping_says_healthy_while_images_are_answered, whoever_must_come_again_is_told_when)
+def who_brings_no_token_that_the_server_knows_is_told_to_bring_one(server: Server) -> None:
+    if server.token is None:
+        raise NotOffered("No MODEL_SERVER_TOKEN was given: whether the server lets in others was not looked at.")
+    assert server.post(photo()).status == 200
+    for token in (None, f"{server.token}-not"):
+        stranger = Server(server.url, server.model, token)
+        answer = stranger.post(photo())
+        given = "no token" if token is None else "a wrong token"
+        assert answer.status == 401, f"who brings {given} is answered {answer.status}: {answer.body[:200]!r}"
+        scheme = answer.headers.get("WWW-Authenticate", "")
+        assert scheme.partition(" ")[0].lower() == "bearer", f"401 with WWW-Authenticate: {scheme!r}"
+        said = answer.document
+        assert (said.get("code"), isinstance(said.get("message"), str)) == (401, True), f"401 says {said!r}"
+        assert stranger.get("/ping").status == 200, f"/ping wants a token: who brings {given} is refused"
+
+
+PROMISES = (
+    ping_says_healthy_while_images_are_answered,
+    whoever_must_come_again_is_told_when,
+    who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+)

@@ -24,7 +24,7 @@ def facts(**changed: object) -> Facts:
 
     ordinary = Facts(
         memory_bytes=1_300_000_000, squared_bytes=GB, largest_px=640, decoded_per_s=840, cropped_per_s=5100,
-        free_memory=12 * GB, free_disk=100 * GB, free_gpu=None, model_per_s=None,
+        free_memory=12 * GB, free_disk=100 * GB, free_gpu=None, model_per_s=None, cores=8,
     )  # fmt: skip
     return replace(ordinary, **changed)  # type: ignore[arg-type]
 
@@ -38,7 +38,57 @@ def chosen(seen: Facts, **settings: object) -> CacheChoice:
 def test_photos_that_fit_in_memory_wait_there_and_the_reason_has_the_numbers() -> None:
     choice = chosen(facts())
     assert choice.kind == "memory"
-    assert choice.reason == "decoding gives 840 photos/s, from the cache 5,100; 1.3 GB of 12.0 GB free"
+    assert choice.reason == (
+        "it takes 1.3 GB of 12.0 GB free; decoding gives 840 photos/s, cropping from memory 5,100; the model was not timed"
+    )
+
+
+def test_every_reason_says_what_decoding_gives_against_what_the_model_trains_on() -> None:
+    timed = facts(model_per_s=420)
+    assert chosen(timed, workers=1).reason == (
+        "the model is slow enough for photos that are decoded anew; decoding gives 840 photos/s, cropping from memory 5,100"
+        " with the one worker; the model trains on 420 photos/s"
+    )
+    for choice in (
+        chosen(timed), chosen(timed, cache="files"), chosen(timed, cache="memory"), chosen(timed, cache="device"),
+        chosen(facts(model_per_s=420, free_gpu=4 * GB)), chosen(facts(model_per_s=420, largest_px=64)),
+        chosen(facts(model_per_s=420, free_disk=GB)),
+    ):  # fmt: skip
+        assert "decoding gives 840 photos/s" in choice.reason
+        assert choice.reason.endswith("; the model trains on 420 photos/s")
+    assert "decoding gives 840 photos/s, and is done once;" in chosen(facts(free_gpu=4 * GB)).reason
+
+
+def test_a_model_that_was_not_timed_is_said_to_be_and_nothing_is_advised() -> None:
+    for kind in ("auto", "files", "memory", "device"):
+        assert chosen(facts(decoded_per_s=1.0), cache=kind).reason.endswith("; the model was not timed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed", "advice"),
+    [
+        ({"workers": 4}, {}, "it gets 20,400: use more workers"),
+        ({"workers": 7}, {}, "it gets 35,700: use a machine with more cores"),
+        ({"workers": 7, "rand_augment": "trivial"}, {}, "it gets 35,700: use a smaller rand_augment"),
+        ({"workers": 4, "rand_augment": "trivial"}, {}, "it gets 20,400: use more workers or a smaller rand_augment"),
+        ({"workers": 0}, {}, "it gets 5,100: use more workers"),
+        ({"workers": 4, "cache": "files"}, {}, "it gets 3,360: use more workers or cache=memory"),
+        ({"workers": 7, "cache": "memory"}, {"free_gpu": 4 * GB}, "it gets 35,700: use cache=device"),
+        ({"workers": 4}, {"free_disk": GB}, "it gets 3,360: use more workers or cache=memory with cache_mb=500"),
+        ({"workers": 7, "cache_mb": 650}, {}, "it gets 10,097: use cache_mb=1300"),
+    ],
+)
+def test_where_the_model_waits_for_photos_the_reason_says_what_to_do(
+    settings: dict[str, object], changed: dict[str, object], advice: str
+) -> None:
+    reason = chosen(facts(model_per_s=40_000, **changed), **settings).reason
+    assert reason.endswith(f"; the model trains on 40,000 photos/s; the model waits, for {advice}")
+
+
+def test_nothing_is_advised_where_workers_or_the_device_keep_up_with_the_model() -> None:
+    assert "waits" not in chosen(facts(model_per_s=20_400), workers=4).reason
+    assert "waits" in chosen(facts(model_per_s=20_401), workers=4).reason
+    assert "waits" not in chosen(facts(model_per_s=1e6, free_gpu=4 * GB)).reason
 
 
 def test_a_gpu_with_four_times_the_room_takes_them_all() -> None:
@@ -68,7 +118,6 @@ def test_rand_augment_takes_one_photo_at_a_time() -> None:
 
 def test_files_do_where_loader_workers_keep_up_with_the_model() -> None:
     assert chosen(facts(model_per_s=420), workers=1).kind == "files"
-    assert "the model takes no more than 420" in chosen(facts(model_per_s=420), workers=1).reason
     assert chosen(facts(model_per_s=421), workers=1).kind == "memory"
     assert chosen(facts(model_per_s=1680), workers=4).kind == "files"
 
@@ -87,7 +136,7 @@ def test_files_do_where_there_is_no_room() -> None:
 def test_a_limit_keeps_some_photos_in_memory() -> None:
     choice = chosen(facts(), cache_mb=650)
     assert choice.kind == "memory"
-    assert choice.reason.endswith("650 MB of 12.0 GB free; cache_mb holds 50% of the photos")
+    assert choice.reason.startswith("it takes 650 MB of 12.0 GB free, and cache_mb holds 50% of the photos;")
 
 
 def test_what_is_asked_for_is_done_where_it_can_be() -> None:

@@ -63,6 +63,16 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
         ("a.csv", "path,label\njade/000.png,jade\n./jade/000.png,slate\n", "line 3: .* is listed already, in line 2"),
         ("a.csv", "path,label\njade/000.png,jade\n", "only one class, 'jade'"),
         ("a.csv", "path,label\n", "names no photo"),
+        ("a.csv", "Path;Label\n", "line 1: the header lacks label and path, and is 'Path,Label'"),
+        ("a.csv", "path,label\n" + "x" * 300 + ",jade\n", r"line 2: .* cannot be opened \(File name too long\)"),
+        ("a.csv", '"' + "x" * 200_000, "line 1: after this line it is no CSV"),
+        ("a.jsonl", '{"path": "jade/000.png", "label": "\\udcff"}', r"line 1: label is '.udcff', which is not UTF-8"),
+        (
+            "a.jsonl",
+            '{"path": "\\ud83d.png", "label": "jade"}',
+            r"line 1: path is '.ud83d.png', which no file is called",
+        ),
+        ("a.csv", "path,label\njade/000.png,é\nslate/000.png,e\u0301\n", "two classes that read alike"),
         ("a.jsonl", '{"path": "jade/000.png", "label": "jade"}\n{"path"', "line 2: this is no JSON"),
         ("a.jsonl", '["jade/000.png"]', "line 1: this is no object"),
         ("a.jsonl", '{"path": "jade/000.png", "label": ["jade"]}', r"line 1: label is \['jade'\], and should be text"),
@@ -81,3 +91,40 @@ def test_a_manifest_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> N
     for name in ("a.csv", "b.csv"):
         with pytest.raises(WrongInput, match="cannot be read as text"):
             list_photos(config_of(tmp_path / name))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("mark", [",", ";", "\t", ", "])
+def test_a_table_as_spreadsheets_save_it_is_read(tmp_path: Path, mark: str, encoding: str) -> None:
+    write_photos(tmp_path)
+    lines = ["path" + mark + "label", *(f"{path}{mark}{label}" for path, label in rows_of(tmp_path))]
+    (tmp_path / "all.csv").write_text("\r\n".join(lines), encoding=encoding, newline="")
+    listing = list_photos(config_of(tmp_path / "all.csv"))
+    assert (listing.classes, len(listing.photos)) == (("amber", "jade", "slate"), 18)
+
+
+def test_paths_may_have_backslashes_and_a_file_that_is_called_so_is_found_first(tmp_path: Path) -> None:
+    write_photos(tmp_path)
+    (tmp_path / "jade" / "000.png").rename(tmp_path / "jade" / "a\\b.png")
+    rows = [f"{path},{label}" for path, label in rows_of(tmp_path)]
+    rows = [row if "a\\b" in row else row.replace("/", "\\") for row in rows]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label", *rows]))
+    listing = list_photos(config_of(tmp_path / "all.csv"))
+    assert [photo.relative for photo in listing.photos] == [path for path, _ in rows_of(tmp_path)]
+    (tmp_path / "twice.csv").write_text("path,label\nslate/000.png,slate\nslate\\000.png,slate\n")
+    with pytest.raises(WrongInput, match=r"line 3: slate/000\.png is listed already, in line 2"):
+        list_photos(config_of(tmp_path / "twice.csv"))
+
+
+@pytest.mark.parametrize(("named", "there"), [("\xe9", "e\u0301"), ("e\u0301", "\xe9")])
+def test_a_name_in_the_other_spelling_of_unicode_is_the_file_that_is_there(
+    tmp_path: Path, named: str, there: str
+) -> None:
+    write_photos(tmp_path)
+    (tmp_path / "jade" / "000.png").rename(tmp_path / "jade" / f"{there}.png")
+    lines = ["path,label", *(f"{path.replace(there, named)},{label}" for path, label in rows_of(tmp_path))]
+    (tmp_path / "all.csv").write_text("\n".join(lines), encoding="utf-8")
+    listing = list_photos(config_of(tmp_path / "all.csv"))
+    assert all(photo.path.is_file() for photo in listing.photos)
+    write_split(listing, tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv", str(tmp_path / "all.csv")) == listing

@@ -55,6 +55,60 @@ def test_plateau_decays_after_more_than_so_many_epochs_without_a_lower_loss(tmp_
     assert after(tmp_path, lines, decay_epochs=2)[0].decays == 1
 
 
+FALLING = [(0.5, 1.0), (0.4, 1.1), (0.4, 1.2)]  # the first epoch is the best
+
+
+def test_patience_begins_anew_when_the_body_begins_to_learn(tmp_path: Path) -> None:
+    settings = {"freeze_epochs": 3, "early_stopping": 2}
+    state, _, ended = after(tmp_path, FALLING, **settings)
+    assert (state.stale, ended) == (0, False)
+    assert not after(tmp_path, [*FALLING, (0.3, 1.3)], **settings)[2]
+    assert after(tmp_path, [*FALLING, (0.3, 1.3), (0.3, 1.3)], **settings)[2]
+
+
+def test_no_training_ends_while_the_body_waits_for_its_turn(tmp_path: Path) -> None:
+    assert not after(tmp_path, FALLING, freeze_epochs=5, early_stopping=1)[2]
+    assert not after(tmp_path, FALLING, freeze_epochs=3, early_stopping=1)[2]
+    assert after(tmp_path, FALLING, freeze_epochs=2, early_stopping=1)[2]
+    assert after(tmp_path, FALLING, freeze="body", freeze_epochs=5, early_stopping=2)[2], "the body's turn never comes"
+
+
+def test_the_last_epoch_is_the_last_frozen_or_not(tmp_path: Path) -> None:
+    """A run folder of an older version may hold as many frozen epochs as there are."""
+    assert after(tmp_path, FALLING, epochs=3, freeze_epochs=3)[2]
+
+
+def test_the_body_begins_at_the_configured_rate_whatever_the_head_lost(tmp_path: Path) -> None:
+    from training.fitting.schedule import Schedule
+
+    settings = {"schedule": "plateau", "decay_epochs": 1, "warmup_epochs": 0}
+    frozen, _, _ = after(tmp_path, FALLING, **settings, freeze_epochs=4)
+    begun, _, _ = after(tmp_path, FALLING, **settings, freeze_epochs=3)
+    schedule = Schedule(tiny_config(tmp_path, tmp_path / "run", **settings), updates_per_epoch=5)
+    assert [schedule.scale(15, decays=state.decays) for state in (frozen, begun)] == [0.5, 1]
+
+
+def test_a_loss_that_rises_when_the_body_begins_to_learn_is_the_one_to_beat(tmp_path: Path) -> None:
+    """Else the rate would fall while the body is on its way back to the head's best loss."""
+    lines = [(0.5, 1.0), (0.5, 3.0), (0.5, 2.0), (0.5, 1.5)]
+    assert after(tmp_path, lines, freeze_epochs=1, decay_epochs=1)[0].decays == 0
+    assert after(tmp_path, [*lines, (0.5, 1.5), (0.5, 1.5)], freeze_epochs=1, decay_epochs=1)[0].decays == 1
+
+
+def test_a_training_that_an_earlier_version_left_where_the_body_begins_learns_with_it_once(tmp_path: Path) -> None:
+    """Its counters are kept as they are: beyond the frozen epochs every resumed training goes on as it began."""
+    from dataclasses import replace
+
+    config = tiny_config(tmp_path, tmp_path / "run", epochs=9, freeze_epochs=3, early_stopping=2)
+    state, _, _ = after(tmp_path, FALLING, early_stopping=2)
+    assert (state.stale, state.has_ended(config)) == (2, False)
+    assert replace(state, epoch=5, stale=3).has_ended(config)
+
+
+def test_the_best_weights_are_the_best_of_frozen_epochs_too(tmp_path: Path) -> None:
+    assert after(tmp_path, [(0.5, 1.0), (0.4, 1.1), (0.6, 0.9)], freeze_epochs=1)[1] == [True, False, True]
+
+
 def test_a_state_survives_its_facts(tmp_path: Path) -> None:
     import json
 

@@ -1,0 +1,86 @@
+"""The folders and files that can be seen below a place: hidden ones, pipes and links that lead nowhere are none."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+
+from training.errors import WrongInput
+
+NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # what a link may lead to
+
+
+@contextmanager
+def opened() -> Iterator[None]:
+    """What the system does not let us look at becomes a WrongInput that names it: nothing is passed over in silence."""
+    try:
+        yield
+    except PermissionError as error:
+        raise WrongInput(
+            f"{error.filename} may not be opened. Give yourself the right to read it, or remove it."
+        ) from error
+    except OSError as error:
+        raise WrongInput(
+            f"{error.filename} cannot be looked at ({error.strerror}). Check the path and the disk."
+        ) from error
+
+
+def folders_in(root: Path) -> list[str]:
+    """The names of the folders directly in it, sorted."""
+    return sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+
+
+def files_in(root: Path) -> list[str]:
+    """The names of the files directly in it, sorted."""
+    return sorted(file.name for file in root.iterdir() if not file.name.startswith(".") and file.is_file())
+
+
+def files_under(folder: Path) -> list[str]:
+    """The paths of all files at any depth, sorted; none where there is no such folder.
+
+    Links to folders are followed, but each folder is looked at once, so that a link to one above ends there, and the
+    path without links is preferred. Strings and `scandir`: over 50,000 files, pathlib's own ways take seconds.
+    """
+    found: list[str] = []
+    folders, links = [str(folder)] if folder.is_dir() else [], list[str]()
+    seen: set[tuple[int, int]] = set()
+    while folders or links:
+        if not folders:
+            links.sort()
+        path = folders.pop() if folders else links.pop(0)
+        there = os.stat(path)  # noqa: PTH116
+        if (there.st_dev, there.st_ino) not in seen:
+            seen.add((there.st_dev, there.st_ino))
+            _look_into(path, found, folders, links)
+    return sorted(found)
+
+
+def _look_into(folder: str, found: list[str], folders: list[str], links: list[str]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                mode = _led_to(entry.path)
+                if S_ISDIR(mode):
+                    links.append(entry.path)
+                elif S_ISREG(mode):
+                    found.append(entry.path)
+            elif entry.is_dir():
+                folders.append(entry.path)
+            elif entry.is_file():
+                found.append(entry.path)
+
+
+def _led_to(link: str) -> int:
+    """The mode of what a link leads to; 0 where that is nothing, or the link itself."""
+    try:
+        return os.stat(link).st_mode  # noqa: PTH116
+    except OSError as error:
+        if error.errno in NOWHERE:
+            return 0
+        raise
