@@ -25,7 +25,7 @@ from imagefile.pixels import Pixels
 from reading import Readers
 from reporting import report, report_engine
 from serving import Context, Refusal, best_classes, doubt
-from settings import read_settings, readers_for
+from settings import read_settings, readers_for, threads_for
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class PodiumHandler:
             Path(str(properties["model_dir"])),
             engine=settings.engine,
             precision=None if settings.precision == "auto" else settings.precision,
-            threads=settings.threads,
+            threads=threads_for(settings),
             gpu=int(str(gpu)) if gpu is not None else None,
             max_pixels=settings.max_pixels,
         )
@@ -53,9 +53,8 @@ class PodiumHandler:
         self.ahead = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self.images_at_once = settings.images_at_once
         report_engine(context.metrics, self.classifier.facts)
-        logger.info(
-            "ready: %s on %s, threads: %d", self.classifier.facts, self.classifier.machine.device, settings.threads
-        )
+        machine = self.classifier.machine
+        logger.info("ready: %s on %s, threads: %d", self.classifier.facts, machine.device, machine.threads)
 
     def handle(self, requests: Sequence[Mapping[str, object]], context: Context) -> list[str | bytes]:
         """TorchServe's call for one inference batch: an answer to each request, in their order.

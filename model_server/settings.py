@@ -18,7 +18,7 @@ class Settings:
 
     engine: Wanted = "auto"
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"  # the fastest that the archive holds
-    threads: int = 1  # of one inference
+    threads: int | Literal["auto"] = "auto"  # of one inference; see `threads_for`
     readers: int | Literal["auto"] = "auto"  # images decoded at once; see `readers_for`
     images_at_once: int = 32  # classified together; while they are, the next ones are read
     image_seconds: float = 10.0  # of a processor, to read one image
@@ -26,6 +26,7 @@ class Settings:
 
 
 CHOICES = {"engine": get_args(Wanted), "precision": ("auto", "fp32", "bf16", "int8")}
+COUNTED = ("threads", "readers")  # a number, or auto
 
 
 def read_settings(section: object) -> Settings:
@@ -39,7 +40,7 @@ def read_settings(section: object) -> Settings:
             raise ModelRefused(
                 f"model-config.yaml: handler: {name} is {value!r}, expected one of {', '.join(CHOICES[name])}."
             )
-        if name == "readers" and value == "auto":
+        if name in COUNTED and value == "auto":
             continue
         kind = float | int if name == "image_seconds" else int
         if name not in CHOICES and (isinstance(value, bool) or not isinstance(value, kind) or not value >= 1):
@@ -47,10 +48,22 @@ def read_settings(section: object) -> Settings:
     return Settings(**given)
 
 
+def threads_for(settings: Settings, environment: Mapping[str, str] = os.environ) -> int:
+    """On how many threads a worker computes: what OMP_NUM_THREADS says, which the proxy sets for its workers; else one.
+
+    Of a list, such as 4,1, the first number counts.
+    """
+    if settings.threads != "auto":
+        return settings.threads
+    said = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return max(1, int(said)) if said.isdecimal() else 1
+
+
 def readers_for(settings: Settings, *, gpu: bool) -> int:
     """How many images a worker decodes at once: on a GPU half of the cores, for two workers share it; else one.
 
-    Without a GPU there is a worker for each core, and its own forward pass waits for the pixels.
+    Without a GPU there is a worker for each core, and its own forward pass waits for the pixels; or fewer, because each
+    reader may take 1.2 GB.
     """
     if settings.readers != "auto":
         return settings.readers

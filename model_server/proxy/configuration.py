@@ -69,8 +69,11 @@ def configuration(properties: str, ports: Ports, workers: int) -> str:
     return f"{properties}\ndefault_workers_per_model={workers}\n"
 
 
-def environment(home: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The inherited environment, with the Java that the wheel brings and every trace of the server under `home`."""
+def environment(home: Path, inherited: Mapping[str, str], threads: int) -> dict[str, str]:
+    """The inherited environment, with the Java that the wheel brings and every trace of the server under `home`.
+
+    A worker computes on so many threads, unless the inherited OMP_NUM_THREADS or its archive says otherwise.
+    """
     kept = {key: value for key, value in inherited.items() if key not in {"TS_CONFIG_FILE", "PYTHONPATH"}}
     python = str(Path(sys.executable).parent)  # TorchServe starts its workers as `python`, whatever that is on the PATH
     return kept | {
@@ -80,6 +83,7 @@ def environment(home: Path, inherited: Mapping[str, str]) -> dict[str, str]:
         "TMPDIR": str(home / "tmp"),
         "LOG_LOCATION": str(home / "logs"),
         "METRICS_LOCATION": str(home / "logs"),
+        "OMP_NUM_THREADS": kept.get("OMP_NUM_THREADS") or str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",
         "GLIBC_TUNABLES": MALLOC,
     }

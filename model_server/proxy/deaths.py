@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 MODEL_LOG, SERVER_LOG = "model_log.log", "ts_log.log"
@@ -9,13 +10,16 @@ _DIED = "Backend worker process died."
 _CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
 
 
-def death_reason(logs: Path) -> str | None:
-    """Why a worker died or an archive was not taken, in the words of the log; None where nothing of the kind is there.
+def death_reason(logs: Path, model: str, file: str) -> str | None:
+    """Why a worker of this model died or its archive was not taken, in the words of the log; None where neither is there.
 
     A worker's reason is the exception under the last Python traceback that TorchServe copied from its output when the
     worker died. A traceback that a living worker logged is none.
     """
-    lines = lines_of(logs / MODEL_LOG)
+    of_model = re.compile(
+        rf" W-\d+-{re.escape(model)}_[^ _]*-std(out|err) "
+    )  # the thread: its port, the model, its version
+    lines = [line for line in lines_of(logs / MODEL_LOG) if of_model.search(line)]
     said = [line.partition(" MODEL_LOG - ")[2] for line in lines]
     tracebacks = [
         number
@@ -26,7 +30,7 @@ def death_reason(logs: Path) -> str | None:
         exceptions = (line for line in said[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
         return next(exceptions, "it died without a word").removeprefix("model_file.ModelRefused: ")
     log = lines_of(logs / SERVER_LOG)
-    refused = (number for number, line in enumerate(log) if "Failed to load model" in line)
+    refused = (number for number, line in enumerate(log) if line.endswith(f"Failed to load model: {file}"))
     words = next((" ".join(log[number : number + 2]) for number in refused), "")
     return f"TorchServe says: {words.partition(' - ')[2]}" if words else None
 

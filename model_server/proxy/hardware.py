@@ -1,4 +1,4 @@
-"""How many workers a machine bears, and how many images they like at once."""
+"""How many workers a machine bears, on how many threads each, and how many images they like at once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,26 @@ WORKERS_A_GPU = 2  # one decodes while the other one computes
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def default_workers() -> int:
-    """Two per GPU; without one, one per core, as far as the memory goes; a container's limits count as the machine's."""
+def default_workers(models: int) -> int:
+    """Of each model: two per GPU; without one, its share of the cores, as far as its share of the memory goes.
+
+    A container's limits count as the machine's.
+    """
     available_bytes = min(psutil.virtual_memory().available, memory_limit_bytes() or sys.maxsize)
-    return WORKERS_A_GPU * gpus() or workers_for(_cores(), available_bytes)
+    return WORKERS_A_GPU * gpus() or workers_for(_cores(), available_bytes, models)
+
+
+def default_threads(workers: int) -> int:
+    """Of one inference, with so many workers in all, of whichever model; beside a GPU one."""
+    return 1 if gpus() else threads_for(_cores(), workers)
 
 
 def default_batch_images() -> int:
-    """A GPU wants more at once than a core: a core is as fast by fours, and smaller groups share two cores more evenly."""
-    return 32 if gpus() else 4
+    """A GPU wants more at once than a core: a core is as fast by fours, and smaller groups share two cores more evenly.
+
+    Two times the handler's `images_at_once`: while the first half is classified, the second is read.
+    """
+    return 64 if gpus() else 4
 
 
 def gpus(devices: Path = Path("/dev")) -> int:
@@ -30,9 +41,14 @@ def gpus(devices: Path = Path("/dev")) -> int:
     return sum(path.name.removeprefix("nvidia").isdigit() for path in devices.glob("nvidia*"))
 
 
-def workers_for(cores: int, available_bytes: int) -> int:
-    """One per core, as far as the memory goes, and at least one."""
-    return max(1, min(cores, available_bytes // WORKER_BYTES))
+def workers_for(cores: int, available_bytes: int, models: int) -> int:
+    """Of each model: one per core, as far as the memory goes, divided among the models; at least one."""
+    return max(1, min(cores, available_bytes // WORKER_BYTES) // models)
+
+
+def threads_for(cores: int, workers: int) -> int:
+    """The cores shared out among all workers: with a thread more than there are cores, they wait for each other."""
+    return max(1, cores // workers)
 
 
 def memory_limit_bytes(cgroup: Path = CGROUP) -> int | None:

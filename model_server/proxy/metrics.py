@@ -41,12 +41,18 @@ class Metrics:
         self._open = gauge("podium_open_requests", "Requests that were admitted and have no answer yet.")
         self._deaths = counter("podium_worker_deaths", "Workers of TorchServe that were ready and died.")
         self._ready = gauge("podium_ready", "1 while /ping is healthy.")
+        self._model_ready = gauge("podium_model_ready", "1 while all workers of this model are ready.", ["model"])
         self._engines: set[tuple[str, str]] = set()
         self._engine = gauge("podium_engine_info", "What computes, and why not the wanted one.", ["engine", "fallback"])
 
     def page(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def totals(self) -> dict[tuple[str, str], float]:
+        """Every number of the page, by its name and the value of its label; empty where it has none."""
+        samples = (sample for family in self.registry.collect() for sample in family.samples)
+        return {(sample.name, ",".join(sample.labels.values())): sample.value for sample in samples}
 
     def watch(self, *, waiting_images: Callable[[], int], open_requests: Callable[[], int]) -> None:
         """Where the numbers of what waits and of what is open are read from."""
@@ -98,6 +104,10 @@ class Metrics:
     def readiness(self, *, ready: bool) -> None:
         """Whether /ping is healthy."""
         self._ready.set(ready)
+
+    def model_readiness(self, model: str, *, ready: bool) -> None:
+        """Whether one of the models is as it should be."""
+        self._model_ready.labels(model=model).set(ready)
 
     def engine(self, model: Mapping[str, Any]) -> None:
         """What computed, by the words of an answer; workers may differ."""

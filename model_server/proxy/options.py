@@ -54,6 +54,11 @@ class Options:
         """NAME of each model."""
         return tuple(model.partition("=")[0] for model in self.models)
 
+    @property
+    def files(self) -> dict[str, str]:
+        """FILE.mar by NAME."""
+        return {name: file for name, _, file in (model.partition("=") for model in self.models)}
+
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
     """The options of a command line. Raises WrongOption where they cannot be."""
@@ -72,11 +77,11 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         workers=asked.workers,
         drain_s=asked.drain_s,
     )
-    _check(options, unguarded=asked.no_token)
+    _check(options, unguarded=asked.no_token, metrics_unguarded=asked.no_token or asked.metrics_unguarded)
     return options
 
 
-def _check(options: Options, *, unguarded: bool) -> None:
+def _check(options: Options, *, unguarded: bool, metrics_unguarded: bool) -> None:
     for model in options.models:
         name, _, file = model.partition("=")
         if not name or not (options.model_store / file).is_file() or not file:
@@ -86,10 +91,10 @@ def _check(options: Options, *, unguarded: bool) -> None:
             f"--listen {options.listen.host} is reached by others: give them tokens with --token-file FILE, "
             "or say with --no-token that something else guards it, such as a security group or a proxy."
         )
-    if not options.metrics.is_loopback and not unguarded:
+    if not options.metrics.is_loopback and not metrics_unguarded:
         raise WrongOption(
             f"--metrics {options.metrics.host} is reached by others, and that page asks for no token: "
-            "say with --no-token that something else guards it."
+            "say with --metrics-unguarded that something else guards it."
         )
 
 
@@ -100,15 +105,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--models", nargs="+", required=True, metavar="NAME=FILE.mar", help="what to serve")
     add("--listen", default="127.0.0.1:8080", metavar="HOST:PORT", help="where images are taken (%(default)s)")
     add("--metrics", default="127.0.0.1:8082", metavar="HOST:PORT", help="Prometheus' page (%(default)s)")
+    add(
+        "--metrics-unguarded",
+        action="store_true",
+        help="something else guards Prometheus' page, which asks for no token",
+    )
     add("--management-port", type=_number, metavar="PORT", help="TorchServe's own, on loopback (any free one)")
     add("--home", type=Path, default=Path(".podium/torchserve"), metavar="DIR", help="logs and temporary files")
     tokens = parser.add_mutually_exclusive_group()
     tokens.add_argument("--token-file", type=Path, metavar="FILE", help="bearer tokens, one per line")
-    tokens.add_argument("--no-token", action="store_true", help="something else guards the addresses")
-    add("--batch-images", type=_batch, metavar="N", help="images in one group, 1 to 64 (4, or 32 with a GPU)")
+    tokens.add_argument("--no-token", action="store_true", help="something else guards both addresses")
+    add("--batch-images", type=_batch, metavar="N", help="images in one group, 1 to 64 (4, or 64 with a GPU)")
     add("--queue-images", type=_number, default=256, metavar="N", help="images that fill the queue (%(default)s)")
     add("--queue-mib", type=_number, default=1024, metavar="N", help="MiB of images in memory (%(default)s)")
-    add("--workers", type=_number, metavar="N", help="workers of each model (one per core, or per GPU)")
+    add("--workers", type=_number, metavar="N", help="workers of each model (see docs/model-server.md)")
     add("--drain-s", type=float, default=DRAIN_S, metavar="S", help="seconds to answer what is there when stopped")
     return parser
 

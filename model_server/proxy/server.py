@@ -78,7 +78,7 @@ class Server:
         return await self._answered(http, "explanations")
 
     async def ping(self, _: web.Request) -> web.Response:
-        """Whether images may be sent here; needs no token."""
+        """Whether images may be sent here, for each of the models; needs no token."""
         state = self._state()
         if self._drain.draining:
             return _response(503, server_error(503, "The server stops."), {"Connection": "close"})
@@ -136,8 +136,8 @@ class Server:
             raise Refused(404, f"There is no model {http.match_info['model']} here.")
         if self._drain.draining:
             raise self._come_again("The server stops.", served)
-        if not self._state().takes_requests:
-            raise self._come_again(f"The server is not ready: {self._state().reason}", served)
+        if not served.state.takes_requests:
+            raise self._come_again(f"{served.name} is not ready: {served.state.reason}", served)
         check_length(http)
         if not served.dispatcher.waiting.has_room():
             raise self._come_again("The queue is full.", served)
@@ -175,7 +175,8 @@ class Server:
 
     def _retry_after(self, served: Served | None) -> dict[str, str]:
         """When to come again: after what waits now, and not before a worker that is away may be back."""
-        at_least_s = 1 if self._state().ready and not self._drain.draining else UNREADY_RETRY_S
+        state = served.state if served else self._state()
+        at_least_s = 1 if state.ready and not self._drain.draining else UNREADY_RETRY_S
         if served is None:
             return {"Retry-After": str(at_least_s)}
         dispatcher = served.dispatcher

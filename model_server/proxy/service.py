@@ -21,11 +21,12 @@ from proxy.configuration import WrongConfiguration, check_home
 from proxy.deaths import death_reason
 from proxy.dispatch import Dispatcher
 from proxy.drain import Drain
-from proxy.hardware import default_batch_images, default_workers
+from proxy.hardware import default_batch_images, default_threads, default_workers
 from proxy.heap import keep_heap
 from proxy.management import Worker
 from proxy.memory import Memory
 from proxy.metrics import Metrics
+from proxy.minutes import Minutes
 from proxy.options import Address, Options
 from proxy.pages import metrics_application
 from proxy.readiness import Readiness, Served
@@ -50,11 +51,10 @@ class Service:
         self._options = options
         self._session = session
         self._metrics = Metrics()
+        self._minutes = Minutes(self._metrics)
         self._drain = Drain()
         self._stop = asyncio.Event()
-        workers = options.workers or default_workers()
-        started = Started(options.home, options.model_store, options.models, workers, options.management_port)
-        self._torchserve = TorchServe(started, on_death=self._died)
+        self._torchserve = TorchServe(started_for(options), on_death=self._died)
         served = {name: self._served(name) for name in options.model_names}
         self._dispatchers = [model.dispatcher for model in served.values()]
         self._metrics.watch(
@@ -84,7 +84,8 @@ class Service:
         runners = [await _listen(pages, options.metrics)]
         runners.append(await _listen(self._server.application(), options.listen))
         logger.info("listening on %s:%d", options.listen.host, options.listen.port)
-        tasks = [asyncio.create_task(work) for work in (self._torchserve.keep_alive(), self._readiness.watch())]
+        works = (self._torchserve.keep_alive(), self._readiness.watch(), self._minutes.write_each())
+        tasks = [asyncio.create_task(work) for work in works]
         stopping = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -107,6 +108,7 @@ class Service:
             logger.warning("drained: %d requests were told to come again", cut)
         for dispatcher in self._dispatchers:
             await dispatcher.close()
+        self._minutes.write()
         return cut
 
     def _served(self, name: str) -> Served:
@@ -124,8 +126,16 @@ class Service:
     async def _workers(self, model: str) -> Sequence[Worker] | None:
         return await management.workers(self._session, self._torchserve.management_url, model)
 
-    async def _death(self) -> str | None:
-        return await asyncio.to_thread(death_reason, self._options.home / "logs")
+    async def _death(self, model: str) -> str | None:
+        return await asyncio.to_thread(death_reason, self._options.home / "logs", model, self._options.files[model])
+
+
+def started_for(options: Options) -> Started:
+    """What TorchServe is started with: the machine is shared by all workers of all models, unless a person says otherwise."""
+    models = len(options.model_names)
+    workers = options.workers or default_workers(models)
+    threads = default_threads(workers * models)
+    return Started(options.home, options.model_store, options.models, workers, threads, options.management_port)
 
 
 def run(options: Options) -> int:

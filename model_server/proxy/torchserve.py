@@ -38,6 +38,7 @@ class Served:
     model_store: Path
     models: Sequence[str]  # NAME=FILE.mar
     workers: int  # of each model, unless its archive says
+    threads: int  # of one inference in each of them, unless OMP_NUM_THREADS says
     management_port: int | None = None
 
 
@@ -104,10 +105,14 @@ class TorchServe:
         properties = configuration.configuration(properties, self.ports, self._served.workers)
         config.write_text(properties, encoding="utf-8")
         line = configuration.command(config, self._served.model_store, self._served.models)
-        logger.info("starting TorchServe: port %d, workers %d", self.ports.inference, self._served.workers)
+        environment = configuration.environment(home, os.environ, self._served.threads)
+        logger.info(
+            "starting TorchServe: port %d, workers of each model %d, threads of each %s",
+            self.ports.inference, self._served.workers, environment["OMP_NUM_THREADS"],
+        )  # fmt: skip
         with (home / "logs" / "console.log").open("wb") as console:
             return await asyncio.create_subprocess_exec(
-                *line, cwd=home, env=configuration.environment(home, os.environ), stdin=asyncio.subprocess.DEVNULL,
+                *line, cwd=home, env=environment, stdin=asyncio.subprocess.DEVNULL,
                 stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip
 

@@ -139,6 +139,39 @@ def test_a_setting_that_is_unknown_or_wrong_is_refused_with_what_is_right(
     assert words in refusal(unpacked, **settings)
 
 
+@pytest.mark.parametrize(
+    ("threads", "said", "used"),
+    [
+        ("auto", "8", 8),
+        ("auto", "4,2", 4),
+        ("auto", None, 1),
+        ("auto", "", 1),
+        ("auto", "0", 1),
+        ("auto", "many", 1),
+        (3, "8", 3),
+    ],
+)
+def test_a_worker_computes_on_as_many_threads_as_its_archive_or_else_the_environment_says(
+    threads: object, said: str | None, used: int
+) -> None:
+    from settings import read_settings, threads_for
+
+    assert (
+        threads_for(read_settings({"threads": threads}), {"OMP_NUM_THREADS": said} if said is not None else {}) == used
+    )
+
+
+def test_the_handler_takes_its_threads_from_the_environment(unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    before = torch.get_num_threads()
+    try:
+        assert loaded(unpacked).classifier.machine.threads == torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_settings_of_the_archive_are_those_that_the_server_has_without_them() -> None:
     """model-config.yaml shows every setting with its default."""
     from settings import Settings, read_settings

