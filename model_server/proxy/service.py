@@ -18,7 +18,7 @@ from prometheus_client import disable_created_metrics
 from proxy import management
 from proxy.batching import Limits
 from proxy.configuration import WrongConfiguration, check_home
-from proxy.deaths import death_reason
+from proxy.deaths import death_reason, set_aside
 from proxy.dispatch import Dispatcher
 from proxy.drain import Drain
 from proxy.hardware import default_batch_images, default_threads, default_workers
@@ -48,6 +48,9 @@ class Service:
 
     def __init__(self, options: Options, session: aiohttp.ClientSession) -> None:
         check_home(options.home)
+        set_aside(
+            options.home / "logs"
+        )  # before anybody looks there for a reason: an earlier proxy's deaths are not ours
         self._options = options
         self._session = session
         self._metrics = Metrics()
