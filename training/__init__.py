@@ -11,22 +11,29 @@ settings (config, layers, recipes) -> photos (data) -> model (network) -> epochs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from training.evaluation.records import Evaluation
     from training.prediction import Prediction
-    from training.run import Run
+    from training.run import Progress, Run
 
 
 def train(
-    data: str | Path | None = None, *, recipe: str | None = None, file: Path | None = None, **settings: object
+    data: str | Path | None = None,
+    *,
+    recipe: str | None = None,
+    file: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+    **settings: object,
 ) -> Run:
     """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
 
-    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded.
+    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded. `on_note` is
+    told what `auto` settings became, and whatever else a person should know (`on_note=print`).
     It is one training: of `folds` (which the recipe cnn sets) it wants a `fold`; `training.kfold.train_folds` trains all.
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """
@@ -34,13 +41,25 @@ def train(
     from training.layers import Words, layered
     from training.loop import train as fit
 
-    config = layered(Words(None if data is None else str(data), recipe, file, settings))
+    config = layered(Words(None if data is None else str(data), recipe, file, settings), on_note=on_note)
     if config.folds is not None and config.fold is None:
         raise WrongInput(
             f"folds = {config.folds} is as many trainings. Give fold=0 (and so on) or folds=None for one, or use"
             " training.kfold.train_folds, which trains them all."
         )
-    return fit(config)
+    return fit(config, on_progress=on_progress, on_note=on_note)
+
+
+def resume(
+    run_folder: str | Path,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Go on with an interrupted training, to the same weights; raises WrongInput where there is nothing to resume."""
+    from training.loop import resume as go_on
+
+    return go_on(Path(run_folder), on_progress=on_progress, on_note=on_note)
 
 
 def evaluate(run_folder: str | Path, *, split: str = "auto", data: str | None = None) -> Evaluation:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +32,25 @@ def test_a_model_is_trained_judged_and_asked(photos: Path, tmp_path: Path) -> No
         [answer] = training.predict(run.folder, [asked], top_k=2)
         assert answer.path == str(asked)
         assert len(answer.answers) == 2
+
+
+@pytest.mark.torch
+def test_a_training_tells_what_it_does_and_goes_on_after_it_was_stopped(photos: Path, tmp_path: Path) -> None:
+    from training.errors import Preempted
+    from training.run import Progress
+
+    def stop_after_the_first_epoch(now: Progress) -> None:
+        if (now.stage, now.epoch) == ("scored", 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    notes: list[str] = []
+    with pytest.raises(Preempted):
+        training.train(
+            photos, recipe="quick", pretrained="none", model="test_resnet", image_size=32, epochs=2, batch_size=4, threads=1,
+            tensorboard=False, run=tmp_path / "run", cache_dir=tmp_path / "cache",
+            on_progress=stop_after_the_first_epoch, on_note=notes.append,
+        )  # fmt: skip
+    assert any(note.startswith("cache = ") for note in notes)
+    run = training.resume(tmp_path / "run", on_note=notes.append)
+    assert len(run.epochs) == 2
+    assert notes[-1] == "going on in epoch 2"
