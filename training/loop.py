@@ -97,12 +97,7 @@ def _fit(
     )
     state = State.begin(prepared.device) if found is None else fit.load(*found)
     began -= state.spent_s
-    logs = Logs(
-        config.run,
-        wanted=config.tensorboard and world.leads,
-        first_epoch=state.epoch,
-        first_step=(state.epoch - 1) * len(fit.batches) + state.step + 1,
-    )
+    logs = _open_logs(fit, state)
 
     def tell(now: Progress) -> None:
         logs.progress(now)
@@ -137,6 +132,16 @@ def _fit(
         write_end(run)
     world.wait()
     return run
+
+
+def _open_logs(fit: Fit, state: State) -> Logs:
+    """The leading process's curves, from the step on that comes next."""
+    return Logs(
+        fit.config.run,
+        wanted=fit.config.tensorboard and fit.world.leads,
+        first_epoch=state.epoch,
+        first_step=(state.epoch - 1) * len(fit.batches) + state.step + 1,
+    )
 
 
 @contextmanager

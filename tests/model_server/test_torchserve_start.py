@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import zipfile
 from pathlib import Path
@@ -43,9 +44,25 @@ def test_a_home_in_which_nothing_runs_can_be_stopped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["proxy.pid", "tmp/.model_server.pid"])
 def test_a_pid_that_belongs_to_another_program_by_now_is_not_ours(tmp_path: Path, file: str) -> None:
-    import os
-
     (tmp_path / "tmp").mkdir()
     (tmp_path / file).write_text(str(os.getpid()))
     assert not torchserve.is_running(tmp_path)
     torchserve.stop(tmp_path)  # or this test would not end
+
+
+def test_a_program_whose_command_cannot_be_seen_yet_is_no_other_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just after its start the system shows it empty, and a server that begins was taken for one that has ended."""
+    seen: list[list[str]] = [[], [], ["python", "-m", "proxy", "--home", str(tmp_path)]]
+    monkeypatch.setattr("psutil.Process.cmdline", lambda _: seen.pop(0))
+    (tmp_path / "proxy.pid").write_text(str(os.getpid()))
+    assert torchserve.is_running(tmp_path)
+    assert not seen
+
+
+def test_a_process_that_never_has_a_command_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of the kernel, which has the number by now."""
+    monkeypatch.setattr("psutil.Process.cmdline", lambda _: [])
+    (tmp_path / "proxy.pid").write_text(str(os.getpid()))
+    assert not torchserve.is_running(tmp_path)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.training.conftest import tiny_config
+from tests.training.conftest import timeless, tiny_config
 from tests.training.fitting.fits import a_fit, a_watch
 from tests.training.test_processes import environment
 from tests.training.test_resume import interrupted
 
 if TYPE_CHECKING:
     from training.fitting.state import State
-    from training.run import Run
 
 pytestmark = pytest.mark.torch
 
@@ -81,10 +80,6 @@ def test_hours_count_what_was_spent_before_an_interruption_and_the_epochs_are_th
     assert timeless(run) == timeless(whole)[:2]
     assert len(whole.epochs) == 4
     assert (config.run / "model.json").exists()
-
-
-def timeless(run: Run) -> list[dict[str, object]]:
-    return [{**vars(line), "seconds": 0, "images_per_s": 0} for line in run.epochs]
 
 
 CLOCKS = """
