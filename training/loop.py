@@ -51,7 +51,8 @@ def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None, on_n
         device = choose_device(device_name)
         with _threads(config.threads):
             listing = world.leader_first(partial(list_photos, config, on_note=on_note if world.leads else _unsaid))
-            prepared = prepare(config, listing, device, world, on_progress, on_note)
+            with _memory_explained(config.batch_size):  # its speed is measured by a few steps
+                prepared = prepare(config, listing, device, world, on_progress, on_note)
             return _fit(prepared, world, None, began, on_progress, on_note)
 
 

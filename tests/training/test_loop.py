@@ -269,6 +269,25 @@ def test_a_memory_that_does_not_hold_the_batch_ends_the_training_in_a_sentence(p
         train(tiny_config(photos, tmp_path / "run"), on_progress=run_out)
 
 
+def test_a_memory_that_does_not_hold_the_batch_is_told_of_before_the_first_epoch_too(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model's speed is measured first, on every GPU; the run folder is free for another try."""
+    import torch
+
+    from training.loop import train
+
+    def full(*_: object) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB")
+
+    config = tiny_config(photos, tmp_path / "run", hours=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("training.preparing.train_speed", full)
+        with pytest.raises(TrainingError, match=r"does not hold batch_size = 4\. Halve it"):
+            train(config)
+    assert len(train(config).epochs) == 2
+
+
 @pytest.mark.parametrize("monitor", ["loss", "top1"])
 def test_a_validation_loss_that_is_no_number_ends_the_training_in_a_sentence(
     photos: Path, tmp_path: Path, monitor: str
