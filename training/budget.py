@@ -39,7 +39,9 @@ def within_hours(
             + (f" at most {config.epochs} were asked for" if asked_for else " no number was asked for")
         )
     }
-    for name in ("freeze_epochs", "warmup_epochs", "mix_off_epochs") if epochs < config.epochs else ():
+    for name in (
+        ("freeze_epochs", "warmup_epochs", "mix_off_epochs", "augment_off_epochs") if epochs < config.epochs else ()
+    ):
         asked = getattr(config, name)
         if asked:
             exact = asked * epochs / config.epochs

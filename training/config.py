@@ -22,6 +22,11 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 Auto = Literal["auto"]
+UNMIXED: dict[str, object] = {"mixup": 0.0, "cutmix": 0.0}
+UNAUGMENTED: dict[str, object] = {
+    "rotation": 0.0, "zoom": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0,
+    "rand_augment": None, "random_erasing": 0.0, "noise": 0.0,
+}  # fmt: skip
 
 
 def _at_home(value: object) -> object:
@@ -96,6 +101,7 @@ class TrainConfig(BaseModel):
     cutmix: NotNegative = Field(0.0, description="alpha; 0: none")
     mix_share: Share = Field(1.0, description="of the batches that are mixed, where mixup or cutmix is on")
     mix_off_epochs: CountOrNone = Field(0, description="last epochs without mixup and cutmix")
+    augment_off_epochs: CountOrNone = Field(0, description="last epochs with crops, flips and shifts alone: no rotation, zoom, colours, rand_augment, erasing, noise")
 
     # How long
     epochs: Count = Field(10, description="passes over the training photos, at most")
@@ -146,6 +152,16 @@ class TrainConfig(BaseModel):
     def crop_size(self) -> int:
         """Side of the training crops, in pixels."""
         return self.train_size or self.image_size
+
+    def in_epoch(self, epoch: int) -> TrainConfig:
+        """The settings as they hold in an epoch (from 1): without what ends before the training does."""
+        mixing = UNMIXED if epoch > self.epochs - self.mix_off_epochs else {}
+        augmentation = {} if self.augments(epoch) else UNAUGMENTED
+        return self.model_copy(update=mixing | augmentation)
+
+    def augments(self, epoch: int) -> bool:
+        """Whether more than crops, flips and shifts are done to photos in an epoch (from 1), where more is set."""
+        return epoch <= self.epochs - self.augment_off_epochs
 
     @model_validator(mode="before")
     @classmethod

@@ -21,12 +21,14 @@ def test_processes_train_together_and_loader_workers_beside_the_model() -> None:
 
 def test_what_is_counted_in_epochs_shrinks_with_them_and_says_so() -> None:
     config = tiny_config(
-        Path("photos"), Path("run"), hours=1, epochs=60, freeze_epochs=3, warmup_epochs=6, mix_off_epochs=5
-    )
+        Path("photos"), Path("run"),
+        hours=1, epochs=60, freeze_epochs=3, warmup_epochs=6, mix_off_epochs=5, augment_off_epochs=12,
+    )  # fmt: skip
     settled, reasons = within_hours(config, 1.0, 318, 6)  # an epoch of 320 s, and 3240 s
-    assert (settled.epochs, settled.freeze_epochs, settled.warmup_epochs, settled.mix_off_epochs) == (10, 1, 1.0, 1)
+    assert (settled.epochs, settled.freeze_epochs, settled.warmup_epochs) == (10, 1, 1.0)
+    assert (settled.mix_off_epochs, settled.augment_off_epochs) == (1, 2)
     assert reasons["freeze_epochs"] == "3 of 60 epochs were asked for, and there are 10"
-    assert set(reasons) == {"epochs", "freeze_epochs", "warmup_epochs", "mix_off_epochs"}
+    assert set(reasons) == {"epochs", "freeze_epochs", "warmup_epochs", "mix_off_epochs", "augment_off_epochs"}
 
 
 def test_in_the_only_epoch_that_fits_everything_learns() -> None:

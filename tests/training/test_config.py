@@ -41,6 +41,18 @@ def test_settings_are_frozen() -> None:
         config.epochs = 3  # type: ignore[misc]
 
 
+def test_what_ends_early_does_so_and_all_else_stays() -> None:
+    """Epochs 7 to 10 are without mixing, 9 and 10 also without augmentation; crops, flips and shifts stay."""
+    augmentation = {"rotation": 15, "zoom": 0.1, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1,
+                    "rand_augment": "rand-m9", "random_erasing": 0.3, "noise": 0.1}  # fmt: skip
+    mixing = {"mixup": 0.2, "cutmix": 1.0}
+    given = settings(epochs=10, mix_off_epochs=4, augment_off_epochs=2, shift=0.1, vertical_flip=0.5, min_scale=0.5)
+    config, unmixed, plain = (make_config(given | more) for more in (mixing | augmentation, augmentation, {}))
+    assert [config.in_epoch(epoch) for epoch in (1, 6)] == [config] * 2
+    assert [config.in_epoch(epoch) for epoch in (7, 8)] == [unmixed] * 2
+    assert [config.in_epoch(epoch) for epoch in (9, 10)] == [plain] * 2
+
+
 def test_settings_survive_their_file(tmp_path: Path) -> None:
     config = make_config(settings(model_args={"channels": [8, 16]}, ema_decay=0.99, run=tmp_path))
     write_config(config, tmp_path / "config.yaml")

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.torch
         {"train_size": 24, "rotation": 15, "zoom": 0.1, "shift": 0.1, "vertical_flip": 0.5},
         {"rand_augment": "rand-m5-mstd0.5", "random_erasing": 0.5, "noise": 0.05},
         {"mixup": 0.2, "cutmix": 1.0, "mix_share": 0.5, "mix_off_epochs": 1},
+        {"rotation": 15, "noise": 0.1, "random_erasing": 0.5, "cache": "device", "augment_off_epochs": 1},
         {"cache": "device", "brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
         {"cache": "files", "workers": 1},
         {"model": "test_vit", "model_args": {}, "drop_path": 0.1, "dropout": 0.1, "layer_decay": 0.8},

@@ -35,12 +35,10 @@ class Mixing:
         self.deviation = config.noise / np.array(std, dtype=np.float32)
         self.mixes = bool(config.mixup or config.cutmix)
 
-    def __call__(
-        self, images: Tensor, labels: Tensor, generator: torch.Generator, *, active: bool = True
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """New images (N, 3, H, W), float, of normalised ones on any device, and their targets.
 
-        Targets are the labels (N,) int64 where nothing is mixed: neither mixup nor cutmix is on, or not `active`. Else they
+        Targets are the labels (N,) int64 where nothing is mixed: neither mixup nor cutmix is on. Else they
         are shares of the classes (N, C) float32, unsmoothed, also of a batch whose turn it was not. Image i is mixed with
         image N - 1 - i, every image of a batch in the same way, as timm does by default.
 
@@ -50,7 +48,7 @@ class Mixing:
         numbers = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))
         seed = int(numbers.integers(2**63))  # of the noise
         targets = labels
-        if self.mixes and active:
+        if self.mixes:
             images, targets = self._mixed(images, one_hot(labels, self.class_count).float(), numbers)
         if self.config.random_erasing:
             images = erased(images, self.config.random_erasing, numbers)

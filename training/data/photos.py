@@ -30,28 +30,27 @@ from training.model_file import Preprocessing
 
 
 class TrainingPhotos(Dataset[tuple[Tensor, int]]):
-    """uint8 crops (3, S, S) with their labels, asked for by (index, seed).
+    """uint8 crops (3, S, S) with their labels, asked for by (index, seed, epoch).
 
     The seed decides every random choice of a crop, so that neither order nor number of loader workers matters. A photo
     that is not in the cache is decoded each time; where it is not any more what was listed, PhotoLost names it.
     """
 
-    def __init__(
-        self, photos: Sequence[Photo], cache: Cache, config: TrainConfig, crop: Transform, side_px: int, folder: Path
-    ) -> None:
+    def __init__(self, photos: Sequence[Photo], cache: Cache, config: TrainConfig, side_px: int, folder: Path) -> None:
         self.photos = photos
         self.labels = torch.tensor([photo.label for photo in photos])
         self.square_px = side_px  # the side for `squared` that loses nothing which crops need
-        self._cache, self._config, self._crop, self._folder = cache, config, crop, folder
+        self._cache, self._config, self._folder = cache, config, folder
+        self._crop, self._last_crop = training_transform(config), training_transform(config.in_epoch(config.epochs))
 
     def __len__(self) -> int:
         return len(self.photos)
 
-    def __getitem__(self, index_and_seed: tuple[int, int]) -> tuple[Tensor, int]:
-        index, seed = index_and_seed
+    def __getitem__(self, asked: tuple[int, int, int]) -> tuple[Tensor, int]:
+        index, seed, epoch = asked
         picture = self._picture(index)
         with seeded(seed):
-            return self._crop(picture), self.photos[index].label
+            return self._crop_of(epoch)(picture), self.photos[index].label
 
     def squared(self, side_px: int) -> Tensor:
         """All photos squashed to squares, uint8 (N, 3, side_px, side_px), mapped from a file; not to be written to."""
@@ -60,6 +59,10 @@ class TrainingPhotos(Dataset[tuple[Tensor, int]]):
     def aspects(self) -> Tensor:
         """Width / height of the photos before they are squashed, float32 (N,)."""
         return torch.tensor(self._cache.index.aspects)
+
+    def _crop_of(self, epoch: int) -> Transform:
+        """Two of them, since loader workers live through all epochs."""
+        return self._crop if self._config.augments(epoch) else self._last_crop
 
     def _squares(self, side_px: int) -> Cache:
         if self._cache.index.shapes and self._cache.index.shapes[0] == [3, side_px, side_px]:
@@ -123,7 +126,7 @@ def read_photos(
     check_every_class(readable)
     return Photos(
         listing=readable,
-        training=TrainingPhotos(readable.of("train"), trained, config, crop, side_px, folder),
+        training=TrainingPhotos(readable.of("train"), trained, config, side_px, folder),
         validation=validated.tensor(),
         validation_labels=torch.tensor([photo.label for photo in readable.of("validation")]),
         set_aside=tuple(set_aside.values()),

@@ -35,7 +35,7 @@ class LoadedBatches:
         self.order, self.device = order, device
         self.loader: DataLoader[tuple[Tensor, int]] = DataLoader(
             photos,
-            batch_sampler=order,  # its items are (index, seed), which the photos take
+            batch_sampler=order,  # its items are (index, seed, epoch), which the photos take
             num_workers=config.workers,
             persistent_workers=config.workers > 0,
             pin_memory=device.type == "cuda",
@@ -58,17 +58,17 @@ class ResidentBatches:
         self.photos = photos.squared(photos.square_px).to(device)
         self.aspects = photos.aspects().to(device)
         self.labels = photos.labels.to(device)
-        self.augment = BatchAugment(config, device)
 
     def __len__(self) -> int:
         return len(self.order)
 
     def epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         self.order.epoch, self.order.start = epoch, start
+        augment = BatchAugment(self.config.in_epoch(epoch), self.device)
         for step, indices in enumerate(self.order.indices(), start=start):
             chosen = indices.to(self.device, non_blocking=True)
             draws = generator_of(self.config.seed, epoch, step, self.order.rank, 3)
-            yield self.augment(self.photos[chosen], self.aspects[chosen], draws), self.labels[chosen]
+            yield augment(self.photos[chosen], self.aspects[chosen], draws), self.labels[chosen]
 
 
 def make_batches(photos: Photos, order: BatchOrder, config: TrainConfig, device: torch.device) -> Batches:

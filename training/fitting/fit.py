@@ -43,7 +43,7 @@ class Fit:
     scaler: torch.amp.GradScaler
     schedule: Schedule
     batches: Batches
-    mixing: Mixing
+    class_count: int
     loss_of: nn.Module
     version: int  # of what the settings mean: that of the checkpoint which it goes on from
 
@@ -56,6 +56,10 @@ class Fit:
     def dtype(self) -> torch.dtype:
         """Of the forward pass."""
         return DTYPES[self.config.precision]
+
+    def mixing(self, epoch: int) -> Mixing:
+        """What is done to the batches of an epoch."""
+        return Mixing(self.config.in_epoch(epoch), self.class_count, std=self.preprocessing.std)
 
     def tensors(self, state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that a checkpoint holds: tensors under flat names, and facts for JSON."""
@@ -131,7 +135,7 @@ def make_fit(
         scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
         schedule=Schedule(config, -(-len(batches) // config.accumulate)),
         batches=batches,
-        mixing=Mixing(config, class_count, std=preprocessing.std),
+        class_count=class_count,
         loss_of=make_loss(config, photos.training.labels, class_count, device),
         version=version,
     )

@@ -39,8 +39,8 @@ def epoch_order(labels: Tensor, *, seed: int, epoch: int, balanced: bool) -> Ten
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
 
 
-class BatchOrder(Sampler[list[tuple[int, int]]]):
-    """One process's batches of (index, seed) for an epoch, from any step on.
+class BatchOrder(Sampler[list[tuple[int, int, int]]]):
+    """One process's batches of (index, seed, epoch) for an epoch, from any step on.
 
     A batch of all processes together is `batch_size` times as many photos as there are processes; each takes every
     size-th of them. What does not fill a last batch is left for another epoch, unless it is the only one: a batch of one
@@ -66,10 +66,10 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
             order[step * whole : (step + 1) * whole][self.rank :: self.size] for step in range(self.start, len(self))
         ]
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         for step, batch in enumerate(self.indices(), start=self.start):
             yield [
-                (index, seed_of(self.seed, self.epoch, index, 2, *self._place(step, at)))
+                (index, seed_of(self.seed, self.epoch, index, 2, *self._place(step, at)), self.epoch)
                 for at, index in enumerate(batch.tolist())
             ]
 

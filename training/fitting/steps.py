@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from training.augment.mixing import Mixing
 from training.data.pixels import memory_format, normalise
 from training.errors import TrainingError
 from training.fitting.fit import Fit
@@ -44,10 +45,10 @@ def train_epoch(fit: Fit, state: State, latest: Progress, watch: Watch) -> Progr
     set_learning(fit.network, fit.config, epoch=state.epoch)
     began, before_s, first = time.monotonic(), state.seconds, state.step
     steps = len(fit.batches)
-    mixing = state.epoch <= fit.config.epochs - fit.config.mix_off_epochs
+    mixing = fit.mixing(state.epoch)
     seen = 0
     for step, (pixels, labels) in enumerate(fit.batches.epoch(state.epoch, state.step), start=first + 1):
-        _step(fit, state, pixels, labels, step, steps, mixing=mixing)
+        _step(fit, state, mixing, pixels, labels, step, steps)
         seen += len(labels) * fit.world.size
         state.step, state.seconds = step, before_s + time.monotonic() - began
         looks = step % REPORT_EVERY == 0 or step == steps
@@ -65,12 +66,12 @@ def train_epoch(fit: Fit, state: State, latest: Progress, watch: Watch) -> Progr
     return replace(latest, step=steps, loss=loss / count)  # also where a checkpoint stood at the epoch's very end
 
 
-def _step(fit: Fit, state: State, pixels: Tensor, labels: Tensor, step: int, steps: int, *, mixing: bool) -> None:
+def _step(fit: Fit, state: State, mixing: Mixing, pixels: Tensor, labels: Tensor, step: int, steps: int) -> None:
     config = fit.config
     torch.manual_seed(seed_of(config.seed, state.epoch, step, fit.world.rank, 4))  # of dropout and stochastic depth
     images = normalise(pixels, fit.preprocessing).contiguous(memory_format=memory_format(fit.device))
     draws = generator_of(config.seed, state.epoch, step, fit.world.rank, 5)
-    images, targets = fit.mixing(images, labels, draws, active=mixing)
+    images, targets = mixing(images, labels, draws)
     with torch.autocast(fit.device.type, fit.dtype, enabled=fit.dtype != torch.float32):
         logits = fit.forward(images)
     logits = logits.float()

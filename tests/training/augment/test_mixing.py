@@ -32,7 +32,7 @@ def levels(count: int = 8, side: int = 16) -> Tensor:
 
 
 def mixed(
-    images: Tensor, generator: torch.Generator | None = None, *, active: bool = True, **settings: Any  # noqa: ANN401
+    images: Tensor, generator: torch.Generator | None = None, **settings: Any  # noqa: ANN401
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Every image is its own class."""
     import torch
@@ -40,7 +40,7 @@ def mixed(
     from training.augment.mixing import Mixing
 
     mixing = Mixing(config_of(**settings), len(images), STD)
-    return mixing(images, torch.arange(len(images)), generator or seeded(), active=active)
+    return mixing(images, torch.arange(len(images)), generator or seeded())
 
 
 def kept_of(targets: Tensor) -> float:
@@ -107,15 +107,6 @@ def test_mix_share_is_the_share_of_batches_that_are_mixed_and_all_have_shares_as
     assert {it.dtype for it in targets} == {torch.float32}
 
 
-def test_when_it_is_not_active_nothing_is_mixed_but_all_else_is_done() -> None:
-    import torch
-
-    found, targets = mixed(levels(), active=False, mixup=1.0, cutmix=1.0, random_erasing=1.0)
-    assert targets.equal(torch.arange(8))
-    assert ((found == 0) | (found == levels())).all()
-    assert (found == 0).any(dim=(1, 2, 3)).all()
-
-
 def test_erasing_leaves_the_rest_of_the_image_as_it_was() -> None:
     """A rectangle of zeros, 2 to 33 % of the area, at most about three times as long as wide."""
     images = levels(400, side=64)
@@ -174,7 +165,7 @@ def test_equal_generators_draw_equal_batches_and_what_is_given_stays_as_it_is() 
 def test_what_is_switched_on_does_not_change_how_much_is_drawn() -> None:
     one, other = seeded(), seeded()
     mixed(levels(), one, **EVERYTHING)
-    mixed(levels(), other, active=False)
+    mixed(levels(), other)
     assert one.get_state().equal(other.get_state())
 
 

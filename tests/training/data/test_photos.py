@@ -34,12 +34,23 @@ def test_the_seed_alone_decides_about_a_crop(photos: Path, tmp_path: Path) -> No
     import torch
 
     training = read(photos, tmp_path, rand_augment="rand-m9-mstd0.5", brightness=0.4).training
-    first, label = training[3, 7]
-    training[4, 8]
+    first, label = training[3, 7, 1]
+    training[4, 8, 1]
     torch.rand(5)
-    assert torch.equal(training[3, 7][0], first)
-    assert not torch.equal(training[3, 8][0], first)
+    assert torch.equal(training[3, 7, 1][0], first)
+    assert not torch.equal(training[3, 8, 1][0], first)
     assert (first.shape, first.dtype, label) == ((3, 32, 32), torch.uint8, int(training.labels[3]))
+
+
+def test_the_last_epochs_see_photos_that_are_cropped_and_nothing_else(photos: Path, tmp_path: Path) -> None:
+    import torch
+
+    settings: dict[str, object] = {"rotation": 40, "rand_augment": "rand-m9-mstd0.5", "brightness": 0.4, "epochs": 5}
+    ending = read(photos, tmp_path, augment_off_epochs=2, **settings).training
+    always, never = read(photos, tmp_path, **settings).training, read(photos, tmp_path).training
+    for epoch, as_in in ((1, always), (3, always), (4, never), (5, never)):
+        assert torch.equal(ending[3, 7, epoch][0], as_in[3, 7, epoch][0])
+    assert not torch.equal(ending[3, 7, 3][0], ending[3, 7, 4][0])
 
 
 def test_a_crop_leaves_the_generator_that_the_model_draws_from_as_it_was(photos: Path, tmp_path: Path) -> None:
@@ -49,7 +60,7 @@ def test_a_crop_leaves_the_generator_that_the_model_draws_from_as_it_was(photos:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    training[0, 5]
+    training[0, 5, 1]
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -59,7 +70,7 @@ def test_any_number_of_workers_gives_the_same_crops(photos: Path, tmp_path: Path
     from torch.utils.data import DataLoader
 
     training = read(photos, tmp_path).training
-    asked = [(index, 100 + index) for index in range(len(training))]
+    asked = [(index, 100 + index, 1) for index in range(len(training))]
     alone = DataLoader(training, batch_size=4, sampler=asked)
     shared = DataLoader(training, batch_size=4, sampler=asked, num_workers=workers)
     for (one, labels), (other, same) in zip(alone, shared, strict=True):
@@ -76,7 +87,7 @@ def test_every_kind_of_cache_gives_the_same_crops(tmp_path: Path) -> None:
         for settings in ({}, {"cache": "files"}, {"cache_mb": 0}, {"cache": "device"})
     ]
     for index in range(len(kinds[0])):
-        crops = [training[index, index][0] for training in kinds]
+        crops = [training[index, index, 1][0] for training in kinds]
         assert all(torch.equal(crop, crops[0]) for crop in crops)
 
 
@@ -116,7 +127,7 @@ def test_nothing_is_upscaled_that_is_smaller_than_a_crop(tmp_path: Path) -> None
     assert training.square_px == 24  # 16 x 24 pixels each
     stored = read(data, tmp_path / "cache", image_size=224)
     assert sum(path.stat().st_size for path in (tmp_path / "cache").glob("*.u8")) >= 12 * 16 * 24 * 3
-    assert stored.training[0, 0][0].shape == (3, 224, 224)
+    assert stored.training[0, 0, 1][0].shape == (3, 224, 224)
 
 
 def test_unreadable_files_are_set_aside_and_keep_their_neighbours_in_place(tmp_path: Path) -> None:
@@ -159,7 +170,7 @@ def test_a_photo_that_goes_or_changes_in_mid_training_ends_it_in_a_sentence_that
     path = training.photos[1].path
     path.unlink() if happens == "gone" else path.write_bytes(b"other")
     with pytest.raises(TrainingError, match=sentence) as raised:
-        list(DataLoader(training, batch_size=2, sampler=[(0, 1), (1, 1)], num_workers=workers))
+        list(DataLoader(training, batch_size=2, sampler=[(0, 1, 1), (1, 1, 1)], num_workers=workers))
     assert str(raised.value).startswith(str(path))
     assert "Traceback" not in str(raised.value)
 

@@ -85,8 +85,8 @@ def balanced(**changed: int) -> BatchOrder:
 
 
 def test_a_photo_that_comes_twice_in_a_balanced_epoch_is_cropped_in_two_ways() -> None:
-    drawn = [pair for batch in balanced() for pair in batch]
-    assert len({index for index, _ in drawn}) < len(drawn) == len({seed for _, seed in drawn})
+    drawn = [one for batch in balanced() for one in batch]
+    assert len({index for index, _, _ in drawn}) < len(drawn) == len({seed for _, seed, _ in drawn})
 
 
 def test_a_balanced_epoch_has_the_same_crops_from_any_step_on_and_in_every_number_of_processes() -> None:
@@ -104,4 +104,4 @@ def test_the_crops_of_a_shuffled_epoch_hang_on_the_photo_alone() -> None:
     from training.fitting.order import BatchOrder, seed_of
 
     order = BatchOrder(torch.zeros(9, dtype=torch.int64), batch_size=4, seed=3, balanced=False)
-    assert all(seed == seed_of(3, 1, index, 2) for batch in order for index, seed in batch)
+    assert all(seed == seed_of(3, 1, index, 2) for batch in order for index, seed, _ in batch)
