@@ -42,6 +42,7 @@ class Words:
     settings: Mapping[str, object] | None = None
 
 
+OFF_EPOCHS = ("mix_off_epochs", "augment_off_epochs")  # the last ones, without a part of the augmentation
 # What is meant for pretrained weights, and only a recipe says, would hold random ones back.
 FROM_SCRATCH = {"freeze": "none", "freeze_epochs": 0, "body_lr_scale": 1.0, "layer_decay": None}
 
@@ -137,7 +138,7 @@ def _is_value(word: str, *, of: str) -> bool:
 def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str], meant_epochs: int) -> TrainConfig:
     """The settings, where they leave something to learn; WrongInput where one contradicts another.
 
-    A recipe's frozen epochs, meant for so many epochs, shrink where fewer are asked for.
+    A recipe's epochs in which not all is learnt or augmented, meant for so many epochs, shrink where fewer are asked for.
     Only what a person begins is looked at here: a run folder may hold what an older version let pass.
     """
     if "drop_rate" in config.model_args and (typed.get("dropout") is not None or config.dropout):
@@ -155,7 +156,13 @@ def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str
                 f"freeze_epochs = {config.freeze_epochs} leaves none of epochs = {config.epochs} in which the body learns."
                 " Lower it, or say freeze=body."
             )
-        changed["freeze_epochs"] = min(ceil(config.freeze_epochs * config.epochs / meant_epochs), config.epochs - 1)
+        changed["freeze_epochs"] = _shrunk(config.freeze_epochs, config.epochs, meant_epochs)
+    for name in OFF_EPOCHS:
+        off = getattr(config, name)
+        if name not in said and config.epochs < meant_epochs:
+            changed[name] = _shrunk(off, config.epochs, meant_epochs)
+        elif off >= config.epochs:
+            raise WrongInput(f"{name} = {off} leaves none of epochs = {config.epochs} before them. Lower it.")
     if config.schedule == "onecycle" or config.warmup_epochs < config.epochs:
         return config.model_copy(update=changed)
     if "warmup_epochs" in said:
@@ -164,6 +171,10 @@ def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str
             " at its peak. Lower it."
         )
     return config.model_copy(update={**changed, "warmup_epochs": config.epochs / 2})
+
+
+def _shrunk(count: int, epochs: int, meant_epochs: int) -> int:
+    return min(ceil(count * epochs / meant_epochs), epochs - 1)
 
 
 def _may_be_none(key: str) -> bool:

@@ -85,6 +85,8 @@ def test_a_file_may_name_the_recipe_that_it_begins_with(tmp_path: Path) -> None:
             ["photos", "pretrained=none", "epochs=2", "freeze_epochs=2"],
             "freeze_epochs = 2 leaves none of epochs = 2 in which the body learns",
         ),
+        (["photos", "epochs=2", "mix_off_epochs=2"], "mix_off_epochs = 2 leaves none of epochs = 2 before them"),
+        (["photos", "pretrained=none", "epochs=2", "augment_off_epochs=3"], "augment_off_epochs = 3 leaves none of"),
         (["photos", "pretrained=none", "epochs=2", "warmup_epochs=2"], "warmup_epochs = 2 leaves none of epochs = 2"),
         (
             ["cnn", "photos", "model_args={drop_rate: 0.3}"],
@@ -172,6 +174,13 @@ def test_a_warmup_that_nobody_asked_for_leaves_half_of_a_single_epoch() -> None:
 def test_frozen_epochs_of_a_recipe_leave_one_in_which_the_body_learns() -> None:
     assert settings("quick", "photos", "epochs=1").freeze_epochs == 0
     assert settings("dlami-resnet50", "photos", "epochs=3").freeze_epochs == 1, "of 15, 5 are frozen"
+
+
+def test_a_recipe_that_ends_its_mixing_early_still_mixes_where_epochs_are_fewer() -> None:
+    assert settings("balanced", "photos").mix_off_epochs == 4, "of 20"
+    assert settings("balanced", "photos", "epochs=5").mix_off_epochs == 1
+    assert settings("balanced", "photos", "epochs=1").mix_off_epochs == 0
+    assert settings("balanced", "photos", "epochs=5", "mix_off_epochs=3").mix_off_epochs == 3
 
 
 def test_random_weights_are_held_back_only_where_a_person_says_so() -> None:
