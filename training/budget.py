@@ -8,6 +8,7 @@ from math import ceil
 from training.config import TrainConfig
 
 OVERHEAD = 0.9  # share of a time budget that is steps: validation and checkpoints take the rest
+COUNTED_IN_EPOCHS = ("freeze_epochs", "warmup_epochs", "mix_off_epochs", "augment_off_epochs")
 
 
 def images_per_s(config: TrainConfig, model: float, ready: float, processes: int) -> float:
@@ -39,9 +40,7 @@ def within_hours(
             + (f" at most {config.epochs} were asked for" if asked_for else " no number was asked for")
         )
     }
-    for name in (
-        ("freeze_epochs", "warmup_epochs", "mix_off_epochs", "augment_off_epochs") if epochs < config.epochs else ()
-    ):
+    for name in COUNTED_IN_EPOCHS if epochs < config.epochs else ():
         asked = getattr(config, name)
         if asked:
             exact = asked * epochs / config.epochs

@@ -50,6 +50,7 @@ def facts_of(judgement: Judgement) -> dict[str, Any]:
         "cards": headline.cards(evaluation),
         "chosen": list(words.who_chose(evaluation, story.kept_epoch, str(story.config.get("monitor", "top1")))),
         "in_short": list(headline.in_short(judgement, pairs, len(suspects))),
+        "ended": list(words.what_ended({**story.config, **story.resolved}, len(story.epochs))),
         "curves": plots.learning_curves(story.epochs, story.kept_epoch),
         "matrix": matrix_of(evaluation.confusion, story.model.classes),
         "pairs": [(pair, *_both_ways(judgement, album, pair)) for pair in pairs],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from training.config import UNAUGMENTED, UNMIXED
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
 
 SPLITS = ("train", "validation", "test")
@@ -109,3 +111,17 @@ def who_chose(evaluation: Evaluation, epoch: int | None, monitor: str) -> Iterat
     absent = sum(row.images == 0 for row in evaluation.classes)
     if absent:
         yield f"{absent} of {len(evaluation.classes)} classes have no photo here: averages are over the others."
+
+
+def what_ended(settings: Mapping[str, Any], epochs: int) -> Iterator[str]:
+    """From which epoch on training photos were changed less, which bends the curves; a sentence each.
+
+    `epochs` are those that there were: what was to end after them did not.
+    """
+    for name, parts, what in (
+        ("augment_off_epochs", UNAUGMENTED, "each is only cropped, shifted and flipped"),
+        ("mix_off_epochs", UNMIXED, "none is mixed with another"),
+    ):
+        first = int(settings.get("epochs") or 0) - int(settings.get(name) or 0) + 1
+        if first <= epochs and any(settings.get(part) for part in parts):
+            yield f"From epoch {first} on {what}."

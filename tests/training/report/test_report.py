@@ -108,6 +108,20 @@ def test_a_claim_stands_beside_what_was_measured(ordinary: str) -> None:
     assert re.search(r"on the 12 validation photos of this run: \d+\.\d\d % \(95 % interval", said)
 
 
+def test_a_bend_in_the_curves_where_augmentation_ended_is_explained(tmp_path: Path) -> None:
+    ends = {"epochs": 3, "rotation": 15, "cutmix": 1.0, "augment_off_epochs": 2, "mix_off_epochs": 1}
+    said = words_of(report_of(made_run(tmp_path, config=ends)))
+    assert (
+        "From epoch 2 on each is only cropped, shifted and flipped. From epoch 3 on none is mixed with another." in said
+    )
+
+
+@pytest.mark.parametrize("without", [{"rotation": 0}, {"augment_off_epochs": 0}, {"epochs": 9}])
+def test_what_did_not_end_is_not_spoken_of(tmp_path: Path, without: dict[str, object]) -> None:
+    ends = {"epochs": 3, "rotation": 15, "augment_off_epochs": 2, "mix_off_epochs": 1}
+    assert "From epoch" not in words_of(report_of(made_run(tmp_path, config={**ends, **without})))
+
+
 def test_no_choice_looked_at_test_photos(tmp_path: Path) -> None:
     said = words_of(report_of(made_run(tmp_path, split="test"), "test"))
     assert "no choice looked at these test photos" in said
