@@ -25,7 +25,7 @@ pytestmark = pytest.mark.torch
 LIVELY: dict[str, object] = {
     "epochs": 3, "ema_decay": 0.9, "dropout": 0.2, "mixup": 0.2, "cutmix": 0.5, "random_erasing": 0.5, "noise": 0.02,
     "rotation": 10, "brightness": 0.2, "rand_augment": "rand-m5-mstd0.5", "batch_size": 2, "accumulate": 2, "schedule": "plateau",
-    "decay_epochs": 1,
+    "decay_epochs": 1, "augment_off_epochs": 1,
 }  # fmt: skip
 
 
