@@ -43,10 +43,15 @@ def within_hours(
     for name in COUNTED_IN_EPOCHS if epochs < config.epochs else ():
         asked = getattr(config, name)
         if asked:
-            exact = asked * epochs / config.epochs
-            changed[name] = exact if name == "warmup_epochs" else min(ceil(exact), epochs - 1)
+            is_warmup = name == "warmup_epochs"
+            changed[name] = asked * epochs / config.epochs if is_warmup else shrunk(asked, config.epochs, epochs)
             reasons[name] = f"{asked:g} of {config.epochs} epochs were asked for, and there are {epochs}"
     return config.model_copy(update=changed), reasons
+
+
+def shrunk(count: int, of: int, epochs: int) -> int:
+    """So many of a training's epochs where there are fewer of these: at least one is left."""
+    return min(ceil(count * epochs / of), epochs - 1)
 
 
 def is_spent(config: TrainConfig, spent_s: float, epochs_s: Sequence[float]) -> bool:

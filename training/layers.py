@@ -7,11 +7,11 @@ import typing
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 
 import yaml
 
+from training.budget import shrunk
 from training.config import TrainConfig, make_config, no_setting, read_yaml
 from training.errors import WrongInput
 from training.recipes import Recipe, read_recipe, recipe_names
@@ -156,11 +156,11 @@ def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str
                 f"freeze_epochs = {config.freeze_epochs} leaves none of epochs = {config.epochs} in which the body learns."
                 " Lower it, or say freeze=body."
             )
-        changed["freeze_epochs"] = _shrunk(config.freeze_epochs, config.epochs, meant_epochs)
+        changed["freeze_epochs"] = shrunk(config.freeze_epochs, meant_epochs, config.epochs)
     for name in OFF_EPOCHS:
         off = getattr(config, name)
         if name not in said and config.epochs < meant_epochs:
-            changed[name] = _shrunk(off, config.epochs, meant_epochs)
+            changed[name] = shrunk(off, meant_epochs, config.epochs)
         elif off >= config.epochs:
             raise WrongInput(f"{name} = {off} leaves none of epochs = {config.epochs} before them. Lower it.")
     if config.schedule == "onecycle" or config.warmup_epochs < config.epochs:
@@ -171,10 +171,6 @@ def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str
             " at its peak. Lower it."
         )
     return config.model_copy(update={**changed, "warmup_epochs": config.epochs / 2})
-
-
-def _shrunk(count: int, epochs: int, meant_epochs: int) -> int:
-    return min(ceil(count * epochs / meant_epochs), epochs - 1)
 
 
 def _may_be_none(key: str) -> bool:
