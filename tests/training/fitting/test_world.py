@@ -15,7 +15,8 @@ TELL = """
 from torch import distributed
 from training.fitting.world import joined
 with joined("cpu") as (world, _):
-    print(f"{world.size} wait for", distributed.group.WORLD._get_backend(__import__("torch").device("cpu")).options._timeout)
+    patience = distributed.group.WORLD._get_backend(__import__("torch").device("cpu")).options._timeout
+    print(f"{world.size} wait for {patience}")  # in one piece: both write to one pipe
 """
 
 
