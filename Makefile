@@ -9,7 +9,7 @@ SYNC   := pip sync --quiet --require-hashes --compile-bytecode --link-mode hardl
 # Installing says nothing for a while on its own.
 ALIVE  := seconds=0; (while sleep 5; do seconds=$$((seconds + 5)); echo "  still installing ($$seconds s)"; done) & \
           alive=$$!; trap 'kill $$alive' EXIT;
-LOCK   := pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+LOCK   := pip compile --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --quiet
 export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 

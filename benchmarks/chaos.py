@@ -27,14 +27,14 @@ from typing import Any
 
 import psutil
 
-from podium import emulator
-from podium.batches import latest_versions
+from podium.batches.drop import latest_versions
+from podium.batches.results import rows_of_batch
 from podium.connection import Connection
 from podium.errors import EXIT_UNFINISHED
+from podium.local import emulator
 from podium.project import HOME, local_stack
-from podium.results import rows_of_batch
 from training.demo import draw_unseen
-from training.rendering import CLASSES
+from training.practice_set import CLASSES
 
 PODIUM = Path(sys.executable).parent / "podium"
 FOLDER = HOME / "chaos"

@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.serving import machine
 from benchmarks.training.suite import say
-from training.recipes import Recipe, read_recipe, recipe_names
+from training.settings.recipes import Recipe, read_recipe, recipe_names
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "results"

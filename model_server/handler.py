@@ -19,13 +19,13 @@ from urllib.parse import quote
 
 import numpy as np
 
-from asked import Asked, BadRequest, asked_in
-from classifier import Classifier
-from imagefile.pixels import Pixels
-from reading import Readers
-from reporting import report, report_engine
-from serving import Context, Refusal, best_classes, doubt
-from settings import read_settings, readers_for, threads_for
+from inference.classifier import Classifier
+from inference.images.pixels import Pixels
+from inference.images.readers import Readers
+from serving.answers import Context, Refusal, best_classes, doubt
+from serving.metrics import report, report_engine
+from serving.requests import Asked, BadRequest, asked_in
+from serving.settings import read_settings, readers_for, threads_for
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class PodiumHandler:
         return _json(context, index, problem.status, document)
 
     def _explained(self, data: bytes, probabilities: list[float], context: Context, index: int) -> str | bytes:
-        from explanation import NotExplainable, explain
+        from inference.heat_map import NotExplainable, explain
 
         best = int(np.argmax(probabilities))
         try:

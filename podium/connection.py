@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from podium import emulator
 from podium.errors import ConsoleError
+from podium.local import emulator
 from podium.project import local_stack
 
 if TYPE_CHECKING:

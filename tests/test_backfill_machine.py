@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.backfill import Close, Item
+from pipeline.backfill.handler import Close, Item
 from pipeline.contracts import BATCHES_PREFIX
 
 with warnings.catch_warnings():

@@ -6,8 +6,8 @@ import io
 
 from PIL import Image
 
-from imagefile.reading import read_image
-from pipeline.golden import golden_picture
+from inference.images.reading import read_image
+from pipeline.gate.golden_picture import golden_picture
 
 
 def test_the_golden_picture_is_a_whole_png() -> None:

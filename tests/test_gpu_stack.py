@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.model_client import KEEP_ALIVE_S
+from pipeline.model_server.client import KEEP_ALIVE_S
 from proxy.options import DRAIN_S
-from proxy.torchserve import STOP_S
+from proxy.torchserve.process import STOP_S
 from tests.model_server.dockerfile import read_dockerfile
 
 with warnings.catch_warnings():

@@ -19,12 +19,12 @@ from pydantic import BaseModel
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
-from pipeline.classify import REPORTING_S
+from pipeline.classify.groups import IMAGES_A_REQUEST, REQUEST_BYTES
+from pipeline.classify.handler import REPORTING_S
+from pipeline.classify.waves import FETCHING_S, IMAGES_AT_ONCE
 from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
-from pipeline.groups import IMAGES_A_REQUEST, REQUEST_BYTES
+from pipeline.model_server.tar import tar_of
 from pipeline.settings import BackfillSettings, FinishSettings, GateSettings, ReconcileSettings, Settings
-from pipeline.tar import tar_of
-from pipeline.waves import FETCHING_S, IMAGES_AT_ONCE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # cfn-lint's own imports warn
@@ -303,6 +303,6 @@ def test_the_dashboard_and_the_alarms_show_metrics_that_the_functions_write(reso
     names |= {
         it["MetricName"] for it in of_type(resources, "AWS::CloudWatch::Alarm").values() if it["Namespace"] == "Podium"
     }
-    written = "".join(path.read_text() for path in (ROOT / "functions" / "pipeline").glob("*.py"))
+    written = "".join(path.read_text() for path in (ROOT / "functions" / "pipeline").rglob("*.py"))
     assert {"ImagesClassified", "GateClosed", "UploadsOverdue", "ModelUnavailable", "PredictLatency"} <= names
     assert {name for name in names if f'"{name}"' not in written} == set()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from training.evaluation.records import Evaluation
-    from training.prediction import Prediction
+    from training.prediction.predict import Prediction
     from training.run import Progress, Run
 
 
@@ -38,8 +38,8 @@ def train(
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """
     from training.errors import WrongInput
-    from training.layers import Words, layered
-    from training.loop import train as fit
+    from training.settings.layering import Words, layered
+    from training.train import train as fit
 
     config = layered(Words(None if data is None else str(data), recipe, file, settings), on_note=on_note)
     if config.folds is not None and config.fold is None:
@@ -57,7 +57,7 @@ def resume(
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Go on with an interrupted training, to the same weights; raises WrongInput where there is nothing to resume."""
-    from training.loop import resume as go_on
+    from training.train import resume as go_on
 
     return go_on(Path(run_folder), on_progress=on_progress, on_note=on_note)
 
@@ -71,6 +71,6 @@ def evaluate(run_folder: str | Path, *, split: str = "auto", data: str | None = 
 
 def predict(model: str | Path, images: Sequence[str | Path], *, top_k: int = 3) -> Iterator[Prediction]:
     """The most likely classes of every image; `model` is a run folder or a `.mar`, an image also a folder or s3://."""
-    from training.prediction import predict as answer
+    from training.prediction.predict import predict as answer
 
     return answer(Path(model), [str(image) for image in images], top_k=top_k)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from training.errors import Preempted, TrainingError, WrongInput
-from training.layers import layered, sort_words
 from training.run import Progress
+from training.settings.layering import layered, sort_words
 
 EXIT_FAILED, EXIT_USAGE, EXIT_PREEMPTED = 1, 2, 75  # 75: EX_TEMPFAIL, start me again
 USAGE = "usage: python -m training train [RECIPE] DATA [FILE.yaml] [key=value ...]\n       python -m training train --resume RUN"
@@ -17,7 +17,7 @@ USAGE = "usage: python -m training train [RECIPE] DATA [FILE.yaml] [key=value ..
 def main(words: list[str]) -> int:
     """Train as the words say; the exit code."""
     from training.kfold import are_folds
-    from training.loop import resume, train
+    from training.train import resume, train
 
     match words:
         case ["train", "--resume", run]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from training.config import TrainConfig
-from training.rendering import CLASSES, Drawn, render_dataset
+from training.practice_set import CLASSES, Drawn, render_dataset
+from training.settings.config import TrainConfig
 
 IMAGE_PX = 128  # of the drawn pictures
 TRAIN_PER_CLASS = 140

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
-from training.checking import check_alone
-from training.config import TrainConfig, read_config, write_config
 from training.errors import WrongInput
-from training.loop import resume, train
-from training.model_file import MODEL_FILE, write_atomically
+from training.fitting.checking import check_alone
+from training.model.model_file import MODEL_FILE, write_atomically
 from training.run import FOLDS_FILE, Progress, Run, claim_folder, kept, read_run
+from training.settings.config import TrainConfig, read_config, write_config
+from training.train import resume, train
 
 OnProgress = Callable[[int, int, Progress], None]  # the fold, from 0 on, of how many, and how far it is
 OnNote = Callable[[str], None]

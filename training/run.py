@@ -25,12 +25,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training.config import TrainConfig, write_config
 from training.data.listing import write_split
-from training.data.photos import Photos
-from training.data.pixels import write_set_aside
 from training.errors import TrainingError, WrongInput
-from training.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file, write_atomically
+from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file, write_atomically
+from training.photos.photos import Photos
+from training.photos.pixels import write_set_aside
+from training.settings.config import TrainConfig, write_config
 
 FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them all
 UNREADABLE_FILE = "unreadable.csv"

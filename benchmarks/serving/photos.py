@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imagefile.bundle import write_bundle
+from serving.bundle import write_bundle
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 AT_MOST = 64  # in rotation

@@ -12,12 +12,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.training.gate import Gate, tell, wait_for
-from training.config import TrainConfig, make_config
-from training.data.pixels import memory_format
 from training.fitting.fit import DTYPES, put_on
-from training.fitting.memory import keep_freed_memory
+from training.fitting.freed_memory import keep_freed_memory
 from training.fitting.optimisation import create_optimizer
-from training.network import choose_device, create_network
+from training.model.network import choose_device, create_network
+from training.photos.pixels import memory_format
+from training.settings.config import TrainConfig, make_config
 
 
 def main() -> None:

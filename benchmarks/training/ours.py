@@ -12,16 +12,16 @@ import time
 import torch
 
 from benchmarks.training.gate import Gate, tell, wait_for
-from training.config import make_config
 from training.data.listing import list_photos
 from training.fitting.fit import make_fit
-from training.fitting.memory import keep_freed_memory
+from training.fitting.freed_memory import keep_freed_memory
+from training.fitting.preparing import prepare
 from training.fitting.state import State
 from training.fitting.steps import Watch, train_epoch
-from training.fitting.world import World
-from training.network import choose_device
-from training.preparing import prepare
+from training.model.network import choose_device
+from training.processes import World
 from training.run import Progress
+from training.settings.config import make_config
 
 
 def main() -> None:

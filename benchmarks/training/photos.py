@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle, islice
 from pathlib import Path
 
-from training.rendering.files import render_dataset
+from training.practice_set.files import render_dataset
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 DRAWN_PER_CLASS = 16

@@ -13,7 +13,7 @@ from benchmarks.serving import machine
 from benchmarks.training.process import TrainerEnded
 from benchmarks.training.run import LIMIT, OURS, TIMM, Block, Run
 from benchmarks.training.trainers import Own, Timms, Trainer
-from training.config import make_config
+from training.settings.config import make_config
 
 PATHS = {"data", "run", "cache_dir"}  # are nobody else's concern
 UNTIMED = 1  # step of each block: the trainer stood still in it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -112,10 +112,7 @@ class ReconcileSettings(_FromEnvironment):
     look_back_days: int = Field(gt=0, description="how many days back uploads are looked at, such as 14")
 
 
-_Kind = TypeVar("_Kind", bound=_FromEnvironment)
-
-
-def settings_from(environment: Mapping[str, str], kind: type[_Kind]) -> _Kind:
+def settings_from[Kind: _FromEnvironment](environment: Mapping[str, str], kind: type[Kind]) -> Kind:
     """The settings in `environment`; SettingsInvalid names every variable that is missing or wrong, and what it must be."""
     found = {name: environment[name.upper()] for name in kind.model_fields if name.upper() in environment}
     try:
@@ -131,6 +128,6 @@ def _sentence(kind: type[_FromEnvironment], name: str, value: str | None) -> str
 
 
 @cache
-def load_settings(kind: type[_Kind]) -> _Kind:
+def load_settings[Kind: _FromEnvironment](kind: type[Kind]) -> Kind:
     """The settings of this process."""
     return settings_from(os.environ, kind)

@@ -15,26 +15,26 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import disable_created_metrics
 
-from proxy import management
-from proxy.batching import Limits
-from proxy.configuration import WrongConfiguration, check_home
-from proxy.deaths import death_reason, set_aside
-from proxy.dispatch import Dispatcher
-from proxy.drain import Drain
-from proxy.hardware import default_batch_images, default_threads, default_workers
-from proxy.heap import keep_heap
-from proxy.management import Worker
-from proxy.memory import Memory
+from proxy.freed_memory import keep_heap
+from proxy.groups.dispatch import Dispatcher
+from proxy.groups.waiting import Limits
+from proxy.http.drain import Drain
+from proxy.http.held_bytes import Memory
+from proxy.http.metrics_page import metrics_application
+from proxy.http.server import Server
+from proxy.http.tokens import NoTokens, Tokens
+from proxy.machine import default_batch_images, default_threads, default_workers
 from proxy.metrics import Metrics
 from proxy.minutes import Minutes
 from proxy.options import Address, Options
-from proxy.pages import metrics_application
-from proxy.readiness import Readiness, Served
-from proxy.server import Server
-from proxy.tokens import NoTokens, Tokens
-from proxy.torchserve import Served as Started
-from proxy.torchserve import TorchServe
-from proxy.upstream import Upstream, open_session
+from proxy.torchserve import management
+from proxy.torchserve.configuration import WrongConfiguration, check_home
+from proxy.torchserve.deaths import death_reason, set_aside
+from proxy.torchserve.management import Worker
+from proxy.torchserve.process import Served as Started
+from proxy.torchserve.process import TorchServe
+from proxy.torchserve.readiness import Readiness, Served
+from proxy.torchserve.upstream import Upstream, open_session
 
 logger = logging.getLogger(__name__)
 

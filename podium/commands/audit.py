@@ -56,8 +56,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Look for duplicates, leaks, broken files, odd pictures and wrong labels."""
-    from podium import present
-    from podium.progress import counting
+    from podium.shown import results as present
+    from podium.shown.progress import counting
 
     fatal = _kinds(fail_on)
     _check_label_options(fatal, model=model, pretrained=pretrained, labels=labels)

@@ -14,10 +14,10 @@ from podium.errors import EXIT_UNFINISHED, EXIT_USAGE, ConsoleError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podium.batches import Upload
+    from podium.batches.drop import Upload
+    from podium.batches.results import Wanted
+    from podium.batches.watch import Progress
     from podium.connection import Connection
-    from podium.results import Wanted
-    from podium.watching import Progress
 
 Stack = Annotated[
     str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", show_default=False)
@@ -43,8 +43,9 @@ def drop(
     as_json: AsJson = False,
 ) -> None:
     """Upload images as one batch."""
-    from podium import batches, present
+    from podium.batches import drop as batches
     from podium.connection import Connection
+    from podium.shown import results as present
 
     uploads = batches.plan_uploads(paths, batch)
     connection = Connection(stack)
@@ -93,8 +94,8 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """Read results: by batch, label, probability or image."""
+    from podium.batches.results import Wanted
     from podium.connection import Connection
-    from podium.results import Wanted
 
     if status not in {None, "classified", "rejected"}:
         raise ConsoleError(f"--status {status!r} is no status: use classified or rejected.", EXIT_USAGE)
@@ -108,8 +109,8 @@ def results(
 
 def upload_all(connection: Connection, uploads: Sequence[Upload]) -> None:
     """Upload one batch with a bar, and write down that this is what it expects."""
-    from podium import batches
-    from podium.progress import counting
+    from podium.batches import drop as batches
+    from podium.shown.progress import counting
 
     with counting() as count:
         images = batches.upload(connection, uploads, lambda done: count("uploading", done, len(uploads)))
@@ -125,7 +126,7 @@ def show_progress(connection: Connection, batch: str, timeout_s: float | None) -
 
 def tell_progress(connection: Connection, batch: str, timeout_s: float | None, *, as_json: bool) -> None:
     """Draw a batch's progress, and say on stdout how far it is at the end, whether it is finished or not."""
-    from podium import present
+    from podium.shown import results as present
 
     last = follow(connection, batch, timeout_s)
     if as_json:
@@ -146,9 +147,9 @@ def tell_progress(connection: Connection, batch: str, timeout_s: float | None, *
 
 def follow(connection: Connection, batch: str, timeout_s: float | None) -> Progress:
     """Draw a batch's progress until it is finished or the time is up; how far it is then."""
-    from podium import present
-    from podium.progress import counting
-    from podium.watching import watch
+    from podium.batches.watch import watch
+    from podium.shown import results as present
+    from podium.shown.progress import counting
 
     told = False
     with counting() as count:
@@ -174,15 +175,15 @@ def check_finished(last: Progress, batch: str, timeout_s: float | None) -> None:
 
 def show_results(connection: Connection, batch: str, form: Format, *, truth: bool = False) -> None:
     """Every row of a batch."""
-    from podium.results import Wanted
+    from podium.batches.results import Wanted
 
     show_rows(connection, Wanted(batch=batch), form, truth=truth)
 
 
 def show_rows(connection: Connection, wanted: Wanted, form: Format, *, truth: bool) -> None:
     """The rows that match, in one of the formats."""
-    from podium import present
-    from podium.results import find
+    from podium.batches.results import find
+    from podium.shown import results as present
 
     rows = find(connection, wanted)
     if form is Format.JSON:
@@ -199,7 +200,7 @@ def show_rows(connection: Connection, wanted: Wanted, form: Format, *, truth: bo
 
 def _server_is_down(connection: Connection) -> bool:
     """Whether the model server is what images wait for; only the local one can be asked from here."""
-    from podium import local
+    from podium.local import stack as local
 
     return connection.local and not local.model_server_answers(connection.facts.model_server_url)
 

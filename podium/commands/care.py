@@ -32,10 +32,12 @@ def redrive(
     as_json: AsJson = False,
 ) -> None:
     """Put dead letters back on the queue, once their cause is mended."""
-    from podium import care_told, present, replay
+    from podium.care import redrive as replay
+    from podium.care.pacing import Pace
     from podium.connection import Connection
-    from podium.pacing import Pace
-    from podium.progress import waiting
+    from podium.shown import care as care_told
+    from podium.shown import results as present
+    from podium.shown.progress import waiting
 
     connection = Connection(stack)
     wanted = replay.Wanted(reason=reason, batch=batch)
@@ -73,12 +75,14 @@ def reclassify(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Ask another version of the model about images that have a row; its rows come beside the old ones."""
-    from podium import care_told, present, reclassifying
+    from podium.batches.results import Wanted
+    from podium.care import reclassify as reclassifying
+    from podium.care.pacing import Pace
     from podium.connection import Connection
-    from podium.pacing import Pace
-    from podium.progress import counting
     from podium.project import local_stack
-    from podium.results import Wanted
+    from podium.shown import care as care_told
+    from podium.shown import results as present
+    from podium.shown.progress import counting
 
     asked = reclassifying.model_of(model)
     if not (batch or label or uncertain or image):
@@ -121,11 +125,13 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """Classify what lies in a bucket already; what has a result is skipped."""
-    from podium import backfilling, care_told, present
+    from podium.care import backfill as backfilling
+    from podium.care.manifest_files import upload_manifest
     from podium.commands.batch import show_progress
     from podium.connection import Connection
-    from podium.manifest_files import upload_manifest
-    from podium.progress import counting
+    from podium.shown import care as care_told
+    from podium.shown import results as present
+    from podium.shown.progress import counting
 
     connection = Connection(stack)
     source = backfilling.source_at(connection, location)

@@ -23,10 +23,10 @@ UNSEEN_PER_CLASS = 4  # of 15 classes: 60 images
 
 def demo() -> None:
     """Show the whole thing: train on drawn sports balls, serve, classify 60 unseen images."""
-    from podium import present
-    from podium.batches import plan_uploads
+    from podium.batches.drop import plan_uploads
     from podium.commands.batch import Format, show_progress, show_results, upload_all
     from podium.connection import Connection
+    from podium.shown import results as present
 
     began = time.monotonic()
     stack = _deploy()
@@ -56,9 +56,9 @@ def _farewell(facts: StackFacts, seconds: float) -> str:
 
 
 def _deploy() -> LocalStack:
-    from podium import local
     from podium.archives import ArchivedModel
-    from podium.progress import step
+    from podium.local import stack as local
+    from podium.shown.progress import step
 
     with step("1/5 deploy template.yaml to an embedded AWS on this machine") as note:
         stack = local.start_emulator(note)
@@ -68,8 +68,8 @@ def _deploy() -> LocalStack:
 
 def _train_and_package() -> Path:
     from podium.commands.model import package_run
-    from podium.progress import section, step
     from podium.project import MODELS
+    from podium.shown.progress import section, step
 
     archive, run = MODELS / f"{MODEL_NAME}.mar", _home() / "run"
     if not (run / "model.json").exists():  # the last file of a finished run
@@ -86,9 +86,9 @@ def _train_and_package() -> Path:
 def _train(run: Path) -> None:
     from podium.commands.model import drawing
     from podium.commands.training import training_bar
-    from podium.progress import counting
+    from podium.shown.progress import counting
     from training.demo import DEMO, draw_demo
-    from training.loop import train
+    from training.train import train
 
     data = _home() / "balls"
     with counting() as count:
@@ -98,9 +98,9 @@ def _train(run: Path) -> None:
 
 
 def _serve(stack: LocalStack, archive: Path) -> LocalStack:
-    from podium import local
     from podium.archives import read_archive
-    from podium.progress import step
+    from podium.local import stack as local
+    from podium.shown.progress import step
 
     with step("4/5 start TorchServe with it") as note:
         served = local.serve(stack, archive, note)
@@ -109,7 +109,7 @@ def _serve(stack: LocalStack, archive: Path) -> LocalStack:
 
 
 def _draw_unseen() -> Path:
-    from podium.progress import step
+    from podium.shown.progress import step
     from training.demo import draw_unseen
 
     with step(f"5/5 drop 60 images that the model never saw as batch {BATCH!r}"):

@@ -51,8 +51,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a finished run: accuracy with intervals, every class, calibration, speed."""
-    from podium import present
-    from podium.progress import counting
+    from podium.shown import results as present
+    from podium.shown.progress import counting
 
     _check_one(split, data)
     with foreseen():
@@ -66,7 +66,7 @@ def evaluate(
     if as_json:
         present.print_json({**found.model_dump(mode="json"), "files": [str(page) for page in pages]})
     else:
-        from podium.evaluated import parts
+        from podium.shown.evaluation import parts
 
         for part in parts(found):
             present.answer.print(part)
@@ -91,8 +91,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Say which run is better on the photos that all have judged, and whether that can be chance."""
-    from podium import present
-    from podium.progress import counting
+    from podium.shown import results as present
+    from podium.shown.progress import counting
 
     _check_one(split, data)
     if out is not None and not report:
@@ -116,7 +116,7 @@ def compare(
     if as_json:
         present.print_json({**found.model_dump(mode="json"), "files": [str(page) for page in pages]})
     else:
-        from podium.evaluated import comparison_parts
+        from podium.shown.evaluation import comparison_parts
 
         for part in comparison_parts(found):
             present.answer.print(part)
@@ -142,9 +142,9 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Classify photos here, without a stack: the most likely classes of each, with the model's own pre-processing."""
-    from podium import present
-    from podium.predicted import Tally, document, write
-    from podium.progress import waiting
+    from podium.shown import results as present
+    from podium.shown.predictions import Tally, document, write
+    from podium.shown.progress import waiting
 
     model = run or archive
     if model is None or (run is not None and archive is not None):
@@ -156,7 +156,7 @@ def predict(
         )
     tally = Tally()
     with foreseen():
-        from training.prediction import predict as judge
+        from training.prediction.predict import predict as judge
 
         seen = present.answer.is_terminal and out is None  # the answers themselves are the progress
         with nullcontext(_silent) if seen else waiting("loading the model") as note:
@@ -186,7 +186,7 @@ def _check_one(split: Split, data: str | None) -> None:
 
 
 def _write_pages(run: Path, found: Evaluation) -> list[Path]:
-    from training.card import write_card
+    from training.report.model_card import write_card
     from training.report.report import write_report
 
     return [write_report(run, found.split), write_card(run)]
@@ -194,8 +194,8 @@ def _write_pages(run: Path, found: Evaluation) -> list[Path]:
 
 def _remove_pages(run: Path, found: Evaluation) -> list[Path]:
     """Those of an earlier evaluation: its figures are no longer these."""
-    from training.card import CARD_FILE
     from training.evaluation.listed import evaluation_folder
+    from training.report.model_card import CARD_FILE
     from training.report.report import REPORT_FILE
 
     for page in (evaluation_folder(run, found.split) / REPORT_FILE, run / CARD_FILE):
@@ -208,6 +208,6 @@ def _silent(_: str) -> None:
 
 
 def _note(sentence: str) -> None:
-    from podium import present
+    from podium.shown import results as present
 
     present.notes.print(sentence, soft_wrap=True, markup=False)

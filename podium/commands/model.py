@@ -13,8 +13,8 @@ import typer
 from podium.errors import EXIT_FAILED, EXIT_PREEMPTED, EXIT_USAGE, ConsoleError
 
 if TYPE_CHECKING:
-    from podium.progress import OnCount
-    from training.rendering import Drawn, Split
+    from podium.shown.progress import OnCount
+    from training.practice_set import Drawn, Split
 
 LEAST_AGREEMENT = 0.99  # of int8 with fp32, where nobody asks for another gate
 Engine = Literal["auto", "all", "torch", "torch-compiled", "openvino", "aotinductor"]
@@ -52,9 +52,9 @@ def package(
     as_json: AsJson = False,
 ) -> None:
     """Pack a finished run as NAME.mar, for TorchServe."""
-    from imagefile.content import content_sha256
-    from podium import present
+    from inference.archive.digest import content_sha256
     from podium.archives import read_archive
+    from podium.shown import results as present
 
     if least_agreement is not None and precision != "int8":
         raise ConsoleError(
@@ -88,14 +88,14 @@ def render(
     as_json: AsJson = False,
 ) -> None:
     """Draw a data set: fifteen kinds of sports balls, without a download."""
-    from podium import present
-    from podium.progress import counting
+    from podium.shown import results as present
+    from podium.shown.progress import counting
 
     fewer = max(1, images_per_class // 5)
     counts: dict[Split, int] = {"train": images_per_class, "validation": fewer, "unseen": fewer}
     began = time.monotonic()
     with counting() as count_up, foreseen():
-        from training.rendering import render_dataset
+        from training.practice_set import render_dataset
 
         drawn = 0
         for split, count in counts.items():
@@ -126,13 +126,12 @@ def package_run(
     from podium.project import MODELS, ROOT
 
     server = ROOT / "model_server"
-    modules = sorted(path for path in server.glob("*.py") if path.name != "handler.py")
     with foreseen():
-        from training.package import package as pack
+        from training.packaging.package import package as pack
 
         return pack(
             run, name=name, version=version, export_dir=out or MODELS, handler=server / "handler.py",
-            extra_files=[*modules, server / "engines", ROOT / "imagefile", ROOT / "networks"],
+            extra_files=[server / "serving", ROOT / "inference"],
             config_file=server / "model-config.yaml", engine=engine, precision=precision,
             least_agreement=least_agreement,
         )  # fmt: skip

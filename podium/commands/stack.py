@@ -26,8 +26,9 @@ def up(
     ] = None,
 ) -> None:
     """Start the local stack: embedded AWS, the deployed template, TorchServe."""
-    from podium import local, present
-    from podium.progress import waiting
+    from podium.local import stack as local
+    from podium.shown import results as present
+    from podium.shown.progress import waiting
 
     with waiting("starting") as note:
         stack, model = local.bring_up(archive, note)
@@ -44,8 +45,9 @@ def down(
     delete_data: Annotated[bool, typer.Option("--delete-data", help="Forget buckets, tables and queues too.")] = False,
 ) -> None:
     """Stop the local stack; what it holds is kept for the next `podium up`."""
-    from podium import local, present
-    from podium.progress import waiting
+    from podium.local import stack as local
+    from podium.shown import results as present
+    from podium.shown.progress import waiting
 
     with waiting("stopping"):
         stopped = local.bring_down(delete_data=delete_data)
@@ -56,8 +58,9 @@ def status(stack: Stack = None, as_json: AsJson = False) -> None:
     """Say where everything is, and how much is waiting."""
     from rich.table import Table
 
-    from podium import local, present
     from podium.connection import Connection
+    from podium.local import stack as local
+    from podium.shown import results as present
 
     connection = Connection(stack)
     facts = connection.facts
@@ -84,8 +87,10 @@ def deploy(
     confirm: Annotated[bool, typer.Option(help="Show the change set and ask before AWS is changed.")] = True,
 ) -> None:
     """Deploy template.yaml: to the embedded AWS, or with --stack to your AWS account."""
-    from podium import deployment, local, present
-    from podium.progress import waiting
+    from podium.local import deployment
+    from podium.local import stack as local
+    from podium.shown import results as present
+    from podium.shown.progress import waiting
 
     chosen = _parameters(model, parameter or [])
     if stack is None:
@@ -109,7 +114,7 @@ def deploy(
 
 def env() -> None:
     """Print what a shell needs to reach the local stack: eval "$(podium env)"."""
-    from podium import emulator
+    from podium.local import emulator
     from podium.project import ROOT, TOOLS, local_stack
 
     local = local_stack()

@@ -14,10 +14,10 @@ from podium.commands.model import AsJson, foreseen
 from podium.errors import EXIT_USAGE, ConsoleError
 
 if TYPE_CHECKING:
-    from podium.progress import OnCount
-    from training.config import TrainConfig
+    from podium.shown.progress import OnCount
     from training.kfold import Folds
     from training.run import Progress, Run
+    from training.settings.config import TrainConfig
 
 ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
 
@@ -44,7 +44,7 @@ def train(
 
     `podium recipes` lists the recipes, `podium recipes --settings` every setting.
     """
-    from podium import present
+    from podium.shown import results as present
 
     typed = [*(words or []), *context.args]
     if resume is not None and typed:
@@ -66,7 +66,7 @@ def train(
         if resume is not None:
             _go_on(resume, as_json=as_json)
             return
-        from training.layers import layered, sort_words
+        from training.settings.layering import layered, sort_words
 
         notes: list[str] = []
         config = layered(sort_words(typed), on_note=notes.append if dry_run else _note)
@@ -75,7 +75,7 @@ def train(
         elif config.folds is not None and config.fold is None:
             _tell_folds(_train_folds(config), as_json=as_json)
         else:
-            from training.loop import train as fit
+            from training.train import train as fit
 
             with training_bar() as on_progress:
                 finished = fit(config, on_progress=on_progress, on_note=_note)
@@ -89,15 +89,15 @@ def recipes(
     as_json: AsJson = False,
 ) -> None:
     """List the recipes: settings that belong together, and what they are said to reach."""
-    from podium import present
-    from podium.training_told import recipe_document, recipes_table, settings_document, settings_table
+    from podium.shown import results as present
+    from podium.shown.training import recipe_document, recipes_table, settings_document, settings_table
 
     if name and settings:
         raise ConsoleError(
             f"--settings lists those of every training, {name} or not: leave one of the two out.", EXIT_USAGE
         )
     with foreseen():
-        from training.recipes import read_recipe, recipe_names
+        from training.settings.recipes import read_recipe, recipe_names
 
         shown = [read_recipe(name)] if name else [read_recipe(each) for each in recipe_names()]
     if settings:
@@ -120,8 +120,8 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def training_bar(prefix: str = "") -> Iterator[Callable[[Progress], None]]:
-    """A bar for the reading, then one per epoch, on stderr; yields what `training.loop.train` reports to."""
-    from podium.progress import counting
+    """A bar for the reading, then one per epoch, on stderr; yields what `training.train.train` reports to."""
+    from podium.shown.progress import counting
 
     with counting() as count:
         yield partial(_tell_epoch, count, prefix)
@@ -136,14 +136,14 @@ def _tell_epoch(count: OnCount, prefix: str, now: Progress) -> None:
 
 
 def _note(sentence: str) -> None:
-    from podium import present
+    from podium.shown import results as present
 
     present.notes.print(sentence, style="dim", markup=False, soft_wrap=True)
 
 
 def _tell(run: Run, *, as_json: bool) -> None:
-    from podium import present
-    from podium.training_told import epochs_table, run_document, run_notes
+    from podium.shown import results as present
+    from podium.shown.training import epochs_table, run_document, run_notes
 
     if as_json:
         present.print_json(run_document(run))
@@ -158,7 +158,7 @@ def _tell(run: Run, *, as_json: bool) -> None:
 
 def _go_on(run: Path, *, as_json: bool) -> None:
     from training.kfold import are_folds, resume_folds
-    from training.loop import resume
+    from training.train import resume
 
     if are_folds(run):
         with _folds_bar() as on_fold:
@@ -179,15 +179,15 @@ def _train_folds(config: TrainConfig) -> Folds:
 
 @contextmanager
 def _folds_bar() -> Iterator[Callable[[int, int, Progress], None]]:
-    from podium.progress import counting
+    from podium.shown.progress import counting
 
     with counting() as count:
         yield lambda fold, folds, now: _tell_epoch(count, f"fold {fold + 1}/{folds}, ", now)
 
 
 def _tell_folds(folds: Folds, *, as_json: bool) -> None:
-    from podium import present
-    from podium.training_told import folds_document, folds_table
+    from podium.shown import results as present
+    from podium.shown.training import folds_document, folds_table
 
     if as_json:
         present.print_json(folds_document(folds))
@@ -198,8 +198,8 @@ def _tell_folds(folds: Folds, *, as_json: bool) -> None:
 
 def _foretell(config: TrainConfig, notes: Sequence[str], *, as_json: bool) -> None:
     """What a training would be, without reading a pixel; its settings are refused where the training would refuse them."""
-    from podium import present
-    from podium.training_told import plan_document, plan_table
+    from podium.shown import results as present
+    from podium.shown.training import plan_document, plan_table
 
     if as_json:
         present.print_json(plan_document(config, notes))

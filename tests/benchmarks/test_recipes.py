@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks import recipes
-from training.recipes import read_recipe, recipe_names
+from training.settings.recipes import read_recipe, recipe_names
 
 
 def asked(weights: Path | None = None) -> argparse.Namespace:

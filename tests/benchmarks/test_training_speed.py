@@ -15,7 +15,7 @@ from benchmarks.training.report import goals, page
 from benchmarks.training.run import LIMIT, OURS, TIMM, Ratio, Run
 from benchmarks.training.timm_script import Step, arguments, step_of
 from tests.benchmarks.speeds import MODEL, block, measured
-from training.config import TrainConfig
+from training.settings.config import TrainConfig
 
 LINE = (
     "Train: 0 [  17/229 (  8%)]  Loss: 3.98 (4.67)  Time: 2.698s,   11.86/s  (1.992s,   16.06/s)  LR: 1.000e-03  "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageSequence
 
-from imagefile.reading import open_image, picture_of
+from inference.images.reading import open_image, picture_of
 from tests.conformance.conversions import ORIENTATION
 from tests.conformance.promises import conversions
 from tests.conformance.reference import Reference

@@ -10,7 +10,7 @@ from functools import cache
 
 from PIL import Image
 
-from tests.imagefile.pictures import huge_png
+from tests.inference.images.pictures import huge_png
 
 TEXT = b"a letter, not a picture"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"></svg>'

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from imagefile.bundle import NoBundle, is_bundle, read_bundle
-from imagefile.reading import UnreadableImage, read_image
+from inference.images.reading import UnreadableImage, read_image
+from serving.bundle import NoBundle, is_bundle, read_bundle
 from tests.conformance.pictures import usual_kinds
 
 MODEL = {"name": "colours", "version": "1.0", "archive_sha256": "0" * 64, "engine": "arithmetic-fp64"}

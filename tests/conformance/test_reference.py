@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagefile.reading import read_image
+from inference.images.reading import read_image
 from tests.conformance.conversions import Odd, of_several_frames, sixteen_bit, transparent, turned
 from tests.conformance.promises import PROMISES, conversions, many_images, one_image, the_server
 from tests.conformance.reference import Reference, Reply

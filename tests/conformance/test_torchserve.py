@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from podium import torchserve
+from podium.local import model_server as torchserve
 from tests.conformance.promises import PROMISES, the_server
 from tests.conformance.server import NotOffered, Promise, Server
 from tests.model_server.archives import pack, write_unpacked

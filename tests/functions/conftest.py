@@ -15,9 +15,9 @@ import yaml
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
-from pipeline.connections import Connections, open_connections
+from pipeline.aws import Connections, open_connections
 from pipeline.contracts import ImageRef, Row
-from pipeline.rows import record_of
+from pipeline.results.rows import record_of
 from pipeline.settings import Settings, load_settings
 from tests.functions.factories import JPEG, ROOT, image_ref
 from tests.functions.fake_model_server import ModelServer, running_model_server

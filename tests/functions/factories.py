@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from pipeline.classification import Fetched, conclude
+from pipeline.classify.conclusion import Fetched, conclude
 from pipeline.contracts import Classification, ImageRef, LabelProbability, ModelFacts, Order, ServerAnswer, Timings
-from pipeline.queue import Message
+from pipeline.queue.messages import Message
 
 ROOT = Path(__file__).parents[2]
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(600)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from pipeline.contracts import Classification
-from pipeline.rows import row_of
+from pipeline.results.rows import row_of
+from pipeline.results.store import Store
 from pipeline.schemas import PUBLISHED, schema_of
-from pipeline.store import Store
 from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws
 from tests.functions.factories import ROOT, classification, image_ref, server_answer
 
@@ -50,16 +50,16 @@ def in_a_fresh_process(code: str) -> list[str]:
 
 
 def test_the_lambda_imports_no_torch_and_no_image_library() -> None:
-    modules = in_a_fresh_process("import json, sys, pipeline.classify; print(json.dumps(sorted(sys.modules)))")
-    heavy = {"torch", "torchvision", "timm", "numpy", "PIL", "ts", "imagefile"}
-    assert "pipeline.classify" in modules
+    modules = in_a_fresh_process("import json, sys, pipeline.classify.handler; print(json.dumps(sorted(sys.modules)))")
+    heavy = {"torch", "torchvision", "timm", "numpy", "PIL", "ts", "inference"}
+    assert "pipeline.classify.handler" in modules
     assert heavy & {module.partition(".")[0] for module in modules} == set()
 
 
 def test_importing_the_lambda_opens_nothing_and_needs_no_settings() -> None:
     opened = in_a_fresh_process(
         "import json, sys; seen = []; sys.addaudithook(lambda event, _: seen.append(event));"
-        "import pipeline.classify; print(json.dumps([event for event in seen if event.startswith('socket.connect')]))"
+        "import pipeline.classify.handler; print(json.dumps([event for event in seen if event.startswith('socket.connect')]))"
     )
     assert opened == []
 

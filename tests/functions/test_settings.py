@@ -68,7 +68,7 @@ def test_no_setting_has_a_default() -> None:
 
 
 def test_nothing_else_reads_the_environment() -> None:
-    sources = (ROOT / "functions" / "pipeline").glob("*.py")
+    sources = (ROOT / "functions" / "pipeline").rglob("*.py")
     assert [path.name for path in sources if "environ" in path.read_text() or "getenv" in path.read_text()] == [
         "settings.py"
     ]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagefile.content import file_sha256
-from tests.imagefile.pictures import jpeg
+from inference.archive.digest import file_sha256
+from tests.inference.images.pictures import jpeg
 from tests.model_server.odd_photos import soft
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def write_model(folder: Path, network: nn.Module, **changed: object) -> Path:
 
 def write_golden(folder: Path) -> Path:
     """The golden predictions of the network that lies in `folder`, whatever they are."""
-    from training.export.golden import golden_document
-    from training.network import load_run
+    from training.model.network import load_run
+    from training.packaging.golden_pictures import golden_document
 
     (folder / "golden.json").write_text(golden_document(*load_run(folder)), encoding="utf-8")
     return folder
@@ -89,9 +89,8 @@ def write_unpacked(folder: Path, *, classes: tuple[str, ...] = CLASSES, **change
     """What TorchServe unpacks from a .mar, in `folder`; `changed` replaces top-level fields of model.json."""
     network = tiny_network(class_count=len(classes))
     write_golden(write_model(folder, network, classes=list(classes), **changed))
-    for module in (ROOT / "model_server").glob("*.py"):
-        shutil.copy(module, folder)
-    for package in (ROOT / "imagefile", ROOT / "networks", ROOT / "model_server" / "engines"):
+    shutil.copy(ROOT / "model_server" / "handler.py", folder)
+    for package in (ROOT / "inference", ROOT / "model_server" / "serving"):
         shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "model_server" / "model-config.yaml", folder)
     return folder
@@ -99,8 +98,8 @@ def write_unpacked(folder: Path, *, classes: tuple[str, ...] = CLASSES, **change
 
 def write_run(folder: Path, data: Path) -> Path:
     """What the training of the tiny network would leave behind in `folder`; its photos lie in `data`."""
-    from training.config import make_config, write_config
     from training.data.listing import list_photos, write_split
+    from training.settings.config import make_config, write_config
 
     for number in range(24):
         path = data / CLASSES[number % len(CLASSES)] / f"{number}.jpg"

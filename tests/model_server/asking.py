@@ -74,7 +74,7 @@ def change(archive: Path, **fields: object) -> Path:
 
 def refusal(archive: Path, **settings: object) -> str:
     """Why an archive is not served."""
-    from model_file import ModelRefused
+    from inference.archive.model_file import ModelRefused
 
     with pytest.raises(ModelRefused) as caught:
         loaded(archive, **settings)

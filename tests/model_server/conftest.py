@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.imagefile.pictures import jpeg
+from tests.inference.images.pictures import jpeg
 from tests.model_server.archives import packaged, write_run, write_unpacked
 from tests.model_server.asking import loaded
 

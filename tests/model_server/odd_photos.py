@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from tests.imagefile.pictures import ORIENTATION, encoded, jpeg
+from tests.inference.images.pictures import ORIENTATION, encoded, jpeg
 
 
 def soft(width: int, height: int, seed: int = 0) -> Image.Image:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from podium.torchserve import free_ports
+from podium.local.model_server import free_ports
 from proxy.options import read_options
 from tests.model_server.archives import pack
 from tests.model_server.dockerfile import DOCKERFILE, ROOT, read_dockerfile

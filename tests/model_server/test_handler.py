@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagefile.bundle import write_bundle
-from imagefile.content import content_sha256
+from inference.archive.digest import content_sha256
 from pipeline.contracts import ServerAnswer, ServerRejection
-from tests.imagefile.pictures import encoded, huge_png
+from serving.bundle import write_bundle
+from tests.inference.images.pictures import encoded, huge_png
 from tests.model_server.archives import CLASSES, PREPROCESSING, ROOT, FakeContext, write_golden, write_unpacked
 from tests.model_server.asking import (
     answer,
@@ -178,7 +178,7 @@ def test_what_a_person_sent_is_not_in_the_log(
 def test_equally_likely_classes_come_in_the_models_order(tmp_path: Path, photos: list[bytes]) -> None:
     from safetensors.torch import load_file, save_file
 
-    from imagefile.content import file_sha256
+    from inference.archive.digest import file_sha256
 
     folder = write_unpacked(tmp_path)
     weights = folder / "model.safetensors"

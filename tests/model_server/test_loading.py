@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagefile.content import file_sha256
-from tests.imagefile.pictures import huge_png
+from inference.archive.digest import file_sha256
+from tests.inference.images.pictures import huge_png
 from tests.model_server.archives import CLASSES, PREPROCESSING, ROOT, write_golden
 from tests.model_server.asking import change, loaded, refusal, rejection
 
@@ -154,7 +154,7 @@ def test_a_setting_that_is_unknown_or_wrong_is_refused_with_what_is_right(
 def test_a_worker_computes_on_as_many_threads_as_its_archive_or_else_the_environment_says(
     threads: object, said: str | None, used: int
 ) -> None:
-    from settings import read_settings, threads_for
+    from serving.settings import read_settings, threads_for
 
     assert (
         threads_for(read_settings({"threads": threads}), {"OMP_NUM_THREADS": said} if said is not None else {}) == used
@@ -174,7 +174,7 @@ def test_the_handler_takes_its_threads_from_the_environment(unpacked: Path, monk
 
 def test_the_settings_of_the_archive_are_those_that_the_server_has_without_them() -> None:
     """model-config.yaml shows every setting with its default."""
-    from settings import Settings, read_settings
+    from serving.settings import Settings, read_settings
 
     section = yaml.safe_load((ROOT / "model_server" / "model-config.yaml").read_text(encoding="utf-8"))["handler"]
     assert set(section) == set(vars(Settings()))

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from podium import torchserve
-from podium.torchserve import Ports, free_ports
+from podium.local import model_server as torchserve
+from podium.local.model_server import Ports, free_ports
 from tests.conformance.promises import PROMISES, many_images, one_image, refusals
 from tests.conformance.server import NotOffered, Server
 from tests.model_server.archives import ROOT, pack
@@ -89,7 +89,7 @@ def archive(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(archive: Path, photos: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the pages' commands name: the code, an environment, an archive, photos."""
     folder = tmp_path_factory.mktemp("pages")
-    for room in ("model_server", "imagefile"):
+    for room in ("model_server", "inference"):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "venv").symlink_to(sys.prefix)
     (folder / ".podium" / "models").mkdir(parents=True)

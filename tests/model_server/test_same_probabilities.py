@@ -26,7 +26,7 @@ PHOTOS = dict(odd_photos())
 @pytest.fixture(scope="module")
 def predicted(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
     """What training's predict says of every odd photo: its three most likely classes."""
-    from training.prediction import predict_paths
+    from training.prediction.predict import predict_paths
 
     folder = tmp_path_factory.mktemp("odd")
     for name, data in PHOTOS.items():
@@ -98,7 +98,7 @@ def test_bf16_is_off_by_no_more_than_its_rounding_may_be(
 ) -> None:
     import openvino
 
-    from golden import TOLERANCE
+    from inference.archive.golden_pictures import TOLERANCE
 
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this CPU does not compute in bf16")
@@ -109,7 +109,7 @@ def test_bf16_is_off_by_no_more_than_its_rounding_may_be(
 
 
 def test_int8_is_off_by_no_more_than_its_rounding_may_be(for_openvino: Path, by_torch: PodiumHandler) -> None:
-    from golden import TOLERANCE
+    from inference.archive.golden_pictures import TOLERANCE
 
     rounded = serving(for_openvino, "openvino", "int8")
     for name, data in PHOTOS.items():

@@ -11,8 +11,8 @@ import pytest
 import urllib3
 import yaml
 
-from imagefile.bundle import MAX_IMAGES, write_bundle
-from podium import torchserve
+from podium.local import model_server as torchserve
+from serving.bundle import MAX_IMAGES, write_bundle
 from tests.model_server.archives import CLASSES
 from tests.model_server.odd_photos import odd_photos
 
@@ -48,7 +48,7 @@ def address(for_openvino: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def predicted(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Found]:
     """What training's predict says of every odd photo: its three most likely classes."""
-    from training.prediction import predict_paths
+    from training.prediction.predict import predict_paths
 
     folder = tmp_path_factory.mktemp("odd")
     for name, data in PHOTOS.items():

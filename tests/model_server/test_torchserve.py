@@ -18,12 +18,12 @@ import psutil
 import pytest
 import urllib3
 
-from imagefile.bundle import write_bundle
-from imagefile.content import content_sha256
+from inference.archive.digest import content_sha256
 from pipeline.contracts import ServerAnswer, ServerRejection
-from podium import torchserve
 from podium.errors import ConsoleError
+from podium.local import model_server as torchserve
 from podium.project import port_is_free
+from serving.bundle import write_bundle
 from tests.model_server.archives import ROOT, FakeContext, pack
 
 pytestmark = [pytest.mark.torch, pytest.mark.stack]

@@ -1,4 +1,4 @@
-"""What `podium.torchserve` says before the model server runs at all."""
+"""What `podium.local.model_server` says before the model server runs at all."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from podium import torchserve
 from podium.errors import ConsoleError
+from podium.local import model_server as torchserve
 from tests.model_server.archives import model_document
 
 

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from pipeline.contracts import Classification, ImageRef, ModelFacts, Prediction, Rejection, Timings
-from pipeline.rows import row_of
+from pipeline.results.rows import row_of
 from podium.connection import Connection, StackFacts
 
 if TYPE_CHECKING:

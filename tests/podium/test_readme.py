@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from podium.__main__ import app
-from training.layers import checked_names, sort_words
+from training.settings.layering import checked_names, sort_words
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "events" / "README.md"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.contracts import ImageRef, Order
-from pipeline.orders import body_of
+from pipeline.queue.orders import body_of
 from tests.stack.aws import Root
 from tests.stack.conftest import Console
 from tests.stack.test_stack import kill_torchserve

@@ -19,10 +19,10 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from pipeline.batches.ledger import open_batch
+from pipeline.batches.manifests import revision_of, write_part
 from pipeline.contracts import ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order
-from pipeline.ledger import open_batch
-from pipeline.manifests import revision_of, write_part
-from pipeline.orders import body_of
+from pipeline.queue.orders import body_of
 from tests.functions.factories import sqs_event
 from tests.stack.aws import Root
 from tests.stack.conftest import ROOT, Console

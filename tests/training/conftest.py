@@ -13,8 +13,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from training.config import TrainConfig
     from training.run import Run
+    from training.settings.config import TrainConfig
 
 COLOURS = {"amber": (230, 150, 20), "jade": (20, 150, 90), "slate": (70, 80, 110)}
 
@@ -32,7 +32,7 @@ def write_photos(folder: Path, *, per_class: int = 6, size_px: int = 40, first: 
 
 def tiny_config(data: Path, run: Path, **changed: object) -> TrainConfig:
     """A training of seconds on one thread; `changed` replaces settings."""
-    from training.config import make_config
+    from training.settings.config import make_config
 
     values: dict[str, object] = {
         "data": data, "run": run, "model": "resnet10t", "model_args": {"channels": [8, 16, 24, 32], "stem_width": 8},
@@ -55,7 +55,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that no test changes; `a_copy` is for those that do."""
-    from training.loop import train
+    from training.train import train
 
     return train(tiny_config(photos, tmp_path_factory.mktemp("runs") / "run"))
 
@@ -71,9 +71,9 @@ def a_copy(finished: Run, tmp_path: Path) -> Path:
 def handler(tmp_path: Path) -> Path:
     """A handler and the reader's folder, as far as packing them goes."""
     path = tmp_path / "serving" / "handler.py"
-    (path.parent / "imagefile").mkdir(parents=True)
+    (path.parent / "inference").mkdir(parents=True)
     path.write_text("def handle(data, context):\n    return data\n")
-    (path.parent / "imagefile" / "reading.py").write_text("MAX_PIXELS = 1\n")
+    (path.parent / "inference" / "reading.py").write_text("MAX_PIXELS = 1\n")
     (path.parent / "model-config.yaml").write_text("batchSize: 8\nhandler:\n  engine: auto # or\n  precision: auto\n")
     return path
 

@@ -28,7 +28,7 @@ def test_a_compiled_model_learns_what_is_unfrozen_in_mid_run(photos: Path, tmp_p
     """As the same training learns it without: a graph of the frozen body is not used any more."""
     import torch
 
-    from training.loop import train
+    from training.train import train
 
     train(tiny_config(photos, tmp_path / "plain", **TINY))
     train(tiny_config(photos, tmp_path / "compiled", **TINY, compile=True))

@@ -50,11 +50,11 @@ def test_two_processes_train_and_judge_one_model(tmp_path: Path) -> None:
     """Every validation photo is judged once: 301 of them are no multiple of anything."""
     import torch
 
-    from training.config import read_config
     from training.data.listing import read_split
-    from training.data.photos import read_photos
-    from training.network import load_run
-    from training.scoring import logits_of, metrics_of
+    from training.evaluation.metrics import logits_of, metrics_of
+    from training.model.network import load_run
+    from training.photos.photos import read_photos
+    from training.settings.config import read_config
 
     data = write_photos(tmp_path / "data", per_class=100, size_px=32)
     words = [*TINY, f"cache_dir={tmp_path / 'cache'}"]

@@ -16,8 +16,8 @@ from tests.training.conftest import COLOURS, timeless, tiny_config, write_photos
 from training.errors import Preempted, TrainingError, WrongInput
 
 if TYPE_CHECKING:
-    from training.config import TrainConfig
     from training.run import Progress, Run
+    from training.settings.config import TrainConfig
 
 pytestmark = pytest.mark.torch
 
@@ -32,7 +32,7 @@ LIVELY: dict[str, object] = {
 def interrupted(config: TrainConfig, epoch: int, step: int) -> str:
     """Train until that step, be asked to stop, and return the sentence with which it ends."""
     from training.fitting import steps
-    from training.loop import train
+    from training.train import train
 
     seen = 0
 
@@ -53,7 +53,7 @@ def interrupted(config: TrainConfig, epoch: int, step: int) -> str:
 
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    from training.loop import train
+    from training.train import train
 
     return train(tiny_config(photos, tmp_path_factory.mktemp("whole") / "run", **LIVELY))
 
@@ -62,7 +62,7 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_training_that_was_stopped_ends_in_the_very_weights(
     photos: Path, whole: Run, tmp_path: Path, epoch: int, step: int
 ) -> None:
-    from training.loop import resume
+    from training.train import resume
 
     config = tiny_config(photos, tmp_path / "run", **LIVELY)
     sentence = interrupted(config, epoch, step)
@@ -76,14 +76,14 @@ def test_a_training_that_was_stopped_ends_in_the_very_weights(
 
 
 def test_the_number_of_loader_workers_changes_nothing(photos: Path, whole: Run, tmp_path: Path) -> None:
-    from training.loop import train
+    from training.train import train
 
     run = train(tiny_config(photos, tmp_path / "run", **LIVELY, workers=2, cache="files"))
     assert run.model.weights == whole.model.weights
 
 
 def test_photos_on_the_device_are_resumed_as_exactly(photos: Path, tmp_path: Path) -> None:
-    from training.loop import resume, train
+    from training.train import resume, train
 
     settings = {**LIVELY, "rand_augment": None, "cache": "device"}
     run = train(tiny_config(photos, tmp_path / "whole", **settings))
@@ -94,7 +94,7 @@ def test_photos_on_the_device_are_resumed_as_exactly(photos: Path, tmp_path: Pat
 
 def test_a_process_killed_in_mid_epoch_goes_on_to_the_very_weights(tmp_path: Path) -> None:
     """kill -9: no handler runs, whatever the disk holds is what there is."""
-    from training.loop import resume, train
+    from training.train import resume, train
 
     data = write_photos(tmp_path / "data", per_class=40)
     settings = {**LIVELY, "batch_size": 3, "epochs": 6, "checkpoint_minutes": 1e-4}
@@ -162,7 +162,7 @@ def test_a_request_to_stop_is_answered_with_a_checkpoint_and_exit_code_75(
 
 
 def test_a_finished_run_and_an_empty_folder_have_nothing_to_resume(finished: Run, tmp_path: Path) -> None:
-    from training.loop import resume
+    from training.train import resume
 
     with pytest.raises(WrongInput, match="holds a finished run"):
         resume(finished.folder)
@@ -171,8 +171,8 @@ def test_a_finished_run_and_an_empty_folder_have_nothing_to_resume(finished: Run
 
 
 def test_two_processes_never_train_into_one_folder(photos: Path, tmp_path: Path) -> None:
-    from training.loop import resume
     from training.run import held
+    from training.train import resume
 
     config = tiny_config(photos, tmp_path / "run", **LIVELY)
     interrupted(config, 1, 2)
@@ -182,7 +182,7 @@ def test_two_processes_never_train_into_one_folder(photos: Path, tmp_path: Path)
 
 
 def test_photos_that_changed_in_between_are_named(tmp_path: Path) -> None:
-    from training.loop import resume
+    from training.train import resume
 
     data = write_photos(tmp_path / "data")
     config = tiny_config(data, tmp_path / "run", **LIVELY)
@@ -196,7 +196,7 @@ def test_photos_that_changed_in_between_are_named(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_to_the_very_weights(
     photos: Path, whole: Run, tmp_path: Path
 ) -> None:
-    from training.loop import resume
+    from training.train import resume
 
     config = tiny_config(photos, tmp_path / "run", **LIVELY)
     interrupted(config, 3, 2)
@@ -207,9 +207,9 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_to_the_very_weight
 
 def test_a_checkpoint_of_the_first_version_still_goes_on_to_the_very_weights(photos: Path, tmp_path: Path) -> None:
     """It says neither its version nor the time spent, and its dropout of 0 leaves the model its own, here a half."""
-    from training.config import read_config, write_config
     from training.fitting.checkpoint import read_checkpoint, write_checkpoint
-    from training.loop import resume, train
+    from training.settings.config import read_config, write_config
+    from training.train import resume, train
 
     network = {"model": "plain_cnn", "model_args": {"widths": [8], "repeats": 1, "dense": [16]}}
     whole = train(tiny_config(photos, tmp_path / "whole", **network))
@@ -232,7 +232,7 @@ def test_a_resumed_run_counts_the_time_and_the_unreadable_files_of_before(tmp_pa
     import json
 
     from training.fitting.checkpoint import read_checkpoint
-    from training.loop import resume
+    from training.train import resume
 
     data = write_photos(tmp_path / "data")
     (data / min(COLOURS) / "broken.jpg").write_bytes(b"")
@@ -251,7 +251,7 @@ def test_a_resumed_run_counts_the_time_and_the_unreadable_files_of_before(tmp_pa
 def test_the_curves_of_a_resumed_training_have_every_point_once(photos: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from training.loop import resume
+    from training.train import resume
 
     config = tiny_config(photos, tmp_path / "run", tensorboard=True, epochs=3, batch_size=3)
     interrupted(config, 2, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import training
 
 KNOWN = {
-    "imagefile", "networks", "training",
+    "inference", "training",
     "boto3", "botocore", "captum", "cleanlab", "jinja2", "matplotlib", "mypy_boto3_s3", "nncf", "numpy", "openvino", "PIL",
     "pydantic", "safetensors", "scipy", "sklearn", "threadpoolctl", "timm", "torch", "torchvision", "yaml",
 }  # fmt: skip

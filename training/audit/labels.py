@@ -20,7 +20,7 @@ from training.audit.records import LabelCheck, Suspect
 from training.evaluation.forward import cores, torch_threads
 
 if TYPE_CHECKING:
-    from imagefile.pixels import Look
+    from inference.images.pixels import Look
 
 FOLDS = 5
 LOSS_WEIGHT = 60.0  # of the mean loss against half the squared weights, on features of unit variance: C times photos
@@ -37,8 +37,8 @@ class Features:
 
     def __init__(self, model: str, pretrained: str, device: str = "auto") -> None:
         """Raises WrongInput and TrainingError where there is no such model, or no such weights."""
-        from training.config import make_config
-        from training.network import choose_device, create_network, preprocessing_of
+        from training.model.network import choose_device, create_network, preprocessing_of
+        from training.settings.config import make_config
 
         config = make_config({"data": "audit", "run": "audit", "model": model, "pretrained": pretrained})
         self.model = model
@@ -57,7 +57,7 @@ class Features:
         """Look at these pictures, (H, W, 3) each."""
         import torch
 
-        from training.data.pixels import normalise
+        from training.photos.pixels import normalise
 
         if not pictures:
             return

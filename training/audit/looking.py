@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Resampling, Transpose
 
-from imagefile.reading import UnreadableImage, open_image, turn_of
+from inference.images.reading import UnreadableImage, open_image, turn_of
 from training.audit.found import File
 from training.audit.records import Unreadable
 
 if TYPE_CHECKING:
-    from imagefile.pixels import Look
+    from inference.images.pixels import Look
 
 Pixels = NDArray[np.uint8]
 
@@ -111,7 +111,7 @@ def _unreadable(file: File, code: str, reason: str) -> Looked:
 
 
 def _seen(file: File, data: bytes, sha256: str, look: Look | None) -> Looked:
-    from imagefile.pixels import Look, cut, read_pixels
+    from inference.images.pixels import Look, cut, read_pixels
 
     header = open_image(data)
     turn = turn_of(header)

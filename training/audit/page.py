@@ -15,7 +15,7 @@ from typing import TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from imagefile.reading import UnreadableImage, read_image
+from inference.images.reading import UnreadableImage, read_image
 from training.audit.found import NO_SPLIT
 from training.audit.looking import without_warnings
 from training.audit.records import AuditReport, Outlier, Pair, Suspect
@@ -88,7 +88,7 @@ def _how_labels(report: AuditReport) -> str:
     )
 
 
-def _gallery(name: str, title: str, says: str, found: Sequence[T], card: Callable[[T], Card]) -> Gallery:
+def _gallery[T](name: str, title: str, says: str, found: Sequence[T], card: Callable[[T], Card]) -> Gallery:
     return Gallery(name, title, says, len(found), tuple(card(one) for one in found[:SHOWN]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from training.model_file import Part
+from training.model.model_file import Part
 
 OutlierKind = Literal["small", "large", "narrow", "wide", "dark", "bright", "one_colour", "blurred"]
 Kind = Literal["corrupt", "leak", "conflict", "duplicate", "near_duplicate", "label", "outlier"]

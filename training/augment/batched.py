@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from training.augment.draws import between, first, sent
-from training.config import TrainConfig
 from training.errors import WrongInput
+from training.settings.config import TrainConfig
 
 TRIES = 10  # of a random crop, until it fits into the photo: torchvision's number
 GREY = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision's

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from training.augment.draws import sent
-from training.config import TrainConfig
+from training.settings.config import TrainConfig
 
 CUTMIX_SHARE = 0.5  # of the mixed batches, where mixup and cutmix are both on: timm's switch_prob
 ERASED_AREA = (0.02, 1 / 3)  # of the image: timm's, and the paper's (https://arxiv.org/abs/1708.04896) but for its 0.4

@@ -20,8 +20,8 @@ from torchvision.transforms import Compose, InterpolationMode, RandomAffine, Ran
 from torchvision.transforms.v2 import ColorJitter, TrivialAugmentWide
 from torchvision.transforms.v2 import functional as F  # noqa: N812 - torchvision's habit
 
-from training.config import TrainConfig
 from training.errors import WrongInput
+from training.settings.config import TrainConfig
 
 Picture = Image.Image | NDArray[np.uint8]  # or its pixels (H, W, 3)
 Transform = Callable[[Picture], Tensor]  # to uint8 (3, S, S)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from imagefile.content import file_sha256
+from inference.archive.digest import file_sha256
 from training.data.records import Counted, OnCount, uncounted
 from training.errors import WrongInput
 

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from training.config import TrainConfig
 from training.data.audited import leave_out, read_groups, together
 from training.data.folders import in_folders, left_out
 from training.data.hashing import hash_files
@@ -22,6 +21,7 @@ from training.data.split import draw_fold, draw_test, draw_validation
 from training.data.tables import read_table
 from training.data.walking import opened
 from training.errors import WrongInput
+from training.settings.config import TrainConfig
 
 __all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
 

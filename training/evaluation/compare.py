@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from training.data.audited import spelled
 from training.errors import WrongInput
-from training.evaluation.compared import ClassDifference, ComparedRun, Comparison, Pair
-from training.evaluation.counting import best_of, share
+from training.evaluation.comparison import ClassDifference, ComparedRun, Comparison, Pair
 from training.evaluation.evaluate import evaluate, read_evaluation
+from training.evaluation.figures import best_of, share
 from training.evaluation.listed import evaluation_folder, learnt_of, place_of, resolve_split
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import Interval
 from training.evaluation.scores import Scores, load
-from training.model_file import ModelFile, read_model_file
+from training.model.model_file import ModelFile, read_model_file
 from training.run import utc_now
 
 SIGNIFICANT = 0.05

@@ -14,16 +14,16 @@ from statistics import median
 from pydantic import ValidationError
 from torch import Tensor
 
-from training.config import Claim, read_yaml
 from training.data.audited import spelled
 from training.errors import WrongInput
-from training.evaluation.counting import accuracy, best_of, calibration, class_scores, confusion_of, headlines
+from training.evaluation.figures import accuracy, best_of, calibration, class_scores, confusion_of, headlines
 from training.evaluation.listed import evaluation_folder, learnt_of
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
 from training.evaluation.scores import UNREADABLE_FILE, OnProgress, Scores, save, score, write_rows
-from training.model_file import ModelFile, read_model_file, write_atomically
+from training.model.model_file import ModelFile, read_model_file, write_atomically
 from training.run import utc_now
+from training.settings.config import Claim, read_yaml
 
 EVALUATION_FILE, PREDICTIONS_FILE = "evaluation.json", "predictions.csv"
 MEASURE_CLAIMS = ("validation", "test")  # splits that a source's claim is set beside

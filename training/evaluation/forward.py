@@ -15,9 +15,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from training.data.pixels import memory_format, normalise
 from training.errors import TrainingError
-from training.model_file import Preprocessing
+from training.model.model_file import Preprocessing
+from training.photos.pixels import memory_format, normalise
 
 BATCH = 128
 CPU_BATCH = (
@@ -67,7 +67,7 @@ class Judge:
         return torch.tensor(taken, dtype=torch.float64)
 
 
-def read_ahead(
+def read_ahead[Given, Read](
     given: Iterable[Given], read: Callable[[Given], Read], *, threads: int, ahead: int = 2 * BATCH
 ) -> Iterator[Read]:
     """`read` of each, in order, on threads; at most `ahead` results wait, however many are given.
@@ -98,7 +98,7 @@ def read_ahead(
         raise broken[0]
 
 
-def batched(coming: Iterable[Given], size: int = BATCH) -> Iterator[list[Given]]:
+def batched[Given](coming: Iterable[Given], size: int = BATCH) -> Iterator[list[Given]]:
     """Lists of `size`, the last one shorter; what came before a TrainingError is not lost."""
     batch: list[Given] = []
     try:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from training.config import read_yaml
 from training.data import torchvision_sets
 from training.data.audited import spelled
 from training.data.listing import read_split
@@ -22,6 +21,7 @@ from training.data.s3 import SCHEME
 from training.data.sources import find_data
 from training.data.walking import files_under, folders_in, opened
 from training.errors import TrainingError, WrongInput
+from training.settings.config import read_yaml
 
 SPLIT_FILE = "split.csv"
 SPLITS: dict[str, Split] = {"train": "train", "validation": "validation", "test": "test"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training.config import Claim
-from training.model_file import Part
+from training.model.model_file import Part
+from training.settings.config import Claim
 
 
 class Interval(Part):

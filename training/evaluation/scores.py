@@ -19,15 +19,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from imagefile.content import file_sha256
-from imagefile.reading import UnreadableImage
-from training.data.pixels import SetAside, evaluation_pixels, write_set_aside
+from inference.archive.digest import file_sha256
+from inference.images.reading import UnreadableImage
 from training.errors import TrainingError, WrongInput
 from training.evaluation.forward import Judge, batched, cores, read_ahead, torch_threads
 from training.evaluation.listed import Judged, photos_of_person, photos_of_run, place_of, resolve_split
 from training.evaluation.records import Speed
-from training.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
-from training.network import choose_device, load_run
+from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
+from training.model.network import choose_device, load_run
+from training.photos.pixels import SetAside, evaluation_pixels, write_set_aside
 
 SCORES_FILE, PHOTOS_FILE, UNREADABLE_FILE = "scores.safetensors", "photos.csv", "unreadable.csv"
 OnProgress = Callable[[int, int], None]  # photos done, of how many

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from training.augment.batched import BatchAugment
-from training.config import TrainConfig
-from training.data.photos import Photos, TrainingPhotos
 from training.fitting.order import BatchOrder, generator_of
+from training.photos.photos import Photos, TrainingPhotos
+from training.settings.config import TrainConfig
 
 
 class Batches(Protocol):

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from training.budget import is_spent, told_of_the_end
-from training.data.photos import Photos
 from training.errors import TrainingError
+from training.evaluation.metrics import logits_of, macro_f1_of, metrics_of
 from training.fitting.fit import Fit
 from training.fitting.state import State
 from training.fitting.steps import Watch, train_epoch
-from training.logs import Logs
+from training.fitting.tensorboard import Logs
+from training.photos.photos import Photos
 from training.run import Epoch, Progress, write_epochs, write_weights
-from training.scoring import logits_of, macro_f1_of, metrics_of
+from training.settings.budget import is_spent, told_of_the_end
 
 
 def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs) -> str | None:

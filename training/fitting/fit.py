@@ -11,19 +11,19 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from training.augment.mixing import Mixing
-from training.config import TrainConfig
-from training.data.photos import Photos
-from training.data.pixels import memory_format
 from training.errors import WrongInput
 from training.fitting.batches import Batches, make_batches
 from training.fitting.checkpoint import VERSION, load_optimizer, optimizer_tensors
+from training.fitting.losses import make_loss
 from training.fitting.optimisation import create_optimizer
 from training.fitting.order import BatchOrder
 from training.fitting.schedule import Schedule
 from training.fitting.state import State
-from training.fitting.world import World
-from training.losses import make_loss
-from training.model_file import Preprocessing
+from training.model.model_file import Preprocessing
+from training.photos.photos import Photos
+from training.photos.pixels import memory_format
+from training.processes import World
+from training.settings.config import TrainConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -6,9 +6,9 @@ from timm.models import group_parameters
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from training.config import TrainConfig
 from training.errors import WrongInput
-from training.network import head_of
+from training.model.network import head_of
+from training.settings.config import TrainConfig
 
 
 def set_learning(network: nn.Module, config: TrainConfig, *, epoch: int) -> None:

@@ -11,10 +11,10 @@ from timm.optim._optim_factory import create_optimizer_v2
 from timm.optim._param_groups import param_groups_layer_decay
 from torch import nn
 
-from training.config import TrainConfig
 from training.errors import WrongInput
 from training.fitting.checkpoint import VERSION, optimizer_tensors
-from training.network import head_of
+from training.model.network import head_of
+from training.settings.config import TrainConfig
 
 FUSED = ("adam", "adamw", "sgd", "momentum")  # torch's own, with one kernel for all parameters
 UNFIT = ("kron", "adahessian")  # lists of tensors as state, second derivatives: seen after the first step alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import cos, pi
 
-from training.config import TrainConfig
+from training.settings.config import TrainConfig
 
 ONECYCLE_RISE = 0.3  # share of the updates in which the rate rises, from a 25th: torch's OneCycleLR
 ONECYCLE_BEGINS = 1 / 25

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.config import TrainConfig
 from training.run import Epoch
+from training.settings.config import TrainConfig
 
 
 @dataclass

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from training.augment.mixing import Mixing
-from training.data.pixels import memory_format, normalise
 from training.errors import TrainingError
 from training.fitting.fit import Fit
 from training.fitting.freezing import set_learning
 from training.fitting.optimisation import set_lr
 from training.fitting.order import generator_of, seed_of
 from training.fitting.state import State
+from training.photos.pixels import memory_format, normalise
 from training.run import Progress
 
 REPORT_EVERY = 10  # steps between two looks at the sums: each look waits for the device

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.evaluation.compared import ClassDifference, ComparedRun, Comparison, Pair
+from training.evaluation.comparison import ClassDifference, ComparedRun, Comparison, Pair
 from training.evaluation.records import Evaluation
-from training.model_file import write_atomically
+from training.model.model_file import write_atomically
 from training.report.drawing import SERIES, axes, svg
 from training.report.inputs import Judgement, read_judgement
 from training.report.page import render

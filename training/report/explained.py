@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imagefile.pixels import Pixels, model_input
-from training.data.pixels import normalise
+from inference.images.pixels import Pixels, model_input
 from training.evaluation.forward import torch_threads
-from training.network import load_run
+from training.model.network import load_run
+from training.photos.pixels import normalise
 from training.report.choices import EXPLAINED, highest_loss
 from training.report.heat import NotExplainable, grad_cam, over
 from training.report.inputs import Judgement

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from imagefile.pixels import Pixels
+from inference.images.pixels import Pixels
 
 OPACITY = 0.55  # of the heat where it is hottest
 

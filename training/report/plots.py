@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from training.evaluation.metrics import wilson_interval
 from training.evaluation.records import Calibration
 from training.report.drawing import DASHES, GRID, INK, SERIES, WRONG, axes, svg
 from training.report.inputs import Bools, Floats, Ints
-from training.scoring import wilson_interval
 
 MARKED_EPOCHS = 20  # up to so many, every epoch gets a dot
 THIN = 300  # points of a curve; more are not seen

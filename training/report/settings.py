@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from training.config import TrainConfig
 from training.report.story import Story
+from training.settings.config import TrainConfig
 
 
 @dataclass(frozen=True)

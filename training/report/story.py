@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from training.config import read_yaml
-from training.model_file import ModelFile, read_model_file
+from training.model.model_file import ModelFile, read_model_file
+from training.settings.config import read_yaml
 
 Row = Mapping[str, str]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imagefile.pixels import Pixels, model_input
-from imagefile.reading import UnreadableImage
+from inference.images.pixels import Pixels, model_input
+from inference.images.reading import UnreadableImage
 from training.report.inputs import Judgement, Source
 
 SIDE_PX = 180  # as wide as the largest tile, and more than that of dense screens' smallest

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.config import UNAUGMENTED, UNMIXED
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
+from training.settings.config import UNAUGMENTED, UNMIXED
 
 SPLITS = ("train", "validation", "test")
 NONE = "–"

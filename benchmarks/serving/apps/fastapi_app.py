@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from benchmarks.serving.apps.model import MAX_BATCH, Pixels, Probabilities, answer, load_warm
-from imagefile.reading import UnreadableImage
+from inference.images.reading import UnreadableImage
 
 app = FastAPI()
 model = load_warm()

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from classifier import Classifier
+from inference.classifier import Classifier
 
 MAX_BATCH = 8
 WORKERS = int(os.environ.get("SERVING_WORKERS", "2"))

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from pipeline.contracts import ModelFacts, Order
-from pipeline.orders import body_of
+from pipeline.queue.orders import body_of
 from tests.functions.factories import ROOT, event, image_ref
 
 Path = tuple[str | int, ...]

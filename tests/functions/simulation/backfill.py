@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.backfill import Found, as_it_is
+from pipeline.backfill.handler import Found, as_it_is
 from pipeline.contracts import ImageRef, Order
-from pipeline.known import KnownRow, known_rows
-from pipeline.orders import body_of
+from pipeline.queue.orders import body_of
+from pipeline.results.known_rows import KnownRow, known_rows
 from pipeline.settings import Settings
 
 JOB = "backfill-1"
@@ -19,7 +19,7 @@ OrderFor = Callable[[ImageRef, KnownRow | None, str], Order | None]
 
 
 def backfill(clients: tuple[Any, Any, Any], settings: Settings, order_for: OrderFor) -> None:
-    """`pipeline.backfill.enqueue` without its threads, which would not be deterministic, and without its manifests."""
+    """`pipeline.backfill.handler.enqueue` without its threads, which would not be deterministic, and without its manifests."""
     bucket = settings.input_bucket
     s3, dynamodb, sqs = clients
     try:

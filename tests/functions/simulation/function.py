@@ -9,10 +9,10 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from pipeline.classify import Answer
-from pipeline.connections import Connections
-from pipeline.queue import Message
-from pipeline.reporting import metrics
+from pipeline.aws import Connections
+from pipeline.classify.handler import Answer
+from pipeline.classify.reporting import metrics
+from pipeline.queue.messages import Message
 from pipeline.settings import Settings
 from tests.functions.simulation.fibers import Fiber, FiberPool
 from tests.functions.simulation.plan import Kind

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from pipeline.contracts import ImageRef
 from pipeline.errors import ModelUnavailable
-from pipeline.gatekeeper import CLOSED, CLOSING, OPEN, Mapping, look
-from pipeline.golden import golden_picture
-from pipeline.model_client import ModelClient
+from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, look
+from pipeline.gate.golden_picture import golden_picture
+from pipeline.model_server.client import ModelClient
 from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.function import TIMEOUT_S, Function
 from tests.functions.simulation.scheduler import Scheduler

@@ -20,7 +20,7 @@ from pipeline.contracts import (
     ServerEntry,
     ServerRejection,
 )
-from pipeline.model_client import ModelClient
+from pipeline.model_server.client import ModelClient
 from tests.functions.simulation.effects import Effects
 from tests.functions.simulation.plan import Many, Mood
 

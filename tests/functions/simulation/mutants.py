@@ -8,17 +8,17 @@ from typing import Any
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.answers import Outcome
-from pipeline.backfill import order_for
-from pipeline.classify import Answer, classify_messages
+from pipeline.backfill.handler import order_for
+from pipeline.classify.groups import groups_of
+from pipeline.classify.handler import Answer, classify_messages
 from pipeline.contracts import Classification, DeadLetterCode, ImageRef, ModelFacts, Order
 from pipeline.errors import ModelUnavailable
-from pipeline.groups import groups_of
-from pipeline.known import KnownRow
-from pipeline.model_client import Sent
-from pipeline.queue import Message, Queue
-from pipeline.rows import Item, row_of
-from pipeline.store import Store, Stored
+from pipeline.model_server.answers import Outcome
+from pipeline.model_server.client import Sent
+from pipeline.queue.messages import Message, Queue
+from pipeline.results.known_rows import KnownRow
+from pipeline.results.rows import Item, row_of
+from pipeline.results.store import Store, Stored
 from tests.functions.simulation.model_server import SimulatedModelClient
 from tests.functions.simulation.s3 import S3Fake
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
-from pipeline.queue import LONGEST_BACK_OFF_S
+from pipeline.queue.messages import LONGEST_BACK_OFF_S
 from tests.functions.simulation.plan import Rollout
 from tests.functions.simulation.sqs import Sent
 from tests.functions.simulation.witness import Uploaded

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.orders import body_of
-from pipeline.overdue import has_result, latest_uploads
-from pipeline.queue import messages_on
-from pipeline.reconcile import Clients, Run
-from pipeline.reminders import Reminders
+from pipeline.queue.messages import messages_on
+from pipeline.queue.orders import body_of
+from pipeline.reconcile.handler import Clients, Run
+from pipeline.reconcile.overdue import has_result, latest_uploads
+from pipeline.reconcile.reminders import Reminders
 from pipeline.settings import ReconcileSettings
 from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.scheduler import Scheduler
@@ -40,7 +40,7 @@ class Reconcile:
         self.scheduler.start(Fiber(self._look, "reconcile"))
 
     def _look(self) -> None:
-        """`pipeline.reconcile.reconcile` without its threads, which would not be deterministic."""
+        """`pipeline.reconcile.handler.reconcile` without its threads, which would not be deterministic."""
         try:
             self._run()
         except (ClientError, BotoCoreError):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
-from pipeline.log import logger
+from pipeline.telemetry import logger
 from tests.functions.simulation.plan import Plan
 from tests.functions.simulation.promises import check, check_neighbours, check_outages, check_replayed
 from tests.functions.simulation.world import Code, World

@@ -14,17 +14,17 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.backfill import order_for
-from pipeline.classify import classify_messages
-from pipeline.connections import Connections
+from pipeline.aws import Connections
+from pipeline.backfill.handler import order_for
+from pipeline.classify.handler import classify_messages
+from pipeline.classify.waves import OutOfTime
 from pipeline.contracts import ImageRef, ModelFacts
 from pipeline.errors import MessageUnreadable, ModelUnavailable
-from pipeline.model_client import ModelClient
-from pipeline.queue import Queue
-from pipeline.reconcile import Clients
+from pipeline.model_server.client import ModelClient
+from pipeline.queue.messages import Queue
+from pipeline.reconcile.handler import Clients
+from pipeline.results.store import Store
 from pipeline.settings import ReconcileSettings, Settings
-from pipeline.store import Store
-from pipeline.waves import OutOfTime
 from tests.functions.factories import body_about
 from tests.functions.simulation.backfill import OrderFor, backfill
 from tests.functions.simulation.dynamodb import DynamoDBFake, Table

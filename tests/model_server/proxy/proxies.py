@@ -14,18 +14,18 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from imagefile.bundle import is_bundle, read_bundle
-from proxy.batching import Limits
-from proxy.dispatch import Dispatcher
-from proxy.drain import Drain
-from proxy.golden import golden_picture
-from proxy.management import Worker
-from proxy.memory import Memory
+from proxy.groups.dispatch import Dispatcher
+from proxy.groups.waiting import Limits
+from proxy.http.drain import Drain
+from proxy.http.held_bytes import Memory
+from proxy.http.server import Server
+from proxy.http.tokens import Tokens
 from proxy.metrics import Metrics
-from proxy.readiness import Readiness, Served
-from proxy.server import Server
-from proxy.tokens import Tokens
-from proxy.upstream import Upstream, open_session
+from proxy.torchserve.golden_picture import golden_picture
+from proxy.torchserve.management import Worker
+from proxy.torchserve.readiness import Readiness, Served
+from proxy.torchserve.upstream import Upstream, open_session
+from serving.bundle import is_bundle, read_bundle
 
 TestServer.__test__ = False
 MODEL = {"name": "balls", "version": "1.0", "archive_sha256": "0" * 64, "engine": "torch-fp32"}

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from proxy.golden import golden_picture
-from proxy.management import Worker
+from proxy.torchserve.golden_picture import golden_picture
+from proxy.torchserve.management import Worker
+from tests.model_server.proxy.http.test_server import tar
 from tests.model_server.proxy.proxies import MODEL, READY, FakeTorchServe, answer, classify, proxied, run
-from tests.model_server.proxy.test_server import tar
 
 DIED = {"code": 507, "type": "InternalServerException", "message": "Worker died."}
 INVALID_KEY = {"code": 400, "type": "InvalidKeyException", "message": "Token Authorization failed."}

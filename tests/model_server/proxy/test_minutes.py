@@ -8,8 +8,8 @@ import logging
 import pytest
 
 from proxy.minutes import Minutes
+from tests.model_server.proxy.http.test_server import tar
 from tests.model_server.proxy.proxies import proxied, run
-from tests.model_server.proxy.test_server import tar
 
 
 def test_a_line_tells_what_was_answered_since_the_last_one_and_nothing_is_said_of_nothing(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.hardware import default_threads, default_workers
+from proxy.machine import default_threads, default_workers
 from proxy.options import read_options
 from proxy.service import Service, started_for
-from proxy.upstream import open_session
+from proxy.torchserve.upstream import open_session
 
 
 @pytest.mark.parametrize(("said", "workers"), [([], None), (["--workers", "3"], 3)])

@@ -14,8 +14,8 @@ SIZE_PX = 72
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """DATA/train and DATA/validation, three classes, every picture from a seed of its own."""
-    from training.rendering.files import seed_of
-    from training.rendering.scene import render_image
+    from training.practice_set.files import seed_of
+    from training.practice_set.scene import render_image
 
     data = tmp_path_factory.mktemp("drawn")
     for label in LABELS:

@@ -11,14 +11,14 @@ from PIL import Image
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from training.config import TrainConfig
+    from training.settings.config import TrainConfig
 
 STILL: dict[str, object] = {"min_scale": 1.0, "max_aspect": 1.0, "horizontal_flip": 0.0}  # nothing is drawn
 
 
 def config_of(**changed: object) -> TrainConfig:
     """Settings of a training with 32 px crops, which nothing changes but `changed`."""
-    from training.config import make_config
+    from training.settings.config import make_config
 
     return make_config({"data": "photos", "run": "run", "image_size": 32} | STILL | changed)
 

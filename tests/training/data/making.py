@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.config import TrainConfig, make_config
+from training.settings.config import TrainConfig, make_config
 
 
 def config_of(data: Path | str, **changed: object) -> TrainConfig:

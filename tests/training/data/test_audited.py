@@ -8,9 +8,9 @@ import pytest
 
 from tests.training.conftest import write_photos
 from tests.training.data.making import config_of
-from training.config import read_config, write_config
 from training.data.listing import Listing, list_photos
 from training.errors import WrongInput
+from training.settings.config import read_config, write_config
 
 
 def written(path: Path, *lines: str) -> Path:

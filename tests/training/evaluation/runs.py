@@ -22,9 +22,17 @@ def write_run(
     import torch
     from safetensors.torch import save_file
 
-    from imagefile.content import file_sha256
+    from inference.archive.digest import file_sha256
     from training.data.listing import Listing, Photo, write_split
-    from training.model_file import DataFacts, Metrics, ModelFile, Preprocessing, Uncertainty, Weights, write_atomically
+    from training.model.model_file import (
+        DataFacts,
+        Metrics,
+        ModelFile,
+        Preprocessing,
+        Uncertainty,
+        Weights,
+        write_atomically,
+    )
 
     folder.mkdir(parents=True)
     torch.manual_seed(seed)

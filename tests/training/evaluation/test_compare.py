@@ -18,7 +18,7 @@ from tests.training.evaluation.runs import write_run
 from training.errors import WrongInput
 
 if TYPE_CHECKING:
-    from training.evaluation.compared import Pair
+    from training.evaluation.comparison import Pair
 
 pytestmark = pytest.mark.torch
 

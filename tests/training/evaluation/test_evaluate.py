@@ -188,7 +188,7 @@ def test_a_run_with_other_weights_than_it_names_is_refused(data: Path, tmp_path:
 def test_answers_that_are_no_numbers_are_no_evaluation(data: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    from imagefile.content import file_sha256
+    from inference.archive.digest import file_sha256
     from training.evaluation.evaluate import evaluate
 
     run = write_run(tmp_path / "run", data)

@@ -37,7 +37,7 @@ def test_photos_in_a_folder_called_test_are_not_the_test_split(
 
 def learn(run: Path, *photos: Path) -> None:
     """Let the run's split.csv say that it learnt from these."""
-    from imagefile.content import file_sha256
+    from inference.archive.digest import file_sha256
 
     with (run / "split.csv").open("a", encoding="utf-8") as file:
         file.writelines(f"train,amber,{photo.name},{file_sha256(photo)}\n" for photo in photos)

@@ -10,10 +10,10 @@ from tests.training.conftest import tiny_config
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.data.photos import Photos
     from training.fitting.fit import Fit
     from training.fitting.state import State
     from training.fitting.steps import Watch
+    from training.photos.photos import Photos
 
 
 def a_fit(data: Path, folder: Path, **changed: object) -> tuple[Fit, Photos]:
@@ -21,10 +21,10 @@ def a_fit(data: Path, folder: Path, **changed: object) -> tuple[Fit, Photos]:
     import torch
 
     from training.data.listing import list_photos
-    from training.data.photos import read_photos
     from training.fitting.fit import make_fit
-    from training.fitting.world import World
-    from training.network import create_network, preprocessing_of
+    from training.model.network import create_network, preprocessing_of
+    from training.photos.photos import read_photos
+    from training.processes import World
 
     torch.manual_seed(0)
     torch.set_num_threads(1)  # threads without a core of their own wait for each other

@@ -69,7 +69,7 @@ def test_an_optimizer_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: s
     from tests.training.conftest import tiny_config
     from training.fitting.checkpoint import load_optimizer, optimizer_tensors, read_checkpoint, write_checkpoint
     from training.fitting.optimisation import create_optimizer
-    from training.network import create_network
+    from training.model.network import create_network
 
     def fresh() -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)

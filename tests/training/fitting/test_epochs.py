@@ -26,7 +26,7 @@ def trained(data: Path, folder: Path, epoch_s: float, **changed: object) -> tupl
 
     from training.fitting.epochs import fit_epochs
     from training.fitting.state import State
-    from training.logs import Logs
+    from training.fitting.tensorboard import Logs
 
     fit, photos = a_fit(data, folder, **changed)
     state = State.begin(torch.device("cpu"))
@@ -63,7 +63,7 @@ def test_hours_count_what_was_spent_before_an_interruption_and_the_epochs_are_th
 ) -> None:
     """The epoch that had begun is finished; the run is whole, and ends with the learning rate of the epochs that were meant."""
     from training.fitting.checkpoint import read_checkpoint, write_checkpoint
-    from training.loop import resume, train
+    from training.train import resume, train
 
     settings = {"hours": 1, "epochs": 4}
     whole = train(tiny_config(photos, tmp_path / "whole", **settings))
@@ -84,9 +84,9 @@ def test_hours_count_what_was_spent_before_an_interruption_and_the_epochs_are_th
 
 CLOCKS = """
 from types import SimpleNamespace as Some
-from training.config import make_config
+from training.settings.config import make_config
 from training.fitting.epochs import hours_are_spent
-from training.fitting.world import joined
+from training.processes import joined
 with joined("cpu") as (world, _):
     fit = Some(config=make_config({"data": "photos", "run": "run", "hours": 1}), world=world)
     for leads, other in ((0.0, 9999.0), (9999.0, 0.0)):

@@ -16,7 +16,7 @@ def test_batch_norms_that_share_their_statistics_keep_their_activations(tmp_path
     import torch
 
     from training.fitting.fit import synchronised
-    from training.network import create_network
+    from training.model.network import create_network
 
     network = create_network(tiny_config(tmp_path, tmp_path, model="mobilenetv3_small_050", model_args={}), 3).eval()
     images = torch.randn(2, 3, 32, 32)

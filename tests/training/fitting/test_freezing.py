@@ -18,7 +18,7 @@ pytestmark = pytest.mark.torch
 
 def frozen(tmp_path: Path, epoch: int = 1, **changed: object) -> nn.Module:
     from training.fitting.freezing import set_learning
-    from training.network import create_network
+    from training.model.network import create_network
 
     config = tiny_config(tmp_path, tmp_path / "run", **changed)
     network = create_network(config, 3)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.torch
 def groups(tmp_path: Path, *, version: int = 2, **changed: object) -> tuple[nn.Module, dict[str, dict[str, Any]]]:
     """A network, and the optimizer's group of each of its weights by name."""
     from training.fitting.optimisation import create_optimizer
-    from training.network import create_network
+    from training.model.network import create_network
 
     config = tiny_config(tmp_path, tmp_path / "run", **changed)
     network = create_network(config, 3)

@@ -14,7 +14,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from training.model_file import ModelFile
+    from training.model.model_file import ModelFile
 
 COLOURS = ("amber", "jade", "slate")
 EPOCHS = (
@@ -113,7 +113,7 @@ def _write_model(run: Path, classes: Sequence[str]) -> ModelFile:
     import torch
     from safetensors.torch import save_file
 
-    from training.model_file import ModelFile
+    from training.model.model_file import ModelFile
 
     arguments: dict[str, Any] = {"channels": [8, 16, 24, 32], "stem_width": 8}
     torch.manual_seed(0)

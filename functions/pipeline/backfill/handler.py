@@ -1,0 +1,202 @@
+"""The Lambda that puts an existing bucket's images on the queue, a part at a time; Step Functions lists the bucket.
+
+items -> (skipped: folder markers, what is missing, what has a row) -> manifest part -> orders -> tally; at last: close
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+from pydantic import BeforeValidator, Field
+
+from pipeline.aws import CLIENTS
+from pipeline.backfill.tallies import total, write_tally
+from pipeline.batches.ledger import open_batch
+from pipeline.batches.manifests import folder_of, part_keys, revision_of, write_part
+from pipeline.contracts import Backfill, ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, Record, Tally
+from pipeline.queue.orders import SENT_AT_ONCE, just_after, send
+from pipeline.results.known_rows import KnownRow, known_rows
+from pipeline.settings import BackfillSettings, load_settings
+from pipeline.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+_Etag = Annotated[str | None, BeforeValidator(lambda etag: etag.strip('"') if isinstance(etag, str) else etag)]
+
+
+class Found(Record):
+    """An object as S3's list names it; one of a manifest has its key alone."""
+
+    key: str = Field(alias="Key", min_length=1)
+    size_bytes: int | None = Field(default=None, alias="Size")
+    etag: _Etag = Field(default=None, alias="Etag")  # S3 puts it in quotes
+
+
+class Item(Record):
+    """One object, and the job that found it."""
+
+    job: str
+    bucket: str
+    object: Found
+
+
+class _S3Object(Record):
+    bucket: str
+    key: str
+
+
+class _MachineError(Record):
+    error: str = Field(default="", alias="Error")
+    cause: str = Field(default="", alias="Cause")
+
+
+class Close(Record):
+    """The machine's input, when all parts are done or one time too many failed."""
+
+    job: str
+    bucket: str
+    prefix: str | None = None
+    manifest: _S3Object | None = None
+    error: _MachineError | None = None
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Clients that threads may share."""
+
+    s3: S3Client
+    dynamodb: DynamoDBClient
+    sqs: SQSClient
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Put a part of the bucket on the queue, or close the job. What fails is tried again by the machine, and may be."""
+    return answer(event, open_clients(), load_settings(BackfillSettings), datetime.now(UTC))
+
+
+@cache
+def open_clients() -> Clients:
+    """The clients of this process."""
+    s3, dynamodb = boto3.client("s3", config=CLIENTS), boto3.client("dynamodb", config=CLIENTS)
+    return Clients(s3, dynamodb, boto3.client("sqs", config=CLIENTS))
+
+
+def answer(event: dict[str, Any], clients: Clients, settings: BackfillSettings, now: datetime) -> dict[str, Any]:
+    """What became of the event: a part of many items, a single item (a machine that does not batch), or the end."""
+    match event:
+        case {"close": asked}:
+            return close(Close.model_validate(asked), clients, settings, now).model_dump(mode="json")
+        case {"Items": [*items]}:
+            return enqueue(tuple(map(Item.model_validate, items)), clients, settings, now).model_dump()
+        case _:
+            return enqueue((Item.model_validate(event),), clients, settings, now).model_dump()
+
+
+def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSettings, now: datetime) -> Tally:
+    """Put the images of one part on the queue, and say how many; doing it again adds nothing but doubled messages.
+
+    First it is written down what is expected, then it is sent: whoever dies in between leaves the batch open.
+    """
+    job, bucket = items[0].job, items[0].bucket
+    objects = {item.object.key: item.object for item in items}  # a key that is named twice is one image
+    found = {f"s3://{bucket}/{key}": it for key, it in objects.items() if not key.endswith("/")}
+    model = ModelFacts(name=settings.model_name, version=settings.model_version)
+    rows = known_rows(clients.dynamodb, settings.table_name, model.ref, list(found))
+    with ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="look") as pool:
+        looked_at = pool.map(lambda uri: as_it_is(clients.s3, bucket, found[uri], rows.get(uri)), found)
+        images = {uri: image for uri, image in zip(found, looked_at, strict=True) if image}
+    orders = [it for image in images.values() if (it := order_for(image, rows.get(image.uri), job))]
+    # A row of this very job is from a first try of this part: it is expected still, and not sent again.
+    expected = {order.image.uri for order in orders} | {uri for uri in images if uri in rows and rows[uri].batch == job}
+    part = tuple(ExpectedImage(image=uri, etag=image.etag) for uri, image in images.items() if uri in expected)
+    tally = Tally(
+        listed=len(objects),
+        enqueued=len(part),
+        already=len(images) - len(part),
+        markers=len(objects) - len(found),
+        missing=len(found) - len(images),
+    )
+    if part:
+        write_part(clients.s3, settings.results_bucket, ManifestPart(batch=job, images=part, created_at=now))
+    name = hashlib.sha256("\n".join(objects).encode()).hexdigest()[:16]
+    write_tally(clients.s3, settings.results_bucket, job, name, tally, [uri for uri in found if uri not in images])
+    send(orders, clients.sqs, settings.queue_url)
+    logger.info("part enqueued", batch=job, extra=tally.model_dump())
+    return tally
+
+
+def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> ImageRef | None:
+    """The object, without an event's version and sequencer; None when it is not there.
+
+    S3 is asked where the list leaves facts out, and where a row is of other bytes: the list may be older than the row.
+    """
+    if found.etag and found.size_bytes is not None and (row is None or is_of(row, found.etag)):
+        return ImageRef(bucket=bucket, key=found.key, etag=found.etag, size_bytes=found.size_bytes, sequencer="")
+    try:
+        head = s3.head_object(Bucket=bucket, Key=found.key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
+            raise
+        return None
+    return ImageRef(
+        bucket=bucket, key=found.key, etag=head["ETag"].strip('"'), size_bytes=head["ContentLength"], sequencer=""
+    )
+
+
+def is_of(row: KnownRow, etag: str | None) -> bool:
+    """Whether the row is about these bytes; one that says that they were gone is not, for here they are."""
+    return row.etag == etag and row.rejected_code != "gone"
+
+
+def order_for(image: ImageRef, row: KnownRow | None, job: str) -> Order | None:
+    """The order for an image that has no row of these bytes; it loses to every upload that is newer than what was looked at."""
+    if row is None:
+        return Order(image=image, sender="backfill", batch=job)
+    if is_of(row, image.etag):
+        return None
+    newer = image.model_copy(update={"sequencer": just_after(row.sequencer)})
+    return Order(image=newer, sender="backfill", batch=job)
+
+
+def close(asked: Close, clients: Clients, settings: BackfillSettings, now: datetime) -> Backfill:
+    """Write down what the whole job put on the queue, and open its batch, unless there was nothing to do."""
+    tally = total(clients.s3, settings.results_bucket, asked.job)
+    parts = part_keys(clients.s3, settings.results_bucket, asked.job)
+    report = Backfill(
+        job=asked.job,
+        bucket=asked.bucket,
+        prefix=asked.prefix,
+        manifest=f"s3://{asked.manifest.bucket}/{asked.manifest.key}" if asked.manifest else None,
+        **tally.model_dump(),
+        parts=len(parts),
+        error=f"{asked.error.error}: {asked.error.cause}" if asked.error else None,
+        closed_at=now,
+    )
+    key = f"{folder_of(asked.job)}backfill.json"
+    document = report.model_dump_json(indent=2, exclude_none=True) + "\n"
+    clients.s3.put_object(
+        Bucket=settings.results_bucket, Key=key, Body=document.encode(), ContentType="application/json"
+    )
+    if parts:
+        open_batch(
+            clients.dynamodb,
+            settings.ledger_name,
+            asked.job,
+            expected=tally.enqueued,
+            revision=revision_of(parts),
+            now=now,
+        )
+    logger.info("backfill closed", batch=asked.job, error=report.error, extra=tally.model_dump())
+    return report

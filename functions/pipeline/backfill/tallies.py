@@ -1,0 +1,47 @@
+"""What each part of a backfill met, in figures, at rest under `batches/JOB/backfill/` in the results bucket.
+
+The figures are in the objects' names: the list alone, a thousand parts to a request, tells what a job of millions met.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.batches.manifests import folder_of
+from pipeline.contracts import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy_boto3_s3 import S3Client
+
+_NAMED = re.compile(r"/backfill/(?P<part>[^/.]+)\.(?P<figures>\d+(?:-\d+){4})\.json$")
+
+
+def write_tally(s3: S3Client, bucket: str, job: str, part: str, tally: Tally, missing: Sequence[str]) -> None:
+    """Write what the part called `part` met, and which images were missing."""
+    figures = "-".join(str(figure) for _, figure in tally)
+    document = json.dumps({**tally.model_dump(), "missing_images": list(missing)})
+    key = f"{_folder(job)}{part}.{figures}.json"
+    s3.put_object(Bucket=bucket, Key=key, Body=document.encode(), ContentType="application/json")
+
+
+def total(s3: S3Client, bucket: str, job: str) -> Tally:
+    """What all parts met. Of a part that was tried again and met something else, the try that enqueued most counts."""
+    tallies: dict[str, Tally] = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_folder(job)):
+        for entry in page.get("Contents", []):
+            if named := _NAMED.search(entry["Key"]):
+                one = _tally_of(named["figures"])
+                tallies[named["part"]] = max(tallies.get(named["part"], one), one, key=lambda it: it.enqueued)
+    return Tally(**{name: sum(getattr(it, name) for it in tallies.values()) for name in Tally.model_fields})
+
+
+def _tally_of(figures: str) -> Tally:
+    return Tally(**dict(zip(Tally.model_fields, map(int, figures.split("-")), strict=True)))
+
+
+def _folder(job: str) -> str:
+    return f"{folder_of(job)}backfill/"

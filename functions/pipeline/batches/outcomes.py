@@ -1,0 +1,129 @@
+"""What the rows say about a batch's images, read lean: a batch of 100,000 images has a few minutes and a gigabyte.
+
+So a row is no pydantic record here, and no Decimal is made of its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from sys import intern
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+from pipeline.batches.ledger import stamp
+from pipeline.contracts import ManifestPart, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+READ = ("image", "model", "status", "top3", "uncertain", "rejected_code", "rejected_reason", "classified_at", "version_id", "etag")  # fmt: skip
+_PROJECTION = ", ".join(f"#{name}" for name in READ)
+_NAMES = {f"#{name}": name for name in READ}  # some are words that DynamoDB keeps for itself
+
+_STATUSES: dict[str, Status] = {status: status for status in get_args(Status)}
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One row: what became of one image under one model."""
+
+    image: str
+    model: str
+    status: Status
+    steps: tuple[tuple[str, float], ...]  # label and probability, best first
+    uncertain: str | None
+    rejected_code: str | None
+    rejected_reason: str | None
+    classified_at: datetime
+    version_id: str | None
+    etag: str | None
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """To compare rows of one image by: the greatest was made last, and no two are equal."""
+        return self.classified_at, self.model
+
+
+class Wanted(NamedTuple):
+    """The upload that the batch expects a verdict about; `since` then, it was there."""
+
+    version_id: str | None
+    etag: str | None
+    since: datetime
+
+    def is_of(self, verdict: Verdict) -> bool:
+        """Whether the verdict is about this very upload: its version or else, where one of both lacks it, its bytes."""
+        if self.version_id is not None and verdict.version_id is not None:
+            return self.version_id == verdict.version_id
+        if self.etag is not None:
+            return self.etag == verdict.etag
+        return self.version_id is None
+
+
+def wanted_images(parts: Iterable[ManifestPart], known: Mapping[str, Wanted] | None = None) -> dict[str, Wanted]:
+    """Every image of the batch once, as `expected_images` has it, and smaller; with those that are known from other parts."""
+    wanted = dict(known or {})
+    for part in parts:
+        for expected in part.images:
+            before = wanted.get(expected.image)
+            if before is None or before.since <= part.created_at:
+                etag = expected.etag.strip('"') if expected.etag else None
+                wanted[expected.image] = Wanted(expected.version_id, etag, part.created_at)
+    return wanted
+
+
+def rows_of_batch(dynamodb: DynamoDBClient, table: str, batch: str, *, since: datetime | None = None) -> Iterator[Item]:
+    """The rows of a batch, as the index has them: a moment old, oldest work first; those whose work began since then."""
+    begun = "" if since is None else " AND classified_at >= :since"
+    values = {":batch": {"S": batch}} | ({} if since is None else {":since": {"S": stamp(since)}})
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        IndexName="by-batch",
+        KeyConditionExpression=f"#batch = :batch{begun}",
+        ExpressionAttributeValues=values,
+        ProjectionExpression=_PROJECTION,
+        ExpressionAttributeNames={**_NAMES, "#batch": "batch"},
+    )
+    for page in pages:
+        yield from page["Items"]
+
+
+def rows_of_image(dynamodb: DynamoDBClient, table: str, image: str) -> list[Item]:
+    """The rows of an image as they are now, whichever batch they are in."""
+    answer = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="#image = :image",
+        ExpressionAttributeValues={":image": {"S": image}},
+        ConsistentRead=True,
+        ProjectionExpression=_PROJECTION,
+        ExpressionAttributeNames=_NAMES,
+    )
+    return list(answer["Items"])
+
+
+def verdict_in(item: Item) -> Verdict | None:
+    """The verdict that a row holds; None for one that no function of ours would write."""
+    try:
+        steps = [step["M"] for step in item["top3"]["L"]] if "top3" in item else []
+        return Verdict(
+            image=item["image"]["S"],
+            model=intern(item["model"]["S"]),
+            status=_STATUSES[item["status"]["S"]],
+            steps=tuple((intern(step["label"]["S"]), float(step["probability"]["N"])) for step in steps),
+            uncertain=_text(item, "uncertain"),
+            rejected_code=_text(item, "rejected_code"),
+            rejected_reason=_text(item, "rejected_reason"),
+            classified_at=datetime.fromisoformat(item["classified_at"]["S"]).astimezone(UTC),
+            version_id=_text(item, "version_id"),
+            etag=_text(item, "etag"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _text(item: Item, name: str) -> str | None:
+    value = item.get(name)
+    return value["S"] if value is not None else None

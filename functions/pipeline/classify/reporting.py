@@ -1,0 +1,111 @@
+"""What is told about an SQS batch: a log line for every image, and metrics for the whole.
+
+A dimension's every value is a metric that is paid for: never a label, never a key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from aws_lambda_powertools import Metrics, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
+
+from pipeline.classify.sqs_batch import Report
+from pipeline.classify.waves import Finished, OutOfTime
+from pipeline.contracts import Classification, ModelFacts, Order
+from pipeline.errors import ModelUnavailable
+from pipeline.telemetry import logger
+
+NAMESPACE = "Podium"
+
+metrics = Metrics(namespace=NAMESPACE)  # its service is the stack: POWERTOOLS_SERVICE_NAME
+
+
+def tell(report: Report, expected: ModelFacts, given_up: Mapping[str, str], requests: Sequence[int]) -> None:
+    """Log what became of every image and message, and count it.
+
+    `expected` is the configured model; `requests` says how many images each request to the model server had.
+    """
+    for order, outcome in report.orders.items():
+        _log_image(order, outcome)
+    for message_id, reason in report.unreadable.items():
+        logger.warning("message unreadable", message_id=message_id, reason=reason)
+    for message_id, problem in report.broken.items():
+        logger.error("message failed", message_id=message_id, exc_info=problem)
+    for message_id, reason in given_up.items():
+        logger.error("message given up", message_id=message_id, reason=reason)
+    _count(report, expected, len(given_up))
+    _count_requests(requests)
+
+
+def _log_image(order: Order, outcome: Finished | BaseException) -> None:
+    match outcome:
+        case Finished(classification, stored):
+            logger.info("image done", extra=_facts(classification) | {"stored": stored, "sender": order.sender})
+        case ModelUnavailable() | OutOfTime():
+            logger.warning(
+                "image not done yet", image=order.image.uri, version_id=order.image.version_id, reason=str(outcome)
+            )
+        case BaseException():
+            logger.error("image failed", image=order.image.uri, version_id=order.image.version_id, exc_info=outcome)
+
+
+def _facts(done: Classification) -> dict[str, object]:
+    return {
+        "image": done.image.uri,
+        "version_id": done.image.version_id,
+        "status": done.status,
+        "label": done.best.label if done.best else None,
+        "probability": done.best.probability if done.best else None,
+        "uncertain": done.uncertain,
+        "rejected": done.rejected.code if done.rejected else None,
+        "model": done.model.ref,
+        "fetch_ms": done.timings.fetch_ms,
+        "predict_ms": done.timings.predict_ms,
+    }
+
+
+def _count(report: Report, expected: ModelFacts, given_up: int) -> None:
+    finished = [outcome for outcome in report.orders.values() if isinstance(outcome, Finished)]
+    failed = [outcome for outcome in report.orders.values() if isinstance(outcome, BaseException)]
+    fresh = [outcome.classification for outcome in finished if outcome.stored == "stored"]
+    classified = [result for result in fresh if result.status == "classified"]
+    unavailable = [problem for problem in failed if isinstance(problem, ModelUnavailable)]
+    metrics.add_dimension(name="model", value=expected.ref)
+    counts = {
+        "ImagesClassified": len(classified),
+        "ImagesUncertain": sum(result.uncertain is not None for result in classified),
+        "ImagesSuperseded": sum(outcome.stored == "superseded" for outcome in finished),
+        "ImagesRepeated": sum(outcome.stored == "repeated" for outcome in finished),
+        "ImagesFailed": len(failed) - len(unavailable),
+        "ModelUnavailable": len(unavailable),
+        "MessagesUnreadable": len(report.unreadable),
+        "MessagesGivenUp": given_up,
+        "VersionMismatch": sum(
+            isinstance(outcome, Finished) and outcome.classification.model.ref != (order.model or expected).ref
+            for order, outcome in report.orders.items()
+        ),
+    }
+    for name, count in counts.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    for result in classified:
+        metrics.add_metric(name="FetchLatency", unit=MetricUnit.Milliseconds, value=result.timings.fetch_ms)
+        metrics.add_metric(name="PredictLatency", unit=MetricUnit.Milliseconds, value=result.timings.predict_ms)
+    _count_rejections(fresh, expected)
+
+
+def _count_requests(requests: Sequence[int]) -> None:
+    metrics.add_metric(name="ModelRequests", unit=MetricUnit.Count, value=len(requests))
+    for images in requests:
+        metrics.add_metric(name="ImagesPerRequest", unit=MetricUnit.Count, value=images)
+
+
+def _count_rejections(results: Iterable[Classification], expected: ModelFacts) -> None:
+    reasons = Counter(result.rejected.code for result in results if result.rejected)
+    for reason, count in reasons.items():
+        dimensions = {"service": metrics.service, "model": expected.ref, "reason": reason}
+        with single_metric(
+            "ImagesRejected", MetricUnit.Count, count, namespace=NAMESPACE, default_dimensions=dimensions
+        ):
+            pass  # the one metric is written when the block ends

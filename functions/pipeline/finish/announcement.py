@@ -1,0 +1,102 @@
+"""Says that a batch is complete: table and summary in the results bucket, one event on the default event bus.
+
+claim in the ledger -> results.csv -> summary.json -> PutEvents -> mark in the ledger
+
+The claim lets one run at a time through, and only for what the batch expects now. One revision of a batch is announced
+once, with one exception that no order of these steps removes: a function that dies after EventBridge took the event and
+before the ledger has the mark leaves a claim that expires, and the event is sent again. Its `id` is the same.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.batches.ledger import Entry, Ledger
+from pipeline.batches.manifests import folder_of
+from pipeline.batches.outcomes import Verdict
+from pipeline.contracts import BatchSummary
+from pipeline.finish.summary import summary_of, write_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+
+SOURCE = "podium"
+DETAIL_TYPE = "Batch Complete"
+CLAIM_LASTS = timedelta(minutes=6)  # longer than the function lives: its Timeout is 300 s
+
+
+class NotAnnounced(Exception):
+    """EventBridge did not take the event: the claim is given back, and the stream or the sweep tries again."""
+
+
+@dataclass(frozen=True)
+class Announcer:
+    """The results bucket, the event bus and the ledger."""
+
+    s3: S3Client
+    events: EventBridgeClient
+    ledger: Ledger
+    bucket: str
+
+    def announce(self, entry: Entry, verdicts: Mapping[str, Verdict], now: datetime) -> BatchSummary | None:
+        """Write down and announce that the batch is complete; None when that is done, or being done, already."""
+        if not self.ledger.claim(entry, now, until=now + CLAIM_LASTS):
+            return None
+        try:
+            summary = self._write(entry, verdicts)
+            self._tell(summary)
+        except (ClientError, BotoCoreError, NotAnnounced):
+            self.ledger.release(entry)
+            raise
+        self.ledger.complete(entry, now)
+        return summary
+
+    def _write(self, entry: Entry, verdicts: Mapping[str, Verdict]) -> BatchSummary:
+        results_key = f"{folder_of(entry.batch)}results.csv"
+        with TemporaryFile() as file:  # on disk: the table of a large batch has tens of megabytes
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+            write_table(verdicts, text)
+            text.flush()
+            file.seek(0)
+            self.s3.put_object(Bucket=self.bucket, Key=results_key, Body=file, ContentType="text/csv; charset=utf-8")
+        summary = summary_of(entry.batch, entry.revision, verdicts.values(), results_key=results_key)
+        document = summary.model_dump_json(indent=2) + "\n"
+        self.s3.put_object(
+            Bucket=self.bucket, Key=summary_key(entry.batch), Body=document.encode(), ContentType="application/json"
+        )
+        return summary
+
+    def _tell(self, summary: BatchSummary) -> None:
+        detail = {
+            "id": f"{summary.batch}/{summary.revision}",
+            "batch": summary.batch,
+            "revision": summary.revision,
+            "total": summary.total,
+            "classified": summary.classified,
+            "rejected": summary.rejected,
+            "uncertain": summary.uncertain,
+            "summary": f"s3://{self.bucket}/{summary_key(summary.batch)}",
+            "results": f"s3://{self.bucket}/{summary.results_key}",
+        }
+        answer = self.events.put_events(
+            Entries=[{"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}]
+        )
+        if answer["FailedEntryCount"]:
+            refused = answer["Entries"][0]
+            raise NotAnnounced(
+                f"EventBridge did not take the event {detail['id']}: {refused.get('ErrorCode')}, {refused.get('ErrorMessage')}"
+            )
+
+
+def summary_key(batch: str) -> str:
+    """Where a complete batch's figures lie in the results bucket."""
+    return f"{folder_of(batch)}summary.json"

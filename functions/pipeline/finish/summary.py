@@ -1,0 +1,62 @@
+"""What a complete batch leaves behind: a table of all its images, and its figures. The same verdicts give the same bytes."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TextIO, get_args
+
+from pipeline.batches.ledger import stamp
+from pipeline.batches.outcomes import Verdict
+from pipeline.contracts import BatchSummary, RejectionCode
+
+STEPS = 3
+COLUMNS = (
+    "image", "key", "status",
+    *(f"{name}{rank}" for rank in range(1, STEPS + 1) for name in ("label", "probability")),
+    "uncertain", "rejected_code", "rejected_reason", "model", "classified_at",
+)  # fmt: skip
+_CODES: dict[str, RejectionCode] = {code: code for code in get_args(RejectionCode)}
+
+
+def write_table(verdicts: Mapping[str, Verdict], file: TextIO) -> None:
+    """CSV with a header, one line per image, in the order of the images' names; what does not apply is empty."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_cells(image, verdicts[image]) for image in sorted(verdicts))
+
+
+def summary_of(batch: str, revision: str, verdicts: Iterable[Verdict], *, results_key: str) -> BatchSummary:
+    """The batch in figures; what is most frequent comes first."""
+    every = list(verdicts)
+    moments = [it.classified_at for it in every]
+    return BatchSummary(
+        batch=batch,
+        revision=revision,
+        total=len(every),
+        classified=sum(it.status == "classified" for it in every),
+        rejected=sum(it.status == "rejected" for it in every),
+        uncertain=sum(it.uncertain is not None for it in every),
+        labels=_most_frequent_first(it.steps[0][0] for it in every if it.steps),
+        # A code that only a newer function knows is counted under `rejected` alone.
+        rejections=_most_frequent_first(_CODES[it.rejected_code] for it in every if it.rejected_code in _CODES),
+        models=_most_frequent_first(it.model for it in every),
+        first_classified_at=min(moments, default=None),
+        last_classified_at=max(moments, default=None),
+        results_key=results_key,
+    )
+
+
+def _cells(image: str, verdict: Verdict) -> list[object]:
+    _, _, key = image.removeprefix("s3://").partition("/")
+    steps = [cell for step in verdict.steps[:STEPS] for cell in step]
+    return [
+        *(image, key, verdict.status, *steps, *[""] * (2 * STEPS - len(steps))),
+        *(verdict.uncertain, verdict.rejected_code, verdict.rejected_reason),
+        *(verdict.model, stamp(verdict.classified_at)),
+    ]
+
+
+def _most_frequent_first[Name: str](values: Iterable[Name]) -> dict[Name, int]:
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,129 @@
+"""The model server, as far as anyone on this side knows it: one POST for an image, or for many of them as a tar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+
+from pipeline.contracts import ImageRef, ModelFacts, ServerAnswer
+from pipeline.errors import ModelUnavailable
+from pipeline.model_server.answers import Outcome, Response, answer_in, answers_in
+from pipeline.model_server.tar import names_of, tar_of
+from pipeline.model_server.token import BearerToken
+
+CONNECT_TIMEOUT_S = 3.0
+# A load balancer drops a connection that idled for 60 s, and a Lambda that is frozen meanwhile never hears of it.
+KEEP_ALIVE_S = 30
+SEND_BYTES = 2**16
+NO_TARS_FOR_S = 300  # then it is tried again: servers are replaced
+SAYS_WHO_ARE_YOU = 401
+SAYS_TOO_LARGE = 413
+
+
+class Sent(NamedTuple):
+    """An image, and its bytes."""
+
+    image: ImageRef
+    data: bytes
+
+
+class ModelClient:
+    """One model on one server, over connections that are kept between calls; threads may share it."""
+
+    def __init__(
+        self,
+        server_url: str,
+        model_name: str,
+        *,
+        timeout_s: float,
+        connections: int,
+        token: BearerToken | None = None,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._predictions = f"{server_url}/predictions"
+        self.url = f"{self._predictions}/{model_name}"
+        self._timeout_s = timeout_s
+        self._token = token
+        self._pools = PoolManager(maxsize=connections)
+        self._now_s = now_s  # of day: a monotonic clock may stand still while a Lambda is frozen
+        self._last_used_s = now_s()
+        self._no_tars_until_s = now_s()
+
+    def forget_idle_connections(self) -> None:
+        """Drop connections that idled too long to be trusted; called when an SQS batch begins, before its threads."""
+        if self._now_s() - self._last_used_s > KEEP_ALIVE_S:
+            self._pools.clear()
+
+    def takes_tars(self) -> bool:
+        """Whether the server may be sent many images in one request: until it has refused, and again some minutes later."""
+        return self._now_s() >= self._no_tars_until_s
+
+    def predict(
+        self, data: bytes, image: ImageRef, *, budget_s: float, model: ModelFacts | None = None
+    ) -> ServerAnswer:
+        """The server's answer to the image `data`, within `budget_s` or the settings' time-out, the shorter.
+
+        `model` asks for that very version; without it, the server's default version of the configured model answers.
+        ImageRejected when it says that the image is at fault; ModelUnavailable when it says anything else but an answer.
+        """
+        return answer_in(self._post(self._url(model), [data], budget_s=budget_s), image)
+
+    def predict_together(
+        self, sent: Sequence[Sent], *, budget_s: float, model: ModelFacts | None = None
+    ) -> list[Outcome] | None:
+        """What the server says of each of these images, asked in one request; as `predict` otherwise.
+
+        None when it would not take them together: each is to be asked alone. ModelUnavailable is raised where it says
+        nothing of any of them, and returned for an image where it says that of one.
+        """
+        response = self._post(self._url(model), tar_of([it.data for it in sent]), budget_s=budget_s)
+        if response.refuses_the_tar:
+            if response.status != SAYS_TOO_LARGE:  # that is about these images, not about tars
+                self._no_tars_until_s = self._now_s() + NO_TARS_FOR_S
+            return None
+        return answers_in(response, names_of(len(sent)), [it.image for it in sent])
+
+    def _url(self, model: ModelFacts | None) -> str:
+        return f"{self._predictions}/{quote(model.name)}/{quote(model.version)}" if model else self.url
+
+    def _post(self, url: str, pieces: Sequence[bytes], *, budget_s: float) -> Response:
+        until_s = self._now_s() + min(self._timeout_s, budget_s)
+        token = self._token.current() if self._token else None
+        said = self._send(url, pieces, token, until_s)
+        if said.status == SAYS_WHO_ARE_YOU and self._token and token:
+            newer = self._token.instead_of(token)  # it was replaced while this process kept the old one
+            said = self._send(url, pieces, newer, until_s) if newer else said
+        return Response(url, said.status, said.data, _retry_after_s(said))
+
+    def _send(self, url: str, pieces: Sequence[bytes], token: str | None, until_s: float) -> BaseHTTPResponse:
+        allowed_s = until_s - self._now_s()
+        if allowed_s <= 0:
+            raise ModelUnavailable("no time was left to ask the model server")
+        timeout = Timeout(connect=min(CONNECT_TIMEOUT_S, allowed_s), read=allowed_s, total=allowed_s)
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(sum(map(len, pieces))),  # not chunked: not every server reads that
+            "Accept": "application/json",
+        }
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        # The connect time-out counts for each send on a fresh connection: a large image goes in small ones.
+        small = (piece[at : at + SEND_BYTES] for piece in pieces for at in range(0, len(piece), SEND_BYTES))
+        try:
+            # SQS is the one layer that retries, and a redirect would carry the token elsewhere.
+            return self._pools.request("POST", url, body=small, headers=headers, timeout=timeout, retries=False)
+        except HTTPError as error:
+            raise ModelUnavailable(f"{url} did not answer ({error}): is it up, and is its address right?") from error
+        finally:
+            self._last_used_s = self._now_s()
+
+
+def _retry_after_s(said: BaseHTTPResponse) -> int | None:
+    """Retry-After in seconds; its other form, a date, is for machines whose clocks agree."""
+    value = said.headers.get("Retry-After", "").strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None

@@ -1,0 +1,109 @@
+"""The queue's messages, and the two things that may be done to one besides answering it: wait longer, or be buried."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field
+
+from pipeline.contracts import DeadLetterCode, Record
+from pipeline.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+FIRST_BACK_OFF_S = 10
+LONGEST_BACK_OFF_S = 360
+REASON_CHARACTERS = 1000
+
+
+class _Attributes(Record):
+    receive_count: int = Field(alias="ApproximateReceiveCount")
+
+
+class Message(Record):
+    """One message, as Lambda hands it over."""
+
+    message_id: str = Field(alias="messageId")
+    receipt_handle: str = Field(alias="receiptHandle")
+    body: str
+    attributes: _Attributes
+
+    @property
+    def receives(self) -> int:
+        """How often the message was handed out, this time included."""
+        return self.attributes.receive_count
+
+
+class SqsBatch(Record):
+    """One invocation's messages."""
+
+    messages: tuple[Message, ...] = Field(alias="Records")
+
+
+def backoff_s(receive_count: int, draw: Callable[[], float]) -> int:
+    """How many seconds a message waits after its nth receive: 10, doubling to 360, jittered between half and full.
+
+    `draw` draws from [0, 1). Equal jitter, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    full = min(FIRST_BACK_OFF_S << min(receive_count - 1, 16), LONGEST_BACK_OFF_S)
+    return round(full * (1 + draw()) / 2)
+
+
+def messages_on(sqs: SQSClient, queue_url: str) -> int:
+    """How many messages the queue holds, whether they wait, wait for their time, or are being worked on; approximately."""
+    counts = sqs.get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return sum(int(count) for count in counts.values())
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue that feeds the functions, and its dead-letter queue."""
+
+    sqs: SQSClient
+    url: str
+    dlq_url: str
+    draw: Callable[[], float] = random.random
+
+    def postpone(self, messages: Iterable[tuple[Message, int]]) -> None:
+        """Hide each message for its back-off, and for so many seconds at least, but never for more than the longest back-off.
+
+        One that cannot be hidden returns after the visibility time-out instead.
+        One request each: the emulator takes the batched request for an IAM action of its own, which AWS does not have.
+        """
+        for message, least_s in messages:
+            wait_s = min(max(backoff_s(message.receives, self.draw), least_s), LONGEST_BACK_OFF_S)
+            try:
+                self.sqs.change_message_visibility(
+                    QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=wait_s
+                )
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("message not postponed", message_id=message.message_id, reason=str(error))
+
+    def bury(self, message: Message, code: DeadLetterCode, reason: str) -> None:
+        """Send the message to the dead-letter queue, as it came, with the reason; the caller acknowledges the original."""
+        self.sqs.send_message(
+            QueueUrl=self.dlq_url,
+            MessageBody=message.body,
+            MessageAttributes={
+                "code": {"DataType": "String", "StringValue": code},
+                "reason": {"DataType": "String", "StringValue": _attribute(reason)},
+                "source_message_id": {"DataType": "String", "StringValue": message.message_id},
+            },
+        )
+
+
+def _attribute(text: str) -> str:
+    """The text as SQS takes it in an attribute: not everything that Unicode has, and not without end."""
+    return "".join(character if character.isprintable() else " " for character in text[:REASON_CHARACTERS])

@@ -1,0 +1,90 @@
+"""Which uploads have had no result for too long, and what to ask for instead; free of clock, network and AWS.
+
+a page of S3's list -> its latest uploads -> those without a row of theirs -> orders
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.contracts import ImageRef, Order, Record
+from pipeline.queue.orders import just_after
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
+
+MOST_TRIES = 3  # that one version of one image is asked for again
+MOST_TRIES_BEHIND_A_BACKLOG = 1  # the other two are kept for when the queue is empty: a backlog may last for days
+LOST_BEHIND_A_BACKLOG = timedelta(hours=6)
+CLOCKS_DIFFER = timedelta(seconds=60)  # at most, between two functions; AWS keeps them to milliseconds
+
+UNVERSIONED = "null"  # S3's version of what was uploaded while the bucket kept no versions; its event names none
+
+
+class Upload(NamedTuple):
+    """The latest version of an object; its sequencer is not known, for only its event tells it."""
+
+    image: ImageRef
+    uploaded_at: datetime  # of a multipart upload: when it began
+
+
+class RowFacts(Record):
+    """What a row tells about the upload that it is of."""
+
+    image: str
+    version_id: str | None = None
+    etag: str | None = None
+    sequencer: str
+    classified_at: datetime
+
+
+def latest_uploads(
+    page: ListObjectVersionsOutputTypeDef, bucket: str, *, after: datetime, before: datetime
+) -> list[Upload]:
+    """The objects of a page as they are now, uploaded between the two moments; what was deleted is none of them."""
+    return [
+        Upload(
+            ImageRef(
+                bucket=bucket,
+                key=version["Key"],
+                version_id=None if version["VersionId"] == UNVERSIONED else version["VersionId"],
+                etag=version["ETag"].strip('"'),
+                size_bytes=version["Size"],
+                sequencer="",
+            ),
+            version["LastModified"],
+        )
+        for version in page.get("Versions", [])
+        if version["IsLatest"] and after < version["LastModified"] < before
+    ]
+
+
+def has_result(upload: Upload, rows: Iterable[RowFacts]) -> bool:
+    """Whether one of the image's rows, of whichever model, is of this very upload; a backfilled row knows its bytes alone."""
+    image = upload.image
+    return any(
+        row.etag == image.etag if None in (row.version_id, image.version_id) else row.version_id == image.version_id
+        for row in rows
+    )
+
+
+def order_for(upload: Upload, rows: Sequence[RowFacts], *, listed_at: datetime) -> Order | None:
+    """The order for an upload without a result: it wins over the rows that the image has, and loses to any later upload.
+
+    None when a row may be of an upload that is newer than the list of `listed_at`, which must not be overtaken:
+    the next list will tell. An image without a row counts as the oldest.
+    """
+    if any(row.classified_at >= listed_at - CLOCKS_DIFFER for row in rows):
+        return None
+    sequencer = just_after(max(row.sequencer for row in rows)) if rows else ""
+    image = upload.image.model_copy(update={"sequencer": sequencer})
+    return Order(image=image, sender="reconcile", batch=image.batch)
+
+
+def tries_allowed(overdue_for: timedelta, messages_waiting: int) -> int:
+    """How often an upload may be asked for in all: behind a backlog its own message is probably just waiting."""
+    if messages_waiting == 0:
+        return MOST_TRIES
+    return MOST_TRIES_BEHIND_A_BACKLOG if overdue_for > LOST_BEHIND_A_BACKLOG else 0

@@ -1,0 +1,64 @@
+"""What reconcile remembers in the ledger: how often it asked for an upload, and where in the bucket it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipeline.batches.ledger import stamp
+from pipeline.contracts import ImageRef
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TRIES_ID = "requeued/"
+CURSOR_ID = {"id": {"S": "reconcile/cursor"}}
+
+
+@dataclass(frozen=True)
+class Reminders:
+    """The ledger, as far as reconcile uses it; threads may share it."""
+
+    dynamodb: DynamoDBClient
+    ledger: str
+
+    def count_try(self, image: ImageRef, *, most: int, now: datetime, forget_at: datetime) -> bool:
+        """Count one more try of this version of the image, unless `most` were counted already."""
+        try:
+            self.dynamodb.update_item(
+                TableName=self.ledger,
+                Key={"id": {"S": tries_id(image)}},
+                UpdateExpression="ADD tries :one SET image = :image, requeued_at = :now, expires_at = :forget_at",
+                ConditionExpression="attribute_not_exists(tries) OR tries < :most",
+                ExpressionAttributeValues={
+                    ":one": {"N": "1"},
+                    ":most": {"N": str(most)},
+                    ":image": {"S": image.uri},
+                    ":now": {"S": stamp(now)},
+                    ":forget_at": {"N": str(int(forget_at.timestamp()))},  # seconds: DynamoDB's time to live
+                },
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def cursor(self) -> str | None:
+        """The key after which the next run goes on; None when the last one came to the end."""
+        item = self.dynamodb.get_item(TableName=self.ledger, Key=CURSOR_ID, ConsistentRead=True).get("Item", {})
+        return item["key"]["S"] if "key" in item else None
+
+    def remember_cursor(self, key: str | None, now: datetime) -> None:
+        """Go on after this key next time; None: from the beginning."""
+        place = {} if key is None else {"key": {"S": key}}
+        self.dynamodb.put_item(TableName=self.ledger, Item=CURSOR_ID | place | {"updated_at": {"S": stamp(now)}})
+
+
+def tries_id(image: ImageRef) -> str:
+    """The item that counts the tries of this version of the image, at this place in the order of uploads.
+
+    The place moves when the late event of an older upload wins over what was asked for: that is no failed try.
+    """
+    asked = f"{image.uri}?{image.version_id or image.etag}#{image.sequencer}"
+    return TRIES_ID + hashlib.sha256(asked.encode()).hexdigest()

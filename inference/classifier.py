@@ -1,0 +1,87 @@
+"""A packaged model, ready to classify: plain Python, without TorchServe and without HTTP.
+
+archive folder -> model.json, golden pictures -> engine -> (bytes -> pixels -> probabilities)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.archive.digest import content_sha256
+from inference.archive.golden_pictures import read_golden
+from inference.archive.model_file import ModelFile, ModelRefused, read_model_file
+from inference.engines.choice import Chosen, Machine, Wanted, choose
+from inference.engines.seam import Precision
+from inference.images.pixels import Look, Pixels, model_input
+from inference.images.reading import MAX_PIXELS
+
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """The model of one archive, in one process."""
+
+    folder: Path
+    model: ModelFile
+    look: Look
+    machine: Machine
+    chosen: Chosen
+    sha256: str  # of the archive's content
+    max_pixels: int = MAX_PIXELS
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, engine: Wanted = "auto", precision: Precision | None = None, threads: int = 1,
+        gpu: int | None = None, max_pixels: int = MAX_PIXELS,
+    ) -> Classifier:  # fmt: skip
+        """Load the unpacked archive in `folder`. Raises ModelRefused where it is not whole or not consistent.
+
+        `threads` are for one inference; `gpu` is CUDA's number of one, None means the CPU.
+        """
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 is the reference, on a GPU too; bf16 does not care
+        if gpu is not None:
+            torch.cuda.set_device(gpu)  # AOTInductor loads its weights onto the current one
+        machine = Machine(torch.device("cpu" if gpu is None else f"cuda:{gpu}"), threads)
+        model = read_model_file(folder)
+        try:
+            look = Look.of(model.preprocessing)
+        except (TypeError, ValueError) as error:
+            raise ModelRefused(f"model.json: preprocessing: {error}. Package the model again.") from error
+        golden = read_golden(folder, look, len(model.classes))
+        chosen = choose(folder, model, golden, machine, wanted=engine, precision=precision)
+        return cls(folder, model, look, machine, chosen, content_sha256(folder), max_pixels)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels, in the order of the probabilities."""
+        return self.model.classes
+
+    @property
+    def engine(self) -> str:
+        """What computes: `openvino-bf16`."""
+        return self.chosen.engine.name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Which model answers, as every answer says it."""
+        facts = {"name": self.model.name, "version": self.model.version, "archive_sha256": self.sha256}
+        fallback = {"engine_fallback": self.chosen.fallback} if self.chosen.fallback else {}
+        return {**facts, "engine": self.engine, **fallback}
+
+    def read(self, data: bytes) -> Pixels:
+        """The picture in `data` as the model sees it, (H, W, 3) uint8. Raises UnreadableImage over any other bytes."""
+        return model_input(data, self.look, max_pixels=self.max_pixels)
+
+    def classify(self, pixels: Pixels) -> Probabilities:
+        """Probabilities (N, C), float32, of pictures (N, H, W, 3) uint8: the softmax of the logits over the temperature."""
+        logits = self.chosen.engine.logits(np.ascontiguousarray(pixels)).astype(np.float64) / self.model.temperature
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return cast(Probabilities, (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32))

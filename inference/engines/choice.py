@@ -1,0 +1,170 @@
+"""Which engine serves an archive: the one that is asked for, or the fastest; the reference where it cannot."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from inference.archive.digest import file_sha256
+from inference.archive.golden_pictures import GoldenPicture, disagreement
+from inference.archive.model_file import EngineFile, ModelFile, ModelRefused
+from inference.engines.seam import Engine, EngineFailed, Precision
+
+logger = logging.getLogger(__name__)
+
+Wanted = Literal["auto", "torch", "torch-compiled", "aotinductor", "openvino"]
+TRIES = 3  # of one picture, the best counts: enough to tell engines apart that differ by a fifth
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What an engine may use."""
+
+    device: torch.device
+    threads: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The engine that serves, and why it is not the one that was asked for."""
+
+    engine: Engine
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An engine that could be loaded."""
+
+    name: str
+    load: Callable[[], Engine]
+
+
+def choose(
+    folder: Path, model: ModelFile, golden: tuple[GoldenPicture, ...], machine: Machine, *,
+    wanted: Wanted = "auto", precision: Precision | None = None,
+) -> Chosen:  # fmt: skip
+    """Load an engine for the unpacked archive in `folder` that reproduces its golden predictions.
+
+    `auto` loads what the archive holds for this kind of machine and keeps the fastest. Where none can be used, the
+    reference serves, and `fallback` says why. Raises ModelRefused where the reference, too, is not what was trained.
+    """
+    reasons: list[str] = []
+    usable: list[Engine] = []
+    for candidate in candidates(folder, model, machine, wanted, precision):
+        try:
+            usable.append(_tried(candidate.load(), golden))
+        except EngineFailed as failed:
+            reasons.append(f"{candidate.name}: {failed}")
+            logger.warning("engine not usable: %s", reasons[-1])
+    if usable:
+        return Chosen(min(usable, key=_seconds(golden)) if len(usable) > 1 else usable[0])
+    engine = _reference(folder, model, machine)
+    try:
+        return Chosen(_tried(engine, golden), " ".join(reasons) or None)
+    except EngineFailed as failed:
+        raise ModelRefused(f"The archive is not what was packaged: {failed} Package the model again.") from failed
+
+
+def candidates(
+    folder: Path, model: ModelFile, machine: Machine, wanted: Wanted, precision: Precision | None
+) -> Iterator[Candidate]:
+    """The engines to try, by what is wanted, what the archive holds, and what the machine has.
+
+    `auto` on a GPU is AOTInductor where it was compiled, else torch in bf16; on a CPU every OpenVINO network. An int8 network
+    was packaged because it passed its gate.
+    """
+    gpu = machine.device.type == "cuda"
+    ours = {"auto": "aotinductor" if gpu else "openvino"}.get(wanted, wanted)
+    found = [it for it in model.engines if it.engine == ours and precision in (None, *it.precisions)]
+    for file in found:
+        for one in file.precisions if precision is None else (precision,):
+            yield Candidate(f"{ours}-{one}", _loader(folder, file, machine, one))
+    if wanted in ("torch", "torch-compiled") or (wanted == "auto" and gpu and not found):
+        chosen = precision or ("bf16" if gpu else "fp32")
+        compiled = wanted == "torch-compiled"
+        yield Candidate(f"torch-{chosen}", lambda: _reference(folder, model, machine, chosen, compiled=compiled))
+    elif not found and (wanted != "auto" or precision is not None or model.engines):
+        yield Candidate(f"{ours}-{precision or 'any precision'}", _missing)
+
+
+def _loader(folder: Path, file: EngineFile, machine: Machine, precision: Precision) -> Callable[[], Engine]:
+    def load() -> Engine:
+        _check_files(folder, file)
+        _check_processor(file)
+        first = folder / next(iter(file.files))
+        try:  # imported here: a machine without the library can serve with another engine
+            if file.engine == "openvino":
+                from inference.engines.openvino import OpenVinoEngine
+
+                return OpenVinoEngine(first, precision=precision, threads=machine.threads)
+            from inference.engines.aotinductor import AotInductorEngine
+
+            return AotInductorEngine(first, machine.device, precision=precision)
+        except ImportError as error:
+            raise EngineFailed(f"{error}. Install requirements/model_server.txt.") from error
+
+    return load
+
+
+def _reference(
+    folder: Path, model: ModelFile, machine: Machine, precision: Precision = "fp32", *, compiled: bool = False
+) -> Engine:
+    from inference.engines.reference import TorchEngine  # imports timm, which takes seconds
+
+    return TorchEngine(folder, model, machine.device, precision=precision, compiled=compiled)
+
+
+def _missing() -> Engine:
+    raise EngineFailed("The archive does not hold it. Package it with `podium package --engine`.")
+
+
+def _check_files(folder: Path, file: EngineFile) -> None:
+    for name, sha256 in file.files.items():
+        if not (folder / name).is_file() or file_sha256(folder / name) != sha256:
+            raise EngineFailed(f"{name} is missing, or is not the file that model.json names.")
+
+
+def _check_processor(file: EngineFile) -> None:
+    """Machine code with an instruction that the CPU does not know ends the process, at every start anew."""
+    can = {name for name, there in torch.cpu.get_capabilities().items() if there is True}
+    if lacking := sorted(file.processor - can):
+        raise EngineFailed(
+            f"It was compiled for a CPU with {', '.join(lacking)}, and this one has none of that. Package it on a "
+            "machine like this one."
+        )
+
+
+def _tried(engine: Engine, golden: tuple[GoldenPicture, ...]) -> Engine:
+    """The engine, once it has looked at every golden picture and answered as it was packaged to."""
+    try:
+        found = engine.logits(np.ascontiguousarray([picture.pixels for picture in golden]))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise EngineFailed(
+            f"it cannot take its own preprocessing's size: {' '.join(str(error).split())[:300]}"
+        ) from error
+    if problem := disagreement(found, golden, engine.name):
+        raise EngineFailed(problem)
+    return engine
+
+
+def _seconds(golden: tuple[GoldenPicture, ...]) -> Callable[[Engine], float]:
+    one = np.ascontiguousarray(golden[0].pixels[None])
+
+    def seconds(engine: Engine) -> float:
+        laps = []
+        for _ in range(TRIES):
+            began = time.perf_counter()
+            engine.logits(one)
+            laps.append(time.perf_counter() - began)
+        logger.info("%s: %.1f ms for one image", engine.name, 1000 * min(laps))
+        return min(laps)
+
+    return seconds

@@ -1,0 +1,114 @@
+"""Where a model looked: Grad-CAM over the photo, for the top class.
+
+Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391: the last feature maps, weighted by the gradient of the class's logit.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from inference.classifier import Classifier
+from inference.engines.reference import TorchEngine
+from inference.images.pixels import Pixels
+
+OPACITY = 0.5  # of the heat where it is hottest
+# Matplotlib's `inferno` at nine even steps: readable in grey and for the colour-blind.
+HEAT = np.array(
+    [
+        (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51), (249, 140, 10),
+        (249, 201, 50), (252, 255, 164),
+    ],
+    dtype=np.float32,
+)  # fmt: skip
+
+
+class NotExplainable(Exception):
+    """The network has no feature maps that Grad-CAM could weigh."""
+
+
+def explain(classifier: Classifier, pixels: Pixels, index: int) -> bytes:
+    """The heat map (a PNG) of one picture (H, W, 3) uint8 for the class `index`, by the reference network."""
+    engine = _reference(classifier)
+    return heat_map(pixels, grad_cam(engine, pixels, index))
+
+
+@cache
+def _reference(classifier: Classifier) -> TorchEngine:
+    """The network in torch: other engines have no gradients. It is loaded when the first explanation is asked for."""
+    return TorchEngine(classifier.folder, classifier.model, classifier.machine.device)
+
+
+def grad_cam(engine: TorchEngine, pixels: Pixels, index: int) -> NDArray[np.float32]:
+    """Heat (H, W), 0 to 1, of one picture (H, W, 3) uint8 for the class `index`.
+
+    Raises NotExplainable where the network keeps no map of places; its weights stay as they are.
+    """
+    network = engine.network
+    with torch.enable_grad():
+        features, logits = _maps(network, engine.normalised(pixels[None]))
+        (gradient,) = torch.autograd.grad(logits[0, index], features)
+    maps, gradient = _as_maps(network, features.detach()), _as_maps(network, gradient)
+    heat = (maps * gradient.mean(dim=(2, 3), keepdim=True)).sum(dim=1, keepdim=True).relu()
+    heat = nn.functional.interpolate(heat, size=pixels.shape[:2], mode="bilinear")[0, 0]
+    return (heat / heat.max().clamp_min(1e-12)).cpu().numpy()
+
+
+def heat_map(pixels: Pixels, heat: NDArray[np.float32]) -> bytes:
+    """A PNG: the picture (H, W, 3) in grey, the heat (H, W), 0 to 1, in colour on it."""
+    grey = np.asarray(Image.fromarray(pixels).convert("L"), np.float32)[..., None]
+    place = heat * (len(HEAT) - 1)
+    low = np.minimum(place.astype(int), len(HEAT) - 2)
+    rest = (place - low)[..., None]
+    colour = HEAT[low] * (1 - rest) + HEAT[low + 1] * rest
+    share = OPACITY * heat[..., None] ** 0.5
+    written = io.BytesIO()
+    Image.fromarray((grey * (1 - share) + colour * share).round().clip(0, 255).astype(np.uint8)).save(written, "PNG")
+    return written.getvalue()
+
+
+def _maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """The last features that lie in places, and the logits (1, C) that follow from them."""
+    if not hasattr(network, "forward_features") or not hasattr(network, "forward_head"):
+        raise NotExplainable(f"{type(network).__name__} has no feature maps to explain.")
+    if getattr(network, "global_pool", None) == "token":
+        return _before_the_last_block(network, images)
+    features: Tensor = network.forward_features(images)  # type: ignore[operator]
+    features = features.requires_grad_() if not features.requires_grad else features
+    return features, network.forward_head(features)  # type: ignore[operator]
+
+
+def _before_the_last_block(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a transformer that reads its class token alone: what the other tokens hold is looked at in its last block."""
+    kept: list[Tensor] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        kept.append(inputs[0].detach().requires_grad_())
+        return (kept[0], *inputs[1:])
+
+    blocks = getattr(network, "blocks", ())
+    if not isinstance(blocks, nn.Sequential | nn.ModuleList):
+        raise NotExplainable(f"{type(network).__name__} reads a class token, and has no blocks to explain.")
+    hook = blocks[-1].register_forward_pre_hook(keep)
+    try:
+        logits: Tensor = network(images)
+    finally:
+        hook.remove()
+    return kept[0], logits
+
+
+def _as_maps(network: nn.Module, features: Tensor) -> Tensor:
+    """Features as (1, C, H, W): a transformer's tokens are laid out as the patches lay."""
+    if features.ndim == 4:
+        return features if getattr(network, "output_fmt", "NCHW") == "NCHW" else features.permute(0, 3, 1, 2)
+    tokens = features[:, getattr(network, "num_prefix_tokens", 0) :]
+    side = round(tokens.shape[1] ** 0.5)
+    if features.ndim != 3 or side * side != tokens.shape[1]:
+        raise NotExplainable(f"Features of the shape {tuple(features.shape)} are no map.")
+    return tokens.transpose(1, 2).reshape(1, -1, side, side)

@@ -1,0 +1,135 @@
+"""From a file's bytes to what a model looks at: the one way, for evaluation and for the model server alike.
+
+bytes -> format, bomb, size (reading) -> pixels, upright -> resized -> the middle, uint8 (H, W, 3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor
+from typing import Any
+
+import numpy as np
+import simplejpeg
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.Image import Transpose
+from torch.nn.functional import interpolate
+
+from inference.images.reading import MAX_PIXELS, open_image, picture_of, turn_of
+
+Pixels = NDArray[np.uint8]
+
+ROOM = 2  # a JPEG is decoded smaller while its short side stays at least this many times the resized one
+SMALLER = (8, 4, 2)  # libjpeg decodes at these fractions faster than whole; at odd ones (5/8) slower
+MODES = ("center", "squash")
+INTERPOLATIONS = ("bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of a picture a model looks at, in timm's words: sides in pixels, `crop_pct` the share that the crop keeps."""
+
+    height: int
+    width: int
+    crop_pct: float
+    crop_mode: str
+    interpolation: str
+
+    @classmethod
+    def of(cls, preprocessing: Mapping[str, Any]) -> Look:
+        """By the arguments of `timm.data.create_transform`. Raises ValueError over what no model of timm asks for."""
+        _, height, width = preprocessing["input_size"]
+        look = cls(height, width, preprocessing["crop_pct"], preprocessing["crop_mode"], preprocessing["interpolation"])
+        if look.crop_mode not in MODES or look.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"crop_mode {look.crop_mode!r} with interpolation {look.interpolation!r} is not supported: "
+                f"use {' or '.join(MODES)}, and {' or '.join(INTERPOLATIONS)}"
+            )
+        if min(height, width) < 1 or not 0 < look.crop_pct <= 1:
+            raise ValueError(f"input_size {height} x {width} with crop_pct {look.crop_pct} leaves nothing to look at")
+        return look
+
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """The sides to which a picture of these sides is resized, before the middle is cut out; timm's rounding."""
+        tall, wide = floor(self.height / self.crop_pct), floor(self.width / self.crop_pct)
+        if self.crop_mode == "squash":
+            return tall, wide
+        if tall == wide:
+            return (tall, int(tall * width / height)) if height <= width else (int(tall * height / width), tall)
+        ratio = min(height / tall, width / wide)
+        return round(height / ratio), round(width / ratio)
+
+
+def model_input(data: bytes, look: Look, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """The middle of the picture in `data`, (H, W, 3) uint8, RGB; mean and std are left to the model.
+
+    As timm's evaluation transform makes it, but for rounding (mostly 1 of 255, at most 2), for `bicubic` where it
+    overshoots black or white and Pillow resizes the height first, and for large JPEGs, which are decoded at a fraction
+    of their size. Raises UnreadableImage, and nothing else, over any bytes.
+    """
+    return cut(read_pixels(data, look, max_pixels=max_pixels), look)
+
+
+def read_pixels(data: bytes, look: Look, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """The picture in `data`, upright, (H, W, 3) uint8; a large JPEG smaller than it is, but large enough for `look`."""
+    image = open_image(data, max_pixels)
+    pixels = _decoded_jpeg(data, image, look) if image.format in ("JPEG", "MPO") else None
+    if pixels is None:  # another format, a rare kind of JPEG, or one that Pillow says more about
+        return np.array(picture_of(image))
+    return _upright(pixels, turn_of(image))
+
+
+def cut(pixels: Pixels, look: Look) -> Pixels:
+    """`look` of a picture (H, W, 3): resized with antialiasing, then the middle of it; a view where it can be one."""
+    sides = look.resized(*pixels.shape[:2])
+    if sides != pixels.shape[:2]:
+        planes = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)  # in memory still (H, W, 3), as the result will be
+        resized = interpolate(planes, size=sides, mode=look.interpolation, antialias=True)
+        pixels = resized[0].permute(1, 2, 0).numpy()
+    top, left = (round((side - wanted) / 2.0) for side, wanted in zip(sides, (look.height, look.width), strict=True))
+    return pixels[top : top + look.height, left : left + look.width]
+
+
+def _decoded_jpeg(data: bytes, image: Image.Image, look: Look) -> Pixels | None:
+    """The pixels of a JPEG; the very ones that Pillow decodes, but in one copy, and smaller where that is enough."""
+    if image.mode not in ("RGB", "L"):
+        return None
+    width, height = image.size
+    part = _part(width, height, min(look.resized(height, width)))
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(
+            data, "RGB", fastdct=False, fastupsample=False, min_height=height // part, min_width=width // part
+        )
+    except ValueError:
+        return None
+    return pixels
+
+
+def _part(width: int, height: int, short_side: int) -> int:
+    """By how much the decoder may divide the sides; only without remainder, for a half pixel would shift the picture."""
+    fits = (part for part in SMALLER if min(width, height) >= part * ROOM * short_side)
+    return next((part for part in fits if width % part == 0 == height % part), 1)
+
+
+def _upright(pixels: Pixels, turn: Transpose | None) -> Pixels:
+    match turn:
+        case None:
+            return pixels
+        case Transpose.FLIP_LEFT_RIGHT:
+            turned = pixels[:, ::-1]
+        case Transpose.FLIP_TOP_BOTTOM:
+            turned = pixels[::-1]
+        case Transpose.ROTATE_180:
+            turned = pixels[::-1, ::-1]
+        case Transpose.TRANSPOSE:
+            turned = pixels.swapaxes(0, 1)
+        case Transpose.TRANSVERSE:
+            turned = pixels[::-1, ::-1].swapaxes(0, 1)
+        case Transpose.ROTATE_90:
+            turned = np.rot90(pixels, 1)
+        case Transpose.ROTATE_270:
+            turned = np.rot90(pixels, 3)
+    return np.ascontiguousarray(turned)

@@ -1,0 +1,122 @@
+"""TorchServe as the proxy speaks to it: one tar for a group of images, over connections that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
+
+from proxy.groups.tarring import tar_pieces
+from proxy.groups.waiting import Job, Key
+from proxy.image_answers import Answer, GroupFailed, Picture, Verdict, deal, deal_single
+from proxy.torchserve.golden_picture import golden_picture
+
+CONNECT_S = 5.0
+ANSWER_S = 150.0  # TorchServe kills a worker after its responseTimeout, 120 s; this outlasts that and a restart
+PASSED_ON = ("Content-Type", "X-Label", "X-Probability")
+_UNSENT = ("User-Agent", "Accept", "Accept-Encoding")
+
+
+def open_session() -> aiohttp.ClientSession:
+    """The connections of one proxy to its TorchServe."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S),
+        skip_auto_headers=_UNSENT,
+        trust_env=False,
+    )
+
+
+class Upstream:
+    """One model behind TorchServe's inference address, which a restart may move."""
+
+    def __init__(self, session: aiohttp.ClientSession, address: Callable[[], str], model: str) -> None:
+        self._session = session
+        self._address = address
+        self._model = quote(model, safe="")
+        self.knows_bundles = True
+
+    @property
+    def batch_limit(self) -> int | None:
+        """1 where the archive's handler takes single images only; None where it takes any number."""
+        return None if self.knows_bundles else 1
+
+    async def send(self, key: Key, group: Sequence[Job]) -> Sequence[Answer]:
+        """An answer for each image of a group. Raises GroupFailed where TorchServe gave none."""
+        if key.alone:
+            return [await self._explain(key, group[0].image)]
+        if not self.knows_bundles:
+            return [deal_single(*await self._post(key, [job.image])) for job in group]
+        one_request = all(job.request is group[0].request for job in group)
+        return await self._predict(key, [job.image for job in group], one_request=one_request)
+
+    async def try_golden(self) -> Mapping[str, Any]:
+        """The model's facts, from its answer to the golden picture. Raises GroupFailed where there is none.
+
+        An archive of earlier days takes a tar for an unreadable image; it is sent bare images from then on.
+        """
+        key = Key("predictions")
+        self.knows_bundles = True
+        [verdict] = await self._predict(key, [golden_picture()], one_request=True)
+        if verdict.of_request:
+            self.knows_bundles = False
+            verdict = deal_single(*await self._post(key, [golden_picture()]))
+        if verdict.status != 200:
+            raise GroupFailed(f"the golden picture is answered {verdict.status}: {dict(verdict.entry)}")
+        model = verdict.shared.get("model")
+        return model if isinstance(model, dict) else {}
+
+    async def _predict(self, key: Key, images: Sequence[memoryview], *, one_request: bool) -> list[Verdict]:
+        status, body = await self._post(key, tar_pieces(images))
+        return deal(status, body, len(images), one_request=one_request)
+
+    async def _explain(self, key: Key, image: memoryview) -> Answer:
+        try:
+            async with self._session.post(self._url(key), data=Pieces([image]), headers=_headers(key)) as response:
+                body = await response.read()
+                if response.status == 200 and response.content_type != "application/json":
+                    passed_on = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
+                    return Picture(body, passed_on)
+                return deal_single(response.status, body)
+        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
+            raise GroupFailed(f"TorchServe did not answer: {error!r}") from error
+
+    async def _post(self, key: Key, pieces: Iterable[bytes | bytearray | memoryview]) -> tuple[int, bytes]:
+        try:
+            async with self._session.post(self._url(key), data=Pieces(pieces), headers=_headers(key)) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise GroupFailed(f"TorchServe did not answer: {error!r}") from error
+
+    def _url(self, key: Key) -> URL:
+        version = f"/{quote(key.version, safe='')}" if key.version else ""
+        return URL(f"{self._address()}/{key.verb}/{self._model}{version}", encoded=True)
+
+
+def _headers(key: Key) -> dict[str, str]:
+    """How many classes are wanted, whatever was written there: the handler says what is wrong with it."""
+    return {} if key.top_k is None else {"X-Top-K": quote(key.top_k[:40], safe="", errors="replace")}
+
+
+class Pieces(aiohttp.Payload):
+    """A body in pieces that lie where they lie; aiohttp's own would want them joined."""
+
+    _value: list[bytes | bytearray | memoryview]
+    _autoclose = True
+
+    def __init__(self, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+        super().__init__([piece for piece in pieces if len(piece)], content_type="application/octet-stream")
+        self._size = sum(map(len, self._value))
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send all of it."""
+        for piece in self._value:
+            await writer.write(piece)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Of use to nobody: the pieces are images."""
+        return b"".join(self._value).decode(encoding, errors)

@@ -1,0 +1,188 @@
+"""Watching a batch: how many of its images have a verdict, how fast that grows, and how long it will take.
+
+What is expected is the manifest and, for images that came by other tools, the latest versions under the batch's prefix.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from pipeline.batches.ledger import Ledger
+from pipeline.batches.manifests import folder_of, part_keys, read_parts, revision_of
+from pipeline.batches.outcomes import Wanted, rows_of_batch, verdict_in, wanted_images
+from podium.batches.drop import latest_uploads
+from podium.connection import Connection
+from podium.errors import ConsoleError
+
+RATE_OVER_S = 30.0  # of watching
+RATE_AFTER_S = 3.0
+# A row is written within a minute of its `classified_at`, the function's Timeout; the index shows it a moment later.
+ROWS_COME_WITHIN = timedelta(minutes=2)
+READ_ALL_EVERY_S = 300.0  # whatever should have come later than that
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is. `in_flight` and `queued` count the whole queue's messages, other batches' too."""
+
+    total: int
+    classified: int
+    rejected: int
+    queued: int
+    in_flight: int
+    rate_per_s: float | None = None  # None: not known yet, or nothing gets done
+
+    @property
+    def waiting(self) -> int:
+        """Images of this batch without a terminal state."""
+        return self.total - self.classified - self.rejected
+
+    @property
+    def seconds_left(self) -> int | None:
+        """When everything will be done at this rate; None when that is not known."""
+        if not self.waiting:
+            return 0
+        return math.ceil(self.waiting / self.rate_per_s) if self.rate_per_s else None
+
+    @property
+    def note(self) -> str:
+        """What a bar does not show."""
+        told = [f"{self.classified} classified, {self.rejected} rejected, {self.waiting} waiting"]
+        if self.waiting and self.rate_per_s:
+            told.append(f"{self.rate_per_s:.1f} images/s, {hours(self.seconds_left or 0)} left")
+        elif self.waiting and self.in_flight + self.queued:
+            told.append(f"queue: {self.queued} to do, {self.in_flight} taken")
+        return "; ".join(told)
+
+
+def hours(seconds: int) -> str:
+    """The seconds as h:mm:ss."""
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+class Pace:
+    """How fast things get done, over the last half minute of watching."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def observe(self, at_s: float, done: int) -> float | None:
+        """The rate per second, now that so many are done; None when it is not known yet, or nothing gets done."""
+        self._seen.append((at_s, done))
+        while len(self._seen) > 1 and at_s - self._seen[1][0] >= RATE_OVER_S:
+            self._seen.popleft()
+        began_s, before = self._seen[0]
+        return (done - before) / (at_s - began_s) if at_s - began_s >= RATE_AFTER_S and done > before else None
+
+
+class Watch:
+    """What a batch expects and what is known of it; each look asks only for what may have changed."""
+
+    def __init__(self, connection: Connection, batch: str) -> None:
+        self.connection = connection
+        self.batch = batch
+        self.statuses: dict[str, str] = {}  # of wanted images
+        self._uploads = latest_uploads(connection, batch)
+        self._part_keys: set[str] = set()
+        self._manifest: dict[str, Wanted] = {}
+        self.wanted: dict[str, Wanted] = dict(self._uploads)
+        self._newest: datetime | None = None  # the row that was read last; None: read them all
+        self._all_read_at_s = 0.0
+
+    def look(self, at_s: float) -> None:
+        """Read the parts of the manifest and the rows that are new, `at_s` on a clock that only goes forward."""
+        self._read_manifest()
+        if self._newest is None or at_s - self._all_read_at_s >= READ_ALL_EVERY_S:
+            self._newest, self._all_read_at_s = None, at_s
+        self._read_rows(None if self._newest is None else self._newest - ROWS_COME_WITHIN)
+        elsewhere = self._manifest.keys() - self._uploads.keys() - self.statuses.keys()
+        if elsewhere and self._is_announced():
+            self._read_table(elsewhere)
+
+    def _read_manifest(self) -> None:
+        s3, bucket = self.connection.s3, self.connection.facts.results_bucket
+        fresh = [key for key in part_keys(s3, bucket, self.batch) if key not in self._part_keys]
+        if not fresh:
+            return
+        try:
+            self._manifest = wanted_images(read_parts(s3, bucket, fresh), self._manifest)
+        except ValidationError as error:
+            where = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
+            raise ConsoleError(f"a part of the manifest in {where} cannot be read: {error}") from error
+        self._part_keys.update(fresh)
+        self.wanted = self._manifest | self._uploads
+        self.statuses, self._newest = {}, None
+
+    def _read_rows(self, since: datetime | None) -> None:
+        facts = self.connection.facts
+        for row in rows_of_batch(self.connection.dynamodb_client, facts.table, self.batch, since=since):
+            verdict = verdict_in(row)
+            if verdict is None:
+                continue
+            self._newest = verdict.classified_at
+            if verdict.image in self.wanted and self.wanted[verdict.image].is_of(verdict):
+                self.statuses[verdict.image] = verdict.status
+
+    def _is_announced(self) -> bool:
+        """Whether the stack has found complete what the manifest expects."""
+        entry = Ledger(self.connection.dynamodb_client, self.connection.facts.ledger).read(self.batch)
+        return entry is not None and entry.completed_revision == revision_of(self._part_keys)
+
+    def _read_table(self, images: set[str]) -> None:
+        """Take over what the stack found about images whose rows are in other batches by now."""
+        key = f"{folder_of(self.batch)}results.csv"
+        answer = self.connection.s3.get_object(Bucket=self.connection.facts.results_bucket, Key=key)
+        lines = csv.DictReader(io.StringIO(answer["Body"].read().decode(), newline=""))
+        self.statuses |= {line["image"]: line["status"] for line in lines if line["image"] in images}
+
+
+def watch(
+    connection: Connection,
+    batch: str,
+    *,
+    timeout_s: float | None,
+    clock_s: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Progress]:
+    """The batch's progress every second, of a large one every few, until all is done or the time is up.
+
+    What is uploaded by other tools than `podium drop` is expected as it is when the watch starts.
+    """
+    watched, pace = Watch(connection, batch), Pace()
+    deadline_s = None if timeout_s is None else clock_s() + timeout_s
+    while True:
+        watched.look(clock_s())
+        if not watched.wanted:
+            raise ConsoleError(f"batch {batch!r} is empty. Fill it with `podium drop PATH --batch {batch}`.")
+        rate = pace.observe(clock_s(), len(watched.statuses))
+        now = _progress(watched, rate)
+        yield now
+        pause_s = max(1.0, min(5.0, now.total / 10_000))
+        if now.waiting == 0 or (deadline_s is not None and clock_s() + pause_s > deadline_s):
+            return
+        sleep(pause_s)
+
+
+def _progress(watched: Watch, rate_per_s: float | None) -> Progress:
+    counts = Counter(watched.statuses.values())
+    queue = watched.connection.sqs.get_queue_attributes(
+        QueueUrl=watched.connection.facts.queue_url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    return Progress(
+        total=len(watched.wanted),
+        classified=counts["classified"],
+        rejected=counts["rejected"],
+        queued=int(queue["ApproximateNumberOfMessages"]),
+        in_flight=int(queue["ApproximateNumberOfMessagesNotVisible"]),
+        rate_per_s=rate_per_s,
+    )

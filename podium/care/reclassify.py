@@ -1,0 +1,142 @@
+"""Images that have a row are put on the queue again, for another version of the model: its row comes beside the old one.
+
+rows that a person wants -> one per image -> (skipped: no model ever saw it, that model has) -> orders
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pipeline.contracts import ImageRef, ModelFacts, Order, Row
+from pipeline.queue.orders import send
+from pipeline.results.known_rows import KnownRow, TableBusy, known_rows
+from podium.batches.results import Wanted, find
+from podium.care.pacing import Pace
+from podium.connection import Connection
+from podium.errors import EXIT_USAGE, ConsoleError
+
+# Rejected before any model saw the image; another model would not see it either.
+NEVER_SEEN = frozenset({"folder_marker", "empty", "too_large", "gone", "unsupported_format"})
+SENT_TOGETHER = 100
+_MODEL = re.compile(r"(?P<name>[A-Za-z0-9._-]+)@(?P<version>[A-Za-z0-9.-]+)")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be put on the queue, and what not."""
+
+    orders: tuple[Order, ...]
+    already: int  # have a row of the same upload under that model
+    never_seen: int  # were rejected for what they are, not by a model
+
+    @property
+    def batches(self) -> list[str]:
+        """The batches that the images belong to."""
+        return sorted({order.batch for order in self.orders if order.batch})
+
+
+def model_of(text: str) -> ModelFacts:
+    """The model that `NAME@VERSION` means."""
+    named = _MODEL.fullmatch(text)
+    if named is None:
+        raise ConsoleError(f"--model {text!r} must read NAME@VERSION, such as balls@1.1.", EXIT_USAGE)
+    return ModelFacts(name=named["name"], version=named["version"])
+
+
+def plan(connection: Connection, wanted: Wanted, model: ModelFacts, *, again: bool, limit: int | None) -> Plan:
+    """The orders for the images of the rows that are wanted; each image once, its latest upload.
+
+    `again` asks for images that have their row under the model, too.
+    """
+    from botocore.exceptions import ClientError
+
+    rows = _latest(row for row in find(connection, wanted) if wanted.batch is None or row.batch == wanted.batch)
+    seen = [row for row in rows if row.rejected_code not in NEVER_SEEN]
+    try:
+        known = known_rows(connection.dynamodb_client, connection.facts.table, model.ref, [row.image for row in seen])
+    except (ClientError, TableBusy) as error:
+        raise ConsoleError(f"the table could not be asked which images {model.ref} has seen: {error}") from error
+    fresh = [row for row in seen if again or not _has_seen(known.get(row.image), row)]
+    return Plan(
+        orders=tuple(order_for(row, model) for row in fresh[:limit]),
+        already=len(seen) - len(fresh),
+        never_seen=len(rows) - len(seen),
+    )
+
+
+def order_for(row: Row, model: ModelFacts) -> Order:
+    """The order for the very upload that the row is of."""
+    bucket, _, key = row.image.removeprefix("s3://").partition("/")
+    image = ImageRef(
+        bucket=bucket,
+        key=key,
+        version_id=row.version_id,
+        etag=row.etag,
+        size_bytes=row.size_bytes,
+        sequencer=row.sequencer,
+    )
+    return Order(image=image, sender="reclassify", batch=row.batch, model=model)
+
+
+def send_all(
+    connection: Connection, orders: Sequence[Order], pace: Pace, on_sent: Callable[[int], None] = lambda _: None
+) -> None:
+    """Put the orders on the queue in their pace; ConsoleError tells how many were sent when it stops."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    sent = 0
+    try:
+        for some in _chunks(orders):
+            sent += send(pace.each(some), connection.sqs, connection.facts.queue_url)
+            on_sent(sent)
+    except (ClientError, BotoCoreError) as error:
+        raise ConsoleError(
+            f"it stopped after {sent} of {len(orders)} images were put on the queue: {error}. Do it again: "
+            "what has a row by then is skipped."
+        ) from error
+
+
+def check_served(management_url: str, model: ModelFacts) -> None:
+    """ConsoleError when the model server says that it has no such version; a server that is down says nothing."""
+    url = f"{management_url}/models/{quote(model.name)}/{quote(model.version)}"
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - an address of the stack's own
+            return
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code != 404:
+                return
+        raise ConsoleError(
+            f"the model server has no {model.ref} ({url} answers 404): its images would wait in vain. "
+            "Register its archive there first, or name a version that it has."
+        ) from error
+    except (urllib.error.URLError, OSError):
+        return
+
+
+def _latest(rows: Iterable[Row]) -> list[Row]:
+    """One row for each image: of its latest upload, and of that what was written last."""
+    latest: dict[str, Row] = {}
+    for row in rows:
+        other = latest.setdefault(row.image, row)
+        if (row.sequencer, row.classified_at) > (other.sequencer, other.classified_at):
+            latest[row.image] = row
+    return list(latest.values())
+
+
+def _has_seen(known: KnownRow | None, row: Row) -> bool:
+    """Whether the model's row is of the same upload, or of a newer one, which the order would lose to anyway."""
+    if known is None:
+        return False
+    same = known.version_id == row.version_id and (row.version_id is not None or known.etag == row.etag)
+    return same or known.sequencer > row.sequencer
+
+
+def _chunks(orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
+    for first in range(0, len(orders), SENT_TOGETHER):
+        yield orders[first : first + SENT_TOGETHER]

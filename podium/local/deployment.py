@@ -1,0 +1,107 @@
+"""Deploying template.yaml with the real SAM CLI, to the emulator or to AWS alike."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+from podium.connection import SOURCE_TAG, Connection
+from podium.errors import ConsoleError
+from podium.local import emulator
+from podium.project import HOME, LOGS, ROOT, TOOLS, LocalStack
+
+OnLine = Callable[[str], None]
+
+
+def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: OnLine) -> None:
+    """Validate, build and deploy to the emulator; a stack that was deployed from the same files is left alone."""
+    parameters = {"Architecture": _machine(), **parameters}
+    source = _fingerprint(parameters)
+    if Connection(None).source_tag == source:
+        return
+    overrides = ["--parameter-overrides", *_overrides(parameters)]
+    # Named, because the SAM CLI looks for it beside the built template.
+    config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+    # A build folder of its own: two local stacks on one machine would else overwrite each other's.
+    build = HOME / "build"
+    built = ["--template-file", str(build / "template.yaml")]
+    environment = emulator.client_environment(local)
+    _sam(["validate", "--lint", *config], environment, on_line)
+    cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # another model alone builds no function anew
+    _sam(["build", "--build-dir", str(build), *cached, *config, *overrides], environment, on_line)
+    try:
+        _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
+    except ConsoleError as error:
+        raise ConsoleError(
+            f"{error}\nIf the embedded AWS was killed, its buckets are there and its stack is not: "
+            "start afresh with `podium down --delete-data`."
+        ) from error
+
+
+def deploy_to_aws(stack: str, parameters: Mapping[str, str], on_line: OnLine, *, confirm: bool) -> None:
+    """Validate, build and deploy to the account of the person's AWS profile."""
+    overrides = ["--parameter-overrides", *_overrides(parameters)]
+    _sam(["validate", "--lint"], {}, on_line)
+    _sam(["build", *overrides], {}, on_line)
+    asks = [] if confirm else ["--no-confirm-changeset"]
+    _sam(["deploy", "--stack-name", stack, *overrides, *asks], {}, None if confirm else on_line)
+
+
+def _sam(arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None) -> None:
+    """Run the SAM CLI. Without `on_line` it has the terminal, to ask its questions there."""
+    command = [str(TOOLS / "sam"), *arguments]
+    # The SAM CLI looks for the function's own Python on the PATH; one lies beside it.
+    path = f"{TOOLS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    settings = {**os.environ, **environment, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    if on_line is None:
+        code, tail = subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode, ["see above"]
+    else:
+        code, tail = _stream(command, settings, on_line)
+    if code != 0:
+        raise ConsoleError(f"`sam {' '.join(arguments[:1])}` failed:\n  " + "\n  ".join(tail))
+
+
+def _stream(command: Sequence[str], settings: Mapping[str, str], on_line: OnLine) -> tuple[int, list[str]]:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    lines: list[str] = []
+    with (
+        (LOGS / "sam.log").open("a") as log,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=settings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            log.write(line)
+            if line.strip():
+                lines.append(line.rstrip())
+            if any(character.isalpha() for character in line) and not line.startswith("[*]"):
+                on_line(line.strip())
+    return process.returncode, lines[-15:]
+
+
+def _overrides(parameters: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in sorted(parameters.items())]
+
+
+def _machine() -> str:
+    """The emulator runs functions as processes of this machine, so they are built for it."""
+    return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+
+
+def _fingerprint(parameters: Mapping[str, str]) -> str:
+    """Changes when the template, a function or a parameter does."""
+    digest = hashlib.sha256(repr(sorted(parameters.items())).encode())
+    sources = [ROOT / "template.yaml", ROOT / "samconfig.toml", *sorted((ROOT / "functions").rglob("*"))]
+    for source in sources:
+        if source.is_file() and "__pycache__" not in source.parts:
+            digest.update(f"{source.relative_to(ROOT)}\0".encode() + source.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,100 @@
+"""Progress that is seen: a live line on a terminal, a plain line every few seconds anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Protocol
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from podium.shown.results import notes
+
+PLAIN_EVERY_S = 5.0  # a log or a pipe gets a line this often
+OnNote = Callable[[str], None]
+
+
+class OnCount(Protocol):
+    """`count("uploading", 3, 60, "a note")`."""
+
+    def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
+        """Tell how far it is."""
+
+
+@contextmanager
+def section(title: str) -> Iterator[None]:
+    """A part of a longer story: its title, and its seconds at the end."""
+    began = time.monotonic()
+    notes.print(title, style="bold")
+    yield
+    notes.print(f"  done in {time.monotonic() - began:.1f} s", style="dim")
+
+
+@contextmanager
+def step(title: str) -> Iterator[OnNote]:
+    """A section of unknown length, which must not look dead."""
+    with section(title), waiting("") as note:
+        yield note
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[OnNote]:
+    """Something of unknown length that must not look dead; `note` says what it does now."""
+    began, said, over = time.monotonic(), what, Event()
+
+    def seconds() -> str:
+        return f"({time.monotonic() - began:.0f} s)"
+
+    with notes.status(Text(what)) as spinner:
+
+        def note(text: str) -> None:
+            nonlocal said
+            said = text
+
+        def tell() -> None:
+            while not over.wait(1.0 if notes.is_terminal else PLAIN_EVERY_S):
+                if notes.is_terminal:
+                    spinner.update(Text(f"{said} {seconds()}"))
+                else:
+                    notes.print(f"  {said} {seconds()}", markup=False, no_wrap=True, overflow="ellipsis")
+
+        teller = Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield note
+        finally:
+            over.set()
+            teller.join()
+
+
+@contextmanager
+def counting() -> Iterator[OnCount]:
+    """Things that can be counted: a bar on a terminal for each name, one under the other."""
+    with _bar() as bar:
+        tasks: dict[str, TaskID] = {}
+        last_said_s = time.monotonic()
+
+        def count(what: str, done: int, total: int, note: str = "") -> None:
+            nonlocal last_said_s
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total, note=note)
+            bar.update(tasks[what], completed=done, total=total, note=note)
+            if not notes.is_terminal and time.monotonic() - last_said_s > PLAIN_EVERY_S:
+                last_said_s = time.monotonic()
+                notes.print(f"  {what} {done}/{total} {note}", markup=False)
+
+        yield count
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("  {task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=notes,
+    )

@@ -1,0 +1,202 @@
+"""What a person reads of trainings and recipes: tables, sentences, documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import yaml
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from training.kfold import Folds
+    from training.run import Run
+    from training.settings.config import Claim, TrainConfig
+    from training.settings.recipes import Recipe
+
+
+def plain_table(*columns: str) -> Table:
+    """The console's kind of table: no lines, bold heads."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def epochs_table(run: Run) -> Table:
+    """A line for every epoch; the one whose weights were kept is green."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("epoch", "train loss", "train top-1", "loss", "top-1", "top-3", "images/s", "s"):
+        table.add_column(column, justify="right")
+    kept = max(line.epoch for line in run.epochs if line.best)
+    for line in run.epochs:
+        scores = (
+            f"{line.train_loss:.3f}",
+            f"{line.train_top1:.1%}",
+            f"{line.loss:.3f}",
+            f"{line.top1:.1%}",
+            f"{line.top3:.1%}",
+        )
+        style = "green" if line.epoch == kept else None
+        table.add_row(str(line.epoch), *scores, f"{line.images_per_s:.0f}", f"{line.seconds:.1f}", style=style)
+    return table
+
+
+def run_notes(run: Run) -> Iterator[str]:
+    """What a person should know of a finished run, a sentence each."""
+    from training.evaluation.metrics import wilson_interval
+
+    model, count = run.model, run.model.data.validation_images
+    low, high = wilson_interval(model.metrics.top1, count)
+    yield (
+        f"top-1 {model.metrics.top1:.1%} (95 % interval {low:.1%} to {high:.1%}), top-3 {model.metrics.top3:.1%}"
+        f" of {count} validation photos, after {run.seconds:.0f} s"
+    )
+    doubt = model.uncertainty
+    if doubt.coverage == 0:
+        yield f"no threshold makes answers {doubt.target_accuracy:.0%} right: every answer will be called uncertain."
+    else:
+        yield (
+            f"answers under {doubt.threshold:.1%} are called uncertain: the other {doubt.coverage:.1%} are"
+            f" {doubt.target_accuracy:.0%} right"
+        )
+    if run.set_aside:
+        yield f"{run.set_aside} files could not be read and were set aside: {run.folder / 'unreadable.csv'}"
+
+
+def run_document(run: Run) -> dict[str, object]:
+    """A finished run, for JSON."""
+    return {
+        "run": str(run.folder),
+        "model": run.model.model_dump(mode="json"),
+        "epochs": [asdict(line) for line in run.epochs],
+        "set_aside": run.set_aside,
+        "seconds": round(run.seconds, 1),
+    }
+
+
+def folds_table(folds: Folds) -> Table:
+    """A line for every fold, and their mean with its interval."""
+    table = plain_table("fold", "top-1", "top-3", "loss", "best epoch", "run")
+    for number, run in enumerate(folds.runs, start=1):
+        scores, best = run.model.metrics, max(line.epoch for line in run.epochs if line.best)
+        table.add_row(
+            str(number), f"{scores.top1:.1%}", f"{scores.top3:.1%}", f"{scores.loss:.3f}", str(best), str(run.folder)
+        )
+    table.add_row("mean", f"{folds.top1.mean:.1%}", f"{folds.top3.mean:.1%}", f"{folds.loss.mean:.3f}", style="bold")
+    table.add_row(
+        "95 %",
+        f"{folds.top1.low:.1%} to {folds.top1.high:.1%}",
+        f"{folds.top3.low:.1%} to {folds.top3.high:.1%}",
+        f"{folds.loss.low:.3f} to {folds.loss.high:.3f}",
+        style="dim",
+    )
+    return table
+
+
+def folds_document(folds: Folds) -> dict[str, object]:
+    """All folds, for JSON."""
+    spreads = {"top1": asdict(folds.top1), "top3": asdict(folds.top3), "loss": asdict(folds.loss)}
+    return {"run": str(folds.folder), **spreads, "folds": [run_document(run) for run in folds.runs]}
+
+
+def recipes_table(recipes: Sequence[Recipe]) -> Table:
+    """A line for every recipe."""
+    table = plain_table("recipe", "model", "said to reach", "what it is")
+    for recipe in recipes:
+        claim = "" if recipe.claim is None else _claimed(recipe.claim)
+        table.add_row(recipe.name, str(recipe.settings.get("model", "")), claim, recipe.about)
+    return table
+
+
+def recipe_document(recipe: Recipe) -> str:
+    """One recipe as the YAML that it is."""
+    told = {key: value for key, value in recipe.model_dump(mode="json").items() if value is not None and key != "name"}
+    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=120)
+
+
+def settings_table() -> Table:
+    """A line for every setting, with its default and what it means."""
+    table = plain_table("setting", "default", "meaning")
+    for name, default, meaning in _settings():
+        table.add_row(name, default, meaning)
+    return table
+
+
+def settings_document() -> dict[str, object]:
+    """Every setting, for JSON: the record's own JSON Schema."""
+    from training.settings.config import TrainConfig
+
+    return TrainConfig.model_json_schema()
+
+
+def plan_table(config: TrainConfig, notes: Sequence[str] = ()) -> Table:
+    """What a training would be; raises what `plan_document` raises."""
+    table = plain_table("what", "value")
+    for key, value in plan_document(config, notes).items():
+        if not isinstance(value, dict):
+            for one in value if isinstance(value, list) else [value]:
+                table.add_row(key.replace("_", " "), str(one))
+    defaults = {name: field.default for name, field in type(config).model_fields.items()}
+    for name in type(config).model_fields:
+        if getattr(config, name) != defaults[name] and name not in ("data", "run", "claim"):
+            table.add_row(name, str(getattr(config, name)), style="dim")
+    return table
+
+
+def plan_document(config: TrainConfig, notes: Sequence[str] = ()) -> dict[str, object]:
+    """What a training would be, for JSON: photos are listed and the model is built; none is decoded, no weights downloaded.
+
+    `notes` were said of the settings before. Raises WrongInput where the training would, over settings and run folder.
+    """
+    from training.data.listing import list_photos
+    from training.fitting.checking import check_alone, create_undownloaded
+    from training.model.network import choose_device
+    from training.run import check_free
+    from training.settings.auto import resolve
+
+    check_free(config.run)
+    check_alone(config)
+    told = list(notes)
+    listing = list_photos(config, on_note=told.append)
+    device = choose_device(config.device)
+    network = create_undownloaded(config, len(listing.classes)).to(device)
+    resolved = resolve(config, network, device, processes=1, photos=len(listing.of("train")))
+    return {
+        "data": config.data,
+        "run": str(config.run),
+        "classes": len(listing.classes),
+        **{f"{split}_images": len(listing.of(split)) for split in ("train", "validation", "test")},
+        "model": config.model,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "notes": list(_plan_notes(config, told)),
+        "reasons": resolved.reasons,
+        "settings": resolved.config.model_dump(mode="json"),
+    }
+
+
+def _plan_notes(config: TrainConfig, notes: Sequence[str]) -> Iterator[str]:
+    from training.fitting.checking import random_weights_note
+
+    yield from notes
+    if note := random_weights_note(config):
+        yield note
+    if config.hours is not None:
+        most = f", at most {config.epochs}" if "epochs" in config.model_fields_set else ""
+        yield (
+            f"hours = {config.hours:g} (a training measures its speed first, and chooses as many epochs as fit{most}; no"
+            " photo was read, so none are chosen here)"
+        )
+
+
+def _claimed(claim: Claim) -> str:
+    return f"{claim.metric} {claim.value:.3f}" if claim.metric == "loss" else f"{claim.metric} {claim.value:.0%}"
+
+
+def _settings() -> Iterator[tuple[str, str, str]]:
+    from training.settings.config import TrainConfig
+
+    for name, one in TrainConfig.model_fields.items():
+        default = "(needed)" if one.is_required() else "none" if one.default is None else str(one.default)
+        yield name, default, one.description or ""

@@ -1,0 +1,158 @@
+"""The bytes of the very version that was uploaded, or why there are none."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from pipeline.classify.fetch import fetch
+from pipeline.classify.formats import HEAD_BYTES, READABLE, looks_like
+from pipeline.contracts import ImageRef
+from pipeline.errors import ImageRejected
+from tests.functions.conftest import INPUT, Aws
+from tests.functions.factories import JPEG, image_ref
+
+LIMIT = 10_485_760
+
+
+def rejection(aws: Aws, image: ImageRef, max_bytes: int = LIMIT) -> ImageRejected:
+    with pytest.raises(ImageRejected) as error:
+        fetch(image, aws.s3, max_bytes=max_bytes)
+    return error.value
+
+
+def test_an_image_is_fetched_whole(aws: Aws) -> None:
+    assert fetch(aws.upload("incoming/monday/été & 100%.jpg"), aws.s3, max_bytes=LIMIT) == JPEG
+
+
+def test_an_image_overwritten_meanwhile_is_fetched_in_the_version_of_its_event(aws: Aws) -> None:
+    """Trap 15."""
+    first = aws.upload("incoming/monday/ball.jpg", JPEG + b"first")
+    aws.upload("incoming/monday/ball.jpg", JPEG + b"second")
+    assert fetch(first, aws.s3, max_bytes=LIMIT) == JPEG + b"first"
+
+
+def test_without_versions_an_overwritten_image_is_gone_and_never_mistaken_for_the_newer_one(aws: Aws) -> None:
+    """Trap 15."""
+    first = aws.upload("incoming/monday/ball.jpg", JPEG + b"first").model_copy(update={"version_id": None})
+    assert fetch(first, aws.s3, max_bytes=LIMIT) == JPEG + b"first"
+    aws.upload("incoming/monday/ball.jpg", JPEG + b"second")
+    assert rejection(aws, first).code == "gone"
+
+
+def test_an_event_without_version_and_etag_means_the_image_that_is_there(aws: Aws) -> None:
+    image = aws.upload("incoming/monday/ball.jpg").model_copy(update={"version_id": None, "etag": None})
+    assert fetch(image, aws.s3, max_bytes=LIMIT) == JPEG
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "word"),
+    [
+        (image_ref(key="incoming/monday/", size_bytes=0), "folder_marker", "folder"),
+        (image_ref(size_bytes=0), "empty", "0 bytes"),
+        (
+            image_ref(size_bytes=LIMIT + 1),
+            "too_large",
+            r"10\.5 MB \(10,485,761 bytes\), and at most 10\.5 MB \(10,485,760 bytes\)",
+        ),
+    ],
+)
+def test_what_cannot_be_an_image_costs_no_request(image: ImageRef, code: str, word: str) -> None:
+    """Trap 14. The stub holds no answer: any request would raise."""
+    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    with Stubber(s3), pytest.raises(ImageRejected, match=word) as error:
+        fetch(image, s3, max_bytes=LIMIT)
+    assert error.value.code == code
+
+
+def test_a_deleted_image_is_gone(aws: Aws) -> None:
+    """Trap 13: that version, for good."""
+    image = aws.upload("incoming/monday/ball.jpg")
+    aws.s3.delete_object(Bucket=INPUT, Key=image.key, VersionId=str(image.version_id))
+    assert rejection(aws, image).code == "gone"
+
+
+def test_a_delete_marker_hides_only_images_without_a_version(aws: Aws) -> None:
+    """Trap 13."""
+    image = aws.upload("incoming/monday/ball.jpg")
+    aws.s3.delete_object(Bucket=INPUT, Key=image.key)
+    assert fetch(image, aws.s3, max_bytes=LIMIT) == JPEG
+    assert rejection(aws, image.model_copy(update={"version_id": None})).code == "gone"
+
+
+def test_a_delete_marker_itself_is_no_image() -> None:
+    """Trap 13: S3 answers 405 for it."""
+    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    stub = Stubber(s3)
+    stub.add_client_error("get_object", "MethodNotAllowed", http_status_code=405)
+    with stub, pytest.raises(ImageRejected, match="delete marker"):
+        fetch(image_ref(), s3, max_bytes=LIMIT)
+
+
+def test_an_archived_image_is_gone_until_somebody_restores_it(aws: Aws) -> None:
+    """Trap 13."""
+    put = aws.s3.put_object(Bucket=INPUT, Key="incoming/old.jpg", Body=JPEG, StorageClass="GLACIER")
+    rejected = rejection(aws, image_ref(key="incoming/old.jpg", version_id=put["VersionId"]))
+    assert (rejected.code, "restore it" in rejected.reason) == ("gone", True)
+
+
+@pytest.mark.parametrize(("code", "status"), [("AccessDenied", 403), ("SlowDown", 503), ("NoSuchBucket", 404)])
+def test_what_may_be_different_later_is_not_the_images_fault(code: str, status: int) -> None:
+    """Trap 13: a missing permission is retried, so that it can be put right."""
+    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    stub = Stubber(s3)
+    stub.add_client_error("get_object", code, http_status_code=status)
+    with stub, pytest.raises(ClientError, match=code):
+        fetch(image_ref(), s3, max_bytes=LIMIT)
+
+
+BMP = b"BM" + bytes(12) + (40).to_bytes(4, "little")
+FORMATS = {
+    "JPEG": JPEG,
+    "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "GIF": b"GIF89a\1\0\1\0",
+    "WEBP": b"RIFF\x24\0\0\0WEBPVP8 ",
+    "BMP": BMP,
+    "TIFF": b"MM\0*\0\0\0\x08",
+    "a HEIC photo": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "an AVIF image": b"\0\0\0\x1cftypavif\0\0\0\0",
+    "a video": b"\0\0\0\x18ftypmp42\0\0\0\0",
+    "a JPEG XL image": b"\xff\x0a\xfa\x1f",
+    "a Photoshop document": b"8BPS\0\1",
+    "an icon": b"\0\0\1\0\1\0",
+    "a PDF document": b"%PDF-1.7\n",
+    "a ZIP archive": b"PK\x03\x04\x14\0",
+    "an SVG drawing": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">',
+    "a web page": b"<!DOCTYPE html><html>",
+    "a text": "Bälle, Montag\n".encode(),
+    "a RIFF file": b"RIFF\x24\0\0\0ACON",
+    "no kind of file that we know (it begins with 00 ff 00 ff 00 ff 00 ff)": b"\0\xff" * 300,
+}
+
+
+@pytest.mark.parametrize(("kind", "data"), FORMATS.items())
+def test_the_first_bytes_say_what_a_file_is(kind: str, data: bytes) -> None:
+    """Trap 14."""
+    assert looks_like(data[:HEAD_BYTES]) == kind
+
+
+@pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind, data in FORMATS.items() if kind not in READABLE])
+def test_what_is_no_image_is_refused_with_what_it_looks_like_and_what_to_do(aws: Aws, kind: str, data: bytes) -> None:
+    """Trap 14: whatever its name says."""
+    rejected = rejection(aws, aws.upload("incoming/photo.jpg", data))
+    assert rejected.code == "unsupported_format"
+    assert rejected.reason == (
+        f"The file looks like {kind}: save it as JPEG, PNG, GIF, WEBP, BMP or TIFF and upload it again."
+    )
+
+
+def test_an_image_with_a_strange_name_is_an_image(aws: Aws) -> None:
+    assert fetch(aws.upload("incoming/IMG_0001.txt"), aws.s3, max_bytes=LIMIT) == JPEG
+
+
+def test_a_text_that_begins_like_a_bitmap_and_one_cut_within_a_letter_are_texts() -> None:
+    assert looks_like(b"BMW is a car\n" * 9) == "a text"
+    assert looks_like("é".encode() * HEAD_BYTES)[:6] == "a text"
+    assert looks_like(("x" + "é" * HEAD_BYTES).encode()[:HEAD_BYTES]) == "a text"

@@ -1,0 +1,183 @@
+"""The function that finishes batches, with its two streams, its clock and whoever listens to its events."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import yaml
+
+from pipeline.batches.ledger import Entry, Ledger, open_batch
+from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of, write_part
+from pipeline.contracts import (
+    Classification,
+    ExpectedImage,
+    ImageRef,
+    ManifestPart,
+    Rejection,
+    RejectionCode,
+    ServerAnswer,
+)
+from pipeline.finish.announcement import Announcer
+from pipeline.finish.completion import Rows
+from pipeline.finish.handler import finish
+from pipeline.finish.look import Looker
+from pipeline.results.store import Store
+from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws, _Template
+from tests.functions.factories import NOON, ROOT, classification, server_answer
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+LEDGER = "podium-ledger"
+Item = dict[str, Any]
+
+
+@cache
+def resources() -> Any:  # noqa: ANN401 (YAML)
+    """What template.yaml makes."""
+    return yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)["Resources"]
+
+
+@dataclass
+class Desk:
+    """Images come, rows are written, the streams tell of them, the clock goes on."""
+
+    aws: Aws
+    looker: Looker
+    events: EventBridgeClient
+    heard_url: str
+    now: datetime = NOON
+    told: dict[str, Item] = field(default_factory=dict)
+
+    def classify(self, image: ImageRef, answer: ServerAnswer | None = None, **changes: object) -> Classification:
+        """Let the image be classified now, as its event names it."""
+        done = classification(image, answer or server_answer()).model_copy(
+            update={"classified_at": self.now, **changes}
+        )
+        Store(self.aws.s3, self.aws.dynamodb, RESULTS, TABLE, INPUT).put(done)
+        return done
+
+    def reject(self, image: ImageRef, code: RejectionCode = "empty") -> Classification:
+        """Let no model be able to look at the image now."""
+        rejected = Rejection(code=code, reason=f"It is {code}.")
+        return self.classify(image, status="rejected", predictions=(), rejected=rejected)
+
+    def write_part(self, *images: ImageRef | ExpectedImage, batch: str = "monday") -> str:
+        """A part of the batch's manifest, made now."""
+        expected = tuple(
+            ExpectedImage(image=it.uri, version_id=it.version_id) if isinstance(it, ImageRef) else it for it in images
+        )
+        part = ManifestPart(batch=batch, images=expected, created_at=self.now)
+        return write_part(self.aws.s3, RESULTS, part)
+
+    def open(self, batch: str = "monday") -> str:
+        """Open the batch with all parts that its manifest has; their revision."""
+        keys = part_keys(self.aws.s3, RESULTS, batch)
+        expected = len(expected_images(read_parts(self.aws.s3, RESULTS, keys)))
+        revision = revision_of(keys)
+        open_batch(self.aws.dynamodb, LEDGER, batch, expected=expected, revision=revision, now=self.now)
+        return revision
+
+    def expect(self, *images: ImageRef | ExpectedImage, batch: str = "monday") -> str:
+        """Drop's last two steps."""
+        self.write_part(*images, batch=batch)
+        return self.open(batch)
+
+    def entry(self, batch: str = "monday") -> Entry:
+        """What the ledger says about the batch."""
+        found = self.looker.ledger.read(batch)
+        assert found is not None
+        return found
+
+    def news(self, table: str) -> list[Item]:
+        """The records of the table's stream since the last time."""
+        fresh: list[Item] = []
+        for item in self.aws.dynamodb.scan(TableName=table)["Items"]:
+            name = table + item.get("image", item.get("id", {}))["S"] + item.get("model", {"S": ""})["S"]
+            if self.told.get(name) != item:
+                self.told[name] = item
+                fresh.append(record(item))
+        return fresh
+
+    def streams(self) -> None:
+        """Bring what the streams tell, and what the function thereby makes them tell, until they are silent."""
+        for _ in range(20):
+            news = [it for table in (TABLE, LEDGER) if (it := self.news(table))]
+            if not news:
+                return
+            for records in news:
+                self.tell(*records)
+        raise AssertionError("the function tells its own stream something new for ever")
+
+    def tell(self, *records: Item) -> None:
+        """Call the function as a stream does."""
+        finish({"Records": list(records)}, self.looker, self.now)
+
+    def tick(self, after: timedelta = timedelta(0)) -> None:
+        """Call the function as the schedule does."""
+        self.now += after
+        finish({"source": "aws.events", "detail-type": "Scheduled Event"}, self.looker, self.now)
+
+    def heard(self) -> list[Item]:
+        """The details of the events that came, each told once here."""
+        details: list[Item] = []
+        while messages := self.aws.sqs.receive_message(QueueUrl=self.heard_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                details.append(json.loads(message["Body"])["detail"])
+                self.aws.sqs.delete_message(QueueUrl=self.heard_url, ReceiptHandle=message["ReceiptHandle"])
+        return details
+
+    def read(self, uri: str) -> str:
+        """The text of an object of the results bucket."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return self.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+
+    def table(self, batch: str = "monday") -> list[dict[str, str]]:
+        """results.csv."""
+        return list(csv.DictReader(io.StringIO(self.read(f"s3://{RESULTS}/batches/{batch}/results.csv"))))
+
+    def summary(self, batch: str = "monday") -> Item:
+        """summary.json."""
+        document: Item = json.loads(self.read(f"s3://{RESULTS}/batches/{batch}/summary.json"))
+        return document
+
+    def while_announcing(self, act: Callable[[Item], None]) -> None:
+        """Do something after EventBridge has answered and before the function knows; it may change the answer."""
+        self.events.meta.events.register("after-call.events.PutEvents", lambda parsed, **_: act(parsed))
+
+
+def record(item: Item, kind: str = "MODIFY") -> Item:
+    """What a stream tells about an item."""
+    return {"eventName": kind, "eventSource": "aws:dynamodb", "dynamodb": {"NewImage": item}}
+
+
+@contextmanager
+def finishing(aws: Aws, session: boto3.Session) -> Iterator[Desk]:
+    """The function beside the deployed resources, with a ledger, and a queue that hears its events."""
+    schema = {name: resources()["LedgerTable"]["Properties"][name] for name in ("AttributeDefinitions", "KeySchema")}
+    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **schema)
+    events = session.client("events")
+    heard_url = aws.sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = aws.sqs.get_queue_attributes(QueueUrl=heard_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["podium"], "detail-type": ["Batch Complete"]}
+    events.put_rule(Name="heard", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="heard", Targets=[{"Id": "queue", "Arn": arn}])
+    ledger = Ledger(aws.dynamodb, LEDGER)
+    rows = Rows(aws.dynamodb, aws.s3, TABLE)
+    yield Desk(
+        aws, Looker(aws.s3, RESULTS, ledger, rows, Announcer(aws.s3, events, ledger, RESULTS)), events, heard_url
+    )
+
+
+def uploads(aws: Aws, *names: str, batch: str = "monday") -> Sequence[ImageRef]:
+    """Images that were just uploaded."""
+    return [aws.upload(f"incoming/{batch}/{name}.jpg", name.encode()) for name in names]

@@ -1,0 +1,183 @@
+"""The model server's token: from Secrets Manager to the header, and what happens when it is wrong, away or replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import boto3
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+from moto import mock_aws
+
+from pipeline import aws as connections
+from pipeline.errors import ModelUnavailable
+from pipeline.gate import handler as gate
+from pipeline.model_server.client import ModelClient, Sent
+from pipeline.model_server.token import NOT_READ_FOR_S, READ_AGAIN_AFTER_S, BearerToken, token_for
+from pipeline.settings import GateSettings, Settings
+from tests.functions.conftest import Aws
+from tests.functions.factories import JPEG, image_ref, server_answer
+from tests.functions.fake_model_server import ModelServer
+from tests.functions.model_server.test_client import WallClock
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+HTTPS = "https://models.internal"
+
+
+@pytest.fixture
+def secrets() -> Iterator[SecretsManagerClient]:
+    with mock_aws():
+        yield boto3.client("secretsmanager", "us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+
+
+@pytest.fixture
+def arn(secrets: SecretsManagerClient) -> str:
+    return secrets.create_secret(Name="model-server", SecretString="first")["ARN"]
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    clock = WallClock()
+    clock.now_s = 1000.0
+    return clock
+
+
+@pytest.fixture
+def client(secrets: SecretsManagerClient, arn: str, model_server: ModelServer, clock: WallClock) -> ModelClient:
+    token = BearerToken(secrets, arn, model_server.url, now_s=clock)
+    return ModelClient(model_server.url, "balls", timeout_s=20, connections=4, token=token, now_s=clock)
+
+
+def predict(client: ModelClient) -> object:
+    return client.predict(JPEG, image_ref(size_bytes=len(JPEG)), budget_s=10)
+
+
+def test_every_request_carries_the_token(client: ModelClient, model_server: ModelServer) -> None:
+    model_server.tokens = {"first"}
+    assert predict(client) == server_answer()
+    assert client.predict_together([Sent(image_ref(), JPEG)] * 2, budget_s=10) == [server_answer()] * 2
+    assert len(model_server.paths) == 2
+
+
+def test_without_a_secret_none_is_sent(model_server: ModelServer) -> None:
+    assert token_for("", model_server.url) is None
+    model_server.tokens = {"first"}
+    with pytest.raises(ModelUnavailable, match="answered 401: does it expect a token"):
+        predict(ModelClient(model_server.url, "balls", timeout_s=20, connections=1))
+
+
+def test_a_replaced_token_costs_no_image_a_receive(
+    client: ModelClient, model_server: ModelServer, secrets: SecretsManagerClient, arn: str, clock: WallClock
+) -> None:
+    model_server.tokens = {"first"}
+    predict(client)
+    secrets.put_secret_value(SecretId=arn, SecretString="second\n")
+    model_server.tokens = {"second"}
+    clock.now_s += READ_AGAIN_AFTER_S
+    assert predict(client) == server_answer()
+    assert predict(client) == server_answer()
+    assert len(model_server.paths) == 4  # the first, the refused one, the same again, and the next
+
+
+def test_a_token_that_stays_refused_is_read_again_now_and_then_and_not_for_every_image(
+    client: ModelClient, model_server: ModelServer, secrets: SecretsManagerClient, arn: str, clock: WallClock
+) -> None:
+    model_server.tokens = {"second"}
+    for _ in range(5):
+        with pytest.raises(ModelUnavailable, match="answered 401"):
+            predict(client)
+    secrets.put_secret_value(SecretId=arn, SecretString="second")
+    with pytest.raises(ModelUnavailable, match="answered 401"):
+        predict(client)  # it was read a moment ago
+    assert len(model_server.paths) == 6
+    clock.now_s += READ_AGAIN_AFTER_S
+    assert predict(client) == server_answer()
+
+
+def test_a_secret_that_is_away_is_the_servers_state(secrets: SecretsManagerClient, arn: str) -> None:
+    gone = BearerToken(secrets, f"{arn}-gone", HTTPS)
+    with pytest.raises(ModelUnavailable, match=rf"token, {arn}-gone, cannot be read: .*Does the secret exist"):
+        gone.current()
+
+
+@pytest.mark.parametrize("text", ["", "two words", '{"token": "first"}', "first\nsecond", "schlüssel"])
+def test_a_text_that_is_no_token_is_told_and_never_quoted(secrets: SecretsManagerClient, text: str) -> None:
+    arn = secrets.create_secret(Name="wrong", SecretString=text or " ")["ARN"]
+    with pytest.raises(ModelUnavailable, match="holds no bearer token: its whole text must be the token") as error:
+        BearerToken(secrets, arn, HTTPS).current()
+    assert not text or text not in str(error.value)
+
+
+def test_a_secret_of_bytes_is_no_token(secrets: SecretsManagerClient) -> None:
+    arn = secrets.create_secret(Name="bytes", SecretBinary=b"first")["ARN"]
+    with pytest.raises(ModelUnavailable, match="holds no bearer token"):
+        BearerToken(secrets, arn, HTTPS).current()
+
+
+@pytest.mark.parametrize("url", ["http://models.internal:8080", "http://10.0.0.5"])
+def test_a_token_never_travels_in_clear_text(secrets: SecretsManagerClient, arn: str, url: str) -> None:
+    with pytest.raises(ModelUnavailable, match=f"{url} would send it in clear text: deploy again with an https"):
+        BearerToken(secrets, arn, url).current()
+
+
+@pytest.mark.parametrize("url", [HTTPS, "http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"])
+def test_over_tls_and_on_loopback_it_does(secrets: SecretsManagerClient, arn: str, url: str) -> None:
+    assert BearerToken(secrets, arn, url).current() == "first"
+
+
+def test_classify_and_gate_send_the_token_of_their_settings(
+    aws: Aws, settings: Settings, model_server: ModelServer
+) -> None:
+    arn = boto3.client("secretsmanager").create_secret(Name="deployed", SecretString="first")["ARN"]
+    model_server.tokens = {"first"}
+    deployed = settings.model_copy(update={"model_server_token_secret": arn})
+    probing = GateSettings(
+        event_source_mapping="a-mapping",
+        queue_url=aws.queue_url,
+        model_server_url=model_server.url,
+        model_server_token_secret=arn,
+        model_name="balls",
+    )
+    for client in (connections.open_connections(deployed).model, gate.open_connections(probing).model):
+        assert predict(client) == server_answer()
+
+
+class Unreachable:
+    """Secrets Manager behind a subnet without a way to it."""
+
+    def __init__(self, clock: WallClock, takes_s: float) -> None:
+        self.clock, self.takes_s, self.asked = clock, takes_s, 0
+
+    def get_secret_value(self, **_: str) -> dict[str, str]:
+        self.asked += 1
+        self.clock.now_s += self.takes_s
+        raise ConnectTimeoutError(endpoint_url="https://secretsmanager")
+
+
+def test_a_secret_that_cannot_be_read_is_tried_once_for_all_images_of_an_invocation(clock: WallClock) -> None:
+    away = Unreachable(clock, takes_s=2)
+    token = BearerToken(cast("SecretsManagerClient", away), "an-arn", HTTPS, now_s=clock)
+    for _ in range(20):
+        with pytest.raises(ModelUnavailable, match="cannot be read"):
+            token.current()
+    assert away.asked == 1
+    clock.now_s += NOT_READ_FOR_S
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        token.current()
+    assert away.asked == 2
+
+
+def test_the_time_for_the_secret_is_part_of_the_budget(model_server: ModelServer, clock: WallClock) -> None:
+    class Slow:
+        def get_secret_value(self, **_: str) -> dict[str, str]:
+            clock.now_s += 10
+            return {"SecretString": "first"}
+
+    token = BearerToken(cast("SecretsManagerClient", Slow()), "an-arn", model_server.url, now_s=clock)
+    client = ModelClient(model_server.url, "balls", timeout_s=20, connections=1, token=token, now_s=clock)
+    with pytest.raises(ModelUnavailable, match="no time was left"):
+        predict(client)
+    assert model_server.paths == []

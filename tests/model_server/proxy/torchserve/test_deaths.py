@@ -1,0 +1,90 @@
+"""Why a worker died, as TorchServe's logs tell it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.torchserve.deaths import death_reason, set_aside, tail
+
+TRACEBACK = """\
+2026-11-21T06:44:20,634 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - Torch worker started.
+2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - Backend worker process died.
+2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - Traceback (most recent call last):
+2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG -   File "handler.py", line 1, in <module>
+2026-11-21T06:44:22,101 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG -     raise ModelRefused("...")
+2026-11-21T06:44:22,101 [INFO ] W-9000-balls_1.0-stdout MODEL_LOG - {exception}
+"""
+
+
+@pytest.mark.parametrize(
+    ("exception", "reason"),
+    [
+        ("model_file.ModelRefused: The archive holds no model.json.", "The archive holds no model.json."),
+        ("ModuleNotFoundError: No module named 'timm'", "ModuleNotFoundError: No module named 'timm'"),
+        ("MemoryError", "MemoryError"),
+    ],
+)
+def test_a_worker_that_died_has_its_exception_for_a_reason(tmp_path: Path, exception: str, reason: str) -> None:
+    (tmp_path / "model_log.log").write_text(TRACEBACK.format(exception=exception))
+    assert death_reason(tmp_path, "balls", "balls.mar") == reason
+
+
+def test_an_archive_that_torchserve_did_not_take_is_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "ts_log.log").write_text(
+        "2026-11-21T07:04:08,372 [WARN ] main org.pytorch.serve.ModelServer - Failed to load model: balls.mar\n"
+        "org.pytorch.serve.archive.model.InvalidModelException: Failed to parse signature.json.\n"
+    )
+    reason = death_reason(tmp_path, "balls", "balls.mar")
+    assert reason is not None
+    assert reason.startswith("TorchServe says: Failed to load model: balls.mar")
+    assert reason.endswith("Failed to parse signature.json.")
+
+
+def test_a_worker_that_lives_has_no_reason_to_have_died(tmp_path: Path) -> None:
+    assert death_reason(tmp_path, "balls", "balls.mar") is None
+    (tmp_path / "model_log.log").write_text(TRACEBACK.splitlines()[0])
+    assert death_reason(tmp_path, "balls", "balls.mar") is None
+
+
+def test_an_exception_with_a_cause_is_the_reason_and_not_its_cause(tmp_path: Path) -> None:
+    prefix = TRACEBACK.partition("MODEL_LOG - ")[0] + "MODEL_LOG - "
+    chained = ("", "The above exception was the direct cause of the following exception:", "")
+    last = ("Traceback (most recent call last):", "  raise ...", "model_file.ModelRefused: No weights.")
+    log = TRACEBACK.format(exception="KeyError: 'weights'") + "\n".join(prefix + said for said in (*chained, *last))
+    (tmp_path / "model_log.log").write_text(log)
+    assert death_reason(tmp_path, "balls", "balls.mar") == "No weights."
+
+
+def test_a_traceback_that_a_living_worker_logs_is_no_death(tmp_path: Path) -> None:
+    logged = TRACEBACK.format(exception="RuntimeError: bf16 is not there").splitlines()
+    (tmp_path / "model_log.log").write_text("\n".join(line for line in logged if "died" not in line))
+    assert death_reason(tmp_path, "balls", "balls.mar") is None
+
+
+def test_a_worker_that_cannot_even_start_says_so_on_stderr(tmp_path: Path) -> None:
+    said = ("Traceback (most recent call last):", '  File "x.py", line 1', "ImportError: No module named 'ts'")
+    (tmp_path / "model_log.log").write_text(
+        "\n".join(f"2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stderr MODEL_LOG - {line}" for line in said)
+    )
+    assert death_reason(tmp_path, "balls", "balls.mar") == "ImportError: No module named 'ts'"
+
+
+@pytest.mark.parametrize("other", ["cats", "footballs", "balls_2"])
+def test_the_death_of_another_models_worker_or_archive_is_not_this_models(tmp_path: Path, other: str) -> None:
+    log = TRACEBACK.format(exception="MemoryError").replace("-balls_", f"-{other}_")
+    (tmp_path / "model_log.log").write_text(log)
+    refused = f"2026-11-21T07:04:08,372 [WARN ] main org.pytorch.serve.ModelServer - Failed to load model: {other}.mar"
+    (tmp_path / "ts_log.log").write_text(f"{refused}\nInvalidModelException\n")
+    assert death_reason(tmp_path, "balls", "balls.mar") is None
+    assert death_reason(tmp_path, other, f"{other}.mar") == "MemoryError"
+    (tmp_path / "model_log.log").unlink()
+    assert str(death_reason(tmp_path, other, f"{other}.mar")).endswith("InvalidModelException")
+
+
+def test_the_deaths_of_an_earlier_torchserve_are_kept_but_are_not_this_ones(tmp_path: Path) -> None:
+    (tmp_path / "model_log.log").write_text(TRACEBACK.format(exception="MemoryError"))
+    set_aside(tmp_path)
+    assert death_reason(tmp_path, "balls", "balls.mar") is None
+    assert tail(tmp_path / "model_log.log.before").endswith("MemoryError")

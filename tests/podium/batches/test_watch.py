@@ -1,0 +1,260 @@
+"""Watching a batch: what is expected, what is done, how fast, and for how long yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.batches.ledger import Ledger, open_batch, stamp
+from pipeline.batches.manifests import part_keys, revision_of, write_part
+from pipeline.batches.outcomes import Verdict
+from pipeline.contracts import ExpectedImage, ManifestPart
+from pipeline.finish.announcement import Announcer
+from podium.batches.watch import RATE_OVER_S, READ_ALL_EVERY_S, Pace, Progress, hours, watch
+from podium.commands import batch as commands
+from podium.connection import Connection
+from podium.errors import EXIT_UNFINISHED, ConsoleError
+from tests.podium.conftest import INPUT, put_row
+
+RESULTS = "podium-results"
+BALL = "incoming/monday/ball.jpg"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = timedelta(minutes=1)
+
+
+def upload(connection: Connection, key: str = BALL) -> str:
+    """By other tools than `podium drop`."""
+    return connection.s3.put_object(Bucket=INPUT, Key=key, Body=b"x")["VersionId"]
+
+
+def expect(connection: Connection, *images: ExpectedImage, at: datetime = NOON) -> None:
+    write_part(connection.s3, RESULTS, ManifestPart(batch="monday", images=images, created_at=at))
+
+
+class Clock:
+    """A clock on which no sleep takes time; whoever sleeps gives the next of these their turn."""
+
+    def __init__(self, *meanwhile: Callable[[], object], oversleeps_s: float = 0.0) -> None:
+        self.now_s = 0.0
+        self.oversleeps_s = oversleeps_s
+        self.meanwhile = list(meanwhile)
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds + self.oversleeps_s
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+
+
+def seen(
+    connection: Connection, clock: Clock, batch: str = "monday", timeout_s: float | None = 60
+) -> Iterator[Progress]:
+    return watch(connection, batch, timeout_s=timeout_s, clock_s=lambda: clock.now_s, sleep=clock.sleep)
+
+
+def test_a_batch_is_finished_when_every_image_has_a_verdict(connection: Connection) -> None:
+    for number in range(3):
+        key = f"incoming/monday/{number}.jpg"
+        put_row(connection, key, label="baseball" if number else None, version_id=upload(connection, key))
+    (last,) = seen(connection, Clock())
+    assert (last.total, last.classified, last.rejected, last.waiting, last.seconds_left) == (3, 2, 1, 0, 0)
+
+
+def test_an_overwritten_image_waits_until_its_new_version_has_a_verdict(connection: Connection) -> None:
+    put_row(connection, BALL, version_id=upload(connection))
+    newer = upload(connection)
+    clock = Clock(lambda: None, lambda: put_row(connection, BALL, version_id=newer))
+    assert [now.waiting for now in seen(connection, clock)] == [1, 1, 0]
+
+
+def test_a_watch_ends_when_its_time_is_up(connection: Connection) -> None:
+    upload(connection)
+    clock = Clock()
+    assert {now.waiting for now in seen(connection, clock, timeout_s=5)} == {1}
+    assert clock.now_s == 5
+
+
+def test_an_empty_batch_says_how_to_fill_it(connection: Connection) -> None:
+    with pytest.raises(ConsoleError, match="podium drop PATH --batch tuesday"):
+        next(seen(connection, Clock(), "tuesday"))
+
+
+def test_what_was_dropped_and_what_came_by_other_tools_is_expected(connection: Connection) -> None:
+    dropped, copied = upload(connection), upload(connection, "incoming/monday/copied.jpg")
+    expect(connection, ExpectedImage(image=f"s3://{INPUT}/{BALL}", version_id=dropped))
+    put_row(connection, BALL, version_id=dropped)
+    clock = Clock(lambda: put_row(connection, "incoming/monday/copied.jpg", version_id=copied))
+    assert [(now.total, now.waiting) for now in seen(connection, clock)] == [(2, 1), (2, 0)]
+
+
+def test_a_backfilled_image_is_done_with_the_row_of_its_etag(connection: Connection) -> None:
+    expect(connection, ExpectedImage(image=f"s3://{INPUT}/{BALL}", etag="e"))
+    clock = Clock(lambda: put_row(connection, BALL))  # its etag is e
+    assert [now.waiting for now in seen(connection, clock)] == [1, 0]
+
+
+def test_a_manifest_that_grows_is_watched_as_it_grows(connection: Connection) -> None:
+    other = "incoming/monday/other.jpg"
+    expect(connection, ExpectedImage(image=f"s3://{INPUT}/{BALL}", etag="e"))
+
+    def grow() -> None:
+        put_row(connection, other)
+        expect(connection, ExpectedImage(image=f"s3://{INPUT}/{other}", etag="e"))
+
+    clock = Clock(grow, lambda: put_row(connection, BALL))
+    assert [(now.total, now.waiting) for now in seen(connection, clock)] == [(1, 1), (2, 1), (2, 0)]
+
+
+def test_an_image_that_is_expected_anew_waits_again(connection: Connection) -> None:
+    image, other = f"s3://{INPUT}/{BALL}", f"s3://{INPUT}/incoming/monday/other.jpg"
+    expect(connection, ExpectedImage(image=image, etag="e"), ExpectedImage(image=other, etag="e"))
+    put_row(connection, BALL)
+    clock = Clock(lambda: expect(connection, ExpectedImage(image=image, etag="of other bytes"), at=NOON + LATER))
+    assert [now.waiting for now in seen(connection, clock, timeout_s=1)] == [1, 2]
+
+
+def test_a_dropped_image_that_was_overwritten_waits_for_the_newer_upload(connection: Connection) -> None:
+    dropped = upload(connection)
+    upload(connection)
+    expect(connection, ExpectedImage(image=f"s3://{INPUT}/{BALL}", version_id=dropped))
+    put_row(connection, BALL, version_id=dropped)
+    assert next(seen(connection, Clock())).waiting == 1
+
+
+def test_a_manifest_that_cannot_be_read_is_named(connection: Connection) -> None:
+    connection.s3.put_object(Bucket=RESULTS, Key="batches/monday/manifest/x.json", Body=b"[]")
+    with pytest.raises(ConsoleError, match="s3://podium-results/batches/monday/manifest/ cannot be read"):
+        next(seen(connection, Clock()))
+
+
+def test_what_the_stack_found_complete_is_complete_wherever_its_rows_are(connection: Connection) -> None:
+    key = "incoming/tuesday/two\r\nlines.jpg"  # its row is in the batch tuesday
+    image = f"s3://{INPUT}/{key}"
+    expect(connection, ExpectedImage(image=image, etag="e"))
+    put_row(connection, key)
+    assert [now.waiting for now in seen(connection, Clock(), timeout_s=1)] == [1, 1]
+    announce(connection, image)
+    (last,) = seen(connection, Clock())
+    assert (last.classified, last.waiting) == (1, 0)
+
+
+def announce(connection: Connection, image: str) -> None:
+    """What the finish function does when it finds this image done."""
+    dynamodb, facts = connection.dynamodb_client, connection.facts
+    revision = revision_of(part_keys(connection.s3, RESULTS, "monday"))
+    open_batch(dynamodb, facts.ledger, "monday", expected=1, revision=revision, now=NOON)
+    ledger = Ledger(dynamodb, facts.ledger)
+    entry = ledger.read("monday")
+    assert entry is not None
+    verdict = Verdict(image, "balls@1.0", "classified", (), None, None, None, NOON, None, "e")
+    events: Any = EventBus()
+    Announcer(connection.s3, events, ledger, RESULTS).announce(entry, {image: verdict}, NOON)
+
+
+class EventBus:
+    """Takes every event."""
+
+    def put_events(self, **_: object) -> dict[str, int]:
+        return {"FailedEntryCount": 0}
+
+
+def put_row_at(connection: Connection, key: str, version_id: str, began: datetime) -> None:
+    """The row of an image on which the work began then."""
+    put_row(connection, key, version_id=version_id)
+    connection.table.update_item(
+        Key={"image": f"s3://{INPUT}/{key}", "model": "balls@1.0"},
+        UpdateExpression="SET classified_at = :began",
+        ExpressionAttributeValues={":began": stamp(began)},
+    )
+
+
+def rows_read(connection: Connection) -> list[int]:
+    """How many rows each query brought, from now on."""
+    read: list[int] = []
+    connection.dynamodb_client.meta.events.register(
+        "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["Count"])
+    )
+    return read
+
+
+def test_rows_that_were_seen_are_not_read_again_until_all_are(connection: Connection) -> None:
+    for number in range(3):
+        key = f"incoming/monday/{number}.jpg"
+        version = upload(connection, key)
+        if number < 2:
+            put_row_at(connection, key, version, NOON + timedelta(minutes=10 * number))
+    read = rows_read(connection)
+    list(seen(connection, Clock(oversleeps_s=29), timeout_s=READ_ALL_EVERY_S))
+    assert (read[0], set(read[1:-1]), read[-1]) == (2, {1}, 2)
+
+
+@pytest.mark.parametrize("minutes_late", [1, 30])
+def test_a_row_that_comes_after_newer_ones_is_seen(connection: Connection, minutes_late: int) -> None:
+    late, newer = "incoming/monday/late.jpg", "incoming/monday/newer.jpg"
+    versions = {key: upload(connection, key) for key in (late, newer)}
+    put_row_at(connection, newer, versions[newer], NOON)
+    began = NOON - timedelta(minutes=minutes_late)
+    clock = Clock(lambda: put_row_at(connection, late, versions[late], began), oversleeps_s=29)
+    *_, last = seen(connection, clock, timeout_s=None)
+    assert (last.waiting, clock.now_s >= READ_ALL_EVERY_S) == (0, minutes_late > 2)
+
+
+def test_the_rate_is_known_after_some_seconds_and_is_of_the_last_half_minute() -> None:
+    pace = Pace()
+    rates = {second: pace.observe(second, 0 if second < 60 else (second - 60) * 5) for second in range(121)}
+    assert {rates[second] for second in range(61)} == {None}
+    assert rates[75] == pytest.approx(15 * 5 / RATE_OVER_S)
+    assert rates[90] == rates[120] == 5
+
+
+def test_what_was_done_before_the_watch_began_is_no_rate() -> None:
+    pace = Pace()
+    assert [pace.observe(second, 1000) for second in range(40)] == [None] * 40
+
+
+@given(total=st.integers(0, 50), classified=st.integers(0, 50), rejected=st.integers(0, 50))
+def test_what_waits_is_what_has_no_verdict(total: int, classified: int, rejected: int) -> None:
+    now = Progress(total + classified + rejected, classified, rejected, queued=0, in_flight=0)
+    assert now.waiting == total
+
+
+def progress(**changes: Any) -> Progress:  # noqa: ANN401
+    ordinary = {"total": 10_000, "classified": 2_990, "rejected": 10, "queued": 9, "in_flight": 1}
+    return Progress(**ordinary | changes)
+
+
+def test_the_note_tells_rate_and_time_left_once_they_are_known() -> None:
+    told = "2990 classified, 10 rejected, 7000 waiting"
+    assert progress().note == f"{told}; queue: 9 to do, 1 taken"
+    assert progress(rate_per_s=1.5).note == f"{told}; 1.5 images/s, 1:17:47 left"
+    assert progress(total=3000).note == "2990 classified, 10 rejected, 0 waiting"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, "0:00:00"), (59, "0:00:59"), (3_661, "1:01:01"), (360_000, "100:00:00")]
+)
+def test_time_is_told_in_hours_minutes_and_seconds(seconds: int, told: str) -> None:
+    assert hours(seconds) == told
+
+
+def test_json_says_how_far_a_batch_is_even_when_the_time_was_up(
+    connection: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload(connection)
+    with pytest.raises(ConsoleError, match="1 of 1 images still wait") as unfinished:
+        commands.tell_progress(connection, "monday", timeout_s=0.5, as_json=True)
+    assert unfinished.value.exit_code == EXIT_UNFINISHED
+    assert json.loads(capsys.readouterr().out) == {
+        "batch": "monday",
+        "total": 1,
+        "classified": 0,
+        "rejected": 0,
+        "waiting": 1,
+        "rate_per_s": None,
+        "seconds_left": None,
+    }

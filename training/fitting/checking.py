@@ -1,0 +1,87 @@
+"""What can be known to be wrong before any photo is read: the settings, held against the network that they make."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import timm
+import torch
+from timm.optim._optim_factory import list_optimizers
+from torch import nn
+
+from training.augment.batched import BatchAugment
+from training.augment.single import training_transform
+from training.errors import WrongInput
+from training.fitting.freezing import set_learning
+from training.fitting.optimisation import create_optimizer
+from training.model.network import choose_device, create_network
+from training.settings.config import TrainConfig
+from training.settings.recipes import read_recipe, recipe_names
+
+ANY_LR = 1e-3  # in place of `auto`, which is not resolved yet
+
+
+def check_settings(config: TrainConfig, network: nn.Module) -> None:
+    """WrongInput where this network has no such optimizer or freezing, or no photo could be augmented so.
+
+    Each is made once, as the training will make it, and thrown away; the network is left as it was.
+    """
+    _check_optimizer_name(config.optimizer)
+    create_optimizer(network, config, lr=ANY_LR if config.lr == "auto" else config.lr)
+    with _left_as_it_was(network):
+        set_learning(network, config, epoch=config.freeze_epochs + 1)
+    training_transform(config)
+    if config.cache == "device":
+        BatchAugment(config, torch.device("cpu"))
+
+
+def check_alone(config: TrainConfig) -> None:
+    """The same without photos and without a download, on a network of two classes."""
+    choose_device(config.device)
+    check_settings(config, create_undownloaded(config, 2))
+
+
+def create_undownloaded(config: TrainConfig, class_count: int) -> nn.Module:
+    """The configured network, with random weights in place of the hub's; WrongInput where the hub has none."""
+    if config.pretrained != "hub":
+        return create_network(config, class_count)
+    network = create_network(config.model_copy(update={"pretrained": "none"}), class_count)
+    if not timm.is_model_pretrained(config.model):
+        raise WrongInput(f"The hub has no weights for {config.model}. Use --pretrained none or a file.")
+    return network
+
+
+def random_weights_note(config: TrainConfig) -> str | None:
+    """What to say where a training starts from random weights though timm has better, and no recipe means it so."""
+    if config.pretrained != "none" or not timm.is_model_pretrained(config.model):
+        return None
+    if config.recipe in recipe_names() and read_recipe(config.recipe).settings.get("pretrained", "none") == "none":
+        return None
+    return (
+        f"pretrained = none ({config.model} starts from random weights, though timm has trained ones: type"
+        " pretrained=hub to start from those)"
+    )
+
+
+def _check_optimizer_name(name: str) -> None:
+    known = [str(one) for one in list_optimizers()]
+    plain = name.lower().rpartition("_")[2]  # as timm reads lookahead_adamw
+    if plain not in known:
+        near = difflib.get_close_matches(plain, known, n=3, cutoff=0.4)
+        raise WrongInput(f"timm has no optimizer {name!r}. Near names: {', '.join(near) or 'none; use adamw'}.")
+
+
+@contextmanager
+def _left_as_it_was(network: nn.Module) -> Iterator[None]:
+    """Memory is measured, weights are averaged, and processes are joined, on a network of which all learns."""
+    learning = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        yield
+    finally:
+        for parameter, learns in learning:
+            parameter.requires_grad = learns
+        for module, trains in modes:
+            module.training = trains

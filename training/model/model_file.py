@@ -1,0 +1,124 @@
+"""What a trained model is: the record that the archive carries as `model.json`, beside the weights."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from inference.images.pixels import Look
+from training.errors import TrainingError, WrongInput
+
+MODEL_FILE = "model.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+class Part(BaseModel):
+    """A frozen part of the record; a field that it does not know is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Weights(Part):
+    """The weights' file and its sha256, in hexadecimal."""
+
+    file: str
+    sha256: str
+
+
+class Preprocessing(Part):
+    """timm's own words: `create_transform(**preprocessing, is_training=False)` makes the model's input."""
+
+    input_size: tuple[int, int, int]
+    interpolation: str
+    crop_pct: float
+    crop_mode: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @property
+    def look(self) -> Look:
+        """What of a picture the model looks at."""
+        return Look.of(self.model_dump())
+
+
+class Uncertainty(Part):
+    """Below `threshold` the best class is not to be trusted."""
+
+    threshold: float
+    target_accuracy: float
+    coverage: float  # share of the validation photos at or above the threshold
+
+
+class DataFacts(Part):
+    """What the model learnt from."""
+
+    fingerprint: str
+    train_images: int
+    validation_images: int
+    test_images: int = 0
+
+
+class Metrics(Part):
+    """On the validation photos, with the best checkpoint."""
+
+    top1: float
+    top3: float
+    loss: float  # cross-entropy of the plain logits, in nats
+
+
+class EngineFile(Part):
+    """What an engine of the server loads instead of the weights: the first file, in one of the precisions."""
+
+    engine: Literal["openvino", "aotinductor"]
+    precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
+    files: dict[str, str]  # names in the archive and their sha256
+    agreement: float | None = None  # int8: share of held-out photos for which it names the class that fp32 names
+    held_out: int | None = None  # how many these were
+    processor: tuple[str, ...] = ()  # machine code: what a CPU must be able to do, in the words of torch.cpu
+
+
+class ModelFile(Part):
+    """Everything needed to answer with the weights; name and version are set when it is packaged."""
+
+    schema_version: Literal["1.0"] = "1.0"
+    name: str | None = None
+    version: str | None = None
+    architecture: str
+    model_args: dict[str, Any]
+    weights: Weights
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    temperature: float
+    uncertainty: Uncertainty
+    data: DataFacts
+    metrics: Metrics
+    versions: dict[str, str]
+    git_commit: str | None
+    created_at: str
+    engines: tuple[EngineFile, ...] = ()  # set when it is packaged
+
+
+def write_atomically(text: str, path: Path) -> None:
+    """The file appears whole or not at all, also after a power cut."""
+    unfinished = path.with_name(f".{path.name}.part")
+    with unfinished.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def read_model_file(folder: Path) -> ModelFile:
+    """The record in a finished run folder; TrainingError where there is none, WrongInput where `folder` is a file."""
+    path = folder / MODEL_FILE
+    try:
+        return ModelFile.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise TrainingError(f"{folder} holds no {MODEL_FILE}: it is no finished run. Train again.") from error
+    except NotADirectoryError as error:
+        raise WrongInput(f"{folder} is a file. Give the folder of a finished run, as {folder.parent}.") from error
+    except ValidationError as error:
+        raise TrainingError(f"{path} is no model file ({error.errors()[0]['msg']}). Train again.") from error

@@ -1,0 +1,139 @@
+"""The model: built by timm, by name, with or without pretrained weights."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file
+from timm.data.config import resolve_model_data_config
+from torch import nn
+
+import inference.networks  # noqa: F401 - makes its models known to timm
+from training.errors import TrainingError, WrongInput
+from training.model.model_file import WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
+from training.settings.config import TrainConfig
+
+
+def create_network(config: TrainConfig, class_count: int) -> nn.Module:
+    """The configured model with a fresh head of `class_count` outputs; WrongInput where timm has no such model.
+
+    The head starts near zero, so that the first loss is ln(class_count). timm draws the head of its EfficientNets and
+    MobileNets as wide as 1 / sqrt(class_count): with 15 classes a pretrained MobileNetV2 then begins at a loss of 7.
+    """
+    if not timm.is_model(config.model):
+        near = difflib.get_close_matches(config.model, timm.list_models(), n=3, cutoff=0.4)
+        raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
+    _check_tag(config.model)
+    try:
+        network = _with_weights(config, {"num_classes": class_count, **_arguments(config)})
+    except TypeError as error:
+        raise WrongInput(f"model_args = {_arguments(config)}: {config.model} does not take them ({error}).") from error
+    head = head_of(network)
+    for name, parameter in head.named_parameters():
+        nn.init.normal_(parameter, std=0.01 if name.endswith("weight") else 0.0)
+    return network
+
+
+def _check_tag(name: str) -> None:
+    """WrongInput where timm has the model, but no weights under the tag behind the dot."""
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        plain = name.partition(".")[0]
+        known = timm.list_pretrained(f"{plain}.*")
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+        raise WrongInput(f"timm has no weights {name!r}. Near names: {', '.join([plain, *near])}.") from error
+
+
+def model_args_of(config: TrainConfig) -> dict[str, Any]:
+    """What `timm.create_model` must be given to build the trained model again.
+
+    A model that takes one size alone is built for `image_size`. Raises WrongInput where its crops are to have another.
+    """
+    found = dict(config.model_args)
+    known = timm.get_pretrained_cfg(config.model)
+    if known is not None and known.fixed_input_size:
+        if config.crop_size != config.image_size:
+            raise WrongInput(
+                f"train_size = {config.train_size}: {config.model} takes one size alone. Leave train_size out."
+            )
+        if config.image_size != known.input_size[-1]:
+            found.setdefault("img_size", config.image_size)
+    return found if config.pool is None else {**found, "global_pool": config.pool}
+
+
+def _arguments(config: TrainConfig) -> dict[str, Any]:
+    """The same, and what only a training needs; `drop_rate` in model_args, as older runs have it, wins over dropout."""
+    rates = {"drop_rate": config.dropout, "drop_path_rate": config.drop_path or None}
+    return {**{name: rate for name, rate in rates.items() if rate is not None}, **model_args_of(config)}
+
+
+def _with_weights(config: TrainConfig, arguments: dict[str, Any]) -> nn.Module:
+    if config.pretrained == "none":
+        return timm.create_model(config.model, **arguments)
+    if config.pretrained == "hub":
+        return _from_hub(config.model, arguments)
+    return _from_file(config.model, Path(config.pretrained), arguments)
+
+
+def _from_hub(name: str, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=True, **arguments)
+    except OSError as error:  # what huggingface_hub and urllib raise without a network
+        raise TrainingError(
+            f"The pretrained weights of {name} could not be downloaded: {str(error).rstrip('.')}. Without a network, give a"
+            " file of them beside the recipe or model, as pretrained=weights.safetensors, or start from random weights with"
+            " pretrained=none; a short such training is `podium train quick DATA pretrained=none`."
+        ) from error
+    except RuntimeError as error:  # what timm raises where it has no address
+        raise WrongInput(f"The hub has no weights for {name} ({error}). Use --pretrained none or a file.") from error
+
+
+def _from_file(name: str, path: Path, arguments: dict[str, Any]) -> nn.Module:
+    if not path.is_file():
+        raise WrongInput(f"--pretrained {path}: there is no such file. Give none, hub, or the path of a weights file.")
+    try:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **arguments)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise WrongInput(f"The weights in {path} do not fit {name}: {first}") from error
+
+
+def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:
+    """How a photo becomes this model's input, in evaluation and behind the model server alike."""
+    chosen: dict[str, object] = {"input_size": (3, config.image_size, config.image_size)}
+    if config.crop_pct is not None:
+        chosen["crop_pct"] = config.crop_pct
+    return Preprocessing.model_validate(resolve_model_data_config(network, chosen))  # type: ignore[no-untyped-call]
+
+
+def head_of(network: nn.Module) -> nn.Module:
+    """The last layer, which timm calls the classifier."""
+    head = network.get_classifier()  # type: ignore[operator]
+    if not isinstance(head, nn.Module):
+        raise WrongInput("This model's classifier is no single layer. Choose another model.")
+    return head
+
+
+def load_run(folder: Path) -> tuple[nn.Module, ModelFile]:
+    """The trained model of a run folder, in eval mode on the CPU, and its record."""
+    facts = read_model_file(folder)
+    network = timm.create_model(facts.architecture, num_classes=len(facts.classes), **facts.model_args)
+    network.load_state_dict(load_file(folder / WEIGHTS_FILE), strict=True)
+    return network.eval(), facts
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU; WrongInput where the named device is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise WrongInput(f"device {name!r} is not there ({str(error).splitlines()[0]}). Use auto or cpu.") from error
+    return device

@@ -1,0 +1,39 @@
+"""Golden predictions: the logits of small pictures of our own, which the server must give again before it serves."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from inference.images.pixels import model_input
+from training.model.model_file import ModelFile
+from training.packaging.graph import Served
+
+PICTURES = 3
+SIDES = (96, 128)  # pixels
+
+
+def golden_document(network: nn.Module, facts: ModelFile) -> str:
+    """`golden.json`: the pictures as JPEGs in base64, each with the logits of the network in fp32."""
+    images = [_picture(seed) for seed in range(PICTURES)]
+    pixels = np.stack([model_input(image, facts.preprocessing.look) for image in images])
+    with torch.inference_mode():
+        logits = Served(network, facts.preprocessing)(torch.from_numpy(pixels)).tolist()
+    pictures = [
+        {"image": base64.b64encode(image).decode(), "logits": row} for image, row in zip(images, logits, strict=True)
+    ]
+    return json.dumps({"pictures": pictures}, indent=1) + "\n"
+
+
+def _picture(seed: int) -> bytes:
+    """A JPEG of soft coloured spots: nobody's photo."""
+    spots = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    written = io.BytesIO()
+    Image.fromarray(spots).resize(SIDES[::-1], Image.Resampling.BICUBIC).save(written, "JPEG", quality=90)
+    return written.getvalue()

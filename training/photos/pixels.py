@@ -1,0 +1,100 @@
+"""From a photo's bytes to uint8 pixels: exactly the model's input to validate, a little more than a crop to train.
+
+bytes -> inference.images -> evaluation_pixels (3, H, W) | training_pixels (H, W, 3) | squared_pixels (3, side, side)
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from inference.images.pixels import Look, model_input, read_pixels
+from training.model.model_file import Preprocessing
+from training.settings.config import TrainConfig
+
+Triple = tuple[float, float, float]
+ROOM = 8 / 7  # how much larger than a crop a cached photo's short side is: 256 for 224, the habit of ImageNet
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A file of the data set that is no picture."""
+
+    relative: str
+    code: str
+    reason: str
+
+
+def evaluation_pixels(data: bytes, preprocessing: Preprocessing) -> Tensor:
+    """A file's picture as the model sees it but for mean and std, uint8 (3, H, W); the server makes it by the same code.
+
+    Raises inference's UnreadableImage.
+    """
+    return torch.from_numpy(np.ascontiguousarray(model_input(data, preprocessing.look).transpose(2, 0, 1)))
+
+
+def training_pixels(data: bytes, config: TrainConfig) -> Image.Image:
+    """A file's picture, upright, no larger than training crops need; raises inference's UnreadableImage."""
+    side = room_px(config)
+    look = Look(side, side, crop_pct=1.0, crop_mode="center", interpolation="bicubic")
+    return shrink(Image.fromarray(read_pixels(data, look)), config)
+
+
+def squared_pixels(data: bytes, side_px: int) -> tuple[NDArray[np.uint8], float]:
+    """A file's picture squashed to a square, uint8 (3, side, side), and its width / height before.
+
+    Raises inference's UnreadableImage.
+    """
+    look = Look(side_px, side_px, crop_pct=1.0, crop_mode="squash", interpolation="bicubic")
+    image = Image.fromarray(read_pixels(data, look))
+    squared = image.resize((side_px, side_px), Image.Resampling.BICUBIC)
+    return np.asarray(squared).transpose(2, 0, 1), image.width / image.height
+
+
+def shrink(image: Image.Image, config: TrainConfig) -> Image.Image:
+    """The photo with a short side of 8/7 of a training crop's; a smaller one stays as it is."""
+    scale = config.crop_size * ROOM / min(image.size)
+    if scale >= 1:
+        return image
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def room_px(config: TrainConfig) -> int:
+    """The short side that `shrink` leaves, in pixels."""
+    return round(config.crop_size * ROOM)
+
+
+def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """uint8 (N, 3, S, S) to float32 on the same device: the very steps of torchvision's ToTensor and Normalize."""
+    mean, std = _statistics(preprocessing.mean, preprocessing.std, pixels.device)
+    return pixels.float().div(255).sub(mean).div(std)
+
+
+@lru_cache(maxsize=8)
+def _statistics(mean: Triple, std: Triple, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Both as (3, 1, 1) on the device: to send them anew in each step would make it wait."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(mean, device=device).view(3, 1, 1), torch.tensor(std, device=device).view(3, 1, 1)
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Channels last on a GPU, where it is faster. On a CPU its backward pass corrupts memory in torch 2.15 (oneDNN)."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def write_set_aside(set_aside: Sequence[SetAside], path: Path) -> None:
+    """The files that were set aside, and why: path, code, reason."""
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "code", "reason"])
+        writer.writerows([entry.relative, entry.code, entry.reason] for entry in set_aside)

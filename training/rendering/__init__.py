@@ -1,6 +1,0 @@
-"""Pictures of fifteen kinds of sports balls, drawn from a class and a seed: a data set without a download."""
-
-from training.rendering.files import Drawn, Split, render_dataset
-from training.rendering.scene import CLASSES, render_image
-
-__all__ = ["CLASSES", "Drawn", "Split", "render_dataset", "render_image"]

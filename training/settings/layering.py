@@ -1,0 +1,194 @@
+"""From words to one record of settings: recipe < YAML file < command line, as timm's train.py layers them."""
+
+from __future__ import annotations
+
+import os
+import typing
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from training.errors import WrongInput
+from training.settings.budget import shrunk
+from training.settings.config import TrainConfig, make_config, no_setting, read_yaml
+from training.settings.recipes import Recipe, read_recipe, recipe_names
+
+# What timm's train.py and Ultralytics call the same settings.
+ALIASES = {
+    "opt": "optimizer", "sched": "schedule", "smoothing": "label_smoothing", "gp": "pool", "drop": "dropout",
+    "reprob": "random_erasing", "erasing": "random_erasing", "aa": "rand_augment", "auto_augment": "rand_augment",
+    "hflip": "horizontal_flip", "fliplr": "horizontal_flip", "vflip": "vertical_flip", "flipud": "vertical_flip",
+    "degrees": "rotation", "translate": "shift", "img_size": "image_size", "imgsz": "image_size", "batch": "batch_size",
+    "b": "batch_size", "lr0": "lr", "lrf": "min_lr_scale", "patience": "early_stopping", "time": "hours",
+    "model_ema_decay": "ema_decay", "grad_accum_steps": "accumulate", "torchcompile": "compile", "j": "workers",
+    "decay_rate": "decay_factor", "patience_epochs": "decay_epochs", "sync_bn": "sync_batchnorm", "model_kwargs": "model_args",
+    "project": "run", "output": "run", "val_share": "validation_share",
+}  # fmt: skip
+DEFAULT_RECIPE = "balanced"  # where nothing says which model to begin with
+NAMES_A_BEGINNING = {"recipe", "model", "pretrained"}
+YES_OR_NO = ("true", "false", "yes", "no", "on", "off")  # YAML's own
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a person typed, sorted: where to begin, and what to set."""
+
+    data: str | None = None
+    recipe: str | None = None
+    file: Path | None = None
+    settings: Mapping[str, object] | None = None
+
+
+OFF_EPOCHS = ("mix_off_epochs", "augment_off_epochs")  # the last ones, without a part of the augmentation
+# What is meant for pretrained weights, and only a recipe says, would hold random ones back.
+FROM_SCRATCH = {"freeze": "none", "freeze_epochs": 0, "body_lr_scale": 1.0, "layer_decay": None}
+
+
+def sort_words(words: Sequence[str]) -> Words:
+    """Sort `quick ~/photos epochs=3 --lr 0.01 mine.yaml`: every setting may be written in each of the usual ways.
+
+    A word without `=` or `--` is a recipe if one has that name, a settings file if it ends in .yaml, and else the data.
+    Raises WrongInput over a second one of a kind.
+    """
+    found: dict[str, str] = {}
+    settings: dict[str, object] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word.startswith("--") and "=" not in word:
+            _set(settings, word[2:], rest.pop(0) if rest and _is_value(rest[0], of=word[2:]) else "true")
+        elif "=" in word and not word.startswith(("/", ".", "s3:")):
+            key, _, value = word.removeprefix("--").partition("=")
+            _set(settings, key, value)
+        else:
+            kind = "recipe" if word in recipe_names() else "file" if word.endswith((".yaml", ".yml")) else "data"
+            if kind in found:
+                raise WrongInput(
+                    f"{found[kind]!r} and {word!r} are both taken for the {kind}. Give one; settings are written as epochs=5."
+                )
+            found[kind] = word
+    file = Path(found["file"]).expanduser() if "file" in found else None
+    return Words(found.get("data"), found.get("recipe"), file, settings)
+
+
+def layered(words: Words, *, on_note: Callable[[str], None] = lambda _: None) -> TrainConfig:
+    """The settings of recipe, file and command line, each over the one before, checked.
+
+    A file may name the recipe that it begins with (`recipe: quick`). Where there is neither recipe nor file, and neither
+    model nor pretrained is set, the recipe is `balanced`, and `on_note` is told so. Raises WrongInput.
+    """
+    written = {} if words.file is None else checked_names(read_yaml(words.file), where=str(words.file))
+    typed = checked_names(words.settings or {}, where="the command line")
+    bare = words.recipe is None and words.file is None and not NAMES_A_BEGINNING & typed.keys()
+    name = DEFAULT_RECIPE if bare else words.recipe or typed.pop("recipe", None) or written.get("recipe")
+    recipe = None if name is None else read_recipe(str(name))
+    values: dict[str, object] = {**_of_recipe(recipe), **written, **typed}
+    if words.data is not None:
+        values["data"] = words.data
+    if not values.get("data"):
+        raise WrongInput(
+            "No data: give a folder with one sub-folder of photos per class, as in `podium train ~/photos`."
+        )
+    if recipe is not None and values.get("model") != recipe.settings.get("model"):
+        values["claim"] = None  # it was made for another model
+    if "run" not in values:
+        values["run"] = _new_run_folder(str(values["data"]), recipe.name if recipe else str(values.get("model", "")))
+    config = make_config(values)
+    if bare:
+        on_note(f"recipe = {DEFAULT_RECIPE} (none was named; `podium recipes` lists them)")
+    meant = config.epochs if recipe is None else int(recipe.settings.get("epochs", config.epochs))
+    return _sensible(config, typed, said=written.keys() | typed.keys(), meant_epochs=meant)
+
+
+def checked_names(values: Mapping[str, object], *, where: str) -> dict[str, object]:
+    """The values under the settings' own names; WrongInput over a name that is none, with the nearest one."""
+    known = TrainConfig.model_fields
+    named: dict[str, object] = {}
+    for given, value in values.items():
+        plain = str(given).replace("-", "_")
+        key = ALIASES.get(plain, plain)
+        if key not in known:
+            raise WrongInput(
+                f"{where}: {no_setting(str(given), [*known, *ALIASES])} `podium recipes --settings` lists them."
+            )
+        named[key] = None if value in ("none", "None") and _may_be_none(key) else value
+    return named
+
+
+def _set(settings: dict[str, object], key: str, text: str) -> None:
+    if not key:
+        raise WrongInput(f"'={text}' sets nothing. Write the setting's name before it, as epochs=5.")
+    try:
+        settings[key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise WrongInput(f"{key} = {text!r} cannot be read as a YAML value: {error}") from error
+
+
+def _is_value(word: str, *, of: str) -> bool:
+    """Whether the word after `--of` is its value; a yes-or-no setting may stand alone, before a folder or a recipe."""
+    key = ALIASES.get(of.replace("-", "_"), of.replace("-", "_"))
+    if key in TrainConfig.model_fields and TrainConfig.model_fields[key].annotation is bool:
+        return word.lower() in YES_OR_NO
+    return not word.startswith("--") and "=" not in word
+
+
+def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str], meant_epochs: int) -> TrainConfig:
+    """The settings, where they leave something to learn; WrongInput where one contradicts another.
+
+    A recipe's epochs in which not all is learnt or augmented, meant for so many epochs, shrink where fewer are asked for.
+    Only what a person begins is looked at here: a run folder may hold what an older version let pass.
+    """
+    if "drop_rate" in config.model_args and (typed.get("dropout") is not None or config.dropout):
+        raise WrongInput(
+            f"dropout = {config.dropout} and model_args' drop_rate = {config.model_args['drop_rate']} are the same thing."
+            " Leave drop_rate out."
+        )
+    changed: dict[str, object] = {}
+    if config.pretrained == "none":
+        changed |= {name: value for name, value in FROM_SCRATCH.items() if name not in said}
+        config = config.model_copy(update=changed)
+    if config.freeze != "body" and config.freeze_epochs >= config.epochs:
+        if "freeze_epochs" in said:
+            raise WrongInput(
+                f"freeze_epochs = {config.freeze_epochs} leaves none of epochs = {config.epochs} in which the body learns."
+                " Lower it, or say freeze=body."
+            )
+        changed["freeze_epochs"] = shrunk(config.freeze_epochs, meant_epochs, config.epochs)
+    for name in OFF_EPOCHS:
+        off = getattr(config, name)
+        if name not in said and config.epochs < meant_epochs:
+            changed[name] = shrunk(off, meant_epochs, config.epochs)
+        elif off >= config.epochs:
+            raise WrongInput(f"{name} = {off} leaves none of epochs = {config.epochs} before them. Lower it.")
+    if config.schedule == "onecycle" or config.warmup_epochs < config.epochs:
+        return config.model_copy(update=changed)
+    if "warmup_epochs" in said:
+        raise WrongInput(
+            f"warmup_epochs = {config.warmup_epochs:g} leaves none of epochs = {config.epochs} in which the learning rate is"
+            " at its peak. Lower it."
+        )
+    return config.model_copy(update={**changed, "warmup_epochs": config.epochs / 2})
+
+
+def _may_be_none(key: str) -> bool:
+    return type(None) in typing.get_args(TrainConfig.model_fields[key].annotation)
+
+
+def _of_recipe(recipe: Recipe | None) -> dict[str, object]:
+    if recipe is None:
+        return {}
+    return {
+        **checked_names(recipe.settings, where=f"recipe {recipe.name}"),
+        "recipe": recipe.name,
+        "claim": recipe.claim,
+    }
+
+
+def _new_run_folder(data: str, what: str) -> Path:
+    data = os.path.expanduser(data)  # noqa: PTH111 - s3:// has two slashes
+    name = Path(data.rstrip("/")).resolve().name if "://" not in data else data.rstrip("/").rpartition("/")[2]
+    parts = [name.removesuffix(".csv").removesuffix(".jsonl"), what or "model", f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"]
+    return Path("runs") / "-".join(parts)
