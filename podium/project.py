@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from podium.errors import ConsoleError
+from training.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = Path(os.environ.get("PODIUM_HOME") or ROOT / ".podium").resolve()
@@ -51,9 +52,7 @@ class LocalStack(BaseModel):
     def save(self) -> None:
         """Write to the project's home, whole or not at all."""
         HOME.mkdir(parents=True, exist_ok=True)
-        draft = HOME / "local.json.new"
-        draft.write_text(self.model_dump_json(indent=2) + "\n")
-        draft.replace(HOME / "local.json")
+        write_atomically(self.model_dump_json(indent=2) + "\n", HOME / "local.json")
 
 
 def local_stack() -> LocalStack | None:

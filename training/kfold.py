@@ -11,8 +11,9 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from training.errors import WrongInput
+from training.files import write_atomically
 from training.fitting.checking import check_alone
-from training.model.model_file import MODEL_FILE, write_atomically
+from training.model.model_file import MODEL_FILE
 from training.run import FOLDS_FILE, Progress, Run, claim_folder, kept, read_run
 from training.settings.config import TrainConfig, read_config, write_config
 from training.train import resume, train

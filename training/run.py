@@ -10,7 +10,6 @@ import csv
 import fcntl
 import io
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +26,8 @@ from torch import Tensor
 
 from training.data.listing import write_split
 from training.errors import TrainingError, WrongInput
-from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file, write_atomically
+from training.files import replacing, write_atomically
+from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.photos.photos import Photos
 from training.photos.pixels import write_set_aside
 from training.settings.config import TrainConfig, write_config
@@ -150,12 +150,8 @@ def write_epochs(folder: Path, epochs: Sequence[Epoch]) -> None:
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
     """Replace model.safetensors, whole or not at all."""
-    unfinished = folder / f".{WEIGHTS_FILE}.part"
-    with kept(folder):
-        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, unfinished)
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(folder / WEIGHTS_FILE)
+    with kept(folder), replacing(folder / WEIGHTS_FILE) as draft:
+        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, draft)
 
 
 def write_end(run: Run) -> None:

@@ -20,6 +20,7 @@ import psutil
 
 from podium.errors import ConsoleError
 from podium.project import HOME, LOGS, TOOLS, LocalStack, port_is_free
+from training.files import write_atomically
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -110,9 +111,7 @@ def forget_stream_positions(state: Path) -> None:
         return
     document = json.loads(state.read_text())
     if document.get("payload", {}).pop("dynamodb_stream_positions", None) is not None:
-        draft = state.with_suffix(".new")
-        draft.write_text(json.dumps(document))
-        draft.replace(state)
+        write_atomically(json.dumps(document), state)
 
 
 def _server_environment(local: LocalStack) -> dict[str, str]:

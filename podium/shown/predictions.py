@@ -116,14 +116,11 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    unfinished = out.with_name(f".{out.name}.part")
+    from training.files import replacing
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            yield file
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)  # there only where the answers broke off
+    with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        yield file
 
 
 def _spelled(path: str) -> str:

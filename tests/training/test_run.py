@@ -27,7 +27,7 @@ def test_weights_that_find_no_room_end_in_a_sentence_that_names_the_folder_of_al
     from training.run import write_weights
 
     (tmp_path / "folds.yaml").write_text("")
-    (tmp_path / "fold-1" / ".model.safetensors.part").mkdir(parents=True)
+    (tmp_path / "fold-1").write_text("in the way")
     with pytest.raises(TrainingError, match=f"{tmp_path}/fold-1 cannot be written to .*--resume {tmp_path}$"):
         write_weights(tmp_path / "fold-1", {"a": torch.ones(1)})
 

@@ -10,7 +10,7 @@ from training.audit.audit import Audit
 from training.audit.issues import write_issues
 from training.audit.page import write_page
 from training.data.audited import GROUPS_HEADER
-from training.model.model_file import write_atomically
+from training.files import write_atomically
 
 
 def write_audit(audit: Audit, folder: Path) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from training.data.manifest import is_manifest, read_rows
 from training.data.records import Counted, OnCount, uncounted
 from training.errors import TrainingError, WrongInput
+from training.files import replacing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -128,14 +128,9 @@ def _download(client: S3Client, bucket: str, place: Path, found: Object) -> str:
     """The etag of what was written, whole or not at all."""
     path = place / found.relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{_short_hash(path.name)}-{os.getpid()}.part")
     answer = client.get_object(Bucket=bucket, Key=found.key)
-    try:
-        with unfinished.open("wb") as file:
-            shutil.copyfileobj(answer["Body"], file)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path, synced=False, shared=True) as draft, draft.open("wb") as file:
+        shutil.copyfileobj(answer["Body"], file)
     return answer["ETag"]
 
 
@@ -148,9 +143,8 @@ def _read_index(place: Path) -> dict[str, str]:
 
 
 def _write_index(place: Path, index: dict[str, str]) -> None:
-    unfinished = place / f"{INDEX}-{os.getpid()}.part"
-    unfinished.write_text(json.dumps(index), encoding="utf-8")
-    unfinished.replace(place / INDEX)
+    with replacing(place / INDEX, shared=True) as draft:
+        draft.write_text(json.dumps(index), encoding="utf-8")
 
 
 def _short_hash(*parts: str) -> str:

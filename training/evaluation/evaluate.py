@@ -21,7 +21,8 @@ from training.evaluation.listed import evaluation_folder, learnt_of
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
 from training.evaluation.scores import UNREADABLE_FILE, OnProgress, Scores, save, score, write_rows
-from training.model.model_file import ModelFile, read_model_file, write_atomically
+from training.files import write_atomically
+from training.model.model_file import ModelFile, read_model_file
 from training.run import utc_now
 from training.settings.config import Claim, read_yaml
 

@@ -25,6 +25,7 @@ from training.errors import TrainingError, WrongInput
 from training.evaluation.forward import Judge, batched, cores, read_ahead, torch_threads
 from training.evaluation.listed import Judged, photos_of_person, photos_of_run, place_of, resolve_split
 from training.evaluation.records import Speed
+from training.files import replacing
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
 from training.model.network import choose_device, load_run
 from training.photos.pixels import SetAside, evaluation_pixels, write_set_aside
@@ -94,10 +95,9 @@ def checked_run(run_folder: Path) -> ModelFile:
 
 def save(scores: Scores, folder: Path) -> None:
     """scores.safetensors, photos.csv and, where there is one to list, unreadable.csv; each whole or not at all."""
-    unfinished = folder / f".{SCORES_FILE}.part"
     facts = {"split": scores.split, "classes": json.dumps(scores.classes), "speed": scores.speed.model_dump_json()}
-    save_file({"logits": scores.logits.contiguous(), "labels": scores.labels}, unfinished, metadata=facts)
-    unfinished.replace(folder / SCORES_FILE)
+    with replacing(folder / SCORES_FILE) as draft:
+        save_file({"logits": scores.logits.contiguous(), "labels": scores.labels}, draft, metadata=facts)
     rows = zip(scores.paths, scores.labels.tolist(), scores.digests, scores.files, strict=True)
     write_rows(
         folder / PHOTOS_FILE,
@@ -134,12 +134,10 @@ def load(folder: Path) -> Scores:
 
 def write_rows(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
     """A CSV file that appears whole or not at all; names of files keep their bytes, also those that are no UTF-8."""
-    unfinished = path.with_name(f".{path.name}.part")
-    with unfinished.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-    unfinished.replace(path)
 
 
 def _stream(

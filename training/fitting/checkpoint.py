@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.errors import TrainingError
+from training.files import replacing
 from training.run import kept
 
 FOLDER = "checkpoints"
@@ -30,15 +30,12 @@ def write_checkpoint(run_folder: Path, tensors: Mapping[str, Tensor], facts: Map
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     told = json.dumps(facts)
     folder = run_folder / FOLDER
-    unfinished = folder / f".{LAST}.part"
     with kept(run_folder):
         folder.mkdir(exist_ok=True)
-        save_file(plain, unfinished, {"facts": told, "sha256": _digest(plain, told)})
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        if (folder / LAST).exists():
-            (folder / LAST).replace(folder / PREVIOUS)
-        unfinished.replace(folder / LAST)
+        with replacing(folder / LAST) as draft:
+            save_file(plain, draft, {"facts": told, "sha256": _digest(plain, told)})
+            if (folder / LAST).exists():
+                (folder / LAST).replace(folder / PREVIOUS)
 
 
 def read_checkpoint(run_folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,16 +98,6 @@ class ModelFile(Part):
     git_commit: str | None
     created_at: str
     engines: tuple[EngineFile, ...] = ()  # set when it is packaged
-
-
-def write_atomically(text: str, path: Path) -> None:
-    """The file appears whole or not at all, also after a power cut."""
-    unfinished = path.with_name(f".{path.name}.part")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 def read_model_file(folder: Path) -> ModelFile:

@@ -26,6 +26,7 @@ from torch import Tensor
 from inference.images.reading import UnreadableImage
 from training.data.records import Photo
 from training.errors import TrainingError
+from training.files import replacing
 from training.photos.reading import bytes_of
 
 VERSION = 1  # of what the files hold: a change in decoding or layout needs another
@@ -93,16 +94,12 @@ def open_cache(
         for _ in photos:
             on_photo()
         return cache
-    pixels, index = (path.with_name(f".{path.stem}-{os.getpid()}{suffix}") for suffix in (".u8", ".json"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with pixels.open("wb") as file:
-            found = _build(photos, decode, file, limit_bytes, threads, on_photo)
-            file.flush()
-            os.fsync(file.fileno())
-        index.write_text(json.dumps(asdict(found)), encoding="utf-8")
-        pixels.replace(path)
-        index.replace(path.with_suffix(".json"))
+        with replacing(path.with_suffix(".json"), shared=True) as index:  # in its place after the pixels
+            with replacing(path, shared=True) as draft, draft.open("wb") as file:
+                found = _build(photos, decode, file, limit_bytes, threads, on_photo)
+            index.write_text(json.dumps(asdict(found)), encoding="utf-8")
         _make_room(folder)
         return Cache(path, found)
     except OSError as error:
@@ -110,10 +107,6 @@ def open_cache(
             f"Decoded photos cannot be kept in {folder} ({error.strerror}). Make room there, or name a"
             " folder on another disk, as cache_dir=/tmp/podium."
         ) from error
-    finally:
-        for left in (pixels, index):
-            with contextlib.suppress(OSError):  # moved to its place, or never written
-                left.unlink()
 
 
 def _sound(path: Path) -> Cache | None:

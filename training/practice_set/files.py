@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Literal, get_args
 
 from PIL import Image
 
+from training.files import replacing
 from training.practice_set.scene import CLASSES, render_image
 
 Split = Literal["train", "validation", "unseen"]
@@ -66,9 +66,8 @@ def render_dataset(
 def _draw(size_px: int, picture: tuple[Path, str, int]) -> None:
     path, label, seed = picture
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    render_image(label, seed, size_px).save(unfinished, format="JPEG", quality=JPEG_QUALITY)
-    unfinished.replace(path)
+    with replacing(path, synced=False, shared=True) as draft:
+        render_image(label, seed, size_px).save(draft, format="JPEG", quality=JPEG_QUALITY)
 
 
 def _is_there(path: Path, size_px: int) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from training.evaluation.comparison import ClassDifference, ComparedRun, Comparison, Pair
 from training.evaluation.records import Evaluation
-from training.model.model_file import write_atomically
+from training.files import write_atomically
 from training.report.drawing import SERIES, axes, svg
 from training.report.inputs import Judgement, read_judgement
 from training.report.page import render

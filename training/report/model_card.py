@@ -20,7 +20,7 @@ import yaml
 from pydantic import ValidationError
 
 from training.evaluation.records import Evaluation
-from training.model.model_file import write_atomically
+from training.files import write_atomically
 from training.report import words
 from training.report.headline import worst_first
 from training.report.matrix import Pair, confused_pairs

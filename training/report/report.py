@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation.listed import evaluation_folder
-from training.model.model_file import write_atomically
+from training.files import write_atomically
 from training.report import choices, headline, plots, settings, words
 from training.report.comparison import write_comparison
 from training.report.explained import explained

@@ -24,6 +24,7 @@ def write_run(
 
     from inference.archive.digest import file_sha256
     from training.data.listing import Listing, Photo, write_split
+    from training.files import write_atomically
     from training.model.model_file import (
         DataFacts,
         Metrics,
@@ -31,7 +32,6 @@ def write_run(
         Preprocessing,
         Uncertainty,
         Weights,
-        write_atomically,
     )
 
     folder.mkdir(parents=True)

@@ -1,0 +1,35 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, *, synced: bool = True, shared: bool = False) -> Iterator[Path]:
+    """The path of a draft beside `path`: it takes that place when the block ends, and is removed when the block raises.
+
+    `synced`: also after a power cut the file is whole. `shared`: other processes may write the same file at the same
+    time, so the draft is this process's own.
+    """
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]  # a name of 255 bytes has no room for more
+    draft = path.with_name(f".{name}{f'-{os.getpid()}' if shared else ''}.part")
+    try:
+        yield draft
+        if synced:
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        with suppress(OSError):  # it is there only when the block raised
+            draft.unlink()
+
+
+def write_atomically(text: str, path: Path) -> None:
+    """Write the file whole or not at all, also after a power cut."""
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
