@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podium.commands.model import AsJson, foreseen
-from podium.errors import EXIT_USAGE, ConsoleError
+from podium.commands.options import AsJson
+from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
     from podium.shown.progress import OnCount
@@ -44,7 +44,7 @@ def train(
 
     `podium recipes` lists the recipes, `podium recipes --settings` every setting.
     """
-    from podium.shown import results as present
+    from podium.shown import console as present
 
     typed = [*(words or []), *context.args]
     if resume is not None and typed:
@@ -89,7 +89,7 @@ def recipes(
     as_json: AsJson = False,
 ) -> None:
     """List the recipes: settings that belong together, and what they are said to reach."""
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import recipe_document, recipes_table, settings_document, settings_table
 
     if name and settings:
@@ -136,13 +136,13 @@ def _tell_epoch(count: OnCount, prefix: str, now: Progress) -> None:
 
 
 def _note(sentence: str) -> None:
-    from podium.shown import results as present
+    from podium.shown import console as present
 
     present.notes.print(sentence, style="dim", markup=False, soft_wrap=True)
 
 
 def _tell(run: Run, *, as_json: bool) -> None:
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import epochs_table, run_document, run_notes
 
     if as_json:
@@ -186,7 +186,7 @@ def _folds_bar() -> Iterator[Callable[[int, int, Progress], None]]:
 
 
 def _tell_folds(folds: Folds, *, as_json: bool) -> None:
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import folds_document, folds_table
 
     if as_json:
@@ -198,7 +198,7 @@ def _tell_folds(folds: Folds, *, as_json: bool) -> None:
 
 def _foretell(config: TrainConfig, notes: Sequence[str], *, as_json: bool) -> None:
     """What a training would be, without reading a pixel; its settings are refused where the training would refuse them."""
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import plan_document, plan_table
 
     if as_json:

@@ -19,29 +19,12 @@ from pathlib import Path
 import psutil
 
 from podium.errors import ConsoleError
-from podium.project import HOME, LOGS, TOOLS, LocalStack, port_is_free
+from podium.project import CA_BUNDLE, HOME, LOGS, REGION, TOOLS, LocalStack, port_is_free
 from training.files import write_atomically
 
-REGION = "us-east-1"
-ACCOUNT = "000000000000"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 120.0  # ended before it has written its state, it forgets what came after the last time
-CA_BUNDLE = HOME / "tls" / "ca.pem"
 _PID_FILE = HOME / "emulator.pid"
-
-
-def client_environment(local: LocalStack) -> dict[str, str]:
-    """What boto3, the AWS CLI and the SAM CLI need to speak to the emulator instead of AWS."""
-    return {
-        "AWS_ENDPOINT_URL": local.endpoint_url,
-        "AWS_CA_BUNDLE": str(CA_BUNDLE),
-        "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes a key of twelve digits for the account's root
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "SAM_CLI_TELEMETRY": "0",
-    }
 
 
 def is_running(local: LocalStack) -> bool:

@@ -42,7 +42,6 @@ WRONG = [
     (["env"], 1, "podium up"),
     (["drop", "/nowhere/at/all", "--batch", "monday"], 2, "/nowhere/at/all does not exist"),
     (["drop", ".", "--batch", "a/b"], 2, "cannot name a batch"),
-    (["results", "--status", "lost"], 2, "use classified or rejected"),
     (["deploy", "--stack", "prod"], 2, "--model-server-url is needed"),
     (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
     (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
@@ -91,6 +90,12 @@ def test_what_is_wrong_is_one_line_that_says_what_to_do(
     assert sentence in err
     assert err.count("\n") == 1
     assert out == ""
+
+
+def test_a_wrong_choice_names_the_choices(tmp_path: Path) -> None:
+    done = podium(tmp_path, "results", "--status", "lost")
+    assert done.returncode == 2
+    assert "'lost' is not one of 'classified', 'rejected'" in done.stderr
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

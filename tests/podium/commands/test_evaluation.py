@@ -20,11 +20,7 @@ from tests.training.conftest import write_photos
 from tests.training.evaluation.runs import write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from typer.testing import Result
-
-    from training.prediction.predict import Prediction
 
 CLAIM: dict[str, object] = {"metric": "top1", "value": 1.0, "photos": "its test photos", "source": "a report"}
 
@@ -74,7 +70,7 @@ def test_an_evaluation_begins_with_its_headline_and_ends_with_what_to_do(run: Pa
     interval = f"{top1['low']:.1%} to {top1['high']:.1%}"
     assert f"{measured}{top1['value']:.1%} (95 % {interval}), not met" in lines
     assert "worst classes of 3, by F1" in lines
-    assert "class taken for photos of the class" in lines
+    assert "class mistaken for photos of the class" in lines
     assert next(line for line in lines if line.startswith("calibrated")).split()[1] == "0.500"
     assert "images/s with decoding" in lines[-1]
     assert result.stderr.splitlines()[-1] == f"next: podium package {run}"
@@ -99,7 +95,7 @@ def test_what_cannot_be_evaluated_is_a_wrong_value(run: Path, data: Path, tmp_pa
 def test_a_comparison_says_in_words_which_run_is_better(run: Path, data: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", data, seed=1)
     result = podium("compare", run, other, "--no-report")
-    assert result.stdout.splitlines()[0] == "12 validation photos that both runs have judged"
+    assert result.stdout.splitlines()[0] == "12 validation photos that both runs classified"
     document = json.loads(podium("compare", run, other, "--no-report", "--json").stdout)
     assert document["pairs"][0]["sentence"] in result.stdout
     assert [one["name"] for one in document["runs"]] == ["run", "other"]
@@ -213,15 +209,3 @@ def test_a_photo_whose_name_is_no_text_has_its_row(run: Path, data: Path, tmp_pa
         assert spelled in out.read_text(encoding="utf-8")
     document = json.loads(podium("predict", data / "jade", "--run", run, "--json").stdout)
     assert document["predictions"][-1]["path"] == spelled
-
-
-def test_answers_that_break_off_leave_no_half_a_file(tmp_path: Path) -> None:
-    from podium.shown.predictions import write
-
-    def answers() -> Iterator[Prediction]:
-        raise OSError("the disk is gone")
-        yield
-
-    with pytest.raises(OSError, match="disk"):
-        write(answers(), "jsonl", 3, tmp_path / "answers.jsonl")
-    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,41 @@
+"""The options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Stack = Annotated[
+    str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", show_default=False)
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until every image is classified or rejected.")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=1, help="Wait at most so many seconds, then end with exit code 3.")
+]
+
+# Which images.
+OnlyBatch = Annotated[str | None, typer.Option("--batch", help="Only images of this batch.", metavar="NAME")]
+OnlyLabel = Annotated[str | None, typer.Option("--label", help="Only images whose most likely class this is.")]
+OnlyUncertain = Annotated[
+    bool, typer.Option("--uncertain", help="Only images on which the model's answer is uncertain.")
+]
+OnlyImage = Annotated[
+    str | None, typer.Option("--image", help="One image: s3://bucket/key, or a key of the input bucket.")
+]
+
+# What goes on the queue.
+Rate = Annotated[float, typer.Option("--rate", min=0.1, help="Put at most so many images a second on the queue.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+
+# Photos on which a trained model is measured.
+Split = Literal["auto", "validation", "test"]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="Other photos: a folder with one sub-folder per class, a CSV or JSONL manifest, or an s3:// address of either.",
+        show_default=False,
+    ),
+]
