@@ -101,8 +101,8 @@ class Watch:
         try:
             self._manifest = wanted_images(read_parts(s3, bucket, fresh), self._manifest)
         except ValidationError as error:
-            where = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
-            raise ConsoleError(f"a part of the manifest in {where} cannot be read: {error}") from error
+            location = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
+            raise ConsoleError(f"a part of the manifest in {location} cannot be read: {error}") from error
         self._part_keys.update(fresh)
         self.wanted = self._manifest | self._uploads
         self.statuses, self._newest = {}, None
@@ -125,8 +125,8 @@ class Watch:
     def _read_table(self, images: set[str]) -> None:
         """The statuses of images whose rows are in other batches by now, from the table that the stack wrote."""
         key = f"{folder_of(self.batch)}results.csv"
-        answer = self.connection.s3.get_object(Bucket=self.connection.facts.results_bucket, Key=key)
-        lines = csv.DictReader(io.StringIO(answer["Body"].read().decode(), newline=""))
+        table = self.connection.s3.get_object(Bucket=self.connection.facts.results_bucket, Key=key)
+        lines = csv.DictReader(io.StringIO(table["Body"].read().decode(), newline=""))
         self.statuses |= {line["image"]: line["status"] for line in lines if line["image"] in images}
 
 

@@ -63,7 +63,7 @@ def plan(connection: Connection, narrowed: RowFilter, model: ModelFacts, *, agai
     try:
         known = known_rows(connection.dynamodb_client, connection.facts.table, model.ref, [row.image for row in seen])
     except (ClientError, TableBusy) as error:
-        raise ConsoleError(f"the table did not tell which images {model.ref} has seen: {error}") from error
+        raise ConsoleError(f"the rows of {model.ref} could not be read: {error}") from error
     fresh = [row for row in seen if again or not _has_seen(known.get(row.image), row)]
     return Plan(
         orders=tuple(order_for(row, model) for row in fresh[:limit]),

@@ -27,9 +27,7 @@ NO_REASON = "no reason: the function crashed or ran out of time on it"
 SHORT_REASON = 70  # characters of a reason, in a table
 HOLD_AT_LEAST_S = 120
 HOLD_AT_MOST_S = 43_200  # SQS's limit on a visibility time-out
-FRUITLESS_RECEIVES = (
-    3  # one after the other: even a long poll, in which SQS asks all of its servers, may come back empty
-)
+FRUITLESS_RECEIVES = 3  # one after the other: even a long poll, which reads all of SQS's servers, may come back empty
 LET_GO_AT_ONCE = 16
 
 

@@ -54,7 +54,7 @@ def source_at(connection: Connection, location: str) -> Source:
 
 
 def upload_keys(connection: Connection, file: Path, source: Source, job: str) -> tuple[str, int]:
-    """Upload the keys that the file names, each once, as the machine reads them: where they lie, and how many.
+    """Upload the keys that the file names, each once, as the machine reads them. Returns the key of that object, and how many keys are in it.
 
     ConsoleError when the file names no key, or one outside the source.
     """

@@ -18,7 +18,7 @@ OnNote = Callable[[str], None]
 
 
 def start_emulator(note: OnNote) -> LocalStack:
-    """The embedded AWS, running; its ports are chosen the first time and kept."""
+    """Start the embedded AWS if it does not run; its ports are chosen the first time and kept."""
     local = local_stack()
     if local is None:
         local = LocalStack.model_validate({f"{name}_port": port for name, port in choose_ports().items()})
@@ -103,7 +103,7 @@ def probe_now() -> None:
 
 
 def bring_down(*, delete_data: bool) -> list[str]:
-    """Stop what runs; with `delete_data` forget buckets, tables and queues too. Returns what was stopped."""
+    """Stop server and emulator, and return those that ran; with `delete_data` delete buckets, tables and queues, too."""
     stopped = ["TorchServe"] if model_server.is_running(SERVER_HOME) else []
     model_server.stop(SERVER_HOME)
     if emulator.stop():

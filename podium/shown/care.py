@@ -32,7 +32,7 @@ def reasons_table(counts: Sequence[ReasonCount], *, dry_run: bool) -> Table:
 
 
 def redrive_document(counts: Sequence[ReasonCount], *, dry_run: bool) -> dict[str, object]:
-    """What a redrive moved, for JSON."""
+    """A redrive, for JSON."""
     return {
         "dry_run": dry_run,
         "moved": 0 if dry_run else sum(one.wanted for one in counts),
@@ -58,7 +58,7 @@ def batch_of(counts: Sequence[ReasonCount]) -> str | None:
 
 
 def reclassify_document(planned: Plan, model: str, *, dry_run: bool) -> dict[str, object]:
-    """What a reclassification puts on the queue, for JSON."""
+    """A reclassification, for JSON."""
     return {
         "model": model,
         "dry_run": dry_run,
@@ -79,10 +79,10 @@ def reclassify_sentence(planned: Plan, model: str, *, dry_run: bool) -> str:
 
 
 def begun_sentences(begun: Begun, manifest: object) -> list[str]:
-    """What a backfill lists."""
+    """That a backfill has begun, and what it lists."""
     named = [] if begun.named is None else [f"{manifest} names {begun.named} images"]
-    where = f"s3://{begun.source.bucket}/{begun.source.prefix}"
-    return [*named, f"backfill {begun.job} lists {where}; it goes on without this console"]
+    location = f"s3://{begun.source.bucket}/{begun.source.prefix}"
+    return [*named, f"backfill {begun.job} lists {location}; it goes on without this console"]
 
 
 def backfill_document(job: str, last: Execution, report: Backfill | None) -> dict[str, object]:

@@ -13,9 +13,12 @@ from moto import mock_aws
 from pipeline.contracts import Classification, ImageRef, ModelFacts, Prediction, Rejection, Timings
 from pipeline.results.rows import row_of
 from podium.connection import Connection, StackFacts
+from tests.training.conftest import finished, photos
 
 if TYPE_CHECKING:
     from pipeline.contracts import Status
+
+__all__ = ["finished", "photos"]  # fixtures of the training, for its commands
 
 INPUT = "podium-input-000000000000-us-east-1"
 
