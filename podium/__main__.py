@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Every image gets a podium: its three most likely classes.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in time, 75 stopped by a signal (see train --resume).",
 )
-for room in (stack, batch, care, audit, training, evaluation, model, demo):
+for room in (demo, stack, batch, care, audit, training, evaluation, model):
     room.register(app)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podium.commands.options import AsJson
+from podium.commands.options import A_MODEL, AsJson
 from podium.errors import EXIT_FAILED, EXIT_USAGE, ConsoleError, foreseen
 from podium.shown.audit import MEANS, show_audit
 
@@ -29,20 +29,28 @@ def audit(
             metavar="DATA",
         ),
     ],
-    split: Annotated[Path | None, typer.Option(help="A run's split.csv: audit its photos, in its splits.")] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="A run's split.csv: audit its photos, in its splits.", metavar="FILE")
+    ] = None,
     pretrained: Annotated[
-        str, typer.Option(help="Weights that judge labels: none, hub, or the path of a file that fits --model.")
+        str, typer.Option(help="Weights that judge labels: none, hub, or a file that fits --model.", metavar="WEIGHTS")
     ] = "none",
     model: Annotated[
-        str | None, typer.Option(help="The network that --pretrained fits, by timm's name.", show_default=NETWORK)
+        str | None,
+        typer.Option(help="The network that --pretrained fits, by timm's name.", metavar="NAME", show_default=NETWORK),
     ] = None,
     labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Look for wrong labels.")] = True,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="How many threads read files.", show_default="cores")
+        int | None, typer.Option(min=1, help="How many threads read files.", metavar="N", show_default="cores")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to write.", show_default="audits/NAME-TIME")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write.", metavar="FOLDER", show_default="audits/NAME-TIME")
+    ] = None,
     fail_on: Annotated[
-        str, typer.Option(help=f"End with exit code 1 on any of these, separated by commas: {', '.join(MEANS)}.")
+        str,
+        typer.Option(
+            help=f"End with exit code 1 on any of these, separated by commas: {', '.join(MEANS)}.", metavar="KINDS"
+        ),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +76,7 @@ def audit(
 
 def register(app: typer.Typer) -> None:
     """Add this command to the console."""
-    app.command()(audit)
+    app.command(rich_help_panel=A_MODEL)(audit)
 
 
 def _kinds(words: str) -> Sequence[Kind]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from podium.commands.options import AsJson, OnlyImage, OnlyLabel, OnlyUncertain, Stack, Timeout, Wait
+from podium.commands.options import A_BATCH, AsJson, OnlyImage, OnlyLabel, OnlyUncertain, Stack, Timeout, Wait
 
 ROWS = 50  # without anything that narrows them
 
@@ -59,11 +59,18 @@ def watch(
 
 def results(
     batch: Annotated[
-        str | None, typer.Argument(help="A batch's name; without it, all batches.", metavar="[NAME]")
+        str | None, typer.Argument(help="A batch's name; without it, all batches.", metavar="NAME")
     ] = None,
     label: OnlyLabel = None,
     min_probability: Annotated[
-        float | None, typer.Option("--min", min=0, max=1, help="Only images whose most likely class is so probable.")
+        float | None,
+        typer.Option(
+            "--min",
+            min=0,
+            max=1,
+            help="Only images whose most likely class has at least this probability.",
+            metavar="P",
+        ),
     ] = None,
     status: Annotated[
         Literal["classified", "rejected"] | None, typer.Option(help="Only images with this status.")
@@ -74,7 +81,8 @@ def results(
         bool, typer.Option("--truth", help="Show accuracy; the folder an image lies in is its true class.")
     ] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help=f"Show at most so many rows; {ROWS} if no other option narrows them.")
+        int | None,
+        typer.Option(min=1, help=f"Show at most so many rows; {ROWS} if no other option narrows them.", metavar="N"),
     ] = None,
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", help="How to print them.")] = "table",
     stack: Stack = None,
@@ -96,4 +104,4 @@ def results(
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
     for command in (drop, watch, results):
-        app.command()(command)
+        app.command(rich_help_panel=A_BATCH)(command)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from podium.commands.options import (
+    CARE,
     AsJson,
     DryRun,
     OnlyBatch,
@@ -23,7 +24,8 @@ from podium.errors import EXIT_USAGE, ConsoleError
 
 def redrive(
     reason: Annotated[
-        str | None, typer.Option(help="Only these: unreadable, given_up, crashed, or a part of the reason.")
+        str | None,
+        typer.Option(help="Only these: unreadable, given_up, crashed, or a part of the reason.", metavar="REASON"),
     ] = None,
     batch: OnlyBatch = None,
     rate: Rate = 50,
@@ -59,7 +61,7 @@ def reclassify(
     label: OnlyLabel = None,
     uncertain: OnlyUncertain = False,
     image: OnlyImage = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Classify at most so many images.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Classify at most so many images.", metavar="N")] = None,
     again: Annotated[bool, typer.Option("--again", help="Include images that this version has classified.")] = False,
     rate: Rate = 50,
     dry_run: DryRun = False,
@@ -95,7 +97,8 @@ def reclassify(
 def backfill(
     location: Annotated[str, typer.Argument(help="The bucket and prefix of the images.", metavar="s3://BUCKET/PREFIX")],
     manifest: Annotated[
-        Path | None, typer.Option(help="Only the images in this file: a key per line, or JSON lines with Key.")
+        Path | None,
+        typer.Option(help="Only the images in this file: a key per line, or JSON lines with Key.", metavar="FILE"),
     ] = None,
     job: Annotated[
         str | None,
@@ -137,4 +140,4 @@ def backfill(
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
     for command in (redrive, reclassify, backfill):
-        app.command()(command)
+        app.command(rich_help_panel=CARE)(command)

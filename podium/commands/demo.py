@@ -9,6 +9,8 @@ import time
 
 import typer
 
+from podium.commands.options import THE_STACK
+
 
 def demo() -> None:
     """Show everything once: train on drawn sports balls, serve, classify 60 unseen images."""
@@ -52,4 +54,4 @@ def demo() -> None:
 
 def register(app: typer.Typer) -> None:
     """Add this command to the console."""
-    app.command()(demo)
+    app.command(rich_help_panel=THE_STACK)(demo)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import AsJson, Data, Split
+from podium.commands.options import A_MODEL, AsJson, Data, Split
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def compare(
     data: Data = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write comparison.html.")] = True,
     out: Annotated[
-        Path | None, typer.Option(help="The page to write.", show_default="RUN/evaluation/SPLIT/comparison.html")
+        Path | None,
+        typer.Option(help="The page to write.", metavar="FILE", show_default="RUN/evaluation/SPLIT/comparison.html"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,14 +83,14 @@ def predict(
             help="Files, folders, s3://bucket/prefix, or - to read names from standard input.", metavar="PATH..."
         ),
     ],
-    run: Annotated[Path | None, typer.Option(help="The folder of a finished run.", show_default=False)] = None,
-    archive: Annotated[Path | None, typer.Option(help="Or a packaged model, NAME.mar.", show_default=False)] = None,
+    run: Annotated[Path | None, typer.Option(help="The folder of a finished run.", metavar="RUN")] = None,
+    archive: Annotated[Path | None, typer.Option(help="Or a packaged model.", metavar="NAME.mar")] = None,
     form: Annotated[
         Literal["table", "jsonl", "csv"] | None,
         typer.Option("--format", help="table for a person, jsonl or csv for a program.", show_default="table"),
     ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="Show so many classes of each photo.")] = 3,
-    out: Annotated[Path | None, typer.Option(help="A file to write instead of stdout.", show_default=False)] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Show so many classes of each photo.", metavar="N")] = 3,
+    out: Annotated[Path | None, typer.Option(help="A file to write instead of stdout.", metavar="FILE")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify photos on this machine, without a stack: the most likely classes of each."""
@@ -125,7 +126,7 @@ def predict(
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
     for command in (evaluate, compare, predict):
-        app.command()(command)
+        app.command(rich_help_panel=A_MODEL)(command)
 
 
 def _check_photos(split: Split, data: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import AsJson
+from podium.commands.options import A_MODEL, AsJson
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def package(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
-    name: Annotated[str, typer.Option(help="The model's name on the server.")] = "classifier",
-    version: Annotated[str, typer.Option(help="The model's version: numbers with dots.")] = "1.0",
+    name: Annotated[str, typer.Option(help="The model's name on the server.", metavar="NAME")] = "classifier",
+    version: Annotated[str, typer.Option(help="The model's version: numbers with dots.", metavar="VERSION")] = "1.0",
     out: Annotated[
-        Path | None, typer.Option(help="The folder to write NAME.mar to.", show_default=".podium/models")
+        Path | None,
+        typer.Option(help="The folder to write NAME.mar to.", metavar="FOLDER", show_default=".podium/models"),
     ] = None,
     engine: Annotated[
         Literal["auto", "all", "torch", "torch-compiled", "openvino", "aotinductor"],
@@ -38,6 +39,7 @@ def package(
         typer.Option(
             min=0,
             max=1,
+            metavar="SHARE",
             help="int8's gate: the share of validation photos that it must classify as fp32 does.",
             show_default="0.99",
         ),
@@ -65,12 +67,15 @@ def package(
 def render(
     folder: Annotated[Path, typer.Argument(help="The folder to write.", metavar="FOLDER")],
     images_per_class: Annotated[
-        int, typer.Option(min=1, help="Pictures to train on; a fifth as many to validate, and as many unseen ones.")
+        int,
+        typer.Option(
+            min=1, help="Pictures to train on; a fifth as many to validate, and as many unseen ones.", metavar="N"
+        ),
     ] = 140,
     image_size: Annotated[
-        int, typer.Option("--image-size", min=16, max=1024, help="Width and height, in pixels.")
+        int, typer.Option("--image-size", min=16, max=1024, help="Width and height.", metavar="PIXELS")
     ] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Another number draws other pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another number draws other pictures.", metavar="N")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Draw a data set: fifteen kinds of sports balls, without a download."""
@@ -101,4 +106,4 @@ def render(
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
     for command in (package, render):
-        app.command()(command)
+        app.command(rich_help_panel=A_MODEL)(command)

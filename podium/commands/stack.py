@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from podium.commands.options import AsJson, Stack
+from podium.commands.options import THE_STACK, AsJson, Stack
 from podium.errors import EXIT_USAGE, ConsoleError
 
 
 def up(
     archive: Annotated[
-        Path | None, typer.Option(help="The .mar to serve; without it, the one served last, else the newest.")
+        Path | None,
+        typer.Option(
+            help="The archive to serve; without it, the one served last, else the newest.", metavar="NAME.mar"
+        ),
     ] = None,
 ) -> None:
     """Start the local stack: embedded AWS, the deployed template, TorchServe."""
@@ -60,7 +63,9 @@ def status(stack: Stack = None, as_json: AsJson = False) -> None:
 
 def deploy(
     stack: Stack = None,
-    model_server_url: Annotated[str | None, typer.Option(help="The model server's address; needed on AWS.")] = None,
+    model_server_url: Annotated[
+        str | None, typer.Option(help="The model server's address; needed on AWS.", metavar="URL")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model that the server has.", metavar="NAME@VERSION")] = None,
     parameter: Annotated[
         list[str] | None, typer.Option(help="A parameter of template.yaml; may be repeated.", metavar="Name=Value")
@@ -119,4 +124,4 @@ def _parameters(model: str | None, pairs: list[str]) -> dict[str, str]:
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
     for command in (up, down, status, deploy, env):
-        app.command()(command)
+        app.command(rich_help_panel=THE_STACK)(command)

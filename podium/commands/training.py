@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podium.commands.options import AsJson
+from podium.commands.options import A_MODEL, AsJson
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def recipes(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
-    app.command(context_settings=ANY_SETTING)(train)
-    app.command()(recipes)
+    app.command(context_settings=ANY_SETTING, rich_help_panel=A_MODEL)(train)
+    app.command(rich_help_panel=A_MODEL)(recipes)
 
 
 @contextmanager
