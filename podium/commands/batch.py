@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from podium.commands.options import A_BATCH, AsJson, OnlyImage, OnlyLabel, OnlyUncertain, Stack, Timeout, Wait
+from podium.commands.options import A_BATCH, AsJson, Limit, OnlyImage, OnlyLabel, OnlyUncertain, Stack, Timeout, Wait
 
-ROWS = 50  # without anything that narrows them
+ROWS = 50  # if no option narrows them
 
 
 def drop(
@@ -80,15 +80,12 @@ def results(
     truth: Annotated[
         bool, typer.Option("--truth", help="Show accuracy; the folder an image lies in is its true class.")
     ] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, help=f"Show at most so many rows; {ROWS} if no other option narrows them.", metavar="N"),
-    ] = None,
+    limit: Limit = None,
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", help="How to print them.")] = "table",
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show results by batch, label, probability or image."""
+    """Show results by batch, label, probability or image; without any of these, 50 at most."""
     from podium.batches.results import RowFilter, find
     from podium.connection import Connection
     from podium.shown.results import show_rows

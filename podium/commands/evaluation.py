@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import A_MODEL, AsJson, Data, Split
+from podium.commands.options import A_MODEL, AsJson, Data, Run, Split
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
+    run: Run,
     split: Annotated[
         Split, typer.Option(help="auto: test if the run has one, else validation. Measure on test only once.")
     ] = "auto",

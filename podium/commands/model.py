@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import A_MODEL, AsJson
+from podium.commands.options import A_MODEL, AsJson, Run
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def package(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
+    run: Run,
     name: Annotated[str, typer.Option(help="The model's name on the server.", metavar="NAME")] = "classifier",
     version: Annotated[str, typer.Option(help="The model's version: numbers with dots.", metavar="VERSION")] = "1.0",
     out: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -31,11 +32,15 @@ OnlyImage = Annotated[
     typer.Option("--image", help="One image: s3://bucket/key, or a key of the input bucket.", metavar="IMAGE"),
 ]
 
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many images.", metavar="N")]
+
 # What goes on the queue.
 Rate = Annotated[
     float, typer.Option("--rate", min=0.1, help="Put at most so many images a second on the queue.", metavar="RATE")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+
+Run = Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")]
 
 # Photos on which a trained model is measured.
 Split = Literal["auto", "validation", "test"]

@@ -49,10 +49,10 @@ def show_audit(report: AuditReport, folder: Path, *, own_splits: bool, as_json: 
 
 def classes_table(report: AuditReport) -> Table:
     """Files of each class and split, the smallest classes first."""
-    table = _table("class")
+    from podium.shown.console import plain_table
+
     splits = tuple(report.classes[0].of)
-    for column in (*splits, "files") if len(splits) > 1 else ("files",):
-        table.add_column(column, justify="right")
+    table = plain_table("class", numbers=(*splits, "files") if len(splits) > 1 else ("files",))
     smallest_first = sorted(report.classes, key=lambda one: (one.images, one.label))
     for one in smallest_first[:MOST_CLASSES]:
         style = "red" if not all(one.of.values()) else None
@@ -65,9 +65,10 @@ def classes_table(report: AuditReport) -> Table:
 
 def findings_table(report: AuditReport) -> Table:
     """How many findings of each kind, and what they mean."""
-    table = _table("finding")
-    table.add_column("count", justify="right")
-    table.add_column("what it is")
+    from podium.shown.console import plain_table
+
+    table = plain_table("finding", numbers=("count",))
+    table.add_column("meaning")
     for kind, count in report.counts().items():
         skipped = report.labels.skipped if kind == "label" else None
         table.add_row(kind, "-" if skipped else str(count), skipped or MEANS[kind], style=None if count else "dim")
@@ -113,11 +114,3 @@ def what_next(report: AuditReport, folder: Path, *, own_splits: bool) -> Iterato
         )
     if counts["leak"] or counts["near_duplicate"]:
         yield "next: " + shlex.join(["podium", "train", report.data, f"groups={folder / 'groups.csv'}"])
-
-
-def _table(first: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    return table

@@ -11,17 +11,14 @@ from pipeline.contracts import Backfill
 from podium.care.backfill import Begun, Execution
 from podium.care.reclassify import Plan
 from podium.care.redrive import ReasonCount
+from podium.shown.console import plain_table
 
 REASONS_SHOWN = 20
 
 
 def reasons_table(counts: Sequence[ReasonCount], *, dry_run: bool) -> Table:
     """A line for each reason and batch, the most frequent first."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("code", "reason", "batch"):
-        table.add_column(column, overflow="fold")
-    for column in ("would move" if dry_run else "moved", "left"):
-        table.add_column(column, justify="right")
+    table = plain_table("code", "reason", "batch", numbers=("would move" if dry_run else "moved", "left"))
     for one in counts[:REASONS_SHOWN]:
         cells = (one.code, one.reason, ", ".join(one.batches) or "-", str(one.wanted), str(one.left))
         table.add_row(*map(Text, cells))  # a reason may quote anything

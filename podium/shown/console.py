@@ -8,12 +8,23 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.table import Table
 
 # Names of classes, runs and photos are a stranger's: none is markup (`car [rear]`) or an emoji (`:car:`).
 notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
 answer = Console(
     highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160
 )  # a file or a pipe has no edge to wrap at
+
+
+def plain_table(*words: str, numbers: Sequence[str] = ()) -> Table:
+    """A table without lines: first the columns of words, then those of numbers, which stand on the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in words:
+        table.add_column(column, overflow="fold")
+    for column in numbers:
+        table.add_column(column, justify="right")
+    return table
 
 
 def print_note(sentence: str, style: str | None = None) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
-from podium.shown.console import answer, print_json, print_note
+from podium.shown.console import answer, plain_table, print_json, print_note
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from training.evaluation.comparison import Comparison, Pair
     from training.evaluation.records import ClaimMeasured, ClassScores, Evaluation, Interval
@@ -71,7 +71,7 @@ def comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     all_runs = "both runs" if len(comparison.runs) == 2 else f"all {len(comparison.runs)} runs"
     photos = f"{comparison.split} photos" if comparison.split in SPLITS else f"photos of {comparison.split}"
     yield Text(f"{comparison.images} {photos} that {all_runs} classified", style="bold")
-    table = _table("run", "model", "top-1", "95 % interval", words=2)
+    table = plain_table("run", "model", numbers=("top-1", "95 % interval"))
     for one in sorted(comparison.runs, key=lambda run: -run.top1.value):
         table.add_row(one.name, one.architecture, f"{one.top1.value:.1%}", _interval(one.top1))
     yield table
@@ -83,7 +83,7 @@ def comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
 
 
 def _headlines(evaluation: Evaluation) -> Table:
-    table = _table("", "measured", "95 % interval")
+    table = plain_table("", numbers=("measured", "95 % interval"))
     shares = (
         ("top-1", evaluation.top1), ("top-3", evaluation.top3), ("macro precision", evaluation.macro_precision),
         ("macro recall", evaluation.macro_recall), ("macro F1", evaluation.macro_f1),
@@ -112,7 +112,7 @@ def _claim(evaluation: Evaluation, compared: ClaimMeasured) -> Text:
 
 
 def _worst(evaluation: Evaluation) -> Table:
-    table = _table("class", "photos", "precision", "recall", "F1", "ROC-AUC", "average precision")
+    table = plain_table("class", numbers=("photos", "precision", "recall", "F1", "ROC-AUC", "average precision"))
     measured = [one for one in evaluation.classes if one.f1 is not None]
     for one in sorted(measured, key=_f1)[:WORST]:
         shares = (_share(value) for value in (one.precision, one.recall, one.f1))
@@ -130,21 +130,21 @@ def _confused(evaluation: Evaluation) -> Table | None:
     ]
     if not pairs:
         return None
-    table = _table("class", "mistaken for", "photos", "of the class", words=2)
+    table = plain_table("class", "mistaken for", numbers=("photos", "of the class"))
     for count, true, named in sorted(pairs, key=lambda pair: -pair[0])[:WORST]:
         table.add_row(true.label, named.label, str(count), f"{count / true.images:.1%}")
     return table
 
 
 def _calibration(evaluation: Evaluation) -> Table:
-    table = _table("", "temperature", "ECE", "Brier", "loss")
+    table = plain_table("", numbers=("temperature", "ECE", "Brier", "loss"))
     for name, one in (("plain", evaluation.plain), ("calibrated", evaluation.calibrated)):
         table.add_row(name, f"{one.temperature:.3f}", f"{one.ece:.3f}", f"{one.brier:.3f}", f"{one.loss:.3f}")
     return table
 
 
 def _class_differences(pair: Pair) -> Table:
-    table = _table("class", "photos", pair.a, pair.b, "points")
+    table = plain_table("class", numbers=("photos", pair.a, pair.b, "points"))
     for one in pair.classes[:WORST]:
         if one.a != one.b:
             table.add_row(one.label, str(one.images), f"{one.a:.1%}", f"{one.b:.1%}", _points(one.b - one.a))
@@ -155,14 +155,6 @@ def _titled(title: str, table: Table | None) -> Iterator[RenderableType]:
     if table is not None:
         yield Text(f"\n{title}", style="bold")
         yield table
-
-
-def _table(*columns: str, words: int = 1) -> Table:
-    """Without lines; the first columns hold words, the others numbers."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="left" if place < words else "right", overflow="fold")
-    return table
 
 
 def _f1(one: ClassScores) -> float:

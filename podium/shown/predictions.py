@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from podium.shown.console import answer
+from podium.shown.console import answer, plain_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from podium.shown.progress import OnNote
     from training.prediction.predict import Answer, Prediction
 
@@ -97,10 +98,8 @@ def _print_tables(predictions: Iterable[Prediction], console: Console) -> None:
 
 
 def _table(rows: list[Prediction]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("photo", overflow="fold")
-    for rank in range(1, len(rows[0].answers) + 1):
-        table.add_column({1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th"), overflow="fold")
+    ranks = range(1, len(rows[0].answers) + 1)
+    table = plain_table("photo", *({1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th") for rank in ranks))
     for row in rows:
         first, *others = (_cell(step) for step in row.answers)
         first.stylize("yellow" if row.uncertain else "green")  # yellow: a person should look
