@@ -66,11 +66,11 @@ def permissions() -> Iterator[Permission]:
                     yield Permission(name.removesuffix("Role"), statement["Sid"], action)
 
 
-# Asked for by AWS itself: Lambda's poller receives and deletes with the function's role, and reads the streams
+# Used by AWS itself: Lambda's poller receives and deletes with the function's role, and reads the streams
 # (AWSLambdaSQSQueueExecutionRole and AWSLambdaDynamoDBExecutionRole name the same actions); Lambda writes the log;
 # Step Functions lists, invokes, writes its results and runs the map's children with the machine's role
 # (https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html).
-ASKED_BY_AWS = {
+USED_BY_AWS = {
     *(Permission("Classify", "ConsumeImages", f"sqs:{it}Message") for it in ("Receive", "Delete")),
     Permission("Classify", "ConsumeImages", "sqs:GetQueueAttributes"),
     *(
@@ -87,7 +87,7 @@ ASKED_BY_AWS = {
 }
 # Without it S3 answers 403 where nothing lies; the embedded AWS answers 404 to everybody.
 NOT_IMITATED = {it for it in permissions() if it.sid.endswith("FromForbidden") and it.action == "s3:ListBucket"}
-OURS = sorted(set(permissions()) - ASKED_BY_AWS - NOT_IMITATED)
+OURS = sorted(set(permissions()) - USED_BY_AWS - NOT_IMITATED)
 # The embedded AWS asks for no permission to update a mapping, and for the list's where one is read: these are held by
 # the call being in the code.
 NOT_ENFORCED = {
@@ -383,7 +383,7 @@ def outcome(exercise: Exercise, scene: Scene) -> str:
         return str(refused) or "refused"
 
 
-def test_every_permission_is_exercised_asked_for_by_aws_or_held_by_its_call() -> None:
+def test_every_permission_is_exercised_used_by_aws_or_held_by_its_call() -> None:
     for permission in OURS:
         if permission not in NOT_ENFORCED:
             assert exercise_of(permission), permission

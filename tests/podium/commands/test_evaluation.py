@@ -1,12 +1,10 @@
-"""`podium evaluate | compare | predict`, as a person and as a script meets them."""
+"""`podium evaluate | compare | predict`, for a person and for a script."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,15 +48,8 @@ def run(data: Path, tmp_path: Path) -> Path:
     return write_run(tmp_path / "run", data, claim=CLAIM)
 
 
-def test_importing_the_commands_imports_nothing_heavy() -> None:
-    heavy = ("torch", "timm", "numpy", "PIL", "boto3", "sklearn", "scipy", "safetensors")
-    script = f"import sys, podium.commands.evaluation; print([name for name in {heavy} if name in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert answer.stdout == "[]\n"
-
-
 @pytest.mark.torch
-def test_an_evaluation_begins_with_its_headline_and_ends_with_what_to_do(run: Path) -> None:
+def test_an_evaluation_begins_with_its_headline_and_ends_with_the_next_command(run: Path) -> None:
     result = podium("evaluate", run, "--no-report")
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0] == f"{run} (test_resnet) on validation: 12 photos"
@@ -115,10 +106,10 @@ def test_a_table_of_predictions_names_what_could_not_be_read(run: Path, data: Pa
 @pytest.mark.torch
 def test_predictions_as_json_lines_as_csv_and_as_one_document_agree(run: Path, data: Path, tmp_path: Path) -> None:
     (data / "notes.txt").write_text("words")
-    asked = ("predict", data, "--run", run, "--top-k", "2")
-    lines = [json.loads(line) for line in podium(*asked, "--format", "jsonl").stdout.splitlines()]
-    assert json.loads(podium(*asked, "--json").stdout)["predictions"] == lines
-    table = list(csv.DictReader(io.StringIO(podium(*asked, "--format", "csv").stdout)))
+    words = ("predict", data, "--run", run, "--top-k", "2")
+    lines = [json.loads(line) for line in podium(*words, "--format", "jsonl").stdout.splitlines()]
+    assert json.loads(podium(*words, "--json").stdout)["predictions"] == lines
+    table = list(csv.DictReader(io.StringIO(podium(*words, "--format", "csv").stdout)))
     assert [row["path"] for row in table] == [line["path"] for line in lines]
     for row, line in zip(table, lines, strict=True):
         if "top" in line:
@@ -127,7 +118,7 @@ def test_predictions_as_json_lines_as_csv_and_as_one_document_agree(run: Path, d
             assert row["uncertain"] == str(line["uncertain"]).lower()
         else:
             assert (row["code"], row["label"]) == (line["code"], "")
-    written = podium(*asked, "--format", "jsonl", "--out", tmp_path / "out" / "answers.jsonl")
+    written = podium(*words, "--format", "jsonl", "--out", tmp_path / "out" / "answers.jsonl")
     assert written.stdout == ""
     assert [json.loads(line) for line in (tmp_path / "out" / "answers.jsonl").read_text().splitlines()] == lines
 
@@ -150,9 +141,9 @@ def test_a_prediction_without_a_model_or_without_photos_is_refused(run: Path, da
     assert "there is no photo in" in refused("predict", tmp_path / "empty", "--run", run)
 
 
-def test_words_that_would_do_nothing_are_a_wrong_usage(tmp_path: Path) -> None:
-    asked = ("predict", tmp_path, "--run", tmp_path, "--json", "--format", "csv")
-    assert "--json and --format csv exclude each other" in refused(*asked)
+def test_options_without_effect_are_a_wrong_usage(tmp_path: Path) -> None:
+    words = ("predict", tmp_path, "--run", tmp_path, "--json", "--format", "csv")
+    assert "--json and --format csv exclude each other" in refused(*words)
     assert "leave one out" in refused("compare", tmp_path, tmp_path, "--no-report", "--out", tmp_path / "page.html")
 
 
@@ -181,10 +172,10 @@ def test_an_evaluation_without_pages_leaves_no_older_ones(run: Path) -> None:
 
 
 @pytest.mark.torch
-def test_photos_that_cannot_tell_a_claim_from_what_was_measured_say_so(data: Path, tmp_path: Path) -> None:
+def test_a_claim_within_the_interval_stays_open(data: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "claimed", data, claim=CLAIM | {"value": 0.4})
-    said = " ".join(podium("evaluate", run, "--no-report").stdout.split())
-    assert "(95 % 13.8% to 60.9%), these photos cannot tell" in said
+    printed = " ".join(podium("evaluate", run, "--no-report").stdout.split())
+    assert "(95 % 13.8% to 60.9%), these photos cannot tell" in printed
 
 
 @pytest.mark.torch
@@ -194,8 +185,8 @@ def test_names_of_classes_are_shown_as_they_are(data: Path, tmp_path: Path) -> N
         (data / old).rename(data / new)
     run = write_run(tmp_path / "[run]", data, classes=classes)
     other = write_run(tmp_path / "[bold]", data, classes=classes, seed=1)
-    said = podium("evaluate", run, "--no-report").stdout
-    assert all(name in said for name in classes)
+    printed = podium("evaluate", run, "--no-report").stdout
+    assert all(name in printed for name in classes)
     assert "[run]" in podium("compare", run, other, "--no-report").stdout
 
 
