@@ -31,14 +31,14 @@ class RowFilter(BaseModel):
     limit: int | None = None
 
 
-def find(connection: Connection, narrowed: RowFilter) -> list[Row]:
+def find(connection: Connection, row_filter: RowFilter) -> list[Row]:
     """The rows that match, at most `limit`, read from the index that narrows most.
 
     A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by time, newest first.
     """
-    matching = (row for row in _narrowest(connection, narrowed) if _matches(row, narrowed))
-    rows = list(islice(matching, narrowed.limit))
-    return sorted(rows, key=lambda row: (row.image, row.model)) if narrowed.batch else rows
+    matching = (row for row in _narrowest(connection, row_filter) if _matches(row, row_filter))
+    rows = list(islice(matching, row_filter.limit))
+    return sorted(rows, key=lambda row: (row.image, row.model)) if row_filter.batch else rows
 
 
 def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
@@ -48,21 +48,21 @@ def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
     return _query(connection, Key("batch").eq(batch), IndexName="by-batch")
 
 
-def _narrowest(connection: Connection, narrowed: RowFilter) -> Iterator[Row]:
+def _narrowest(connection: Connection, row_filter: RowFilter) -> Iterator[Row]:
     from boto3.dynamodb.conditions import Key
 
-    if narrowed.image:
-        return _query(connection, Key("image").eq(_uri(connection, narrowed.image)))
-    if narrowed.batch:
-        return rows_of_batch(connection, narrowed.batch)
-    if narrowed.label:
-        condition: ConditionBase = Key("label").eq(narrowed.label)
-        if narrowed.min_probability is not None:
-            condition &= Key("probability").gte(Decimal(str(narrowed.min_probability)))
+    if row_filter.image:
+        return _query(connection, Key("image").eq(_uri(connection, row_filter.image)))
+    if row_filter.batch:
+        return rows_of_batch(connection, row_filter.batch)
+    if row_filter.label:
+        condition: ConditionBase = Key("label").eq(row_filter.label)
+        if row_filter.min_probability is not None:
+            condition &= Key("probability").gte(Decimal(str(row_filter.min_probability)))
         return _query(connection, condition, IndexName="by-label", ScanIndexForward=False)
-    if narrowed.uncertain:
+    if row_filter.uncertain:
         return _query(connection, Key("review").eq("uncertain"), IndexName="to-review", ScanIndexForward=False)
-    if narrowed.status == "rejected":
+    if row_filter.status == "rejected":
         return _query(connection, Key("review").eq("rejected"), IndexName="to-review", ScanIndexForward=False)
     return _pages(connection.table.scan, {})
 
@@ -85,10 +85,10 @@ def _pages(read: Any, arguments: dict[str, Any]) -> Iterator[Row]:  # noqa: ANN4
         arguments = {**arguments, "ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def _matches(row: Row, narrowed: RowFilter) -> bool:
+def _matches(row: Row, row_filter: RowFilter) -> bool:
     return (
-        (narrowed.label is None or row.label == narrowed.label)
-        and (narrowed.min_probability is None or (row.probability or 0.0) >= narrowed.min_probability)
-        and (narrowed.status is None or row.status == narrowed.status)
-        and (not narrowed.uncertain or row.uncertain is not None)
+        (row_filter.label is None or row.label == row_filter.label)
+        and (row_filter.min_probability is None or (row.probability or 0.0) >= row_filter.min_probability)
+        and (row_filter.status is None or row.status == row_filter.status)
+        and (not row_filter.uncertain or row.uncertain is not None)
     )

@@ -49,7 +49,7 @@ def model_of(text: str) -> ModelFacts:
     return ModelFacts(name=named["name"], version=named["version"])
 
 
-def plan(connection: Connection, narrowed: RowFilter, model: ModelFacts, *, again: bool, limit: int | None) -> Plan:
+def plan(connection: Connection, row_filter: RowFilter, model: ModelFacts, *, again: bool, limit: int | None) -> Plan:
     """The orders for the images of the rows that match; each image once, its latest upload.
 
     `again` includes images that have their row under the model. ConsoleError when the local server has no such model.
@@ -58,7 +58,9 @@ def plan(connection: Connection, narrowed: RowFilter, model: ModelFacts, *, agai
 
     if connection.management_url is not None:
         check_served(connection.management_url, model)
-    rows = _latest(row for row in find(connection, narrowed) if narrowed.batch is None or row.batch == narrowed.batch)
+    rows = _latest(
+        row for row in find(connection, row_filter) if row_filter.batch is None or row.batch == row_filter.batch
+    )
     seen = [row for row in rows if row.rejected_code not in NEVER_SEEN]
     try:
         known = known_rows(connection.dynamodb_client, connection.facts.table, model.ref, [row.image for row in seen])

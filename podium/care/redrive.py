@@ -52,12 +52,12 @@ class DeadLetter(BaseModel):
     reason: str
     batches: frozenset[str]
 
-    def matches(self, narrowed: LetterFilter) -> bool:
+    def matches(self, letter_filter: LetterFilter) -> bool:
         """Whether the filter lets it through."""
-        by_reason = narrowed.reason is None or (
-            narrowed.reason == self.code or narrowed.reason.casefold() in self.reason.casefold()
+        by_reason = letter_filter.reason is None or (
+            letter_filter.reason == self.code or letter_filter.reason.casefold() in self.reason.casefold()
         )
-        return by_reason and (narrowed.batch is None or narrowed.batch in self.batches)
+        return by_reason and (letter_filter.batch is None or letter_filter.batch in self.batches)
 
 
 class ReasonCount(BaseModel):
@@ -74,7 +74,7 @@ class ReasonCount(BaseModel):
 
 def redrive(
     connection: Connection,
-    narrowed: LetterFilter,
+    letter_filter: LetterFilter,
     *,
     limiter: RateLimiter,
     dry_run: bool,
@@ -94,7 +94,7 @@ def redrive(
         for letters in _receive(connection, _hold_s(connection, limiter.per_s), poll_s):
             held |= {letter.message_id: letter for letter in letters}
             for letter in letters if not dry_run else ():
-                if letter.matches(narrowed):
+                if letter.matches(letter_filter):
                     limiter.wait()
                     _move(connection, letter)
                     moved.append(held.pop(letter.message_id))
@@ -105,7 +105,7 @@ def redrive(
         ) from error
     finally:
         _let_go(connection, held.values())
-    return _counted([*moved, *held.values()], narrowed)
+    return _counted([*moved, *held.values()], letter_filter)
 
 
 def read_letter(message: MessageTypeDef) -> DeadLetter:
@@ -168,12 +168,12 @@ def _let_go(connection: Connection, letters: Iterable[DeadLetter]) -> None:
         list(pool.map(let_go, letters))
 
 
-def _counted(letters: Iterable[DeadLetter], narrowed: LetterFilter) -> list[ReasonCount]:
+def _counted(letters: Iterable[DeadLetter], letter_filter: LetterFilter) -> list[ReasonCount]:
     """The letters by reason and batch, the most frequent first."""
     alike: defaultdict[tuple[str, str, tuple[str, ...]], list[bool]] = defaultdict(list)
     for letter in letters:
         key = (letter.code, _shortened(letter.reason), tuple(sorted(letter.batches)))
-        alike[key].append(letter.matches(narrowed))
+        alike[key].append(letter.matches(letter_filter))
     return [
         ReasonCount(code=code, reason=reason, batches=batches, wanted=sum(match), left=len(match) - sum(match))
         for (code, reason, batches), match in sorted(alike.items(), key=lambda it: (-len(it[1]), it[0]))

@@ -91,11 +91,11 @@ def results(
     from podium.shown.results import show_rows
 
     narrowed = any([batch, label, image, status, uncertain])
-    wanted = RowFilter(
+    row_filter = RowFilter(
         batch=batch, label=label, min_probability=min_probability, status=status, image=image,
         uncertain=uncertain, limit=limit or (None if narrowed else ROWS),
     )  # fmt: skip
-    show_rows(find(Connection(stack), wanted), "json" if as_json else form, truth=truth)
+    show_rows(find(Connection(stack), row_filter), "json" if as_json else form, truth=truth)
 
 
 def register(app: typer.Typer) -> None:

@@ -82,8 +82,8 @@ def reclassify(
     if not (batch or label or uncertain or image):
         raise ConsoleError("which images? Name --batch, --label, --uncertain or --image.", EXIT_USAGE)
     connection = Connection(stack)
-    narrowed = RowFilter(batch=batch, label=label, uncertain=uncertain, image=image)
-    planned = plan(connection, narrowed, version, again=again, limit=limit)
+    row_filter = RowFilter(batch=batch, label=label, uncertain=uncertain, image=image)
+    planned = plan(connection, row_filter, version, again=again, limit=limit)
     if not dry_run:
         with counting() as count:
             total = len(planned.orders)

@@ -7,8 +7,8 @@ from podium.connection import Connection
 from tests.podium.conftest import INPUT
 
 
-def keys(connection: Connection, **narrowed: object) -> list[str]:
-    rows = find(connection, RowFilter.model_validate(narrowed))
+def keys(connection: Connection, **fields: object) -> list[str]:
+    rows = find(connection, RowFilter.model_validate(fields))
     return [row.image.removeprefix(f"s3://{INPUT}/incoming/") for row in rows]
 
 

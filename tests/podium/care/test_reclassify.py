@@ -31,8 +31,8 @@ def classified(connection: Connection) -> Connection:
     return connection
 
 
-def planned(connection: Connection, *, again: bool = False, limit: int | None = None, **narrowed: object) -> Plan:
-    return plan(connection, RowFilter.model_validate(narrowed), NEXT, again=again, limit=limit)
+def planned(connection: Connection, *, again: bool = False, limit: int | None = None, **fields: object) -> Plan:
+    return plan(connection, RowFilter.model_validate(fields), NEXT, again=again, limit=limit)
 
 
 def names(of: Plan) -> list[str]:

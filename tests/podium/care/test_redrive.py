@@ -52,8 +52,8 @@ def again(
     dry_run: bool = False,
     limiter: RateLimiter | None = None,
 ) -> list[ReasonCount]:
-    narrowed = LetterFilter(reason=reason, batch=batch)
-    return redrive(connection, narrowed, limiter=limiter or Clock().limiter(50), dry_run=dry_run, poll_s=0)
+    letter_filter = LetterFilter(reason=reason, batch=batch)
+    return redrive(connection, letter_filter, limiter=limiter or Clock().limiter(50), dry_run=dry_run, poll_s=0)
 
 
 def keys(connection: Connection, url: str) -> list[str]:
