@@ -81,12 +81,10 @@ class Connection:
 
     @cached_property
     def s3(self) -> S3Client:
-        """S3."""
         return self.session.client("s3", **self._options)
 
     @cached_property
     def sqs(self) -> SQSClient:
-        """SQS."""
         return self.session.client("sqs", **self._options)
 
     @cached_property
@@ -96,17 +94,14 @@ class Connection:
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
-        """Step Functions."""
         return self.session.client("stepfunctions", **self._options)
 
     @cached_property
     def lambda_client(self) -> LambdaClient:
-        """Lambda."""
         return self.session.client("lambda", **self._options)
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
-        """CloudFormation."""
         return self.session.client("cloudformation", **self._options)
 
     @cached_property
