@@ -58,7 +58,7 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _PID_FILE.write_text(str(process.pid))
+    write_atomically(str(process.pid), _PID_FILE)
     if not _answers_within(local, START_TIMEOUT_S, on_wait, process.poll):
         stop()
         raise ConsoleError(f"the embedded AWS did not start; see {LOGS / 'emulator.log'}")

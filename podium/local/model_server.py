@@ -21,6 +21,7 @@ import urllib3
 from podium.archives import read_archive
 from podium.errors import ConsoleError
 from podium.project import ROOT, port_is_free
+from training.files import write_atomically
 
 JAVA_CLASS = "org.pytorch.serve.ModelServer"
 SOCKET_PATH_LIMIT = 107  # bytes in a Unix socket's path on Linux; TorchServe puts .ts.sock.9000 under its home's tmp
@@ -82,7 +83,7 @@ def start(*, home: Path, archive: Path, ports: Ports) -> ServerAddress:
             start_new_session=True,
         )  # fmt: skip
     started.returncode = 0  # it goes on alone; without this, Popen would warn of a child that nobody waited for
-    _pid_file(home).write_text(str(started.pid))
+    write_atomically(str(started.pid), _pid_file(home))
     return ServerAddress(
         inference_url=f"http://127.0.0.1:{ports.inference}",
         management_url=f"http://127.0.0.1:{ports.management}",

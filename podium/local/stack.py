@@ -11,6 +11,7 @@ from podium.connection import Connection
 from podium.local import emulator, model_server
 from podium.local.deployment import deploy_locally
 from podium.project import HOME, LocalStack, choose_ports, local_stack, port_is_free
+from training.files import write_atomically
 
 SERVER_HOME = HOME / "torchserve"
 READY_TIMEOUT_S = 180.0
@@ -75,7 +76,7 @@ def serve(local: LocalStack, archive: Path, note: OnNote) -> LocalStack:
         timeout_s=READY_TIMEOUT_S,
         on_wait=lambda: note(f"TorchServe loads {model.ref}"),
     )
-    (SERVER_HOME / "serving").write_text(_identity(archive))
+    write_atomically(_identity(archive), SERVER_HOME / "serving")
     local = local.model_copy(update={"archive": archive})
     local.save()
     return local
