@@ -8,7 +8,7 @@ Unknown fields are ignored when a record is read: two deployments never roll in 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +35,11 @@ Status = Literal["classified", "rejected"]
 DeadLetterCode = Literal["unreadable", "given_up"]
 Sender = Literal["upload", "backfill", "reclassify", "reconcile"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+def stamp(moment: datetime) -> str:
+    """The moment as the tables write it: ISO 8601, UTC, six places, so that strings compare as moments do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Record(BaseModel):

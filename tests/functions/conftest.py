@@ -15,7 +15,7 @@ import yaml
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
-from pipeline.aws import Connections, open_connections
+from pipeline.classify.connections import Connections, open_connections
 from pipeline.contracts import ImageRef, Row
 from pipeline.results.rows import record_of
 from pipeline.settings import Settings, load_settings

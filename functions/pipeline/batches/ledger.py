@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from pipeline.contracts import Record
+from pipeline.contracts import Record, stamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -169,11 +169,6 @@ def open_batch(
         "opened_at = if_not_exists(opened_at, :now) REMOVE look_at",
         ExpressionAttributeValues={":expected": _number(expected), ":revision": {"S": revision}, ":now": _moment(now)},
     )
-
-
-def stamp(moment: datetime) -> str:
-    """The moment as the tables write it: ISO 8601, UTC, six places, so that strings compare as moments do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _key(batch: str) -> dict[str, Any]:

@@ -15,20 +15,17 @@ from functools import cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import single_metric
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws import CLIENTS
 from pipeline.batches.ledger import Entry, Ledger
-from pipeline.classify.reporting import NAMESPACE, metrics
 from pipeline.finish.announcement import Announcer, NotAnnounced
 from pipeline.finish.completion import Rows
 from pipeline.finish.look import Looker
 from pipeline.settings import FinishSettings, load_settings
-from pipeline.telemetry import logger
+from pipeline.telemetry import count_apart, logger
 
 # A look at a large batch is hundreds of requests, and begins anew when one of them fails for good.
 PATIENT = CLIENTS.merge(Config(retries={"total_max_attempts": 5, "mode": "standard"}))
@@ -79,7 +76,7 @@ def look_at_each(batches: Iterable[str], looker: Looker, now: datetime) -> None:
         else:
             if summary:
                 logger.info("batch complete", extra=summary.model_dump(mode="json", exclude={"labels"}))
-                _count_a_batch()
+                count_apart("BatchesCompleted", 1)
     if problems:
         raise ExceptionGroup("some batches were not looked at", problems)
 
@@ -101,10 +98,3 @@ def _entries(records: Iterable[Any]) -> Iterable[Entry]:
                 if entry := Entry.read(item):
                     latest[entry.batch] = entry
     return latest.values()
-
-
-def _count_a_batch() -> None:
-    with single_metric(
-        "BatchesCompleted", MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions={"service": metrics.service}
-    ):
-        pass  # the one metric is written when the block ends

@@ -9,7 +9,8 @@ from itertools import pairwise
 import boto3
 import pytest
 
-from pipeline.batches.ledger import LOOK_EVERY_AT_MOST, QUIET_AFTER, Entry, Ledger, open_batch, stamp
+from pipeline.batches.ledger import LOOK_EVERY_AT_MOST, QUIET_AFTER, Entry, Ledger, open_batch
+from pipeline.contracts import stamp
 from tests.functions.conftest import Aws
 from tests.functions.factories import NOON
 from tests.functions.finish.finishing import LEDGER, finishing

@@ -1,74 +1,37 @@
-"""The Lambda, from the SQS event to its answer: real HTTP to a model server, AWS in this process."""
+"""The Lambda, from the SQS event to its response: real HTTP to a model server, AWS in this process."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from threading import Barrier, Event, current_thread, main_thread
-from typing import Any
+from threading import Barrier, Event
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from pipeline.aws import Connections
-from pipeline.classify.handler import Answer, lambda_handler
-from pipeline.classify.steps import ImageSteps
-from pipeline.classify.waves import Finished
-from pipeline.contracts import ImageRef, ModelFacts, Order
+from pipeline.classify.answer import Response
+from pipeline.classify.clock import Clock
+from pipeline.classify.connections import Connections
+from pipeline.classify.handler import classify_messages
+from pipeline.contracts import ModelFacts, Order
+from pipeline.queue.messages import SqsBatch
 from pipeline.queue.orders import body_of
 from pipeline.settings import Settings
+from pipeline.telemetry import metrics
 from tests.functions.conftest import INPUT, RESULTS, Aws
 from tests.functions.factories import ANSWERED, JPEG, body_about, event, server_answer, sqs_event
 from tests.functions.fake_model_server import ModelServer, Reply, answering
+from tests.functions.invoking import WatchedPool, counted, failed, invoke, metrics_of
 
 pytestmark = pytest.mark.usefixtures("settings")
 
-Emf = list[dict[str, Any]]
 
-
-@dataclass(frozen=True)
-class Context:
-    """What Lambda tells a function about its invocation."""
-
-    remaining_ms: Callable[[], int]
-    function_name: str = "podium-classify"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:podium-classify"
-    aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms()
-
-
-def invoke(sqs_batch: dict[str, Any], remaining_ms: Callable[[], int] = lambda: 60_000) -> Answer:
-    answer: Answer = lambda_handler(sqs_batch, Context(remaining_ms))
-    return answer
-
-
-def failed(answer: Answer) -> list[str]:
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-
-
-def metrics_of(capsys: pytest.CaptureFixture[str]) -> Emf:
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in lines if "_aws" in line]
-
-
-def counted(metrics: Emf) -> Counter[str]:
-    """What became of images and messages, summed over the batches; a rejection under its reason."""
-    total: Counter[str] = Counter()
-    for line in metrics:
-        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-            if metric["Unit"] == "Count" and metric["Name"] not in {"ModelRequests", "ImagesPerRequest"}:
-                name = f"{metric['Name']} {line['reason']}" if "reason" in line else metric["Name"]
-                total[name] += (
-                    sum(line[metric["Name"]]) if isinstance(line[metric["Name"]], list) else line[metric["Name"]]
-                )
-    return +total
+@pytest.fixture(autouse=True)
+def _no_metrics_of_another_test() -> Iterator[None]:
+    yield
+    metrics.clear_metrics()
 
 
 def test_an_upload_becomes_a_row_and_the_json_that_it_names(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,17 +108,15 @@ def test_the_same_upload_in_two_functions_at_once_is_one_row(
 ) -> None:
     """Trap 7: both are with the model server at the same time."""
     both = Barrier(2)
-    model_server.reply = lambda _: (both.wait(10), answering())[1]
+    model_server.reply = lambda _: (both.wait(60), answering())[1]
     image = aws.upload("incoming/monday/ball.jpg")
+    messages = SqsBatch.model_validate(sqs_event(body_about(image))).messages
 
-    def classify(image: ImageRef) -> None:
-        steps = ImageSteps(connections, settings, time_left_s=lambda: 30.0)
-        fetched = steps.fetch(Order(image=image, batch=image.batch))
-        assert not isinstance(fetched, Finished)
-        steps.store(steps.ask_alone(fetched))
+    def classify(_: int) -> Response:
+        return classify_messages(messages, settings, connections, Clock(lambda: 60.0))
 
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(classify, [image, image]))
+        assert list(map(failed, threads.map(classify, range(2)))) == [[], []]
     assert aws.result_of(aws.row())["image"]["version_id"] == image.version_id
 
 
@@ -273,7 +234,7 @@ def test_twenty_messages_that_came_before_are_with_the_model_server_at_the_same_
 ) -> None:
     """Each image alone: one of them may have killed the server for its neighbours."""
     everybody = Barrier(20)
-    model_server.reply = lambda _: (everybody.wait(20), answering())[1]
+    model_server.reply = lambda _: (everybody.wait(60), answering())[1]
     images = [aws.upload(f"incoming/monday/{n}.jpg") for n in range(20)]
     assert failed(invoke(sqs_event(*[body_about(image) for image in images], receive_count=2))) == []
     assert (model_server.images, model_server.most_at_once) == ([1] * 20, 20)
@@ -330,32 +291,26 @@ def test_a_message_comes_back_when_the_server_said_and_not_sooner(
 
 
 def test_a_server_that_sleeps_fails_its_own_message_before_the_deadline(
-    aws: Aws, model_server: ModelServer, connections: Connections
+    aws: Aws, model_server: ModelServer, connections: Connections, settings: Settings
 ) -> None:
-    """Trap 10. When the quick image is stored, half a second is left besides the time for reporting."""
-    woken, slow_is_asked, quick_is_stored = Event(), Event(), Event()
+    """The time is over when both messages are read, both images fetched, and the quick one is stored."""
+    woken = Event()
 
     def reply(sent: bytes) -> Reply:
-        if not sent.endswith(b"slow"):
-            return answering()
-        slow_is_asked.set()
-        woken.wait(60)
-        return Reply(503, b"")
+        if sent.endswith(b"slow"):
+            woken.wait(60)
+        return answering()
 
     model_server.reply = reply
     quick, slow = aws.upload("incoming/quick.jpg"), aws.upload("incoming/slow.jpg", JPEG + b"slow")
-    connections.store.dynamodb.meta.events.register("after-call.dynamodb.PutItem", lambda **_: quick_is_stored.set())
-
-    def remaining_ms() -> int:
-        if current_thread() is not main_thread() or not slow_is_asked.is_set():
-            return 60_000  # an image's own time-out does not end the waiting here
-        assert quick_is_stored.wait(30)
-        return 3_500
-
-    both = sqs_event(body_about(slow), body_about(quick), receive_count=2)  # each is asked alone
-    assert failed(invoke(both, remaining_ms)) == ["m0"]
+    both = sqs_event(body_about(quick), body_about(slow), receive_count=2)  # each is asked for alone
+    pool = WatchedPool()
+    clock = Clock(pool.left_s(before=60.0, done=5, after=0.0))
+    messages = SqsBatch.model_validate(both).messages
+    assert failed(classify_messages(messages, settings, connections, clock, lambda: pool)) == ["m1"]
     assert aws.row().image == quick.uri
     woken.set()
+    pool.shutdown()  # or the slow image would be stored in another test's table
 
 
 def test_an_invocation_without_time_does_nothing_and_loses_nothing(aws: Aws, model_server: ModelServer) -> None:
@@ -486,9 +441,9 @@ def test_metrics_have_few_dimensions_and_the_log_has_one_line_for_each_image(
 
 
 @pytest.mark.parametrize("record_count", [1, 20])
-def test_the_answer_names_messages_and_nothing_else(aws: Aws, model_server: ModelServer, record_count: int) -> None:
+def test_the_response_names_messages_and_nothing_else(aws: Aws, model_server: ModelServer, record_count: int) -> None:
     """Trap 12: what Lambda reads; anything else would mean the whole SQS batch."""
     bodies = [body_about(aws.upload(f"incoming/{n}.jpg")) for n in range(record_count)]
     model_server.reply = lambda _: Reply(503, b"")
-    answer = invoke(sqs_event(*bodies))
-    assert answer == {"batchItemFailures": [{"itemIdentifier": f"m{n}"} for n in range(record_count)]}
+    response = invoke(sqs_event(*bodies))
+    assert response == {"batchItemFailures": [{"itemIdentifier": f"m{n}"} for n in range(record_count)]}

@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline.classify.conclusion import conclude
-from pipeline.contracts import Classification, LabelProbability, ModelFacts, Timings
+from pipeline.contracts import Classification, LabelProbability, ModelFacts
 from pipeline.errors import ImageRejected
-from tests.functions.factories import ANSWERED, EXPECTED, NOON, classification, order, server_answer
-
-TIMINGS = Timings(fetch_ms=1, predict_ms=2)
+from tests.functions.factories import ANSWERED, EXPECTED, NOON, answered, classification, order, server_answer
 
 
 def rejected(rejection: ImageRejected, model: ModelFacts | None = None) -> Classification:
-    return conclude(order(model=model), rejection, expected=EXPECTED, timings=TIMINGS, began_at=NOON)
+    return conclude(answered(order(model=model), rejection), EXPECTED)
 
 
 def test_an_image_gets_a_podium_best_first() -> None:

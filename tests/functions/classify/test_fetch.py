@@ -121,14 +121,13 @@ FORMATS = {
     "a video": b"\0\0\0\x18ftypmp42\0\0\0\0",
     "a JPEG XL image": b"\xff\x0a\xfa\x1f",
     "a Photoshop document": b"8BPS\0\1",
-    "an icon": b"\0\0\1\0\1\0",
+    "an ICO icon": b"\0\0\1\0\1\0",
     "a PDF document": b"%PDF-1.7\n",
     "a ZIP archive": b"PK\x03\x04\x14\0",
     "an SVG drawing": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">',
     "a web page": b"<!DOCTYPE html><html>",
-    "a text": "Bälle, Montag\n".encode(),
+    "text": "Bälle, Montag\n".encode(),
     "a RIFF file": b"RIFF\x24\0\0\0ACON",
-    "no kind of file that we know (it begins with 00 ff 00 ff 00 ff 00 ff)": b"\0\xff" * 300,
 }
 
 
@@ -152,7 +151,14 @@ def test_an_image_with_a_strange_name_is_an_image(aws: Aws) -> None:
     assert fetch(aws.upload("incoming/IMG_0001.txt"), aws.s3, max_bytes=LIMIT) == JPEG
 
 
-def test_a_text_that_begins_like_a_bitmap_and_one_cut_within_a_letter_are_texts() -> None:
-    assert looks_like(b"BMW is a car\n" * 9) == "a text"
-    assert looks_like("é".encode() * HEAD_BYTES)[:6] == "a text"
-    assert looks_like(("x" + "é" * HEAD_BYTES).encode()[:HEAD_BYTES]) == "a text"
+def test_what_nobody_knows_is_refused_with_its_first_bytes(aws: Aws) -> None:
+    rejected = rejection(aws, aws.upload("incoming/photo.jpg", b"\0\xff" * 300))
+    assert "looks like no kind of file that we know (it begins with 00 ff 00 ff 00 ff 00 ff):" in rejected.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"BMW 320i", b"BMW is a car\n" * 9, "é".encode() * HEAD_BYTES, ("x" + "é" * HEAD_BYTES).encode()[:HEAD_BYTES]],
+)
+def test_a_text_that_begins_like_a_bitmap_and_one_cut_within_a_letter_are_texts(data: bytes) -> None:
+    assert looks_like(data) == "text"

@@ -18,10 +18,10 @@ from pipeline.finish.announcement import CLAIM_LASTS, NotAnnounced
 from pipeline.finish.handler import lambda_handler, open_looker
 from pipeline.finish.look import MOST_IMAGES
 from pipeline.settings import load_settings
-from tests.functions.classify.test_classify import Context, counted, metrics_of
 from tests.functions.conftest import RESULTS, TABLE, Aws
 from tests.functions.factories import NOON, event, server_answer
 from tests.functions.finish.finishing import LEDGER, Desk, finishing, record, resources, uploads
+from tests.functions.invoking import Context, counted, metrics_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -42,7 +42,7 @@ def complete_batch(desk: Desk, *names: str) -> None:
     desk.expect(*images)
 
 
-def test_a_batch_is_announced_when_its_last_image_has_a_verdict(aws: Aws, desk: Desk) -> None:
+def test_a_batch_is_announced_when_its_last_image_has_a_row(aws: Aws, desk: Desk) -> None:
     one, two = uploads(aws, "one", "two")
     revision = desk.expect(one, two)
     desk.classify(one)
@@ -315,7 +315,7 @@ def test_what_no_function_of_ours_wrote_holds_nothing_up(aws: Aws, desk: Desk) -
     assert [it["batch"] for it in desk.heard()] == ["monday"]
 
 
-def test_a_row_that_no_function_of_ours_wrote_is_no_verdict(aws: Aws, desk: Desk) -> None:
+def test_a_row_that_no_function_of_ours_wrote_does_not_count(aws: Aws, desk: Desk) -> None:
     one, two = uploads(aws, "one", "two")
     desk.expect(one, two)
     desk.classify(one)

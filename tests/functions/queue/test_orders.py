@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pipeline.contracts import SEQUENCER_WIDTH, ModelFacts, Order
 from pipeline.queue.events import orders_in
 from pipeline.queue.orders import body_of, just_after, send
-from tests.functions.classify.test_classify import failed, invoke
 from tests.functions.conftest import INPUT, Aws
 from tests.functions.factories import JPEG, body_about, image_ref, order, server_answer, sqs_event
 from tests.functions.fake_model_server import ModelServer, Reply, answering
+from tests.functions.invoking import failed, invoke
 
 SECOND = ModelFacts(name="balls", version="2.0")
 

@@ -16,12 +16,12 @@ import yaml
 from pipeline.contracts import ImageRef, Order
 from pipeline.queue.events import orders_in
 from pipeline.queue.orders import body_of
-from pipeline.reconcile.handler import Answer, Run, lambda_handler, open_clients, reconcile
-from pipeline.reconcile.overdue import RowFacts, Upload, order_for, tries_allowed
+from pipeline.reconcile.handler import Response, Run, lambda_handler, open_clients, reconcile
+from pipeline.reconcile.overdue import Upload, order_for, tries_allowed
 from pipeline.reconcile.reminders import Reminders, tries_id
+from pipeline.results.known_rows import MOST_REQUESTS
 from pipeline.results.store import Store
 from pipeline.settings import ReconcileSettings, load_settings
-from tests.functions.classify.test_classify import Context, counted, failed, invoke, metrics_of
 from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws, _Template
 from tests.functions.factories import (
     ANSWERED,
@@ -31,10 +31,12 @@ from tests.functions.factories import (
     classification,
     event,
     image_ref,
+    known_row,
     server_answer,
     sqs_event,
 )
 from tests.functions.hostile.keys import KEYS
+from tests.functions.invoking import Context, counted, failed, invoke, metrics_of
 
 LEDGER = "podium-ledger"
 NOW = datetime.now(UTC)
@@ -71,14 +73,14 @@ def reconciling(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reconcile
     open_clients.cache_clear()
 
 
-Reconcile = Callable[..., Answer]
+Reconcile = Callable[..., Response]
 
 
 @pytest.fixture
 def run(reconciling: ReconcileSettings) -> Reconcile:
     """Reconcile as the function does, at a time when what this test uploaded is old."""
 
-    def at(now: datetime = SOON, remaining_ms: Callable[[], int] = lambda: 900_000) -> Answer:
+    def at(now: datetime = SOON, remaining_ms: Callable[[], int] = lambda: 900_000) -> Response:
         return reconcile(reconciling, now, remaining_ms)
 
     return at
@@ -367,17 +369,19 @@ def test_a_row_that_dynamodb_had_no_time_to_read_is_not_taken_for_missing(
     aws: Aws, run: Reconcile, store: Store
 ) -> None:
     """UnprocessedKeys: a batch of reads is answered in part."""
-    for n in range(3):
-        tell(store, aws.upload(f"incoming/{n}.jpg"))
+    images = [aws.upload(f"incoming/{n}.jpg") for n in range(3)]
+    for image in images:
+        tell(store, image)
+    keys = [{"image": {"S": image.uri}, "model": {"S": "balls@1.0"}} for image in images]
     asked: list[int] = []
 
     def answer_in_part(parsed: dict[str, Any], **_: object) -> None:
         asked.append(len(parsed["Responses"].pop(TABLE)))
-        parsed["UnprocessedKeys"] = {TABLE: {"Keys": []}}
+        parsed["UnprocessedKeys"] = {TABLE: {"Keys": keys}}
 
     open_clients().dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", answer_in_part)
     assert run()["overdue"] == 0
-    assert asked == [3]
+    assert asked == [3] * MOST_REQUESTS
 
 
 def test_more_uploads_than_one_read_may_name_are_read_in_parts(
@@ -386,8 +390,8 @@ def test_more_uploads_than_one_read_may_name_are_read_in_parts(
     uploads = [Upload(image_ref(key=f"incoming/{n}.jpg"), NOW) for n in range(101)]
     for it in (uploads[0], uploads[100]):
         tell(store, it.image)
-    found = Run(reconciling, open_clients(), Reminders(aws.dynamodb, LEDGER), SOON, 0).rows_of_the_model(uploads)
-    assert list(found) == [uploads[0].image.uri, uploads[100].image.uri]
+    run = Run(reconciling, open_clients(), Reminders(aws.dynamodb, LEDGER), SOON, 0)
+    assert run.without_a_row_of_the_model(uploads) == uploads[1:100]
 
 
 def test_an_object_without_a_version_is_known_by_its_etag(aws: Aws, run: Reconcile, store: Store) -> None:
@@ -440,13 +444,8 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
     assert {"ListBucketVersions" if name == "ListObjectVersions" else name for name in asked} == allowed
 
 
-def facts(**changes: object) -> RowFacts:
-    row = {"image": image_ref().uri, "version_id": "v0", "sequencer": "0" * 31 + "5", "classified_at": NOW}
-    return RowFacts.model_validate(row | changes)
-
-
 def test_an_order_comes_after_the_newest_of_the_images_rows() -> None:
-    rows = [facts(sequencer="7".ljust(32, "0")), facts(sequencer="5".ljust(32, "0"))]
+    rows = [known_row(sequencer="7".ljust(32, "0")), known_row(sequencer="5".ljust(32, "0"))]
     order = order_for(Upload(image_ref(), NOW), rows, listed_at=SOON)
     assert order is not None
     assert order.image.ordinal == "7" + "0" * 30 + "1"
@@ -454,7 +453,7 @@ def test_an_order_comes_after_the_newest_of_the_images_rows() -> None:
 
 
 def test_one_young_row_among_old_ones_is_enough_to_wait() -> None:
-    assert order_for(Upload(image_ref(), NOW), [facts(), facts(classified_at=SOON)], listed_at=SOON) is None
+    assert order_for(Upload(image_ref(), NOW), [known_row(), known_row(classified_at=SOON)], listed_at=SOON) is None
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,10 @@ from pipeline.contracts import (
     RESULTS_PREFIX,
     LabelProbability,
     Row,
-    Timings,
 )
 from pipeline.errors import ImageRejected
 from pipeline.results.rows import record_of, row_of
-from tests.functions.factories import EXPECTED, JPEG, NOON, classification, image_ref, order, server_answer
+from tests.functions.factories import EXPECTED, JPEG, NOON, answered, classification, image_ref, order, server_answer
 
 INPUT = image_ref().bucket
 PROBABILITIES = st.floats(min_value=0, max_value=1)
@@ -31,8 +30,7 @@ def row_with(probability: float) -> dict[str, object]:
 
 def rejected_row() -> dict[str, object]:
     rejected = ImageRejected("empty", "The file is empty (0 bytes): upload it again.")
-    timings = Timings(fetch_ms=0, predict_ms=0)
-    result = conclude(order(), rejected, expected=EXPECTED, timings=timings, began_at=NOON)
+    result = conclude(answered(order(), rejected), EXPECTED)
     return row_of(result, "results/a.json", "v7")
 
 
