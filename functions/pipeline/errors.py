@@ -16,7 +16,7 @@ class ImageRejected(Exception):
 
 
 class ModelUnavailable(Exception):
-    """The model cannot answer now: leave the message on the queue for later, and as long as the server says."""
+    """The model cannot answer now: leave the message on the queue, for `retry_after_s` at least if the server named it."""
 
     def __init__(self, reason: str, retry_after_s: int | None = None) -> None:
         super().__init__(reason)
@@ -24,10 +24,10 @@ class ModelUnavailable(Exception):
 
 
 class NotTogether(Exception):
-    """These images are not taken in one request: ask for each of them alone, at once."""
+    """The model does not take these images in one request: ask for each of them alone, at once."""
 
 
-Answer = ServerAnswer | ImageRejected | ModelUnavailable  # what is known about one image when the model was asked
+Answer = ServerAnswer | ImageRejected | ModelUnavailable  # about one image
 
 
 class MessageUnreadable(Exception):

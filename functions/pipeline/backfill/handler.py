@@ -1,4 +1,4 @@
-"""The Lambda that puts an existing bucket's images on the queue, a part at a time; Step Functions lists the bucket.
+"""The Lambda that puts an existing bucket's images on the queue, part by part; Step Functions lists the bucket.
 
 items -> (skipped: folder markers, what is missing, what has a row) -> manifest part -> orders -> tally; at last: close
 """
@@ -95,7 +95,7 @@ def open_clients() -> Clients:
 
 
 def respond(event: dict[str, Any], clients: Clients, settings: BackfillSettings, now: datetime) -> dict[str, Any]:
-    """What became of the event: a part of many items, a single item (a machine that does not batch), or the end."""
+    """Work on the event: a part of many items, a single item (a machine that does not batch), or the end."""
     match event:
         case {"close": job}:
             return close(Close.model_validate(job), clients, settings, now).model_dump(mode="json")
@@ -106,9 +106,9 @@ def respond(event: dict[str, Any], clients: Clients, settings: BackfillSettings,
 
 
 def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSettings, now: datetime) -> Tally:
-    """Put the images of one part on the queue, and say how many; doing it again adds nothing but doubled messages.
+    """Put the images of one part on the queue, and count them; doing it again adds nothing but doubled messages.
 
-    First it is written down what is expected, then it is sent: whoever dies in between leaves the batch open.
+    The manifest is written before the orders are sent: a function that dies in between leaves the batch open.
     """
     job, bucket = items[0].job, items[0].bucket
     objects = {item.object.key: item.object for item in items}  # a key that is named twice is one image
@@ -141,7 +141,7 @@ def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSetting
 def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> ImageRef | None:
     """The object, without an event's version and sequencer; None when it is not there.
 
-    S3 is asked if the list leaves facts out, or if a row is about other bytes: the list may be older than the row.
+    A HEAD request is made if the list lacks facts, or if a row is about other bytes: the list may be older than the row.
     """
     if found.etag and found.size_bytes is not None:
         listed = ImageRef(bucket=bucket, key=found.key, etag=found.etag, size_bytes=found.size_bytes, sequencer="")
@@ -159,7 +159,7 @@ def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> I
 
 
 def is_about(row: KnownRow, image: ImageRef) -> bool:
-    """Whether the row is about these bytes; one that says that they were gone is not, for here they are."""
+    """Whether the row is about these bytes; one that rejected them as gone is not, for here they are."""
     return same_upload(image, row) and row.rejected_code != "gone"
 
 
@@ -174,7 +174,7 @@ def order_for(image: ImageRef, row: KnownRow | None, job: str) -> Order | None:
 
 
 def close(job: Close, clients: Clients, settings: BackfillSettings, now: datetime) -> Backfill:
-    """Write down what the whole job put on the queue, and open its batch, unless there was nothing to do."""
+    """Write the report of the whole job, and open its batch, unless there was nothing to do."""
     tally = total(clients.s3, settings.results_bucket, job.job)
     parts = part_keys(clients.s3, settings.results_bucket, job.job)
     report = Backfill(

@@ -44,7 +44,7 @@ class Outcomes:
         return tuple(outcome for outcome in outcomes if isinstance(outcome, BaseException))
 
     def wait_s(self, message_id: str) -> int | None:
-        """In how many seconds the model server wants the message again, 0 if it does not say; None if it is not the cause."""
+        """Seconds after which the model server accepts the message again, 0 if it named none; None if it is not the cause."""
         waiting = [it for it in self.problems(message_id) if isinstance(it, ModelUnavailable)]
         return max((it.retry_after_s or 0 for it in waiting), default=None)
 
@@ -57,7 +57,7 @@ def outcomes_of(inbox: Inbox, images: Mapping[Order, Finished | BaseException], 
 
 
 def give_up(messages: Sequence[Message], outcomes: Outcomes, queue: Queue, max_receives: int) -> dict[str, str]:
-    """Bury messages that failed at their last receive, with what went wrong; SQS would move them too, and not say why.
+    """Bury messages that failed at their last receive, with the reason; SQS would move them too, without one.
 
     The ids of those that are in the dead-letter queue now, and the reasons; one that cannot be sent there is moved by SQS.
     """

@@ -10,7 +10,7 @@ PODIUM_STEPS = 3
 
 
 def conclude(answered: Answered, expected: ModelFacts) -> Classification:
-    """The result; when no model was asked, it names the model of the order or else `expected`, the configured one.
+    """The result. Without a request to a model it names the model of the order or else `expected`, the configured one.
 
     A picture that no model can read has a result (`rejected`), and is no failure.
     """

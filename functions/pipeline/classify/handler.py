@@ -46,7 +46,7 @@ def threads() -> Executor:
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Response:
     """Classify every image that the SQS batch names.
 
-    Never raises for what is in a message: an exception makes Lambda retry the whole batch and slow its pollers down.
+    Never raises for the content of a message: an exception makes Lambda retry the whole batch and slow its pollers down.
     """
     messages, settings = SqsBatch.model_validate(event).messages, load_settings(Settings)
     return classify_messages(messages, settings, open_connections(settings), clock_of(context))

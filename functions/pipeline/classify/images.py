@@ -20,7 +20,7 @@ class Fetched(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """An image that a model classified or rejected, or that was rejected before a model was asked."""
+    """An image that a model classified or rejected, or that was rejected without a request."""
 
     order: Order
     answer: ServerAnswer | ImageRejected

@@ -1,4 +1,4 @@
-"""Says that a batch is complete: table and summary in the results bucket, one event on the default event bus.
+"""Announces a complete batch: table and summary in the results bucket, one event on the default event bus.
 
 claim in the ledger -> results.csv -> summary.json -> PutEvents -> mark in the ledger
 

@@ -4,8 +4,8 @@ manifest -> expected uploads; rows of the batch (index) -> outcomes; what is mis
 
 An image is done when a row is about the very upload that the batch expects, or about a later upload of the same key: an
 upload that is overwritten before its turn comes may never get a row of its own. Whether a row of another version is
-about a later upload, S3 knows: it lists the versions of a key newest first. `classified_at` would not tell, for last
-week's upload may be worked on after today's.
+about a later upload, S3 knows: it lists the versions of a key newest first. `classified_at` does not show it, for last
+week's upload may be classified after today's.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class Rows:
     def _of_later_uploads(self, image: str, expected: ExpectedUpload, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """Those of the outcomes of other uploads that surely belong to a later one.
 
-        Without a version the work is done on what the object is just then: if it began after the expected upload was
-        there, it is about that or a later one; unless the object was gone.
+        A row without a version is about the object as it was when the work began: if that was after the expected upload
+        arrived, it is about that or a later one; unless the object was gone.
         """
         versioned = [it for it in outcomes if it.version_id is not None]
         as_it_was = [it for it in outcomes if it.version_id is None and it.rejected_code != "gone"]

@@ -1,4 +1,4 @@
-"""A look at a batch: the ledger, the manifest, the rows; and what follows: announce it, or look again later."""
+"""One look at a batch: read the ledger, the manifest and the rows; then announce the batch, or look again later."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Looker:
     def look_at(self, batch: str, now: datetime) -> BatchSummary | None:
         """Announce the batch if it is complete; otherwise note when another look is worth it.
 
-        Its summary if this look announced it. A look that is not worth it, by what the ledger says now, reads nothing else.
+        Returns its summary if this look announced it. If the ledger shows no reason to look, nothing else is read.
         """
         entry = self.ledger.read(batch)
         if entry is None or not entry.is_worth_a_look(now):

@@ -2,7 +2,7 @@
 
 an alarm, or a minute's tick -> check: probe the server -> pause or resume the mapping from the queue to the classify function
 
-A mapping that a person paused is resumed, too, once the server answers. To hold the queue by hand, stop the gate first
+The gate also resumes a mapping that a person paused, once the server answers. To hold the queue by hand, stop the gate first
 (`aws lambda put-function-concurrency --function-name STACK-gate --reserved-concurrent-executions 0`) and pause the mapping
 then; after `aws lambda delete-function-concurrency --function-name STACK-gate`, the gate resumes it with its next check.
 """
@@ -111,13 +111,13 @@ def open_clients(settings: GateSettings) -> Clients:
 
 
 def _probe(model: ModelClient, budget_s: float) -> str | None:
-    """One real prediction; TorchServe's /ping says `Healthy` while its workers load, and while they die again and again."""
+    """Request one real prediction; TorchServe's /ping answers `Healthy` while its workers load, and while they die in a loop."""
     try:
         [answer] = model.ask([probe_picture()], budget_s=budget_s)
     except ModelUnavailable as unavailable:
         return str(unavailable)
     if isinstance(answer, ImageRejected):
-        # The sentence is the handler's own: a model looked. It may be strict about pictures; that costs no image a receive.
+        # A rejection comes from the model's handler, so the server is up. It may be strict; that costs no image a receive.
         logger.warning("golden picture rejected", reason=answer.reason)
     return None
 

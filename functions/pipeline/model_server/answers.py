@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.contracts import ModelFacts, ServerAnswer, ServerAnswers, ServerEntry, ServerRejection
 from pipeline.errors import Answer, ImageRejected, ModelUnavailable
 
-# Any other 4xx to a tar: it was not taken as many images, or was too large, and says nothing about an image.
+# Any other 4xx to a tar: it was not accepted as many images, or was too large; it means nothing for any one image.
 NOT_ABOUT_THE_TAR = (401, 403, 404, 429)
 _ASK_AT_THE_SERVER = {
     400: "does it expect another kind of request, or a token?",
@@ -21,7 +21,7 @@ _ASK_AT_THE_SERVER = {
 
 
 class Response(NamedTuple):
-    """One HTTP response, whole; `retry_after_s` if the server says when to come back."""
+    """One HTTP response, whole; `retry_after_s` if the server sent Retry-After."""
 
     url: str
     status: int
@@ -30,7 +30,7 @@ class Response(NamedTuple):
 
     @property
     def refuses_the_tar(self) -> bool:
-        """Whether, to a request of many images, it means: not together, or not so many bytes; and nothing about an image."""
+        """Whether it refuses a request of many images as a whole: not together, or not so many bytes."""
         return 400 <= self.status < 500 and self.status not in NOT_ABOUT_THE_TAR
 
 
@@ -73,7 +73,7 @@ def _answer(url: str, model: ModelFacts, entry: ServerEntry, size_bytes: int) ->
 
 
 def _rejected(status: int, rejection: ServerRejection | None, size_bytes: int) -> ImageRejected | None:
-    """The rejection if the status says that it is the image's fault; None for a fault that nobody here knows."""
+    """The rejection if the status blames the image; None for a reason that is not known here."""
     if not 400 <= status < 500:
         return None
     if rejection is not None:

@@ -57,8 +57,8 @@ class ModelClient:
         """The server's answers in the order of the images, within `budget_s` or the settings' time-out, the shorter.
 
         `model` asks for that very version; without it, the server's default version of the configured model answers.
-        ModelUnavailable is raised when the response says nothing about any of the images, and is an answer when the
-        server says that of one. NotTogether: the server refuses a tar of these images.
+        ModelUnavailable is raised when the response holds an answer for none of the images, and is an answer when that
+        is so of one. NotTogether: the server refuses a tar of these images.
         """
         if len(images) == 1:
             return [answer_in(self._post(self._url(model), images, budget_s=budget_s), len(images[0]))]

@@ -53,7 +53,7 @@ class Decision(NamedTuple):
 
 
 class Response(TypedDict):
-    """For whoever invokes the function by hand."""
+    """What a person reads who invokes the function by hand."""
 
     overdue: int
     requeued: int

@@ -24,7 +24,7 @@ class TableBusy(Exception):
 
 
 class KnownRow(Record):
-    """What a row says about the upload that it belongs to."""
+    """Of a row, what identifies its upload, and when it was made."""
 
     image: str
     version_id: str | None = None

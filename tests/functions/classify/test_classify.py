@@ -45,13 +45,13 @@ def test_an_upload_becomes_a_row_and_the_json_that_it_names(aws: Aws, capsys: py
 
 @pytest.mark.parametrize("name", ["sqs-s3-test-event", "sqs-object-removed", "sqs-not-our-prefix"])
 def test_a_message_that_asks_for_nothing_is_acknowledged(aws: Aws, model_server: ModelServer, name: str) -> None:
-    """Trap 3: a test event alone."""
+    """S3 sends a test event whenever a notification is set; here it is alone."""
     assert invoke(event(name)) == {"batchItemFailures": []}
     assert (aws.rows(), aws.dead_letters(), model_server.paths) == ([], [], [])
 
 
 def test_a_test_event_does_not_harm_the_upload_beside_it(aws: Aws) -> None:
-    """Trap 3."""
+    """S3 sends a test event whenever a notification is set."""
     test_event = event("sqs-s3-test-event")["Records"][0]["body"]
     assert failed(invoke(sqs_event(test_event, body_about(aws.upload("incoming/monday/ball.jpg"))))) == []
     assert aws.row().label == "golf ball"
@@ -71,13 +71,13 @@ def test_an_unreadable_message_goes_to_the_dead_letters_once_and_harms_no_other(
 
 
 def test_a_new_major_version_of_the_event_goes_to_the_dead_letters(aws: Aws) -> None:
-    """Trap 4."""
+    """The event's schema has versions."""
     assert failed(invoke(event("sqs-schema-3.0"))) == []
     assert "'3.0'" in aws.dead_letters()[0]["MessageAttributes"]["reason"]["StringValue"]
 
 
 def test_three_uploads_in_one_message_each_get_their_own_verdict(aws: Aws) -> None:
-    """Trap 6."""
+    """One message may name several images."""
     images = [
         aws.upload("incoming/one.jpg"),
         aws.upload("incoming/notes.jpg", b"a text"),
@@ -94,7 +94,7 @@ def test_three_uploads_in_one_message_each_get_their_own_verdict(aws: Aws) -> No
 def test_the_same_upload_told_twice_is_one_request_one_row_and_one_count(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap 7: in one SQS batch, and again in a later one."""
+    """In one SQS batch, and again in a later one."""
     body = body_about(aws.upload("incoming/monday/ball.jpg"))
     assert failed(invoke(sqs_event(body, body))) == []
     assert len(model_server.paths) == 1
@@ -106,7 +106,7 @@ def test_the_same_upload_told_twice_is_one_request_one_row_and_one_count(
 def test_the_same_upload_in_two_functions_at_once_is_one_row(
     aws: Aws, model_server: ModelServer, connections: Connections, settings: Settings
 ) -> None:
-    """Trap 7: both are with the model server at the same time."""
+    """Both are with the model server at the same time."""
     both = Barrier(2)
     model_server.reply = lambda _: (both.wait(60), answering())[1]
     image = aws.upload("incoming/monday/ball.jpg")
@@ -122,7 +122,7 @@ def test_the_same_upload_in_two_functions_at_once_is_one_row(
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
 def test_in_whatever_order_uploads_of_one_key_are_told_the_last_one_stays(aws: Aws, order: tuple[int, ...]) -> None:
-    """Traps 8 and 15: each is classified in its own version, and the newest row stays."""
+    """Each is classified in its own version, and the newest row stays."""
     uploads = [aws.upload("incoming/monday/ball.jpg", JPEG + bytes([n])) for n in range(3)]
     for n in order:
         assert failed(invoke(sqs_event(body_about(uploads[n])))) == []
@@ -132,7 +132,7 @@ def test_in_whatever_order_uploads_of_one_key_are_told_the_last_one_stays(aws: A
 def test_an_image_overwritten_before_it_was_fetched_is_classified_in_its_own_version(
     aws: Aws, model_server: ModelServer
 ) -> None:
-    """Trap 15."""
+    """The object may be overwritten between its event and its turn."""
     first = aws.upload("incoming/monday/ball.jpg", JPEG + b"first")
     aws.upload("incoming/monday/ball.jpg", JPEG + b"second")
     model_server.reply = lambda sent: answering() if sent.endswith(b"first") else Reply(500, b"")
@@ -155,7 +155,7 @@ NOT_IMAGES = {
 def test_whatever_is_no_image_gets_a_verdict_and_is_never_tried_again(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str], key: str, data: bytes, code: str
 ) -> None:
-    """Trap 14."""
+    """A bucket receives more than images."""
     assert failed(invoke(sqs_event(body_about(aws.upload(key, data))))) == []
     row = aws.row()
     assert (row.status, row.rejected_code, row.review, row.model) == ("rejected", code, "rejected", "balls@1.0")
@@ -166,14 +166,14 @@ def test_whatever_is_no_image_gets_a_verdict_and_is_never_tried_again(
 
 @pytest.mark.parametrize("name", ["sqs-folder-marker", "sqs-zero-byte", "sqs-too-large", "sqs-s3-put"])
 def test_the_events_of_what_is_not_there_end_in_a_verdict(aws: Aws, name: str) -> None:
-    """Traps 13 and 14: without a request, or gone."""
+    """Without a request, or gone."""
     expected = {"sqs-folder-marker": "folder_marker", "sqs-zero-byte": "empty", "sqs-too-large": "too_large"}
     assert failed(invoke(event(name))) == []
     assert aws.row().rejected_code == expected.get(name, "gone")
 
 
 def test_a_bad_image_that_only_the_model_can_see_keeps_the_models_sentence(aws: Aws, model_server: ModelServer) -> None:
-    """Trap 14: a truncated JPEG, a bomb."""
+    """A truncated JPEG, a bomb."""
     refusal = {"code": "unreadable", "error": "The JPEG ends early: upload it again.", "model": ANSWERED.model_dump()}
     model_server.reply = lambda _: Reply(400, json.dumps(refusal).encode())
     assert failed(invoke(sqs_event(body_about(aws.upload("incoming/monday/cut.jpg"))))) == []
@@ -191,7 +191,7 @@ def test_one_bad_image_never_harms_its_neighbours(aws: Aws, model_server: ModelS
 def test_a_model_that_does_not_answer_leaves_the_message_on_the_queue(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Traps 11 and 12: all failed, no exception, and one request for each receive."""
+    """All failed, no exception, and one request for each receive."""
     model_server.reply_to_tar = lambda _: Reply(503, b"")
     images = [aws.upload(f"incoming/monday/{n}.jpg") for n in range(3)]
     batch = sqs_event(*[body_about(image) for image in images])
@@ -314,7 +314,7 @@ def test_a_server_that_sleeps_fails_its_own_message_before_the_deadline(
 
 
 def test_an_invocation_without_time_does_nothing_and_loses_nothing(aws: Aws, model_server: ModelServer) -> None:
-    """Trap 10."""
+    """The invocation's time may end first."""
     batch = sqs_event(body_about(aws.upload("incoming/a.jpg")), body_about(aws.upload("incoming/b.jpg")))
     assert failed(invoke(batch, lambda: 1_000)) == ["m0", "m1"]
     assert (aws.rows(), model_server.paths) == ([], [])
@@ -323,7 +323,7 @@ def test_an_invocation_without_time_does_nothing_and_loses_nothing(aws: Aws, mod
 def test_another_version_that_answers_is_stored_as_it_answered_and_counted(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap 28."""
+    """Another version than the configured one may answer."""
     newer = server_answer(model=ANSWERED.model_copy(update={"version": "1.1"}))
     model_server.reply = lambda _: Reply(200, newer.model_dump_json().encode())
     assert failed(invoke(sqs_event(body_about(aws.upload("incoming/ball.jpg"))))) == []
@@ -342,7 +342,7 @@ def test_an_uncertain_answer_is_classified_counted_and_to_be_reviewed(
 
 
 def test_two_buckets_with_the_same_key_have_a_row_each(aws: Aws) -> None:
-    """Trap 17."""
+    """Two buckets may hold the same key."""
     aws.s3.create_bucket(Bucket="another-input")
     aws.s3.put_bucket_versioning(Bucket="another-input", VersioningConfiguration={"Status": "Enabled"})
     images = [aws.upload("incoming/ball.jpg", bucket=bucket) for bucket in (INPUT, "another-input")]
@@ -351,7 +351,7 @@ def test_two_buckets_with_the_same_key_have_a_row_each(aws: Aws) -> None:
 
 
 def test_nothing_is_ever_written_where_uploads_are_watched(aws: Aws) -> None:
-    """Trap 16."""
+    """A result that lands where uploads are watched would classify itself."""
     images = [aws.upload("incoming/ball.jpg"), aws.upload("incoming/results/ball.jpg.json", b"{}")]
     invoke(sqs_event(*[body_about(image) for image in images]))
     assert [it["Key"] for it in aws.s3.list_objects_v2(Bucket=INPUT)["Contents"]] == [image.key for image in images]
@@ -379,7 +379,7 @@ def refuse_once(connections: Connections, moment: str, step: str) -> None:
 def test_a_failure_at_any_step_converges_with_the_next_delivery(
     aws: Aws, connections: Connections, moment: str, step: str
 ) -> None:
-    """Trap 20: after the retry all is as if nothing had happened."""
+    """After the retry all is as if nothing had happened."""
     undisturbed, disturbed = aws.upload("incoming/a/ball.jpg"), aws.upload("incoming/b/ball.jpg")
     invoke(sqs_event(body_about(undisturbed)))
     refuse_once(connections, moment, step)
@@ -395,7 +395,7 @@ def test_a_failure_at_any_step_converges_with_the_next_delivery(
 def test_an_image_that_may_not_be_read_now_is_tried_again(
     aws: Aws, connections: Connections, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap 13: 403."""
+    """S3 answers 403."""
 
     def forbid(**_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, "GetObject")
@@ -412,7 +412,7 @@ def test_an_image_that_may_not_be_read_now_is_tried_again(
 def test_aws_gets_a_second_try_and_not_a_third(
     aws: Aws, connections: Connections, dying: int, again: list[str]
 ) -> None:
-    """Traps 11 and 29: a connection that died while the Lambda was frozen costs no image a delivery."""
+    """A connection that died while the Lambda was frozen costs no image a delivery."""
     tries: list[str] = []
 
     def die(request: AWSPreparedRequest, **_: object) -> None:
@@ -428,7 +428,7 @@ def test_aws_gets_a_second_try_and_not_a_third(
 def test_metrics_have_few_dimensions_and_the_log_has_one_line_for_each_image(
     aws: Aws, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Traps 31 and 32: neither labels nor keys as dimensions, no bytes in the log."""
+    """Neither labels nor keys as dimensions, no bytes in the log."""
     secret = JPEG + b"GPSLatitude 48.85"
     images = [aws.upload(f"incoming/{n}.jpg", secret) for n in range(3)] + [aws.upload("incoming/x.jpg", b"a text")]
     invoke(sqs_event(*[body_about(image) for image in images]))
@@ -442,7 +442,7 @@ def test_metrics_have_few_dimensions_and_the_log_has_one_line_for_each_image(
 
 @pytest.mark.parametrize("record_count", [1, 20])
 def test_the_response_names_messages_and_nothing_else(aws: Aws, model_server: ModelServer, record_count: int) -> None:
-    """Trap 12: what Lambda reads; anything else would mean the whole SQS batch."""
+    """What Lambda reads; anything else would mean the whole SQS batch."""
     bodies = [body_about(aws.upload(f"incoming/{n}.jpg")) for n in range(record_count)]
     model_server.reply = lambda _: Reply(503, b"")
     response = invoke(sqs_event(*bodies))

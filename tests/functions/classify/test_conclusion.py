@@ -25,7 +25,7 @@ def test_an_image_gets_a_podium_best_first() -> None:
 
 
 def test_a_model_of_two_classes_gives_a_podium_of_two_steps() -> None:
-    """Trap 19."""
+    """A model may have fewer than three classes."""
     answer = server_answer(
         predictions=[LabelProbability(label="yes", probability=0.7), LabelProbability(label="no", probability=0.3)]
     )
@@ -40,7 +40,7 @@ def test_a_server_that_answers_more_than_three_classes_fills_the_podium_only() -
 
 
 def test_ties_keep_the_servers_order() -> None:
-    """Trap 19: the server orders ties by class index."""
+    """The server orders ties by class index."""
     answer = server_answer(
         predictions=[LabelProbability(label=it, probability=0.25) for it in ("zebra", "ant", "mole")]
     )
@@ -48,7 +48,7 @@ def test_ties_keep_the_servers_order() -> None:
 
 
 def test_what_answered_is_recorded_and_not_what_was_configured() -> None:
-    """Trap 28."""
+    """Another version than the configured one may answer."""
     newer = ANSWERED.model_copy(update={"version": "1.1"})
     assert classification(answer=server_answer(model=newer)).model == newer
 

@@ -28,14 +28,14 @@ def test_an_image_is_fetched_whole(aws: Aws) -> None:
 
 
 def test_an_image_overwritten_meanwhile_is_fetched_in_the_version_of_its_event(aws: Aws) -> None:
-    """Trap 15."""
+    """The object may be overwritten between its event and its turn."""
     first = aws.upload("incoming/monday/ball.jpg", JPEG + b"first")
     aws.upload("incoming/monday/ball.jpg", JPEG + b"second")
     assert fetch(first, aws.s3, max_bytes=LIMIT) == JPEG + b"first"
 
 
 def test_without_versions_an_overwritten_image_is_gone_and_never_mistaken_for_the_newer_one(aws: Aws) -> None:
-    """Trap 15."""
+    """The object may be overwritten between its event and its turn."""
     first = aws.upload("incoming/monday/ball.jpg", JPEG + b"first").model_copy(update={"version_id": None})
     assert fetch(first, aws.s3, max_bytes=LIMIT) == JPEG + b"first"
     aws.upload("incoming/monday/ball.jpg", JPEG + b"second")
@@ -60,7 +60,7 @@ def test_an_event_without_version_and_etag_means_the_image_that_is_there(aws: Aw
     ],
 )
 def test_what_cannot_be_an_image_costs_no_request(image: ImageRef, code: str, word: str) -> None:
-    """Trap 14. The stub holds no answer: any request would raise."""
+    """A bucket receives more than images. The stub holds no answer: any request would raise."""
     s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     with Stubber(s3), pytest.raises(ImageRejected, match=word) as error:
         fetch(image, s3, max_bytes=LIMIT)
@@ -68,14 +68,14 @@ def test_what_cannot_be_an_image_costs_no_request(image: ImageRef, code: str, wo
 
 
 def test_a_deleted_image_is_gone(aws: Aws) -> None:
-    """Trap 13: that version, for good."""
+    """That version, for good."""
     image = aws.upload("incoming/monday/ball.jpg")
     aws.s3.delete_object(Bucket=INPUT, Key=image.key, VersionId=str(image.version_id))
     assert rejection(aws, image).code == "gone"
 
 
 def test_a_delete_marker_hides_only_images_without_a_version(aws: Aws) -> None:
-    """Trap 13."""
+    """The object may be deleted between its event and its turn."""
     image = aws.upload("incoming/monday/ball.jpg")
     aws.s3.delete_object(Bucket=INPUT, Key=image.key)
     assert fetch(image, aws.s3, max_bytes=LIMIT) == JPEG
@@ -83,7 +83,7 @@ def test_a_delete_marker_hides_only_images_without_a_version(aws: Aws) -> None:
 
 
 def test_a_delete_marker_itself_is_no_image() -> None:
-    """Trap 13: S3 answers 405 for it."""
+    """S3 answers 405 for it."""
     s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     stub = Stubber(s3)
     stub.add_client_error("get_object", "MethodNotAllowed", http_status_code=405)
@@ -92,7 +92,7 @@ def test_a_delete_marker_itself_is_no_image() -> None:
 
 
 def test_an_archived_image_is_gone_until_somebody_restores_it(aws: Aws) -> None:
-    """Trap 13."""
+    """The object may be deleted between its event and its turn."""
     put = aws.s3.put_object(Bucket=INPUT, Key="incoming/old.jpg", Body=JPEG, StorageClass="GLACIER")
     rejected = rejection(aws, image_ref(key="incoming/old.jpg", version_id=put["VersionId"]))
     assert (rejected.code, "restore it" in rejected.reason) == ("gone", True)
@@ -100,7 +100,7 @@ def test_an_archived_image_is_gone_until_somebody_restores_it(aws: Aws) -> None:
 
 @pytest.mark.parametrize(("code", "status"), [("AccessDenied", 403), ("SlowDown", 503), ("NoSuchBucket", 404)])
 def test_what_may_be_different_later_is_not_the_images_fault(code: str, status: int) -> None:
-    """Trap 13: a missing permission is retried, so that it can be put right."""
+    """A missing permission is retried, so that it can be put right."""
     s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     stub = Stubber(s3)
     stub.add_client_error("get_object", code, http_status_code=status)
@@ -133,13 +133,13 @@ FORMATS = {
 
 @pytest.mark.parametrize(("kind", "data"), FORMATS.items())
 def test_the_first_bytes_say_what_a_file_is(kind: str, data: bytes) -> None:
-    """Trap 14."""
+    """A bucket receives more than images."""
     assert looks_like(data[:HEAD_BYTES]) == kind
 
 
 @pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind, data in FORMATS.items() if kind not in READABLE])
 def test_what_is_no_image_is_refused_with_what_it_looks_like_and_what_to_do(aws: Aws, kind: str, data: bytes) -> None:
-    """Trap 14: whatever its name says."""
+    """Whatever its name says."""
     rejected = rejection(aws, aws.upload("incoming/photo.jpg", data))
     assert rejected.code == "unsupported_format"
     assert rejected.reason == (

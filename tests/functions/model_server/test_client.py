@@ -86,7 +86,7 @@ MODEL = '"model": {"name": "balls", "version": "1.0"}'
 def test_a_200_that_is_no_answer_is_the_servers_fault(
     client: ModelClient, model_server: ModelServer, body: str
 ) -> None:
-    """Traps 18 and 19: NaN, infinity, a wrong order, one label twice, a sum above 1."""
+    """NaN, infinity, a wrong order, one label twice, a sum above 1."""
     model_server.reply = lambda _: Reply(200, body.encode())
     with pytest.raises(ModelUnavailable, match="answered 200 with a body that is no answer"):
         ask(client)
@@ -106,7 +106,7 @@ def test_a_rejection_of_the_image_keeps_the_servers_sentence_and_model(
 def test_a_body_that_the_server_finds_too_large_is_the_images_fault(
     client: ModelClient, model_server: ModelServer
 ) -> None:
-    """Trap 14: TorchServe's max_request_size."""
+    """TorchServe's max_request_size."""
     model_server.reply = lambda _: Reply(413, b'{"code": 413, "type": "TooLarge", "message": "Request is too large"}')
     rejected = ask(client)
     assert isinstance(rejected, ImageRejected)
@@ -145,7 +145,7 @@ def test_whatever_else_it_says_is_not_the_images_fault(
 
 
 def test_one_call_is_one_request_whatever_happens(client: ModelClient, model_server: ModelServer) -> None:
-    """Trap 11: SQS is the one layer that retries."""
+    """SQS is the one layer that retries."""
     replies = iter((Reply(503, b""), Reply(500, b""), Reply(429, b"")))
     model_server.reply = lambda _: next(replies)
     for _ in range(3):
@@ -230,7 +230,7 @@ def test_a_connection_is_kept_between_calls(client: ModelClient, model_server: M
 def test_a_kept_connection_that_the_server_closed_fails_no_image(
     client: ModelClient, model_server: ModelServer
 ) -> None:
-    """Trap 29: the server was replaced between two calls."""
+    """The server was replaced between two calls."""
     model_server.reply = lambda _: Reply(*answering()[:2], then_hang_up=True)
     for _ in range(3):
         ask(client)
@@ -241,7 +241,7 @@ def test_a_kept_connection_that_the_server_closed_fails_no_image(
 def test_connections_that_idled_too_long_are_not_used(
     client: ModelClient, model_server: ModelServer, wall_clock: WallClock
 ) -> None:
-    """Trap 29: a Lambda that was frozen did not hear the load balancer's goodbye."""
+    """A Lambda that was frozen did not hear the load balancer's goodbye."""
     ask(client)
     wall_clock.now_s += KEEP_ALIVE_S
     ask(client)

@@ -58,7 +58,7 @@ def test_an_order_for_another_model_version_leaves_the_old_row(aws: Aws, model_s
 
 @pytest.mark.usefixtures("settings")
 def test_an_image_of_another_bucket_has_its_job_as_batch_and_a_result_of_its_own(aws: Aws) -> None:
-    """Trap 17: the same key in two buckets."""
+    """The same key in two buckets."""
     aws.s3.create_bucket(Bucket="archive")
     ours, theirs = aws.upload("incoming/monday/ball.jpg"), aws.upload("incoming/monday/ball.jpg", bucket="archive")
     backfilled = Order(
@@ -73,7 +73,7 @@ def test_an_image_of_another_bucket_has_its_job_as_batch_and_a_result_of_its_own
 
 @pytest.mark.usefixtures("settings")
 def test_a_backfill_never_overtakes_a_newer_live_event(aws: Aws) -> None:
-    """Trap 35."""
+    """A backfilled object has no sequencer: nothing says when it was uploaded."""
     old = aws.upload("incoming/monday/ball.jpg")
     new = aws.upload("incoming/monday/ball.jpg", JPEG + b"newer")
     invoke(sqs_event(body_about(new)))
