@@ -170,7 +170,7 @@ def test_a_slow_server_answers_all_that_is_in_flight_within_the_time_of_one_requ
         assert longest_s < int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"])
 
 
-def test_images_may_be_asked_together_and_then_alone_and_stored_within_the_functions_time(resources: Json) -> None:
+def test_images_may_be_sent_together_and_then_alone_and_stored_within_the_functions_time(resources: Json) -> None:
     function = resources["ClassifyFunction"]["Properties"]
     asking_s = 2 * int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"])
     assert FETCHING_S + asking_s + STORING_S + REPORTING_S <= function["Timeout"]

@@ -33,10 +33,11 @@ from pipeline.results.known_rows import known_rows
 from pipeline.results.rows import row_of
 from pipeline.results.store import Store
 from pipeline.settings import BackfillSettings, load_settings
-from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws
+from tests.functions.conftest import INPUT, LEDGER, RESULTS, TABLE, Aws
 from tests.functions.factories import JPEG, NOON, classification, event, image_ref, known_row, server_answer
+from tests.functions.template import table_schema
 
-PHOTOS, LEDGER, JOB = "my-photos", "podium-ledger", "backfill-20261121-120000"
+PHOTOS, JOB = "my-photos", "backfill-20261121-120000"
 PART, NAMED, ONE = event("backfill-part"), event("backfill-named-part"), event("backfill-one-item")
 BALL, ODD = "photos/ball.jpg", "photos/été & 100% + ball #1 (copy).jpg"
 ETAG = "b1946ac92492d2347c6235b4d2611184"
@@ -46,12 +47,7 @@ ETAG = "b1946ac92492d2347c6235b4d2611184"
 def settings(aws: Aws) -> BackfillSettings:
     """Of a function deployed beside an existing bucket, which keeps no versions and tells nobody of uploads."""
     aws.s3.create_bucket(Bucket=PHOTOS)
-    aws.dynamodb.create_table(
-        TableName=LEDGER,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-    )
+    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     return BackfillSettings(
         results_bucket=RESULTS,
         table_name=TABLE,
@@ -293,7 +289,7 @@ class _Names:
         yield {"Contents": [{"Key": key} for key in [*self.keys, f"batches/{JOB}/backfill/notes.txt"]]}
 
 
-def test_rows_are_asked_for_by_the_hundred(machine: Machine) -> None:
+def test_rows_are_read_by_the_hundred(machine: Machine) -> None:
     keys = [f"photos/{n}.jpg" for n in range(205)]
     for key in keys[::51]:
         machine.has_row(key)

@@ -76,7 +76,7 @@ def test_a_new_major_version_of_the_event_goes_to_the_dead_letters(aws: Aws) -> 
     assert "'3.0'" in aws.dead_letters()[0]["MessageAttributes"]["reason"]["StringValue"]
 
 
-def test_three_uploads_in_one_message_each_get_their_own_verdict(aws: Aws) -> None:
+def test_three_uploads_in_one_message_each_get_a_result_of_their_own(aws: Aws) -> None:
     """One message may name several images."""
     images = [
         aws.upload("incoming/one.jpg"),
@@ -91,7 +91,7 @@ def test_three_uploads_in_one_message_each_get_their_own_verdict(aws: Aws) -> No
     ]
 
 
-def test_the_same_upload_told_twice_is_one_request_one_row_and_one_count(
+def test_duplicate_events_of_an_upload_cause_one_request_one_row_and_one_count(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In one SQS batch, and again in a later one."""
@@ -121,7 +121,7 @@ def test_the_same_upload_in_two_functions_at_once_is_one_row(
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
-def test_in_whatever_order_uploads_of_one_key_are_told_the_last_one_stays(aws: Aws, order: tuple[int, ...]) -> None:
+def test_in_whatever_order_the_events_of_a_key_arrive_the_last_upload_stays(aws: Aws, order: tuple[int, ...]) -> None:
     """Each is classified in its own version, and the newest row stays."""
     uploads = [aws.upload("incoming/monday/ball.jpg", JPEG + bytes([n])) for n in range(3)]
     for n in order:
@@ -152,7 +152,7 @@ NOT_IMAGES = {
 
 
 @pytest.mark.parametrize(("key", "data", "code"), [(key, *it) for key, it in NOT_IMAGES.items()])
-def test_whatever_is_no_image_gets_a_verdict_and_is_never_tried_again(
+def test_whatever_is_no_image_is_rejected_and_never_tried_again(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str], key: str, data: bytes, code: str
 ) -> None:
     """A bucket receives more than images."""
@@ -165,7 +165,7 @@ def test_whatever_is_no_image_gets_a_verdict_and_is_never_tried_again(
 
 
 @pytest.mark.parametrize("name", ["sqs-folder-marker", "sqs-zero-byte", "sqs-too-large", "sqs-s3-put"])
-def test_the_events_of_what_is_not_there_end_in_a_verdict(aws: Aws, name: str) -> None:
+def test_the_events_of_what_is_not_there_end_in_a_rejection(aws: Aws, name: str) -> None:
     """Without a request, or gone."""
     expected = {"sqs-folder-marker": "folder_marker", "sqs-zero-byte": "empty", "sqs-too-large": "too_large"}
     assert failed(invoke(event(name))) == []
@@ -251,7 +251,7 @@ def test_an_image_that_kills_the_server_harms_its_neighbours_once(aws: Aws, mode
     assert [row.image for row in aws.rows()] == [images[0].uri, images[2].uri]
 
 
-def test_a_server_that_takes_no_tars_is_asked_for_each_image_and_offered_no_second_tar(
+def test_a_server_that_refuses_tars_gets_each_image_alone_and_no_second_tar(
     aws: Aws, model_server: ModelServer
 ) -> None:
     model_server.reply_to_tar = lambda _: Reply(415, b"")
@@ -261,7 +261,7 @@ def test_a_server_that_takes_no_tars_is_asked_for_each_image_and_offered_no_seco
     assert (model_server.images, len(aws.rows())) == ([3, 1, 1, 1, 1, 1, 1], 6)
 
 
-def test_each_model_version_is_asked_in_a_request_of_its_own(aws: Aws, model_server: ModelServer) -> None:
+def test_each_model_version_gets_a_request_of_its_own(aws: Aws, model_server: ModelServer) -> None:
     uploads = [aws.upload(f"incoming/{n}.jpg") for n in range(5)]
     second = ModelFacts(name="balls", version="2.0")
     orders = [
@@ -272,7 +272,7 @@ def test_each_model_version_is_asked_in_a_request_of_its_own(aws: Aws, model_ser
     assert asked == [("/predictions/balls", 3), ("/predictions/balls/2.0", 2)]
 
 
-def test_a_message_comes_back_when_the_server_said_and_not_sooner(
+def test_a_message_comes_back_after_the_servers_retry_after_and_not_sooner(
     aws: Aws, connections: Connections, model_server: ModelServer
 ) -> None:
     model_server.reply_to_tar = lambda _: Reply(503, b"", retry_after="120")

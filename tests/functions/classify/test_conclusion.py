@@ -74,7 +74,7 @@ def test_an_image_that_a_version_was_to_look_at_and_no_model_saw_is_rejected_und
     assert rejected(ImageRejected("gone", "It was deleted."), asked).model == asked
 
 
-def test_the_engine_is_told_in_the_result_and_is_no_part_of_what_the_model_is() -> None:
+def test_the_engine_is_in_the_result_and_no_part_of_what_the_model_is() -> None:
     quicker = ANSWERED.model_copy(update={"engine": "openvino-bf16"})
     result = classification(answer=server_answer(model=quicker))
     assert result.model_dump(mode="json")["model"]["engine"] == "openvino-bf16"

@@ -181,7 +181,7 @@ def test_many_rows_in_other_batches_are_looked_for_when_the_batch_is_quiet(
     assert done(few) == everywhere
 
 
-def test_images_are_asked_about_until_some_are_not_done(aws: Aws) -> None:
+def test_rows_of_images_are_read_until_some_image_is_not_done(aws: Aws) -> None:
     asked: list[str] = []
     aws.dynamodb.meta.events.register("provide-client-params.dynamodb.Query", append := ask_for(asked))
     expected = {f"s3://{INPUT}/{n}": ExpectedUpload("v", None, NOON) for n in range(8)}

@@ -215,7 +215,7 @@ def test_a_large_image_may_take_longer_to_send_than_to_connect(monkeypatch: pyte
         reading.result()
 
 
-def test_without_time_left_the_server_is_not_even_asked(client: ModelClient, model_server: ModelServer) -> None:
+def test_without_time_left_no_request_is_sent(client: ModelClient, model_server: ModelServer) -> None:
     with pytest.raises(ModelUnavailable, match="no time was left"):
         client.ask([JPEG], budget_s=-0.5)
     assert model_server.paths == []

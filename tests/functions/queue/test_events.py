@@ -142,6 +142,6 @@ def test_a_bottomless_message_is_unreadable_and_not_a_crash() -> None:
         images_in("[" * 100_000)
 
 
-def test_every_file_in_events_is_told_about_in_its_readme() -> None:
+def test_every_file_in_events_is_in_its_readme() -> None:
     told = (ROOT / "events" / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in (ROOT / "events").glob("*.json") if f"`{path.name}`" not in told] == []

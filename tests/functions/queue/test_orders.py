@@ -119,7 +119,7 @@ def test_a_dead_letter_that_cannot_be_written_stays_with_sqs(aws: Aws, model_ser
     assert failed(invoke(sqs_event(body, receive_count=10))) == ["m0"], "SQS moves it by its own rule"
 
 
-def test_a_reason_with_characters_that_sqs_refuses_is_still_told(aws: Aws) -> None:
+def test_a_reason_with_characters_that_sqs_refuses_is_still_sent(aws: Aws) -> None:
     from pipeline.queue.messages import Queue
     from tests.functions.factories import message
 

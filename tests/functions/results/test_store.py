@@ -45,7 +45,7 @@ def test_a_row_names_the_very_json_that_belongs_to_it(aws: Aws, store: Store) ->
     assert json.loads(latest)["image"]["version_id"] == "v1"
 
 
-def test_a_repeated_delivery_is_told_from_a_new_upload(store: Store) -> None:
+def test_a_repeated_delivery_is_distinguished_from_a_new_upload(store: Store) -> None:
     """SQS delivers at least once."""
     puts = [store.put(classification(image_ref(sequencer=sequencer))) for sequencer in ("01", "01", "02", "01")]
     assert puts == ["stored", "repeated", "stored", "superseded"]
