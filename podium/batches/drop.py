@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.batches.ledger import open_batch
 from pipeline.batches.manifests import IMAGES_PER_PART, expected_images, part_keys, read_parts, revision_of, write_part
-from pipeline.batches.outcomes import Wanted
+from pipeline.batches.outcomes import ExpectedUpload
 from pipeline.contracts import INCOMING_PREFIX, ExpectedImage, ManifestPart
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
@@ -123,14 +123,14 @@ def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], 
     return expected
 
 
-def latest_uploads(connection: Connection, batch: str) -> dict[str, Wanted]:
+def latest_uploads(connection: Connection, batch: str) -> dict[str, ExpectedUpload]:
     """The latest version of every object of the batch, by `s3://bucket/key`."""
     bucket = connection.facts.input_bucket
     pages = connection.s3.get_paginator("list_object_versions").paginate(
         Bucket=bucket, Prefix=f"{INCOMING_PREFIX}{batch}/"
     )
     return {
-        f"s3://{bucket}/{version['Key']}": Wanted(
+        f"s3://{bucket}/{version['Key']}": ExpectedUpload(
             version["VersionId"], version["ETag"].strip('"'), version["LastModified"]
         )
         for page in pages

@@ -9,10 +9,11 @@ from itertools import pairwise
 import boto3
 import pytest
 
-from pipeline.batches.ledger import LOOK_EVERY_AT_MOST, QUIET_AFTER, Entry, Ledger, open_batch, stamp
-from tests.functions.conftest import Aws
+from pipeline.batches.ledger import LOOK_EVERY_AT_MOST, QUIET_AFTER, Entry, Ledger, open_batch
+from pipeline.contracts import stamp
+from tests.functions.conftest import LEDGER, Aws
 from tests.functions.factories import NOON
-from tests.functions.finish.finishing import LEDGER, finishing
+from tests.functions.finish.finishing import finishing
 
 MINUTE = timedelta(minutes=1)
 
@@ -110,7 +111,7 @@ def entry(**changes: object) -> Entry:
     return Entry.model_validate(ordinary | changes)
 
 
-def test_a_batch_where_nothing_happens_is_looked_at_after_five_minutes_and_then_ever_more_rarely() -> None:
+def test_a_batch_in_which_nothing_happens_is_looked_at_after_five_minutes_and_then_ever_more_rarely() -> None:
     looks, now = [NOON], NOON
     while now < NOON + timedelta(days=5):
         now += MINUTE

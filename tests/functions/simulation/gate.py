@@ -1,4 +1,4 @@
-"""The gate beside the function: its own core, looking once a minute at the simulated server."""
+"""The gate beside the function: its own core, checking the simulated server once a minute."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipeline.contracts import ImageRef
 from pipeline.errors import ModelUnavailable
-from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, look
-from pipeline.gate.golden_picture import golden_picture
+from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, check
+from pipeline.gate.probe_picture import probe_picture
 from pipeline.model_server.client import ModelClient
 from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.function import TIMEOUT_S, Function
@@ -38,11 +37,11 @@ class Gate:
 
     def _tick(self) -> None:
         self.scheduler.at(self.scheduler.now_s + TICK_S, self._tick)
-        self.scheduler.start(Fiber(self._look, "gate"))
+        self.scheduler.start(Fiber(self._check, "gate"))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         end_s = self.scheduler.now_s + TIMEOUT_S
-        look(
+        check(
             mapping=lambda: Mapping(self.state, self.since or self.today()),
             probe=lambda: self._probe(end_s - self.scheduler.now_s - CHANGING_S),
             waiting=lambda: len(self.function.queue.messages),
@@ -53,10 +52,8 @@ class Gate:
         )
 
     def _probe(self, budget_s: float) -> str | None:
-        picture = golden_picture()
-        image = ImageRef(bucket="gate", key="golden.png", size_bytes=len(picture), sequencer="")
         try:
-            self.model.predict(picture, image, budget_s=budget_s)
+            self.model.ask([probe_picture()], budget_s=budget_s)
         except ModelUnavailable as unavailable:
             return str(unavailable)
         return None
