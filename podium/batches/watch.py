@@ -76,11 +76,11 @@ class Watch:
     def __init__(self, connection: Connection, batch: str) -> None:
         self.connection = connection
         self.batch = batch
-        self.statuses: dict[str, str] = {}  # of wanted images
+        self.statuses: dict[str, str] = {}  # of expected images
         self._uploads = latest_uploads(connection, batch)
         self._part_keys: set[str] = set()
         self._manifest: dict[str, ExpectedUpload] = {}
-        self.wanted: dict[str, ExpectedUpload] = dict(self._uploads)
+        self.expected: dict[str, ExpectedUpload] = dict(self._uploads)
         self._newest: datetime | None = None  # the row that was read last; None: read them all
         self._all_read_at_s = 0.0
 
@@ -105,7 +105,7 @@ class Watch:
             location = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
             raise ConsoleError(f"a part of the manifest in {location} cannot be read: {error}") from error
         self._part_keys.update(fresh)
-        self.wanted = self._manifest | self._uploads
+        self.expected = self._manifest | self._uploads
         self.statuses, self._newest = {}, None
 
     def _read_rows(self, since: datetime | None) -> None:
@@ -115,7 +115,7 @@ class Watch:
             if outcome is None:
                 continue
             self._newest = outcome.classified_at
-            if outcome.image in self.wanted and same_upload(self.wanted[outcome.image], outcome):
+            if outcome.image in self.expected and same_upload(self.expected[outcome.image], outcome):
                 self.statuses[outcome.image] = outcome.status
 
     def _is_announced(self) -> bool:
@@ -147,7 +147,7 @@ def watch(
     deadline_s = None if timeout_s is None else clock_s() + timeout_s
     while True:
         watched.look(clock_s())
-        if not watched.wanted:
+        if not watched.expected:
             raise ConsoleError(f"batch {batch!r} is empty. Fill it with `podium drop PATH --batch {batch}`.")
         rate = meter.observe(clock_s(), len(watched.statuses))
         now = _progress(watched, rate)
@@ -172,7 +172,7 @@ def _progress(watched: Watch, rate_per_s: float | None) -> BatchProgress:
     statuses = Counter(watched.statuses.values())
     messages = watched.connection.message_counts(watched.connection.facts.queue_url)
     return BatchProgress(
-        total=len(watched.wanted),
+        total=len(watched.expected),
         classified=statuses["classified"],
         rejected=statuses["rejected"],
         queued=messages.visible,

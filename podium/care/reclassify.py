@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pipeline.contracts import ImageRef, ModelFacts, Order, Row
 from pipeline.queue.orders import send
 from pipeline.results.known_rows import KnownRow, TableBusy, known_rows
+from pipeline.results.same_upload import same_upload
 from podium.batches.results import RowFilter, find
 from podium.care.rate_limiter import RateLimiter
 from podium.connection import Connection
@@ -139,7 +140,4 @@ def _latest(rows: Iterable[Row]) -> list[Row]:
 
 def _has_seen(known: KnownRow | None, row: Row) -> bool:
     """Whether the model's row is of the same upload, or of a newer one, which the order would lose to anyway."""
-    if known is None:
-        return False
-    same = known.version_id == row.version_id and (row.version_id is not None or known.etag == row.etag)
-    return same or known.sequencer > row.sequencer
+    return known is not None and (same_upload(row, known) or known.sequencer > row.sequencer)
