@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class TrainingError(Exception):
-    """It cannot go on."""
+    """The training or packaging cannot go on."""
 
 
 class WrongInput(TrainingError):
@@ -12,4 +12,4 @@ class WrongInput(TrainingError):
 
 
 class Preempted(TrainingError):
-    """It was asked to stop, and has saved where it stands."""
+    """A signal stopped it, and its checkpoint is written."""

@@ -44,7 +44,7 @@ class BatchAugment:
     """What `single.training_transform` does, for a batch; but bilinear, and with colours always in one order."""
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        """Raises WrongInput where the settings need one photo at a time."""
+        """Raises WrongInput if the settings need one photo at a time."""
         if config.rand_augment:
             raise WrongInput(
                 f"rand_augment = {config.rand_augment!r} takes one photo at a time. Set cache=memory, or leave it out."
@@ -57,7 +57,7 @@ class BatchAugment:
         """Float32 crops (N, 3, S, S), 0 to 255, of photos that were squashed to a square.
 
         `squared` (N, 3, side, side) uint8 and `aspects` (N,) float32, width over height, lie on the device, the generator
-        on the CPU: it alone decides what is drawn, and nothing is read back.
+        on the CPU: only it decides what is drawn, and nothing is read back.
         """
         draws = Draws.of(generator, len(aspects), self.device)
         images = self._resampled(squared, geometry(self.config, draws, aspects, squared.shape[-1]))
