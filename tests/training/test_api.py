@@ -31,7 +31,7 @@ def test_a_model_is_trained_judged_and_asked(photos: Path, tmp_path: Path) -> No
     for _ in range(2):  # importing what it needs does not put something else in its place
         [answer] = training.predict(run.folder, [asked], top_k=2)
         assert answer.path == str(asked)
-        assert len(answer.answers) == 2
+        assert len(answer.predictions) == 2
 
 
 @pytest.mark.torch

@@ -19,8 +19,9 @@ from training.fitting.fit import put_on
 from training.model.model_file import Preprocessing
 from training.model.network import create_network, preprocessing_of
 from training.photos.photos import Photos, read_photos
+from training.photos.set_aside import read_set_aside
 from training.processes import World
-from training.run import Progress, claim_folder, count_set_aside, write_beginning
+from training.run import Progress, claim_folder, write_beginning
 from training.settings.auto import resolve, train_speed
 from training.settings.budget import images_per_s, within_hours
 from training.settings.config import TrainConfig
@@ -85,7 +86,7 @@ def reprepare(
     """The same for a training that was interrupted, by the settings that it had resolved; nothing is chosen anew."""
     network, preprocessing = _network(config, listing, device)
     photos = _read(listing, config, preprocessing, world, on_progress, None)
-    set_aside = count_set_aside(config.run) + len(photos.set_aside)
+    set_aside = len(read_set_aside(config.run)) + len(photos.set_aside)
     return Prepared(config, network, preprocessing, photos, device, set_aside)
 
 
