@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from training.evaluation.records import Evaluation
-    from training.prediction.predict import Prediction
+    from training.prediction.predict import PhotoResult
     from training.run import Run, TrainingProgress
 
 
@@ -64,13 +64,13 @@ def resume(
 
 def evaluate(run_folder: str | Path, *, split: str = "auto", data: str | None = None) -> Evaluation:
     """Evaluate a finished run on one of its splits (`auto`: test if the run has it) or on a labelled folder."""
-    from training.evaluation.evaluate import evaluate as judge
+    from training.evaluation.evaluate import evaluate as run_evaluation
 
-    return judge(Path(run_folder), split=split, data=data)
+    return run_evaluation(Path(run_folder), split=split, data=data)
 
 
-def predict(model: str | Path, images: Sequence[str | Path], *, top_k: int = 3) -> Iterator[Prediction]:
+def predict(model: str | Path, images: Sequence[str | Path], *, top_k: int = 3) -> Iterator[PhotoResult]:
     """The most likely classes of every image; `model` is a run folder or a `.mar`, an image also a folder or s3://."""
-    from training.prediction.predict import predict as answer
+    from training.prediction.predict import predict as results
 
-    return answer(Path(model), [str(image) for image in images], top_k=top_k)
+    return results(Path(model), [str(image) for image in images], top_k=top_k)

@@ -29,12 +29,11 @@ from training.errors import TrainingError, WrongInput
 from training.files import replacing, write_atomically
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.photos.photos import Photos
-from training.photos.pixels import write_set_aside
+from training.photos.set_aside import write_set_aside
 from training.settings.config import TrainConfig, write_config
 from training.settings.settled import Settled
 
 FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them all
-UNREADABLE_FILE = "unreadable.csv"
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,7 @@ def write_beginning(config: TrainConfig, settings: Settled, photos: Photos) -> N
     folder = config.run
     write_config(config, folder / "config.yaml")
     write_split(photos.listing, folder / "split.csv")
-    if photos.set_aside:
-        write_set_aside(photos.set_aside, folder / UNREADABLE_FILE)
+    write_set_aside(photos.set_aside, folder)
     write_config(settings, folder / "resolved.yaml", settings.reasons)
 
 
@@ -177,15 +175,6 @@ def read_run(folder: Path) -> Run:
     facts = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return Run(folder, model, tuple(Epoch(**json.loads(line)) for line in lines), facts["set_aside"], facts["seconds"])
-
-
-def count_set_aside(folder: Path) -> int:
-    """How many files unreadable.csv names; 0 if the run folder has no such file."""
-    try:
-        with (folder / UNREADABLE_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return sum(1 for _ in csv.DictReader(file))
-    except FileNotFoundError:
-        return 0
 
 
 def versions() -> dict[str, str]:

@@ -40,12 +40,13 @@ def epochs_table(run: Run) -> Table:
 
 def run_notes(run: Run) -> Iterator[str]:
     """What a person should know of a finished run, a sentence each."""
-    from training.evaluation.metrics import wilson_interval
+    from training.evaluation.intervals import share
+    from training.photos.set_aside import UNREADABLE_FILE
 
     model, count = run.model, run.model.data.validation_images
-    low, high = wilson_interval(model.metrics.top1, count)
+    top1 = share(round(model.metrics.top1 * count), count)
     yield (
-        f"top-1 {model.metrics.top1:.1%} (95 % interval {low:.1%} to {high:.1%}), top-3 {model.metrics.top3:.1%}"
+        f"top-1 {model.metrics.top1:.1%} (95 % interval {top1.low:.1%} to {top1.high:.1%}), top-3 {model.metrics.top3:.1%}"
         f" of {count} validation photos, after {run.seconds:.0f} s"
     )
     doubt = model.uncertainty
@@ -57,7 +58,7 @@ def run_notes(run: Run) -> Iterator[str]:
             f" {doubt.target_accuracy:.0%} right"
         )
     if run.set_aside:
-        yield f"{run.set_aside} files could not be read and were set aside: {run.folder / 'unreadable.csv'}"
+        yield f"{run.set_aside} files could not be read and were set aside: {run.folder / UNREADABLE_FILE}"
 
 
 def run_document(run: Run) -> dict[str, object]:

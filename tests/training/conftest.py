@@ -81,9 +81,9 @@ def a_copy(finished: Run, tmp_path: Path) -> Path:
 def handler(tmp_path: Path) -> Path:
     """A handler and the reader's folder, as far as packing them goes."""
     path = tmp_path / "serving" / "handler.py"
-    (path.parent / "inference").mkdir(parents=True)
+    (path.parent / "inference" / "images").mkdir(parents=True)
     path.write_text("def handle(data, context):\n    return data\n")
-    (path.parent / "inference" / "reading.py").write_text("MAX_PIXELS = 1\n")
+    (path.parent / "inference" / "images" / "reading.py").write_text("MAX_PIXELS = 1\n")
     (path.parent / "model-config.yaml").write_text("batchSize: 8\nhandler:\n  engine: auto # or\n  precision: auto\n")
     return path
 

@@ -31,7 +31,7 @@ def test_a_model_is_trained_evaluated_and_predicts(photos: Path, tmp_path: Path)
     for _ in range(2):  # importing what it needs does not put something else in its place
         [answer] = training.predict(run.folder, [photo], top_k=2)
         assert answer.path == str(photo)
-        assert len(answer.answers) == 2
+        assert len(answer.predictions) == 2
 
 
 @pytest.mark.torch

@@ -21,8 +21,9 @@ from training.fitting.fit import put_on
 from training.model.model_file import Preprocessing
 from training.model.network import create_network, preprocessing_of
 from training.photos.photos import Photos, read_photos
+from training.photos.set_aside import read_set_aside
 from training.processes import World
-from training.run import TrainingProgress, claim_folder, count_set_aside, write_beginning
+from training.run import TrainingProgress, claim_folder, write_beginning
 from training.settings.config import TrainConfig
 from training.settings.settle import settle
 from training.settings.settled import Settled
@@ -73,7 +74,7 @@ def reprepare(
     """The same for a training that was interrupted; its settings are settled already."""
     network, preprocessing = _network(settings, listing, device)
     photos = _read(listing, settings, preprocessing, world, on_progress, threads=settings.threads)
-    set_aside = count_set_aside(settings.run) + len(photos.set_aside)
+    set_aside = len(read_set_aside(settings.run)) + len(photos.set_aside)
     return Prepared(settings, network, preprocessing, photos, device, set_aside)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
 import inference.networks  # noqa: F401 - makes its models known to timm
 from training.errors import TrainingError, WrongInput
-from training.model.model_file import WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
+from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
 from training.settings.config import TrainConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
@@ -126,11 +128,37 @@ def head_of(network: nn.Module) -> nn.Module:
 
 
 def load_run(folder: Path) -> tuple[nn.Module, ModelFile]:
-    """The trained model of a run folder, in eval mode on the CPU, and its record."""
-    facts = read_model_file(folder)
+    """The trained model of a run folder, in eval mode on the CPU, and its record.
+
+    Raises TrainingError if it is no finished run, and what `load_network` raises.
+    """
+    facts, weights = read_model_file(folder), folder / WEIGHTS_FILE
+    try:
+        return load_network(weights.read_bytes(), facts, str(weights)), facts
+    except FileNotFoundError as error:
+        raise TrainingError(f"{weights} is missing. Train again.") from error
+
+
+def load_network(weights: bytes, facts: ModelFile, source: str) -> nn.Module:
+    """The trained model of a record, in eval mode on the CPU; `weights` is the content of a safetensors file.
+
+    Raises TrainingError if the weights are not those that the record names by their sha256, or do not fit its model.
+    """
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != facts.weights.sha256:
+        raise TrainingError(
+            f"{source} has sha256 {digest[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one of them was"
+            " changed after the training. Restore it, or make it again."
+        )
     network = timm.create_model(facts.architecture, num_classes=len(facts.classes), **facts.model_args)
-    network.load_state_dict(load_file(folder / WEIGHTS_FILE), strict=True)
-    return network.eval(), facts
+    try:
+        network.load_state_dict(load(weights), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        first = str(error).strip().partition("\n")[2].partition("\n")[0].strip() or str(error)
+        raise TrainingError(
+            f"{source} does not fit {facts.architecture} with {len(facts.classes)} classes ({first}). Make it again."
+        ) from error
+    return network.eval()
 
 
 def choose_device(name: str) -> torch.device:

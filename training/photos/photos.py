@@ -21,9 +21,10 @@ from training.data.listing import Listing, Photo, check_every_class
 from training.model.model_file import Preprocessing
 from training.photos.cache import Cache, open_cache
 from training.photos.cache_choice import largest_px, square_px
-from training.photos.pixels import SetAside, evaluation_pixels, squared_pixels, training_pixels
+from training.photos.pixels import evaluation_pixels, squared_pixels, training_pixels
 from training.photos.reading import PhotoLost, bytes_of
 from training.photos.seeding import seeded
+from training.photos.set_aside import SetAside
 from training.settings.settled import Settled
 
 

@@ -139,7 +139,7 @@ def test_unreadable_files_are_set_aside_and_keep_their_neighbours_in_place(tmp_p
     (data / "slate" / "empty.png").write_bytes(b"")
     for cache in ("memory", "device", "files"):
         seen = read(data, tmp_path / "cache", cache=cache, image_size=64)
-        assert {entry.relative for entry in seen.set_aside} == {
+        assert {entry.path for entry in seen.set_aside} == {
             "amber/0000-broken.jpg", "jade/notes.txt", "slate/empty.png",
         }  # fmt: skip
         assert len(seen.listing.photos) == 18 == len(seen.training) + len(seen.validation)

@@ -31,7 +31,7 @@ def few_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", recipe_names())
 def test_the_recipe_trains(few_photos: Path, tmp_path: Path, name: str) -> None:
     from training.fine_tune import train
-    from training.packaging.package import check_run
+    from training.model.network import load_run
     from training.settings.layering import Words, layered
 
     own = layered(Words(data="photos", recipe=name))
@@ -40,7 +40,7 @@ def test_the_recipe_trains(few_photos: Path, tmp_path: Path, name: str) -> None:
         str(few_photos), name, None, {**SMALL, **size, "run": tmp_path / "run", "cache_dir": tmp_path / "cache"}
     )
     run = train(layered(words))
-    assert check_run(run.folder) == run.model
+    assert load_run(run.folder)[1] == run.model
     assert len(run.epochs) == 2
 
 

@@ -42,11 +42,11 @@ pytestmark = pytest.mark.torch
 def test_it_trains_with(photos: Path, tmp_path: Path, changed: dict[str, object]) -> None:
     """From photos to a run that packaging takes: the weights fit the model that model.json describes."""
     from training.fine_tune import train
-    from training.packaging.package import check_run
+    from training.model.network import load_run
 
     run = train(tiny_config(photos, tmp_path / "run", **changed))
     assert all(line.train_loss > 0 and line.lr > 0 for line in run.epochs)
-    assert check_run(run.folder) == run.model
+    assert load_run(run.folder)[1] == run.model
 
 
 def test_a_model_of_one_size_is_built_for_the_pictures_and_takes_no_other_crops(photos: Path, tmp_path: Path) -> None:
