@@ -24,16 +24,16 @@ from training.fitting.checkpoint import read_checkpoint, write_checkpoint
 from training.fitting.fit import Fit, make_fit
 from training.fitting.freed_memory import keep_freed_memory
 from training.fitting.preemption import preempted, stop_requests
-from training.fitting.preparing import OnNote, OnProgress, Prepared, prepare, reprepare
 from training.fitting.state import TrainingState
 from training.fitting.steps import Callbacks
 from training.fitting.tensorboard import Logs
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, DataFacts, ModelFile, Preprocessing, Weights
 from training.model.network import choose_device, model_args_of
 from training.photos.photos import Photos
+from training.preparing.auto import threads_of
+from training.preparing.prepare import OnNote, OnProgress, Prepared, prepare, reprepare
 from training.processes import World, joined
 from training.run import FOLDS_FILE, Run, TrainingProgress, git_commit, held, utc_now, versions, write_end
-from training.settings.auto import threads_of
 from training.settings.config import TrainConfig
 from training.settings.settled import Settled, read_settled
 

@@ -15,9 +15,9 @@ from scipy.stats import t
 from training.errors import WrongInput
 from training.files import write_atomically
 from training.fine_tune import resume, train
-from training.fitting.checking import check_alone
-from training.fitting.preparing import OnNote
 from training.model.model_file import MODEL_FILE
+from training.preparing.checking import check_alone
+from training.preparing.prepare import OnNote
 from training.run import FOLDS_FILE, Run, TrainingProgress, claim_folder, kept, read_run
 from training.settings.config import TrainConfig, make_config, read_yaml, write_config
 

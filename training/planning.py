@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from training.data.listing import list_photos
-from training.fitting.checking import check_settings, create_undownloaded, random_weights_note
 from training.model.network import choose_device
+from training.preparing.auto import numbers_of, threads_of
+from training.preparing.checking import check_settings, create_undownloaded, random_weights_note
 from training.run import check_free
-from training.settings.auto import numbers_of, threads_of
 from training.settings.config import TrainConfig
 
 

@@ -15,10 +15,10 @@ from benchmarks.training.gate import Gate, tell, wait_for
 from training.data.listing import list_photos
 from training.fitting.fit import make_fit
 from training.fitting.freed_memory import keep_freed_memory
-from training.fitting.preparing import prepare
 from training.fitting.state import TrainingState
 from training.fitting.steps import Callbacks, train_epoch
 from training.model.network import choose_device
+from training.preparing.prepare import prepare
 from training.processes import World
 from training.run import TrainingProgress
 from training.settings.config import make_config

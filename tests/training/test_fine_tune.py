@@ -281,7 +281,7 @@ def test_a_memory_that_does_not_hold_the_batch_is_told_of_before_the_first_epoch
 
     config = tiny_config(photos, tmp_path / "run", hours=1)
     with monkeypatch.context() as patch:
-        patch.setattr("training.settings.settle.train_speed", full)
+        patch.setattr("training.preparing.settle.train_speed", full)
         with pytest.raises(TrainingError, match=r"does not hold batch_size = 4\. Halve it"):
             train(config)
     assert len(train(config).epochs) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -16,7 +17,6 @@ from training.fitting.steps import Callbacks, train_epoch
 from training.fitting.tensorboard import Logs
 from training.photos.photos import Photos
 from training.run import Epoch, TrainingProgress, write_epochs, write_weights
-from training.settings.budget import ended_by_hours, is_spent
 
 
 def fit_epochs(fit: Fit, photos: Photos, state: TrainingState, callbacks: Callbacks, logs: Logs) -> str | None:
@@ -63,6 +63,20 @@ def hours_are_spent(fit: Fit, state: TrainingState) -> bool:
     if hours is None or state.step > 0:
         return False
     return fit.world.as_the_leader(is_spent(hours, state.spent_s, [line.seconds for line in state.epochs]))
+
+
+def is_spent(hours: float, spent_s: float, epochs_s: Sequence[float]) -> bool:
+    """Whether another epoch, as long as the longest so far, would end after `hours`; the first one always fits."""
+    return len(epochs_s) > 0 and spent_s + max(epochs_s) > hours * 3600
+
+
+def ended_by_hours(hours: float, epochs: int, spent_s: float, epochs_s: Sequence[float]) -> str:
+    """The sentence about a training that ends because its hours are spent."""
+    return (
+        f"It ends after epoch {len(epochs_s)} of {epochs}, by the clock: {spent_s / 3600:.3g} of hours = {hours:g} are"
+        f" spent, and an epoch takes up to {max(epochs_s):.0f} s. The best weights so far are kept; the learning rate has"
+        " not come down to its end. Give more hours, or fewer epochs."
+    )
 
 
 def _begin_next(state: TrainingState) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -180,6 +181,11 @@ class TrainConfig(BaseModel):
         if not (self.freeze in ("none", "body", "norm") or (kind == "stages" and count.isdigit() and int(count))):
             raise ValueError(f"freeze = {self.freeze!r}: use none, body, norm, or stages:K, as stages:2")
         return self
+
+
+def shrunk(count: int, of: int, epochs: int) -> int:
+    """A setting of `count` out of `of` epochs, for a training of `epochs`: at least one epoch is left."""
+    return min(ceil(count * epochs / of), epochs - 1)
 
 
 def no_setting(name: str, known: Iterable[str]) -> str:

@@ -12,8 +12,7 @@ from pathlib import Path
 import yaml
 
 from training.errors import WrongInput
-from training.settings.budget import shrunk
-from training.settings.config import TrainConfig, make_config, no_setting, read_yaml
+from training.settings.config import TrainConfig, make_config, no_setting, read_yaml, shrunk
 from training.settings.recipes import Recipe, read_recipe, recipe_names
 
 # What timm's train.py and Ultralytics call the same settings.

@@ -58,6 +58,23 @@ def test_without_hours_the_clock_ends_nothing(photos: Path, tmp_path: Path) -> N
     assert (len(state.epochs), sentence) == (2, None)
 
 
+def test_an_epoch_as_long_as_the_longest_must_still_fit() -> None:
+    from training.fitting.epochs import is_spent
+
+    assert not is_spent(1, 3500.0, [80.0, 100.0])
+    assert is_spent(1, 3501.0, [100.0, 80.0])
+    assert not is_spent(1, 9999.0, []), "one epoch is always trained"
+
+
+def test_an_end_by_the_clock_says_where_it_came_and_what_to_do() -> None:
+    from training.fitting.epochs import ended_by_hours
+
+    sentence = ended_by_hours(0.5, 12, 1700.0, [300.0, 360.0])
+    assert sentence.startswith("It ends after epoch 2 of 12, by the clock: 0.472 of hours = 0.5 are spent")
+    assert "an epoch takes up to 360 s" in sentence
+    assert sentence.endswith("Give more hours, or fewer epochs.")
+
+
 def test_hours_count_what_was_spent_before_an_interruption_and_the_epochs_are_the_same(
     photos: Path, tmp_path: Path
 ) -> None:

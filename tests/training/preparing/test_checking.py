@@ -45,8 +45,8 @@ def test_a_setting_that_cannot_be_leaves_photos_unread_and_the_run_folder_free(
 def test_a_check_leaves_the_network_as_it_was(photos: Path, tmp_path: Path, policy: str) -> None:
     import torch
 
-    from training.fitting.checking import check_settings
     from training.model.network import create_network
+    from training.preparing.checking import check_settings
 
     config = tiny_config(photos, tmp_path / "run", freeze=policy, freeze_epochs=1, lr="auto")
     network = create_network(config, 3)
@@ -86,7 +86,7 @@ def test_random_weights_that_nobody_meant_are_told_of_once(photos: Path, tmp_pat
 def test_random_weights_that_are_meant_or_have_no_better_are_not_told_of(
     tmp_path: Path, changed: dict[str, object]
 ) -> None:
-    from training.fitting.checking import random_weights_note
+    from training.preparing.checking import random_weights_note
 
     assert random_weights_note(tiny_config(tmp_path, tmp_path, **changed)) is None
     note = random_weights_note(tiny_config(tmp_path, tmp_path, recipe="quick"))

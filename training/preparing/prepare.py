@@ -16,16 +16,16 @@ from timm.utils.random import random_seed
 from torch import nn
 
 from training.data.listing import Listing
-from training.fitting.checking import check_settings, random_weights_note
 from training.fitting.fit import put_on
 from training.model.model_file import Preprocessing
 from training.model.network import create_network, preprocessing_of
 from training.photos.photos import Photos, read_photos
 from training.photos.set_aside import read_set_aside
+from training.preparing.checking import check_settings, random_weights_note
+from training.preparing.settle import settle
 from training.processes import World
 from training.run import TrainingProgress, claim_folder, write_beginning
 from training.settings.config import TrainConfig
-from training.settings.settle import settle
 from training.settings.settled import Settled
 
 OnProgress = Callable[[TrainingProgress], None]

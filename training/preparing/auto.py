@@ -9,8 +9,8 @@ from math import sqrt
 import torch
 from torch import nn
 
+from training.preparing.measuring import bytes_per_photo
 from training.settings.config import TrainConfig
-from training.settings.measuring import bytes_per_photo
 from training.settings.settled import Precision
 
 SGD_LIKE = ("sgd", "momentum", "nesterov", "lars", "muon")

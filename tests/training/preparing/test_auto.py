@@ -15,7 +15,7 @@ MB = 1_000_000
 
 @pytest.mark.parametrize(("photos", "size"), [(100_000, 512), (10_239, 256), (700, 32), (200, 8), (20, 8)])
 def test_a_batch_leaves_enough_updates_an_epoch_whatever_fits_into_the_memory(photos: int, size: int) -> None:
-    from training.settings.auto import batch_size_within
+    from training.preparing.auto import batch_size_within
 
     found, reason = batch_size_within(600 * MB, MB, photos)
     assert found == size
@@ -23,7 +23,7 @@ def test_a_batch_leaves_enough_updates_an_epoch_whatever_fits_into_the_memory(ph
 
 
 def test_a_batch_fits_into_the_memory_that_is_free() -> None:
-    from training.settings.auto import batch_size_within
+    from training.preparing.auto import batch_size_within
 
     assert batch_size_within(100 * MB, MB, 100_000)[0] == 64
     assert batch_size_within(MB, MB, 100_000)[0] == 8

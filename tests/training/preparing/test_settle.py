@@ -10,7 +10,7 @@ import pytest
 from tests.training.conftest import tiny_config
 
 if TYPE_CHECKING:
-    from training.fitting.preparing import Prepared
+    from training.preparing.prepare import Prepared
     from training.settings.settled import Settled
 
 pytestmark = pytest.mark.torch
@@ -21,8 +21,8 @@ def settled(data: Path, run: Path, **changed: object) -> Settled:
 
     from training.data.listing import list_photos
     from training.model.network import create_network
+    from training.preparing.settle import settle
     from training.processes import World
-    from training.settings.settle import settle
 
     config = tiny_config(data, run, **changed)
     return settle(config, create_network(config, 3), list_photos(config), torch.device("cpu"), World())
@@ -51,14 +51,14 @@ def test_photos_end_their_augmentation_by_the_epochs_that_hours_chose(
     import torch
 
     from training.data.listing import list_photos
-    from training.fitting.preparing import prepare
+    from training.preparing.prepare import prepare
     from training.processes import World
 
     def prepared(name: str, **changed: object) -> Prepared:
         config = tiny_config(photos, tmp_path / name, cache="memory", workers=1, hours=1, epochs=9, **changed)
         return prepare(config, list_photos(config), torch.device("cpu"), World(), lambda _: None, lambda _: None)
 
-    monkeypatch.setattr("training.settings.settle.train_speed", lambda *_: 0.02)  # 3240 s hold 4 epochs
+    monkeypatch.setattr("training.preparing.settle.train_speed", lambda *_: 0.02)  # 3240 s hold 4 epochs
     ending, never = prepared("ending", augment_off_epochs=3, rotation=40), prepared("never")
     assert (ending.settings.epochs, ending.settings.augment_off_epochs) == (4, 2)
     assert ending.settings.reasons["augment_off_epochs"] == "3 of 9 epochs were set, and there are 4"

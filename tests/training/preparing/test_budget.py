@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import tiny_config
-from training.settings.budget import ended_by_hours, images_per_s, is_spent, within_hours
+from training.preparing.budget import images_per_s, within_hours
 from training.settings.config import make_config, read_config, write_config
 
 
@@ -59,16 +59,3 @@ def test_epochs_that_are_auto_are_as_many_as_the_hours_hold(tmp_path: Path) -> N
     for config, epochs in ((auto, 32), (set_, 10)):
         write_config(config, tmp_path / "config.yaml")
         assert within_hours(read_config(tmp_path / "config.yaml"), 1, 1.0, 96, 12)[0]["epochs"] == epochs
-
-
-def test_an_epoch_as_long_as_the_longest_must_still_fit() -> None:
-    assert not is_spent(1, 3500.0, [80.0, 100.0])
-    assert is_spent(1, 3501.0, [100.0, 80.0])
-    assert not is_spent(1, 9999.0, []), "one epoch is always trained"
-
-
-def test_an_end_by_the_clock_says_where_it_came_and_what_to_do() -> None:
-    sentence = ended_by_hours(0.5, 12, 1700.0, [300.0, 360.0])
-    assert sentence.startswith("It ends after epoch 2 of 12, by the clock: 0.472 of hours = 0.5 are spent")
-    assert "an epoch takes up to 360 s" in sentence
-    assert sentence.endswith("Give more hours, or fewer epochs.")

@@ -14,11 +14,11 @@ from torch import nn
 
 from training.data.records import Listing
 from training.photos.cache_choice import choose_cache, measure
+from training.preparing.auto import numbers_of
+from training.preparing.budget import images_per_s, within_hours
+from training.preparing.measuring import train_speed
 from training.processes import World
-from training.settings.auto import numbers_of
-from training.settings.budget import images_per_s, within_hours
 from training.settings.config import TrainConfig, checked
-from training.settings.measuring import train_speed
 from training.settings.settled import Settled
 
 MANY_PHOTOS = 2000  # from here on it pays to time the model before choosing where photos wait

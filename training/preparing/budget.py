@@ -1,11 +1,8 @@
-"""How many epochs `hours` hold, by measured speeds, and when the hours are spent."""
+"""How many epochs `hours` hold, by measured speeds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import ceil
-
-from training.settings.config import TrainConfig
+from training.settings.config import TrainConfig, shrunk
 
 OVERHEAD = 0.9  # share of a time budget that is steps: validation and checkpoints take the rest
 COUNTED_IN_EPOCHS = ("freeze_epochs", "warmup_epochs", "mix_off_epochs", "augment_off_epochs")
@@ -46,22 +43,3 @@ def within_hours(
             changed[name] = count * epochs / planned if is_warmup else shrunk(count, planned, epochs)
             reasons[name] = f"{count:g} of {planned} epochs were set, and there are {epochs}"
     return changed, reasons
-
-
-def shrunk(count: int, of: int, epochs: int) -> int:
-    """A setting of `count` out of `of` epochs, for a training of `epochs`: at least one epoch is left."""
-    return min(ceil(count * epochs / of), epochs - 1)
-
-
-def is_spent(hours: float, spent_s: float, epochs_s: Sequence[float]) -> bool:
-    """Whether another epoch, as long as the longest so far, would end after `hours`; the first one always fits."""
-    return len(epochs_s) > 0 and spent_s + max(epochs_s) > hours * 3600
-
-
-def ended_by_hours(hours: float, epochs: int, spent_s: float, epochs_s: Sequence[float]) -> str:
-    """The sentence about a training that ends because its hours are spent."""
-    return (
-        f"It ends after epoch {len(epochs_s)} of {epochs}, by the clock: {spent_s / 3600:.3g} of hours ="
-        f" {hours:g} are spent, and an epoch takes up to {max(epochs_s):.0f} s. The best weights so far are kept;"
-        " the learning rate has not come down to its end. Give more hours, or fewer epochs."
-    )
