@@ -8,7 +8,7 @@ class TrainingError(Exception):
 
 
 class WrongInput(TrainingError):
-    """What the person gave cannot work: a folder, a name, a number."""
+    """The input cannot work: a folder, a name, a number."""
 
 
 class Preempted(TrainingError):

@@ -35,7 +35,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of two values or more."""
+        """The spread of two values or more."""
         center, deviation, count = mean(values), stdev(values), len(values)
         half = float(t.ppf(0.975, df=count - 1)) * deviation / count**0.5
         return cls(center, deviation, center - half, center + half)
@@ -52,7 +52,7 @@ class Folds:
     loss: Spread
 
     def spreads(self) -> dict[str, dict[str, float]]:
-        """Of every figure, for JSON."""
+        """The spread of every figure, for JSON."""
         return {name: asdict(getattr(self, name)) for name in ("top1", "top3", "loss")}
 
 

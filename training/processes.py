@@ -63,7 +63,7 @@ class World:
         return self.by_the_leader(lambda: value)
 
     def by_the_leader[Value](self, do: Callable[[], Value]) -> Value:
-        """What the leading process does alone, in every process: the others wait for it."""
+        """Do it in the leading process only; the others wait, and get its result."""
         done: list[Any] = [do() if self.leads else None]
         if self.size > 1:
             dist.broadcast_object_list(done)

@@ -38,7 +38,7 @@ FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a training stands. `scored` ends an epoch; top1 and top3 are the last validation's."""
+    """The progress of a training. `scored` ends an epoch; top1 and top3 are the last validation's."""
 
     stage: Literal["reading", "training", "scored"]
     step: int

@@ -196,7 +196,7 @@ def _tell_folds(folds: Folds, *, as_json: bool) -> None:
 
 
 def _show_plan(config: TrainConfig, notes: Sequence[str], *, as_json: bool) -> None:
-    """What a training would be, without reading a pixel; `notes` belong to the settings."""
+    """Show the plan of a training, which begins with these notes; no photo is read."""
     from podium.shown import results as present
     from podium.shown.training import plan_table
     from training.planning import plan

@@ -39,7 +39,7 @@ def epochs_table(run: Run) -> Table:
 
 
 def run_notes(run: Run) -> Iterator[str]:
-    """What a person should know of a finished run, a sentence each."""
+    """Sentences about a finished run: figures, threshold, files that were set aside."""
     from training.evaluation.intervals import share
     from training.photos.set_aside import UNREADABLE_FILE
 

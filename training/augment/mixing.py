@@ -89,7 +89,7 @@ def _around(numbers: Generator, side: int, length: int) -> slice:
 
 
 def len_of(part: slice) -> int:
-    """How many rows or columns it takes."""
+    """The number of its rows or columns."""
     return int(part.stop - part.start)
 
 

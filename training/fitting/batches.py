@@ -50,7 +50,7 @@ class ResidentBatches:
         return len(self.order)
 
     def epoch(self, epoch: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same."""
+        """As `LoadedBatches.epoch`."""
         self.order.epoch, self.order.start = epoch, start
         augment = BatchAugment(self.settings.in_epoch(epoch), self.device)
         for step, indices in enumerate(self.order.indices(), start=start):
@@ -63,6 +63,6 @@ Batches = LoadedBatches | ResidentBatches
 
 
 def make_batches(photos: Photos, order: BatchOrder, settings: Settled, device: torch.device) -> Batches:
-    """Those of the setting `cache`."""
+    """The batches from where `cache` keeps the photos."""
     kind = ResidentBatches if settings.cache == "device" else LoadedBatches
     return kind(photos.training, order, settings, device)

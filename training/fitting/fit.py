@@ -50,7 +50,7 @@ class Fit:
         return self.network if self.average is None else self.average.module
 
     def mixing(self, epoch: int) -> Mixing:
-        """What is done to the batches of an epoch."""
+        """The mixing of the batches of an epoch."""
         return Mixing(self.settings.in_epoch(epoch), self.class_count, std=self.preprocessing.std)
 
     def tensors(self, state: TrainingState) -> tuple[dict[str, Tensor], dict[str, Any]]:

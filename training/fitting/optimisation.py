@@ -90,7 +90,7 @@ def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
 
 
 def _slower_body(groups: list[dict[str, Any]], of_head: set[int], scale: float) -> list[dict[str, Any]]:
-    """The same groups, in each the head apart; what is not the head at `scale` of its rate."""
+    """The same groups, each split into head and body; the body learns at `scale` of the rate."""
     parted = [
         {
             **group,

@@ -48,7 +48,7 @@ class TrainingState:
 
     @classmethod
     def of(cls, facts: dict[str, Any], *, tallies: Tensor, best_logits: Tensor) -> TrainingState:
-        """What `facts` described."""
+        """The state that `facts` describe."""
         epochs = [Epoch(**line) for line in facts["epochs"]]
         return cls(**{**facts, "epochs": epochs}, tallies=tallies, best_logits=best_logits)
 
@@ -74,6 +74,6 @@ class TrainingState:
         return better
 
     def has_ended(self, settings: Settled) -> bool:
-        """Whether no epoch is left, or the last ones brought nothing; frozen ones may bring nothing."""
+        """Whether no epoch is left, or early stopping ends it; frozen epochs do not count."""
         weary = settings.early_stopping is not None and self.stale >= settings.early_stopping
         return self.epoch > settings.epochs or (weary and self.epoch - 1 > settings.frozen_epochs)

@@ -26,7 +26,7 @@ REPORT_EVERY = 10  # steps between two readings of the sums: each waits for the 
 
 @dataclass
 class Callbacks:
-    """What the steps call: to report, and to learn whether they are to save or to stop."""
+    """Functions that the steps call, to report, to save and to stop."""
 
     report: Callable[[TrainingProgress], None]
     stop_requested: Callable[[], bool]

@@ -69,7 +69,7 @@ class Metrics(Part):
 
 
 class EngineFile(Part):
-    """What an engine of the server loads instead of the weights: the first file, in one of the precisions."""
+    """Files that an engine of the server loads instead of the weights: the first one, in one of the precisions."""
 
     engine: Literal["openvino", "aotinductor"]
     precisions: tuple[Literal["fp32", "bf16", "int8"], ...]

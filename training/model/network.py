@@ -75,7 +75,7 @@ def model_args_of(config: TrainConfig) -> dict[str, Any]:
 
 
 def _arguments(config: TrainConfig) -> dict[str, Any]:
-    """The same, and what only a training needs."""
+    """The arguments of `model_args_of`, and those that only a training needs."""
     rates = {"drop_rate": config.dropout, "drop_path_rate": config.drop_path or None}
     return {**{name: rate for name, rate in rates.items() if rate is not None}, **model_args_of(config)}
 
@@ -112,7 +112,7 @@ def _from_file(name: str, path: Path, arguments: dict[str, Any]) -> nn.Module:
 
 
 def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:
-    """How a photo becomes this model's input, in evaluation and behind the model server alike."""
+    """The pre-processing from a photo to this model's input, in evaluation and behind the model server alike."""
     chosen: dict[str, object] = {"input_size": (3, config.image_size, config.image_size)}
     if config.crop_pct is not None:
         chosen["crop_pct"] = config.crop_pct

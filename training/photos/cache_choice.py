@@ -35,7 +35,7 @@ SLIGHT = 0.02  # share of a step that decoding may take without loader workers
 
 @dataclass(frozen=True)
 class CacheChoice:
-    """Where photos wait, and why: what was measured, and what helps if the model waits for photos."""
+    """Where photos wait, and the reason: the measured speeds, and what helps if the model waits for photos."""
 
     kind: CacheKind
     reason: str
@@ -191,7 +191,7 @@ def _free_disk(folder: Path) -> int:
 
 
 def _speeds(kind: CacheKind, facts: Facts) -> str:
-    """What decoding, or what feeds the model, gives against what the model takes."""
+    """The speed of decoding and cropping against that of the model."""
     if kind == "device":
         made = f"decoding gives {facts.decoded_per_s:,.0f} photos/s, and is done once"
     else:
@@ -206,7 +206,7 @@ def _speeds(kind: CacheKind, facts: Facts) -> str:
 
 
 def _advice(kind: CacheKind, config: TrainConfig, facts: Facts, ready_per_s: float) -> str | None:
-    """What helps if photos are made ready more slowly than the model, timed, could train on them."""
+    """A sentence about what helps, if photos are made ready more slowly than the timed model trains on them."""
     fed = ready_per_s * max(1, facts.workers)
     if facts.model_per_s is None or fed >= facts.model_per_s:
         return None

@@ -1,4 +1,4 @@
-"""What a training sees: random crops of training photos, and validation photos as the model looks at them.
+"""Read the photos of a training: random crops of training photos, and validation photos as the model's input.
 
 Listing -> cache (files, memory or device) -> Photos
 """

@@ -1,4 +1,4 @@
-"""`auto` becomes a number, with its reason: what the machine and the network decide, before any photo is read."""
+"""Replace `auto` by numbers, with reasons: those that the machine and the network decide, before any photo is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GPU_SHARE = 0.7  # of the memory that is free: the rest is for augmentation, the
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the machine and the network decide; `reasons` has a sentence for each that was `auto`."""
+    """The settings that the machine and the network decide; `reasons` has a sentence for each that was `auto`."""
 
     device: str
     threads: int

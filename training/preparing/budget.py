@@ -1,4 +1,4 @@
-"""How many epochs `hours` hold, by measured speeds."""
+"""Choose as many epochs as `hours` hold, by measured speeds."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def check_settings(config: TrainConfig, network: nn.Module) -> None:
 
 
 def check_alone(config: TrainConfig) -> None:
-    """The same without photos and without a download, on a network of two classes."""
+    """Check the settings without photos and without a download, on a network of two classes."""
     choose_device(config.device)
     check_settings(config, create_undownloaded(config, 2))
 

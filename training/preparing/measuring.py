@@ -1,4 +1,4 @@
-"""What a model costs on this device, by a few steps of a copy on random pixels: its speed, and memory per photo."""
+"""Measure a model's speed and its memory per photo on this device, by a few steps of a copy on random pixels."""
 
 from __future__ import annotations
 

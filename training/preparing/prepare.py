@@ -1,4 +1,4 @@
-"""What a training begins with: network, settled settings, photos; the same for one that is resumed.
+"""Prepare a training, new or resumed: network, settled settings, photos.
 
 listing -> network -> check -> run folder -> settle -> photos
 """
@@ -34,7 +34,7 @@ OnNote = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a training begins with, new or resumed."""
+    """Everything that a training begins with, new or resumed."""
 
     settings: Settled
     network: nn.Module
@@ -71,7 +71,7 @@ def prepare(
 def reprepare(
     settings: Settled, listing: Listing, device: torch.device, world: World, on_progress: OnProgress
 ) -> Prepared:
-    """The same for a training that was interrupted; its settings are settled already."""
+    """A training that was interrupted; its settings are settled already."""
     network, preprocessing = _network(settings, listing, device)
     photos = _read(listing, settings, preprocessing, world, on_progress, threads=settings.threads)
     set_aside = len(read_set_aside(settings.run)) + len(photos.set_aside)

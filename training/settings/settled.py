@@ -46,7 +46,7 @@ class Settled(TrainConfig):
         return 0 if self.freeze == "body" else self.freeze_epochs
 
     def freeze_in(self, epoch: int) -> str:
-        """What is frozen in an epoch (from 1), in the words of `freeze`."""
+        """The value of `freeze` that holds in an epoch (from 1)."""
         return "body" if epoch <= self.freeze_epochs else self.freeze
 
 
