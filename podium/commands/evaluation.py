@@ -111,11 +111,11 @@ def predict(
 
         on_screen = answer.is_terminal and out is None  # the predictions themselves are the progress
         with nullcontext(_silent) if on_screen else waiting("loading the model") as note:
-            predictions = tally.counted(predict(model, paths, top_k=top_k), note)
+            results = tally.counted(predict(model, paths, top_k=top_k), note)
             if as_json:
-                document(predictions, out)
+                document(results, out)
             else:
-                write(predictions, form or "table", top_k, out)
+                write(results, form or "table", top_k, out)
     if not tally.photos:
         raise ConsoleError(f"there is no photo in {' '.join(paths)}. Give others.", EXIT_USAGE)
     print_note(str(tally) + (f", in {out}" if out else ""))

@@ -12,7 +12,7 @@ from podium.project import HOME, MODELS
 
 if TYPE_CHECKING:
     from training.practice_set import Drawn
-    from training.run import Progress
+    from training.run import TrainingProgress
 
 BATCH = "demo"
 MODEL = ArchivedModel(name="balls", version="1.0", classes=())
@@ -37,10 +37,10 @@ def draw(on_image: Callable[[Drawn], None]) -> None:
     draw_demo(DATA, on_image=on_image)
 
 
-def train(on_progress: Callable[[Progress], None]) -> None:
+def train(on_progress: Callable[[TrainingProgress], None]) -> None:
     """Train the demo's small model on the drawn pictures, from scratch."""
     from training.demo import DEMO
-    from training.train import train
+    from training.fine_tune import train
 
     shutil.rmtree(RUN, ignore_errors=True)
     ARCHIVE.unlink(missing_ok=True)

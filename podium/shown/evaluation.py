@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from training.evaluation.comparison import Comparison, Pair
+    from training.evaluation.comparison import Comparison, RunPair
     from training.evaluation.records import ClaimMeasured, ClassScores, Evaluation, Interval
 
 WORST = 5  # classes, and pairs of classes
@@ -143,7 +143,7 @@ def _calibration(evaluation: Evaluation) -> Table:
     return table
 
 
-def _class_differences(pair: Pair) -> Table:
+def _class_differences(pair: RunPair) -> Table:
     table = plain_table("class", numbers=("photos", pair.a, pair.b, "points"))
     for one in pair.classes[:WORST]:
         if one.a != one.b:
@@ -165,7 +165,7 @@ def _interval(figure: Interval) -> str:
     return f"{figure.low:.1%} to {figure.high:.1%}"
 
 
-def _span(pair: Pair) -> str:
+def _span(pair: RunPair) -> str:
     return f"{_points(pair.difference.low)} to {_points(pair.difference.high)}"
 
 

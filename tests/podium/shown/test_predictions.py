@@ -11,14 +11,14 @@ import pytest
 from podium.shown.predictions import write
 
 if TYPE_CHECKING:
-    from training.prediction.predict import Prediction
+    from training.prediction.predict import PhotoResult
 
 
-def test_predictions_that_break_off_leave_no_half_a_file(tmp_path: Path) -> None:
-    def predictions() -> Iterator[Prediction]:
+def test_results_that_break_off_leave_no_half_a_file(tmp_path: Path) -> None:
+    def results() -> Iterator[PhotoResult]:
         raise OSError("the disk is gone")
         yield
 
     with pytest.raises(OSError, match="disk"):
-        write(predictions(), "jsonl", 3, tmp_path / "answers.jsonl")
+        write(results(), "jsonl", 3, tmp_path / "answers.jsonl")
     assert list(tmp_path.iterdir()) == []
