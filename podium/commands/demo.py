@@ -17,7 +17,6 @@ def demo() -> None:
     from podium.archives import read_archive
     from podium.batches.drop import plan_uploads
     from podium.batches.results import RowFilter, find
-    from podium.commands.training import training_bar
     from podium.connection import Connection
     from podium.local.demo import ARCHIVE, BATCH, MODEL, TIMEOUT_S, draw, draw_unseen, is_trained, package, train
     from podium.local.stack import deploy, serve, start_emulator
@@ -26,6 +25,7 @@ def demo() -> None:
     from podium.shown.demo import farewell
     from podium.shown.progress import counting, drawing, section, step
     from podium.shown.results import show_rows
+    from podium.shown.training import training_bar
 
     began = time.monotonic()
     with step("1/5 deploy template.yaml to an embedded AWS on this machine") as note:

@@ -2,33 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import yaml
-from rich.table import Table
+
+from podium.shown.console import answer, plain_table, print_json, print_next, print_note
+from podium.shown.progress import OnCount, counting
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from training.kfold import Folds
-    from training.run import Run
+    from training.run import Run, TrainingProgress
     from training.settings.config import Claim, TrainConfig
     from training.settings.recipes import Recipe
 
 
-def plain_table(*columns: str) -> Table:
-    """The console's kind of table: no lines, bold heads."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column)
-    return table
+def show_run(run: Run, *, as_json: bool) -> None:
+    """A finished run on stdout; its notes, and the next command, on stderr."""
+    if as_json:
+        print_json(run_document(run))
+    else:
+        answer.print(epochs_table(run))
+    for sentence in run_notes(run):
+        print_note(sentence)
+    print_next(f"evaluate {run.folder}, or podium package {run.folder}")
+
+
+def show_folds(folds: Folds, *, as_json: bool) -> None:
+    """All folds of a k-fold training on stdout; the next command on stderr."""
+    if as_json:
+        print_json(folds_document(folds))
+    else:
+        answer.print(folds_table(folds))
+    print_next(f"evaluate {folds.runs[0].folder}")
+
+
+def show_plan(config: TrainConfig, plan: dict[str, object], *, as_json: bool) -> None:
+    """The plan of a training on stdout."""
+    if as_json:
+        print_json(plan)
+    else:
+        answer.print(plan_table(config, plan))
+    print_note("nothing was trained. next: the same without --dry-run")
+
+
+def show_recipe(recipe: Recipe, *, as_json: bool) -> None:
+    """One recipe, whole, on stdout."""
+    if as_json:
+        print_json(recipe)
+        return
+    answer.print(recipe_document(recipe), soft_wrap=True, end="")
+    print_next(f"train {recipe.name} DATA")
+
+
+def show_recipes(recipes: Sequence[Recipe], *, as_json: bool) -> None:
+    """All recipes on stdout."""
+    if as_json:
+        print_json(recipes)
+        return
+    answer.print(recipes_table(recipes))
+    print_next("train RECIPE DATA, or podium recipes RECIPE to see one whole")
+
+
+def show_settings(*, as_json: bool) -> None:
+    """Every setting of a training on stdout."""
+    print_json(settings_document()) if as_json else answer.print(settings_table())
+
+
+def note_dimly(sentence: str) -> None:
+    """A note of a training that goes on."""
+    print_note(sentence, style="dim")
+
+
+@contextmanager
+def training_bar() -> Iterator[Callable[[TrainingProgress], None]]:
+    """A bar for reading the photos, then one for each epoch; yields what `training.fine_tune.train` reports to."""
+    with counting() as count:
+        yield partial(_count_epoch, count, "")
+
+
+@contextmanager
+def folds_bar() -> Iterator[Callable[[int, int, TrainingProgress], None]]:
+    """The same for each fold."""
+    with counting() as count:
+        yield lambda fold, folds, now: _count_epoch(count, f"fold {fold + 1}/{folds}, ", now)
+
+
+def _count_epoch(count: OnCount, prefix: str, now: TrainingProgress) -> None:
+    name = "reading photos" if now.stage == "reading" else f"epoch {now.epoch}/{now.epochs}"
+    note = "" if now.loss is None else f"{now.images_per_s:.0f} images/s, loss {now.loss:.3f}"
+    if now.top1 is not None:
+        note += f", top-1 {now.top1:.1%}" if now.stage == "scored" else f", top-1 before {now.top1:.1%}"
+    count(prefix + name, now.step, now.steps, note)
 
 
 def epochs_table(run: Run) -> Table:
     """A line for every epoch; the one whose weights were kept is green."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("epoch", "train loss", "train top-1", "loss", "top-1", "top-3", "images/s", "s"):
-        table.add_column(column, justify="right")
+    columns = ("epoch", "train loss", "train top-1", "loss", "top-1", "top-3", "images/s", "s")
+    table = plain_table(numbers=columns)
     kept = max(line.epoch for line in run.epochs if line.best)
     for line in run.epochs:
         losses = (f"{line.train_loss:.3f}", f"{line.train_top1:.1%}", f"{line.loss:.3f}")

@@ -75,7 +75,7 @@ def test_json_is_one_document(photos: Path, tmp_path: Path) -> None:
     assert document["folder"] == str(tmp_path / "out")
     assert document["counts"]["leak"] == 1
     assert document["unreadable"][0]["path"] == "train/slate/notes.txt"
-    assert document["labels"]["skipped"] == "Labels were not checked, as asked."
+    assert document["labels"]["skipped"] == "Labels were not checked (--no-labels)."
 
 
 @pytest.mark.torch
@@ -130,7 +130,7 @@ def test_labels_that_could_not_be_checked_fail_with_fail_on(photos: Path, tmp_pa
     error = podium("audit", photos / "train", *weights, "--out", tmp_path / "out", "--fail-on", "label").exception
     assert isinstance(error, ConsoleError)
     assert error.exit_code == EXIT_FAILED
-    assert "no label was checked (--fail-on label). Labels can be doubted only where" in str(error)
+    assert "no label was checked (--fail-on label). Labels can be checked only if" in str(error)
 
 
 @pytest.mark.torch
