@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore.config import Config
 
-MOST_CONNECTIONS = 32  # of one client; the classify function has so many images in memory, and each uses one
+MOST_CONNECTIONS = 32  # of one client, to AWS or to the model server: one for each image that is in memory
 
 # SQS is the layer that retries. AWS's clients have one second try of their own: a connection that died while the
 # Lambda was frozen, or one slow-down of S3, would else cost an inference that was done and a visibility time-out.

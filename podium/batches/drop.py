@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.batches.ledger import open_batch
+from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import IMAGES_PER_PART, expected_images, part_keys, read_parts, revision_of, write_part
 from pipeline.batches.outcomes import ExpectedUpload
 from pipeline.contracts import INCOMING_PREFIX, ExpectedImage, ManifestPart
@@ -118,8 +118,8 @@ def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], 
         write_part(s3, bucket, ManifestPart(batch=batch, images=some, created_at=now))
     keys = part_keys(s3, bucket, batch)
     expected = len(expected_images(read_parts(s3, bucket, keys)))
-    ledger, revision = connection.facts.ledger, revision_of(keys)
-    open_batch(connection.dynamodb_client, ledger, batch, expected=expected, revision=revision, now=now)
+    ledger = Ledger(connection.dynamodb_client, connection.facts.ledger)
+    ledger.open(batch, expected=expected, revision=revision_of(keys), now=now)
     return expected
 
 

@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 from pydantic import BeforeValidator, Field
 
 from pipeline.aws import CLIENTS
-from pipeline.backfill.tallies import total, write_tally
-from pipeline.batches.ledger import open_batch
+from pipeline.backfill.tallies import PartTally, total, write_tally
+from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, revision_of, write_part
 from pipeline.contracts import Backfill, ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, Record, Tally
 from pipeline.queue.orders import SENT_AT_ONCE, just_after, send
@@ -132,7 +132,8 @@ def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSetting
     if part:
         write_part(clients.s3, settings.results_bucket, ManifestPart(batch=job, images=part, created_at=now))
     name = hashlib.sha256("\n".join(objects).encode()).hexdigest()[:16]
-    write_tally(clients.s3, settings.results_bucket, job, name, tally, [uri for uri in found if uri not in images])
+    met = PartTally(name, tally, missing=[uri for uri in found if uri not in images])
+    write_tally(clients.s3, settings.results_bucket, job, met)
     send(orders, clients.sqs, settings.queue_url)
     logger.info("part enqueued", batch=job, extra=tally.model_dump())
     return tally
@@ -193,13 +194,7 @@ def close(job: Close, clients: Clients, settings: BackfillSettings, now: datetim
         Bucket=settings.results_bucket, Key=key, Body=document.encode(), ContentType="application/json"
     )
     if parts:
-        open_batch(
-            clients.dynamodb,
-            settings.ledger_name,
-            job.job,
-            expected=tally.enqueued,
-            revision=revision_of(parts),
-            now=now,
-        )
+        ledger = Ledger(clients.dynamodb, settings.ledger_name)
+        ledger.open(job.job, expected=tally.enqueued, revision=revision_of(parts), now=now)
     logger.info("backfill closed", batch=job.job, error=report.error, extra=tally.model_dump())
     return report

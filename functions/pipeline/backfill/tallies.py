@@ -7,24 +7,31 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.batches.manifests import folder_of
 from pipeline.contracts import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mypy_boto3_s3 import S3Client
 
 _NAMED = re.compile(r"/backfill/(?P<part>[^/.]+)\.(?P<figures>\d+(?:-\d+){4})\.json$")
 
 
-def write_tally(s3: S3Client, bucket: str, job: str, part: str, tally: Tally, missing: Sequence[str]) -> None:
-    """Write the figures of the part called `part`, and which images were missing."""
-    figures = "-".join(str(figure) for _, figure in tally)
-    document = json.dumps({**tally.model_dump(), "missing_images": list(missing)})
-    key = f"{_folder(job)}{part}.{figures}.json"
+class PartTally(NamedTuple):
+    """The figures of one part, and which images were missing."""
+
+    name: str
+    tally: Tally
+    missing: Sequence[str] = ()
+
+
+def write_tally(s3: S3Client, bucket: str, job: str, part: PartTally) -> None:
+    """Write the figures of a part."""
+    figures = "-".join(str(figure) for _, figure in part.tally)
+    document = json.dumps({**part.tally.model_dump(), "missing_images": list(part.missing)})
+    key = f"{_folder(job)}{part.name}.{figures}.json"
     s3.put_object(Bucket=bucket, Key=key, Body=document.encode(), ContentType="application/json")
 
 

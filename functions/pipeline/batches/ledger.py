@@ -79,10 +79,19 @@ class Entry(Record):
 
 @dataclass(frozen=True)
 class Ledger:
-    """The table, as the function that finishes batches uses it; threads may share it."""
+    """The table; threads may share it."""
 
     dynamodb: DynamoDBClient
     table: str
+
+    def open(self, batch: str, *, expected: int, revision: str, now: datetime) -> None:
+        """Note how many images the batch expects; doing it again with the same revision changes nothing that matters."""
+        self._update(
+            batch,
+            "SET expected = :expected, revision = :revision, updated_at = :now, "
+            "opened_at = if_not_exists(opened_at, :now) REMOVE look_at",
+            {":expected": _number(expected), ":revision": {"S": revision}, ":now": _moment(now)},
+        )
 
     def count(self, batch: str, rows: int, now: datetime) -> None:
         """Count rows of a batch; of one that nobody has opened (images came by other tools), too."""
@@ -156,19 +165,6 @@ class Ledger:
             UpdateExpression=expression,
             **{name: value for name, value in optional.items() if value},
         )
-
-
-def open_batch(
-    dynamodb: DynamoDBClient, ledger: str, batch: str, *, expected: int, revision: str, now: datetime
-) -> None:
-    """Note how many images the batch expects; doing it again with the same revision changes nothing that matters."""
-    dynamodb.update_item(
-        TableName=ledger,
-        Key=_key(batch),
-        UpdateExpression="SET expected = :expected, revision = :revision, updated_at = :now, "
-        "opened_at = if_not_exists(opened_at, :now) REMOVE look_at",
-        ExpressionAttributeValues={":expected": _number(expected), ":revision": {"S": revision}, ":now": _moment(now)},
-    )
 
 
 def _key(batch: str) -> dict[str, Any]:

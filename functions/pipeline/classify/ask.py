@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,15 +10,13 @@ from typing import Protocol
 
 from pipeline.classify.clock import Clock
 from pipeline.classify.groups import Group
-from pipeline.classify.images import Answered, Fetched
+from pipeline.classify.images import Answered, Await, Fetched
 from pipeline.contracts import ModelFacts, Order, Timings
 from pipeline.errors import Answer, ModelUnavailable, NotTogether
 
-Await = Callable[[], Answered]  # waits for an image's answer; raises ModelUnavailable
-
 
 class Ask(Protocol):
-    """Whatever answers: images in, an answer for each out. The pipeline knows nothing else about it."""
+    """What computes, behind one seam: images in, an answer for each out. The pipeline knows nothing else about it."""
 
     def images_at_once(self) -> int:
         """How many images it takes in one request, as things are now."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from pipeline.aws import CLIENTS, MOST_CONNECTIONS
+from pipeline.aws import CLIENTS
 from pipeline.classify.ask import Ask
 from pipeline.model_server.client import ModelClient
 from pipeline.model_server.token import token_for
@@ -39,7 +39,6 @@ def open_connections(settings: Settings) -> Connections:
         settings.model_server_url,
         settings.model_name,
         timeout_s=settings.predict_timeout_s,
-        connections=MOST_CONNECTIONS,
         token=token_for(settings.model_server_token_secret, settings.model_server_url),
     )
     return Connections(

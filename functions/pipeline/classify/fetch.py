@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from pipeline.classify.clock import Clock, outcome_of
 from pipeline.classify.formats import HEAD_BYTES, READABLE, looks_like  # a link to inference/images/formats.py
-from pipeline.classify.images import Answered, Fetched
+from pipeline.classify.images import Answered, Await, Fetched, Finished
 from pipeline.contracts import ImageRef, Order, Timings
 from pipeline.errors import ImageRejected
 
@@ -33,21 +33,37 @@ _GONE = {
 
 
 @dataclass(frozen=True)
+class Fetches:
+    """What became of images in the time for fetching."""
+
+    images: list[Fetched] = field(default_factory=list)
+    rejected: dict[Order, Answered | Await] = field(default_factory=dict)
+    failed: dict[Order, Finished | BaseException] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Fetcher:
     """Fetches the images of one SQS batch; threads share it."""
 
     s3: S3Client
     max_bytes: int
     clock: Clock
+    pool: Executor
 
-    def fetch_all(self, orders: Sequence[Order], pool: Executor) -> dict[Order, Fetched | Answered | BaseException]:
-        """What became of each of them in the time for fetching; what goes on then is not waited for."""
+    def fetch_all(self, orders: Sequence[Order]) -> Fetches:
+        """Fetch all of them concurrently; one that takes longer than FETCHING_S has failed, and is not waited for."""
         keep_s = max(0.0, self.clock.left_s() - FETCHING_S)
-        fetching = {order: pool.submit(self.fetch, order) for order in orders}
-        return {
-            order: outcome_of(it, self.clock, keep_s=keep_s, too_late=FETCHED_TOO_LATE)
-            for order, it in fetching.items()
-        }
+        fetching = {order: self.pool.submit(self.fetch, order) for order in orders}
+        fetches = Fetches()
+        for order, future in fetching.items():
+            match outcome_of(future, self.clock, keep_s=keep_s, too_late=FETCHED_TOO_LATE):
+                case Fetched() as image:
+                    fetches.images.append(image)
+                case Answered() as rejected:
+                    fetches.rejected[order] = rejected
+                case problem:
+                    fetches.failed[order] = problem
+        return fetches
 
     def fetch(self, order: Order) -> Fetched | Answered:
         """The image with its bytes, or its rejection."""

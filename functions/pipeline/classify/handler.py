@@ -14,12 +14,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.aws import MOST_CONNECTIONS
 from pipeline.classify.answer import Response, answer, give_up, outcomes_of
-from pipeline.classify.ask import Asker, Await
+from pipeline.classify.ask import Asker
 from pipeline.classify.clock import Clock, clock_of
 from pipeline.classify.connections import Connections, open_connections
 from pipeline.classify.fetch import Fetcher
 from pipeline.classify.groups import groups_of
-from pipeline.classify.images import Answered, Fetched, Finished
+from pipeline.classify.images import Finished
 from pipeline.classify.read import read
 from pipeline.classify.reporting import report
 from pipeline.classify.store import Storer
@@ -65,21 +65,17 @@ def classify_messages(
     What is not finished in time comes again. It may still finish later: every step must bear being repeated.
     """
     pool = workers()
-    fetcher = Fetcher(connections.s3, settings.max_image_bytes, clock)
+    fetcher = Fetcher(connections.s3, settings.max_image_bytes, clock, pool)
     asker = Asker(connections.model, clock, pool)
-    storer = Storer(connections.store, settings.model, clock)
+    storer = Storer(connections.store, settings.model, clock, pool)
 
     inbox = read(messages, connections.queue, pool)
     images: dict[Order, Finished | BaseException] = {}
     for orders in batched(inbox.orders, IMAGES_AT_ONCE, strict=False):  # no more than fit in memory
-        fetched = fetcher.fetch_all(orders, pool)
-        with_bytes = [it for it in fetched.values() if isinstance(it, Fetched)]
-        groups = groups_of(with_bytes, inbox.came_before, connections.model.images_at_once())
-        answers: dict[Order, Answered | Await] = {
-            order: it for order, it in fetched.items() if isinstance(it, Answered)
-        }
-        images |= storer.store_all(answers | asker.ask_all(groups), pool)
-        images |= {order: it for order, it in fetched.items() if isinstance(it, BaseException)}
+        fetches = fetcher.fetch_all(orders)
+        groups = groups_of(fetches.images, inbox.came_before, connections.model.images_at_once())
+        answers = asker.ask_all(groups)
+        images |= fetches.failed | storer.store_all(fetches.rejected | answers)
     outcomes = outcomes_of(inbox, images, clock)
     pool.shutdown(wait=False, cancel_futures=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ class Answered(NamedTuple):
     answer: ServerAnswer | ImageRejected
     began_at: datetime
     timings: Timings
+
+
+Await = Callable[[], Answered]  # waits for an image's answer; raises ModelUnavailable
 
 
 class Finished(NamedTuple):

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pipeline.classify.ask import Await
 from pipeline.classify.clock import Clock, outcome_of
 from pipeline.classify.conclusion import conclude
-from pipeline.classify.images import Answered, Finished
+from pipeline.classify.images import Answered, Await, Finished
 from pipeline.contracts import ModelFacts, Order
 from pipeline.results.store import Store
 
@@ -21,12 +20,11 @@ class Storer:
     store: Store
     expected: ModelFacts
     clock: Clock
+    pool: Executor
 
-    def store_all(
-        self, answers: Mapping[Order, Answered | Await], pool: Executor
-    ) -> dict[Order, Finished | BaseException]:
+    def store_all(self, answers: Mapping[Order, Answered | Await]) -> dict[Order, Finished | BaseException]:
         """What became of each image until the time was over; an image is stored as soon as it is answered."""
-        storing = {order: pool.submit(self.store_one, answer) for order, answer in answers.items()}
+        storing = {order: self.pool.submit(self.store_one, answer) for order, answer in answers.items()}
         return {order: outcome_of(it, self.clock) for order, it in storing.items()}
 
     def store_one(self, answer: Answered | Await) -> Finished:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from pipeline.batches.ledger import Entry, Ledger, open_batch
+from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import part_keys, read_parts, revision_of
 from pipeline.batches.outcomes import ExpectedUpload, expected_uploads
 from pipeline.contracts import BatchSummary
@@ -82,5 +82,5 @@ class Looker:
         return expected
 
     def _reopen(self, batch: str, revision: str, expected: int, now: datetime) -> None:
-        open_batch(self.ledger.dynamodb, self.ledger.table, batch, expected=expected, revision=revision, now=now)
+        self.ledger.open(batch, expected=expected, revision=revision, now=now)
         logger.warning("batch opened again", batch=batch, revision=revision, expected=expected)

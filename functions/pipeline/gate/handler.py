@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.aws import CLIENTS
 from pipeline.errors import ImageRejected, ModelUnavailable
-from pipeline.gate.decision import Check, Mapping, check
+from pipeline.gate.decision import OPEN, Check, Mapping, Time, check
 from pipeline.gate.probe_picture import probe_picture
 from pipeline.model_server.client import ModelClient
 from pipeline.model_server.token import token_for
@@ -66,19 +66,16 @@ def check_server(
 ) -> Check:
     """Check with AWS's clients and a real prediction."""
     clients = open_clients(settings)
-    change = partial(_change, clients.mappings, settings.event_source_mapping)
 
-    def time_left_s() -> float:
+    def left_s() -> float:
         return remaining_ms() / 1000
 
     return check(
-        mapping=lambda: _mapping(clients.mappings, settings.event_source_mapping),
-        probe=lambda: _probe(clients.model, time_left_s() - CHANGING_S),
+        _mapping(clients.mappings, settings.event_source_mapping),
+        probe=lambda: _probe(clients.model, left_s() - CHANGING_S),
         waiting=lambda: messages_on(clients.sqs, settings.queue_url),
-        pause=lambda: change(enabled=False),
-        resume=lambda: change(enabled=True),
-        sleep=sleep,
-        time_left_s=time_left_s,
+        change=partial(_change, clients.mappings, settings.event_source_mapping),
+        time=Time(sleep, left_s),
     )
 
 
@@ -104,7 +101,6 @@ def open_clients(settings: GateSettings) -> Clients:
             settings.model_server_url,
             settings.model_name,
             timeout_s=PROBE_TIMEOUT_S,
-            connections=1,
             token=token_for(settings.model_server_token_secret, settings.model_server_url),
         ),
     )
@@ -127,10 +123,10 @@ def _mapping(mappings: LambdaClient, uuid: str) -> Mapping:
     return Mapping(found["State"], found["LastModified"])
 
 
-def _change(mappings: LambdaClient, uuid: str, *, enabled: bool) -> bool:
+def _change(mappings: LambdaClient, uuid: str, state: str) -> bool:
     """Whether AWS took the change: not while another one is under way."""
     try:
-        mappings.update_event_source_mapping(UUID=uuid, Enabled=enabled)
+        mappings.update_event_source_mapping(UUID=uuid, Enabled=state == OPEN)
     except (mappings.exceptions.ResourceInUseException, mappings.exceptions.ResourceConflictException) as busy:
         logger.warning("gate not moved", reason=str(busy))
         return False

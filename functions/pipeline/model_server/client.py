@@ -10,6 +10,7 @@ from urllib.parse import quote
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
+from pipeline.aws import MOST_CONNECTIONS
 from pipeline.contracts import ModelFacts
 from pipeline.errors import Answer, ModelUnavailable, NotTogether
 from pipeline.model_server.answers import Response, answer_in, answers_in
@@ -35,7 +36,6 @@ class ModelClient:
         model_name: str,
         *,
         timeout_s: float,
-        connections: int,
         token: BearerToken | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -43,7 +43,7 @@ class ModelClient:
         self.url = f"{self._predictions}/{model_name}"
         self._timeout_s = timeout_s
         self._token = token
-        self._pools = PoolManager(maxsize=connections)
+        self._pools = PoolManager(maxsize=MOST_CONNECTIONS)
         self._now_s = now_s  # of day: a monotonic clock may stand still while a Lambda is frozen
         self._last_used_s = now_s()
         self._forgetting = Lock()

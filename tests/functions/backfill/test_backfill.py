@@ -24,7 +24,7 @@ from pipeline.backfill.handler import (
     order_for,
     respond,
 )
-from pipeline.backfill.tallies import total, write_tally
+from pipeline.backfill.tallies import PartTally, total, write_tally
 from pipeline.batches.ledger import BATCH_ID
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of
 from pipeline.contracts import ImageRef, Order, Tally
@@ -267,7 +267,7 @@ def test_every_part_counts_once_however_often_it_was_tried(tries: list[tuple[str
     keys: dict[str, Any] = {}
     s3: Any = _Names(keys)
     for part, enqueued, already in tries:
-        write_tally(s3, RESULTS, JOB, part, Tally(listed=10, enqueued=enqueued, already=already), [])
+        write_tally(s3, RESULTS, JOB, PartTally(part, Tally(listed=10, enqueued=enqueued, already=already)))
     most = {part: max(enqueued for other, enqueued, _ in tries if other == part) for part, _, _ in tries}
     counted = total(s3, RESULTS, JOB)
     assert (counted.listed, counted.enqueued) == (10 * len(most), sum(most.values()))

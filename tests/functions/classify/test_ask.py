@@ -34,14 +34,18 @@ def answers_to(asker: Asker, *groups: tuple[Fetched, ...]) -> list[Answered]:
 
 
 def test_fetching_and_predicting_are_timed_apart(aws: Aws, connections: Connections, clock: Clock) -> None:
-    image = Fetcher(connections.s3, 1_000_000, clock).fetch(order(aws.upload("incoming/ball.jpg")))
+    image = Fetcher(connections.s3, 1_000_000, clock, ThreadPoolExecutor(1)).fetch(
+        order(aws.upload("incoming/ball.jpg"))
+    )
     assert isinstance(image, Fetched)
     [answer] = answers_to(Asker(connections.model, clock, ThreadPoolExecutor(1)), (image,))
     assert (answer.timings.fetch_ms, answer.timings.predict_ms, answer.began_at) == (1000.0, 1000.0, NOON)
 
 
 def test_what_no_model_could_read_took_no_time_to_predict(aws: Aws, connections: Connections, clock: Clock) -> None:
-    rejected = Fetcher(connections.s3, 1_000_000, clock).fetch(order(aws.upload("incoming/notes.jpg", b"a text")))
+    rejected = Fetcher(connections.s3, 1_000_000, clock, ThreadPoolExecutor(1)).fetch(
+        order(aws.upload("incoming/notes.jpg", b"a text"))
+    )
     assert isinstance(rejected, Answered)
     assert isinstance(rejected.answer, ImageRejected)
     assert (rejected.timings.fetch_ms, rejected.timings.predict_ms, rejected.began_at) == (1000.0, 0.0, NOON)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from pipeline.batches.ledger import Entry, Ledger, open_batch
+from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of, write_part
 from pipeline.contracts import (
     Classification,
@@ -76,7 +76,7 @@ class Desk:
         keys = part_keys(self.aws.s3, RESULTS, batch)
         expected = len(expected_images(read_parts(self.aws.s3, RESULTS, keys)))
         revision = revision_of(keys)
-        open_batch(self.aws.dynamodb, LEDGER, batch, expected=expected, revision=revision, now=self.now)
+        self.looker.ledger.open(batch, expected=expected, revision=revision, now=self.now)
         return revision
 
     def expect(self, *images: ImageRef | ExpectedImage, batch: str = "monday") -> str:

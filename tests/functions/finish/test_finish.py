@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.batches.ledger import QUIET_AFTER, open_batch
+from pipeline.batches.ledger import QUIET_AFTER
 from pipeline.batches.manifests import part_keys, revision_of
 from pipeline.contracts import LabelProbability
 from pipeline.finish.announcement import CLAIM_LASTS, NotAnnounced
@@ -338,13 +338,13 @@ def test_a_manifest_that_cannot_be_read_is_reported_and_left(
     key = "batches/monday/manifest/by-hand.json"
     aws.s3.put_object(Bucket=RESULTS, Key=key, Body=b'{"images": "all"}')
     revision = revision_of(part_keys(aws.s3, RESULTS, "monday"))
-    open_batch(aws.dynamodb, LEDGER, "monday", expected=1, revision=revision, now=NOON)
+    desk.looker.ledger.open("monday", expected=1, revision=revision, now=NOON)
     desk.streams()
     assert (desk.heard(), set(caplog.messages)) == ([], {"manifest unreadable"})
 
 
 def test_an_open_batch_without_a_manifest_is_left(aws: Aws, desk: Desk) -> None:
-    open_batch(aws.dynamodb, LEDGER, "monday", expected=1, revision="r", now=NOON)
+    desk.looker.ledger.open("monday", expected=1, revision="r", now=NOON)
     desk.tick(after=timedelta(hours=1))
     assert desk.heard() == []
 
@@ -378,7 +378,7 @@ def test_a_batch_that_is_too_large_to_announce_is_reported_and_left(
 ) -> None:
     complete_batch(desk, "one")
     expected, revision = MOST_IMAGES + 1, desk.entry().revision
-    open_batch(aws.dynamodb, LEDGER, "monday", expected=expected, revision=revision, now=NOON)
+    desk.looker.ledger.open("monday", expected=expected, revision=revision, now=NOON)
     desk.tick(after=QUIET_AFTER)
     assert (desk.heard(), caplog.messages) == ([], ["batch too large"])
 

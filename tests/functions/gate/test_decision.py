@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pipeline.gate.decision import LEAST_TIME_S, NEXT_PROBE_AFTER_S, SECOND_PROBE_AFTER_S, Check, Mapping, check
+from pipeline.gate.decision import LEAST_TIME_S, NEXT_PROBE_AFTER_S, SECOND_PROBE_AFTER_S, Check, Mapping, Time, check
 from pipeline.queue.messages import backoff_s
 from tests.functions.factories import NOON
 
@@ -67,13 +67,11 @@ class World:
     def check(self, time_s: float = TIMEOUT_S) -> Check:
         ends_s = self.now_s + time_s
         return check(
-            mapping=self.mapping,
+            self.mapping(),
             probe=self.probe,
             waiting=self.waiting,
-            pause=lambda: self.change("Disabled"),
-            resume=lambda: self.change("Enabled"),
-            sleep=self.sleep,
-            time_left_s=lambda: ends_s - self.now_s,
+            change=self.change,
+            time=Time(self.sleep, lambda: ends_s - self.now_s),
         )
 
     def check_every_minute(self, until_s: float) -> None:
@@ -166,13 +164,11 @@ def test_a_change_that_is_refused_is_made_by_the_next_check(
     world = World(state, answers=answers)
     glance, world.settles_at_s = world.mapping(), 10.0
     refused = check(
-        mapping=lambda: glance,
+        glance,
         probe=world.probe,
         waiting=world.waiting,
-        pause=lambda: world.change("Disabled"),
-        resume=lambda: world.change("Enabled"),
-        sleep=world.sleep,
-        time_left_s=lambda: 60 - world.now_s,
+        change=world.change,
+        time=Time(world.sleep, lambda: 60 - world.now_s),
     )
     assert (refused.change, refused.closed, world.changes) == (None, closed, [])
     world.now_s = 60

@@ -33,7 +33,7 @@ def wall_clock() -> WallClock:
 
 @pytest.fixture
 def client(model_server: ModelServer, wall_clock: WallClock) -> ModelClient:
-    return ModelClient(model_server.url, "balls", timeout_s=20, connections=32, now_s=wall_clock)
+    return ModelClient(model_server.url, "balls", timeout_s=20, now_s=wall_clock)
 
 
 def ask(client: ModelClient, data: bytes = JPEG) -> Answer:
@@ -157,7 +157,7 @@ def test_one_call_is_one_request_whatever_happens(client: ModelClient, model_ser
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, not listening: refused
-        client = ModelClient(f"http://127.0.0.1:{unused.getsockname()[1]}", "balls", timeout_s=20, connections=1)
+        client = ModelClient(f"http://127.0.0.1:{unused.getsockname()[1]}", "balls", timeout_s=20)
         with pytest.raises(ModelUnavailable, match=r"did not answer .* is it up"):
             ask(client)
 
@@ -170,7 +170,7 @@ def hang_up_once(listening: socket.socket) -> None:
 def test_a_server_that_hangs_up_without_an_answer_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
         hanging_up = thread.submit(hang_up_once, listening)
-        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20, connections=1)
+        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20)
         with pytest.raises(ModelUnavailable, match="did not answer"):
             ask(client)
         hanging_up.result()
@@ -182,7 +182,7 @@ def test_a_server_that_is_too_slow_is_unavailable_after_the_shorter_of_time_out_
     released = Event()
     model_server.reply = lambda _: (released.wait(30), answering())[1]
     for timeout_s, budget_s in ((0.05, 30), (30, 0.05)):
-        client = ModelClient(model_server.url, "balls", timeout_s=timeout_s, connections=2)
+        client = ModelClient(model_server.url, "balls", timeout_s=timeout_s)
         with pytest.raises(ModelUnavailable, match="timed out"):
             client.ask([JPEG], budget_s=budget_s)
     released.set()
@@ -210,7 +210,7 @@ def test_a_large_image_may_take_longer_to_send_than_to_connect(monkeypatch: pyte
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
         reading = thread.submit(read_slowly, listening, size + 150, 2.5)
-        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20, connections=1)
+        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20)
         assert ask(client, bytes(size)) == server_answer()
         reading.result()
 

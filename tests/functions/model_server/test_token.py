@@ -50,7 +50,7 @@ def clock() -> WallClock:
 @pytest.fixture
 def client(secrets: SecretsManagerClient, arn: str, model_server: ModelServer, clock: WallClock) -> ModelClient:
     token = token_of(secrets, arn, model_server.url, clock)
-    return ModelClient(model_server.url, "balls", timeout_s=20, connections=4, token=token, now_s=clock)
+    return ModelClient(model_server.url, "balls", timeout_s=20, token=token, now_s=clock)
 
 
 def ask(model: Ask) -> object:
@@ -74,7 +74,7 @@ def test_without_a_secret_none_is_sent(model_server: ModelServer) -> None:
     assert token_for("", model_server.url) is None
     model_server.tokens = {"first"}
     with pytest.raises(ModelUnavailable, match="answered 401: does it expect a token"):
-        ask(ModelClient(model_server.url, "balls", timeout_s=20, connections=1))
+        ask(ModelClient(model_server.url, "balls", timeout_s=20))
 
 
 def test_a_replaced_token_costs_no_image_a_receive(
@@ -185,7 +185,7 @@ def test_the_time_for_the_secret_is_part_of_the_budget(model_server: ModelServer
             return {"SecretString": "first"}
 
     token = token_of(Slow(), "an-arn", model_server.url, clock)
-    client = ModelClient(model_server.url, "balls", timeout_s=20, connections=1, token=token, now_s=clock)
+    client = ModelClient(model_server.url, "balls", timeout_s=20, token=token, now_s=clock)
     with pytest.raises(ModelUnavailable, match="no time was left"):
         ask(client)
     assert model_server.paths == []

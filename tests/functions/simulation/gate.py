@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.errors import ModelUnavailable
-from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, check
+from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, Time, check
 from pipeline.gate.probe_picture import probe_picture
 from pipeline.model_server.client import ModelClient
 from tests.functions.simulation.fibers import Fiber
@@ -42,13 +42,11 @@ class Gate:
     def _check(self) -> None:
         end_s = self.scheduler.now_s + TIMEOUT_S
         check(
-            mapping=lambda: Mapping(self.state, self.since or self.today()),
+            Mapping(self.state, self.since or self.today()),
             probe=lambda: self._probe(end_s - self.scheduler.now_s - CHANGING_S),
             waiting=lambda: len(self.function.queue.messages),
-            pause=lambda: self._change("Disabling", CLOSED),
-            resume=lambda: self._change("Enabling", OPEN),
-            sleep=self.scheduler.sleep,
-            time_left_s=lambda: end_s - self.scheduler.now_s,
+            change=self._change,
+            time=Time(self.scheduler.sleep, lambda: end_s - self.scheduler.now_s),
         )
 
     def _probe(self, budget_s: float) -> str | None:
@@ -58,16 +56,16 @@ class Gate:
             return str(unavailable)
         return None
 
-    def _change(self, on_its_way: str, at_last: str) -> bool:
+    def _change(self, at_last: str) -> bool:
         if self.state not in {OPEN, CLOSED}:
             return False
-        self.state, self.since = on_its_way, self.today()
+        self.state, self.since = "Enabling" if at_last == OPEN else CLOSING, self.today()
 
         def take_effect() -> None:
             self.state = at_last
             self.function.enabled = at_last == OPEN
 
         self.scheduler.at(self.scheduler.now_s + self.lag_s, take_effect)
-        if on_its_way == CLOSING:
+        if at_last == CLOSED:
             self.closings.append(self.scheduler.now_s)
         return True

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.batches.ledger import Ledger, open_batch
+from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import part_keys, revision_of, write_part
 from pipeline.batches.outcomes import Outcome
 from pipeline.contracts import ExpectedImage, ManifestPart, stamp
@@ -145,7 +145,7 @@ def announce(connection: Connection, image: str) -> None:
     """What the finish function does when it finds this image done."""
     dynamodb, facts = connection.dynamodb_client, connection.facts
     revision = revision_of(part_keys(connection.s3, RESULTS, "monday"))
-    open_batch(dynamodb, facts.ledger, "monday", expected=1, revision=revision, now=NOON)
+    Ledger(dynamodb, facts.ledger).open("monday", expected=1, revision=revision, now=NOON)
     ledger = Ledger(dynamodb, facts.ledger)
     entry = ledger.read("monday")
     assert entry is not None
