@@ -1,4 +1,4 @@
-"""Thousands of images through the real stack on this machine while its parts are killed: what is left of them.
+"""Thousands of images through the real stack on this machine while its parts are killed.
 
     python -m benchmarks.chaos --images 2000 --batches 10 --seconds 300 --json docs/results/chaos.json
 
@@ -76,7 +76,7 @@ class Chaos:
         self.struck["function processes killed"] += kill("ministack-lambda-")
 
     def restart_emulator(self) -> None:
-        """Stopped as a machine is shut down: its state is written, its functions end where they are."""
+        """Stop the emulator as a machine shuts down: its state is written, its functions are cut off."""
         emulator.stop()
         self.struck["embedded AWS restarted"] += 1
         podium("up")
@@ -162,12 +162,12 @@ def listen(connection: Connection) -> str:
 
 def announcements(connection: Connection, url: str) -> Counter[str]:
     """How often each batch was announced as complete."""
-    told: Counter[str] = Counter()
+    announced: Counter[str] = Counter()
     while messages := connection.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=600).get(
         "Messages"
     ):
-        told.update(json.loads(message["Body"])["detail"]["batch"] for message in messages)
-    return told
+        announced.update(json.loads(message["Body"])["detail"]["batch"] for message in messages)
+    return announced
 
 
 def wait_for(batches: list[str], connection: Connection) -> None:
@@ -203,7 +203,7 @@ def audit(connection: Connection, batches: list[str], events_url: str) -> dict[s
         )
         image = json.loads(answer["Body"].read())["image"]
         mismatched += (image["key"], image["version_id"]) != (row.image.split("/", 3)[3], row.version_id)
-    told = announcements(connection, events_url)
+    announced = announcements(connection, events_url)
     return {
         "images": len(expected),
         "classified": sum(row.status == "classified" for row in rows),
@@ -215,8 +215,8 @@ def audit(connection: Connection, batches: list[str], events_url: str) -> dict[s
         "messages left on the queue": _messages(connection, connection.facts.queue_url),
         "batches": len(batches),
         "batches with a summary": sum(summary_of(connection, batch) is not None for batch in batches),
-        "batches announced once": sum(told[batch] == 1 for batch in batches),
-        "announcements": told.total(),
+        "batches announced once": sum(announced[batch] == 1 for batch in batches),
+        "announcements": announced.total(),
     }
 
 
@@ -234,19 +234,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=300, help="between the first drop and the last, about")
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     if local_stack() is None:
         sys.exit(f"there is no stack in {HOME}: run `podium demo` first, with the same PODIUM_HOME")
-    folders = draw_images(asked.images, asked.batches, asked.seed)
+    folders = draw_images(options.images, options.batches, options.seed)
     podium("up")
     connection = Connection(None)
     events_url = listen(connection)
-    chaos = Chaos(random.Random(asked.seed))  # noqa: S311 - faults, not secrets
+    chaos = Chaos(random.Random(options.seed))  # noqa: S311 - faults, not secrets
     began = time.monotonic()
     thread = threading.Thread(target=chaos.run)
     thread.start()
     try:
-        drops_again = drop_all(folders, random.Random(asked.seed + 1), asked.seconds)  # noqa: S311
+        drops_again = drop_all(folders, random.Random(options.seed + 1), options.seconds)  # noqa: S311
         dropped_s = time.monotonic() - began
     finally:
         chaos.over.set()
@@ -263,12 +263,12 @@ def main() -> None:
         "seconds of faults": round(dropped_s),
         "seconds in all": round(time.monotonic() - began),
     }
-    report = json.dumps({"seed": asked.seed, "cores": os.cpu_count(), **found}, indent=2)
+    report = json.dumps({"seed": options.seed, "cores": os.cpu_count(), **found}, indent=2)
     print(report)  # noqa: T201
-    if asked.json:
-        asked.json.write_text(report + "\n")
+    if options.json:
+        options.json.write_text(report + "\n")
     broken = any(found[name] for name in MUST_BE_NONE) or found["batches announced once"] != found["batches"]
-    sys.exit(1 if broken or found["images"] != asked.images else 0)
+    sys.exit(1 if broken or found["images"] != options.images else 0)
 
 
 if __name__ == "__main__":

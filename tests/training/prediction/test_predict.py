@@ -175,7 +175,9 @@ def test_an_archive_that_is_not_whole_is_refused(run: Path, data: Path, tmp_path
         for name in ("model.json", "model.safetensors"):
             opened.write(run / name, name)
     assert next(predict(archive, [data])).code is None
-    with pytest.raises(TrainingError, match=r"other\.mar/model\.safetensors has sha256 \w+\.\.\., and model\.json names"):
+    with pytest.raises(
+        TrainingError, match=r"other\.mar/model\.safetensors has sha256 \w+\.\.\., and model\.json names"
+    ):
         predict(rewritten(archive, tmp_path / "other.mar", safetensors=b"other"), [data])
     facts = json.loads((run / "model.json").read_text())
     narrower = json.dumps(facts | {"classes": ["amber", "jade"]}).encode()

@@ -45,7 +45,10 @@ def test_the_front_matter_is_what_hugging_face_reads(tmp_path: Path) -> None:
 def test_figures_have_intervals_and_say_whether_photos_were_held_out(tmp_path: Path) -> None:
     text = card_of(made_run(tmp_path))
     assert "| 12 validation photos | " in text
-    assert "The kept checkpoint (epoch 2, by top-1), the temperature and the uncertainty threshold were chosen on these" in text
+    assert (
+        "The kept checkpoint (epoch 2, by top-1), the temperature and the uncertainty threshold were chosen on these"
+        in text
+    )
     assert "Weakest classes on the 12 validation photos: " in text
     assert "a photo of anything else gets one of these labels, too" in text
     assert "podium train run/config.yaml run=run-again" in text

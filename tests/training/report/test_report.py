@@ -99,7 +99,10 @@ def test_figures_have_intervals_and_say_whether_photos_were_held_out(ordinary: s
     said = words_of(ordinary)
     assert re.search(r"top-1 ?\d+\.\d % ?95 % interval: \d+\.\d to \d+\.\d %", said)
     assert "evaluated on 12 validation photos" in said
-    assert "The kept checkpoint (epoch 2, by top-1), the temperature and the uncertainty threshold were chosen on these" in said
+    assert (
+        "The kept checkpoint (epoch 2, by top-1), the temperature and the uncertainty threshold were chosen on these"
+        in said
+    )
 
 
 def test_a_claim_stands_beside_what_was_measured(ordinary: str) -> None:
@@ -111,9 +114,7 @@ def test_a_claim_stands_beside_what_was_measured(ordinary: str) -> None:
 def test_a_bend_in_the_curves_where_augmentation_ended_is_explained(tmp_path: Path) -> None:
     ends = {"epochs": 3, "rotation": 15, "cutmix": 1.0, "augment_off_epochs": 2, "mix_off_epochs": 1}
     said = words_of(report_of(made_run(tmp_path, config=ends)))
-    assert (
-        "From epoch 2 on they are only cropped, shifted and flipped. From epoch 3 on they are not mixed." in said
-    )
+    assert "From epoch 2 on they are only cropped, shifted and flipped. From epoch 3 on they are not mixed." in said
 
 
 @pytest.mark.parametrize("without", [{"rotation": 0}, {"augment_off_epochs": 0}, {"epochs": 9}])
