@@ -1,16 +1,19 @@
 # One command per job. `make demo` and `make test` are the two a newcomer needs; `make check` is the fast lane.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Python 3.13: requirements/find_python.py looks for one that runs, or uv fetches it; PYTHON=/path/to/python3.13 names another.
+PYTHON ?=
 VENV   := .venv
 TOOLS  := .venv-tools
 BENCHMARKS := .venv-benchmarks
 UV     := $(VENV)/bin/uv
-# Bytecode is compiled at install: without it every start of torch and timm costs seconds more.
+# Bytecode is compiled at install: without it every start of torch and timm costs seconds more. uv gives up after 60 s for
+# a file, which a busy machine needs for torch's largest: 0 is no limit.
 SYNC   := pip sync --quiet --require-hashes --compile-bytecode --link-mode hardlink
 # Installing says nothing for a while on its own.
 ALIVE  := seconds=0; (while sleep 5; do seconds=$$((seconds + 5)); echo "  still installing ($$seconds s)"; done) & \
           alive=$$!; trap 'kill $$alive' EXIT;
 LOCK   := pip compile --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --quiet
 export SAM_CLI_TELEMETRY := 0
+export UV_COMPILE_BYTECODE_TIMEOUT := 0
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo down test check install lock benchmarks format clean
@@ -35,11 +38,11 @@ check: install
 
 install: $(VENV)/.installed $(TOOLS)/.installed
 
-$(UV): requirements/bootstrap.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
-	  echo "Podium needs Python 3.11, the runtime of its functions; '$(PYTHON)' is another. Try: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "making $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+$(UV): requirements/bootstrap.txt requirements/find_python.py
+	@for any in python3 python /usr/bin/python3; do \
+	  $$any -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null && break; any=; done; \
+	[ "$$any" ] || { echo "Podium's make needs some Python, 3.9 or later, and none runs here: install one."; exit 1; }; \
+	python=$$($$any requirements/find_python.py $(PYTHON)) && echo "making $(VENV) with $$python" && $$python -m venv --clear $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $(UV)
 
@@ -58,7 +61,7 @@ $(TOOLS)/.installed: $(UV) requirements/tools.txt
 # One resolution for the project; each room's file is the same versions, fewer of them, and installs alone.
 lock: $(UV)
 	@cd requirements && for room in dev bootstrap tools; do ../$(UV) $(LOCK) $$room.in -o $$room.txt; done
-	@cd requirements && for room in training model_server console; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
+	@cd requirements && for room in inference training model_server console; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt functions.in -o ../functions/requirements.txt
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt benchmarks.in -o benchmarks.txt
 
@@ -76,4 +79,4 @@ format: install
 	@$(VENV)/bin/ruff format .
 
 clean: down
-	@rm -rf .podium .aws-sam $(VENV) $(TOOLS) $(BENCHMARKS) .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .podium .aws-sam $(VENV) $(TOOLS) $(BENCHMARKS) .mypy_cache .import_linter_cache .ruff_cache .pytest_cache

@@ -69,11 +69,11 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _statistics(mean: Triple, std: Triple, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Both as (3, 1, 1) on the device: to send them anew in each step would make it wait."""
+    """Both as (3, 1, 1) on the device, sent once: sending them in each step would make it wait."""
     with torch.inference_mode(mode=False):
         return torch.tensor(mean, device=device).view(3, 1, 1), torch.tensor(std, device=device).view(3, 1, 1)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Channels last on a GPU, where it is faster. On a CPU its backward pass corrupts memory in torch 2.15 (oneDNN)."""
+    """Channels last on a GPU: it is faster there. On a CPU its backward pass corrupts memory in torch 2.15 (oneDNN)."""
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
-from training.settings.config import UNAUGMENTED, UNMIXED
+from training.settings.settled import UNAUGMENTED, UNMIXED
 
 SPLITS = ("train", "validation", "test")
 NONE = "–"

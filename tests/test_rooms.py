@@ -1,0 +1,93 @@
+"""The import rules of pyproject.toml refuse what they are there to refuse; `make check` holds the code against them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("functions/pipeline", "inference", "model_server", "training", "podium")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the product's rooms and of the rules."""
+    copy = tmp_path_factory.mktemp("house")
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("file", "imported", "refused"),
+    [
+        (
+            "functions/pipeline/backfill/tallies.py",
+            "pipeline.gate.decision",
+            "pipeline.backfill is not allowed to import pipeline.gate",
+        ),
+        (
+            "functions/pipeline/results/rows.py",
+            "pipeline.classify.groups",
+            "pipeline.results is not allowed to import pipeline.classify",
+        ),
+        (
+            "functions/pipeline/contracts.py",
+            "pipeline.settings",
+            "pipeline.contracts is not allowed to import pipeline.settings",
+        ),
+        ("functions/pipeline/classify/groups.py", "torch", "pipeline is not allowed to import torch"),
+        ("functions/pipeline/classify/groups.py", "numpy", "pipeline is not allowed to import numpy"),
+        ("functions/pipeline/classify/groups.py", "training.run", "pipeline is not allowed to import training"),
+        ("model_server/serving/metrics.py", "training.run", "serving is not allowed to import training"),
+        ("model_server/serving/metrics.py", "boto3", "serving is not allowed to import boto3"),
+        ("model_server/proxy/metrics.py", "pipeline.contracts", "proxy is not allowed to import pipeline"),
+        ("training/run.py", "podium.project", "training is not allowed to import podium"),
+        ("training/run.py", "ts.context", "training is not allowed to import ts"),
+        ("training/run.py", "proxy.metrics", "training is not allowed to import proxy"),
+        ("inference/classifier.py", "serving.answers", "inference is not allowed to import serving"),
+        ("inference/classifier.py", "boto3", "inference is not allowed to import boto3"),
+        ("podium/shown/results.py", "podium.commands.batch", "podium.shown is not allowed to import podium.commands"),
+    ],
+)
+def test_an_arrow_that_runs_up_or_sideways_is_refused(house: Path, file: str, imported: str, refused: str) -> None:
+    source = (house / file).read_text(encoding="utf-8")
+    (house / file).write_text(f"{source}\nimport {imported}\n", encoding="utf-8")
+    try:
+        told = lint_imports(house)
+    finally:
+        (house / file).write_text(source, encoding="utf-8")
+    assert told.returncode == 1
+    assert refused in " ".join(told.stdout.split())
+
+
+def test_the_handler_imports_what_lies_beside_it_in_the_archive_and_numpy() -> None:
+    """It is a module and no package, so the linter does not see it."""
+    handler = ast.parse((ROOT / "model_server" / "handler.py").read_text(encoding="utf-8"))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(handler)
+        for name in (
+            [it.name for it in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported - sys.stdlib_module_names <= {"inference", "numpy", "serving"}
+
+
+def lint_imports(house: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(str(house / folder) for folder in ("functions", "model_server", "."))
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        cwd=house, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
