@@ -59,14 +59,14 @@ def load_model(model: Path, device: str = "auto") -> Model:
 
     Raises WrongInput if there is no model, and TrainingError if its weights are not those of its model.json.
     """
-    where = choose_device(device)
+    chosen = choose_device(device)
     if model.is_dir():
         network, facts = load_run(model)
     elif model.is_file():
         network, facts = _from_archive(model)
     else:
         raise WrongInput(f"{model} does not exist. Give the folder of a finished run, or a .mar of `podium package`.")
-    return Model(facts, EvalNetwork.of(network, facts.preprocessing, where))
+    return Model(facts, EvalNetwork.of(network, facts.preprocessing, chosen))
 
 
 def predict(

@@ -1,4 +1,4 @@
-"""Photos that a person gives to be classified, wherever they lie, one after the other.
+"""The photos to classify, one after the other: files, folders, patterns, S3 prefixes, standard input.
 
 file, folder, pattern, s3://bucket/prefix, `-` -> Given (a name, and how to get the bytes)
 """
@@ -25,7 +25,7 @@ S3_CONNECTIONS = 16  # a GET waits 20 to 50 ms for its first byte, whatever the 
 
 
 class NotFetched(Exception):
-    """The bytes of one photo could not be had; the sentence says why."""
+    """The bytes of one photo cannot be read; the sentence says why."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def given_photos(words: Sequence[str], lines: Iterable[str] | None = None) -> It
     """Every photo that the words name, lazily; a folder's in the order of their paths, hidden ones left out.
 
     `-` stands for `lines` (by default, standard input), each of which names a file, a folder or an S3 prefix. Raises
-    WrongInput at once where a word names nothing, and TrainingError where S3 does not list it; a line that names nothing
+    WrongInput at once if a word names nothing, and TrainingError if S3 does not list it; a line that names nothing
     is a photo that cannot be fetched.
     """
     for word in words:
