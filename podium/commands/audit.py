@@ -33,7 +33,7 @@ def audit(
         Path | None, typer.Option(help="A run's split.csv: audit its photos, in its splits.", metavar="FILE")
     ] = None,
     pretrained: Annotated[
-        str, typer.Option(help="Weights that judge labels: none, hub, or a file that fits --model.", metavar="WEIGHTS")
+        str, typer.Option(help="Weights that check labels: none, hub, or a file that fits --model.", metavar="WEIGHTS")
     ] = "none",
     model: Annotated[
         str | None,
@@ -92,11 +92,11 @@ def _check_label_options(fatal: Sequence[Kind], *, model: str | None, pretrained
     """ConsoleError for options without effect, and for --fail-on label without a check of labels."""
     if pretrained == "none" and model is not None:
         raise ConsoleError(
-            f"--model {model} judges labels only with weights: add --pretrained hub or --pretrained FILE.", EXIT_USAGE
+            f"--model {model} checks labels only with weights: add --pretrained hub or --pretrained FILE.", EXIT_USAGE
         )
     if pretrained != "none" and not labels:
         raise ConsoleError(
-            f"--pretrained {pretrained} and --no-labels exclude each other: weights only judge labels.", EXIT_USAGE
+            f"--pretrained {pretrained} and --no-labels exclude each other: weights only check labels.", EXIT_USAGE
         )
     if "label" in fatal and pretrained == "none":
         raise ConsoleError(

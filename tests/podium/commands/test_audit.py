@@ -108,7 +108,7 @@ def test_a_folder_that_is_not_there_is_a_wrong_value(tmp_path: Path) -> None:
     [
         (("--fail-on", "leak,label"), "no label is checked without weights"),
         (("--fail-on", "label", "--no-labels"), "no label is checked without weights"),
-        (("--model", "resnet18"), "judges labels only with weights"),
+        (("--model", "resnet18"), "checks labels only with weights"),
         (("--pretrained", "hub", "--no-labels"), "exclude each other"),
     ],
 )
