@@ -1,7 +1,7 @@
-"""Fine-tune a timm model on a folder of photos, judge it, and package it.
+"""Fine-tune a timm model on a folder of photos, evaluate it, and package it.
 
-settings (config, layers, recipes) -> photos (data) -> model (network) -> epochs (fitting) -> temperature (calibration)
--> run folder -> evaluation, report, card; and -> .mar (package)
+settings -> data (listing, split) -> model -> photos (decoded, cached) -> fitting (epochs) -> run folder
+-> evaluation, report; and -> packaging (.mar)
 
     >>> import training
     >>> run = training.train("photos", recipe="quick", epochs=5)
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from training.evaluation.records import Evaluation
-    from training.prediction.predict import Prediction
-    from training.run import Progress, Run
+    from training.prediction.predict import PhotoResult
+    from training.run import Run, TrainingProgress
 
 
 def train(
@@ -26,20 +26,20 @@ def train(
     *,
     recipe: str | None = None,
     file: Path | None = None,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[TrainingProgress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
     **settings: object,
 ) -> Run:
     """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
 
-    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded. `on_note` is
-    told what `auto` settings became, and whatever else a person should know (`on_note=print`).
-    It is one training: of `folds` (which the recipe cnn sets) it wants a `fold`; `training.kfold.train_folds` trains all.
+    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded. `on_note` gets
+    the values of `auto` settings, and whatever else a person should know (`on_note=print`).
+    It is one training: with `folds` (which the recipe cnn sets) give a `fold`; `training.kfold.train_folds` trains all.
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """
     from training.errors import WrongInput
+    from training.fine_tune import train as fit
     from training.settings.layering import Words, layered
-    from training.train import train as fit
 
     config = layered(Words(None if data is None else str(data), recipe, file, settings), on_note=on_note)
     if config.folds is not None and config.fold is None:
@@ -53,24 +53,24 @@ def train(
 def resume(
     run_folder: str | Path,
     *,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[TrainingProgress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Run:
-    """Go on with an interrupted training, to the same weights; raises WrongInput where there is nothing to resume."""
-    from training.train import resume as go_on
+    """Go on with an interrupted training, to the same weights; raises WrongInput if there is nothing to resume."""
+    from training.fine_tune import resume as go_on
 
     return go_on(Path(run_folder), on_progress=on_progress, on_note=on_note)
 
 
 def evaluate(run_folder: str | Path, *, split: str = "auto", data: str | None = None) -> Evaluation:
-    """Judge a finished run on one of its splits (`auto`: test where there is one) or on a labelled folder."""
-    from training.evaluation.evaluate import evaluate as judge
+    """Evaluate a finished run on one of its splits (`auto`: test if the run has it) or on a labelled folder."""
+    from training.evaluation.evaluate import evaluate as run_evaluation
 
-    return judge(Path(run_folder), split=split, data=data)
+    return run_evaluation(Path(run_folder), split=split, data=data)
 
 
-def predict(model: str | Path, images: Sequence[str | Path], *, top_k: int = 3) -> Iterator[Prediction]:
+def predict(model: str | Path, images: Sequence[str | Path], *, top_k: int = 3) -> Iterator[PhotoResult]:
     """The most likely classes of every image; `model` is a run folder or a `.mar`, an image also a folder or s3://."""
-    from training.prediction.predict import predict as answer
+    from training.prediction.predict import predict as results
 
-    return answer(Path(model), [str(image) for image in images], top_k=top_k)
+    return results(Path(model), [str(image) for image in images], top_k=top_k)

@@ -1,4 +1,4 @@
-"""`python -m training train ...`: what torchrun starts, one process a GPU; `podium train` is the same with pictures."""
+"""`python -m training train ...`: torchrun starts it, one process for each GPU; `podium train` shows progress bars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from training.errors import Preempted, TrainingError, WrongInput
-from training.run import Progress
+from training.run import TrainingProgress
 from training.settings.layering import layered, sort_words
 
 EXIT_FAILED, EXIT_USAGE, EXIT_PREEMPTED = 1, 2, 75  # 75: EX_TEMPFAIL, start me again
@@ -15,9 +15,9 @@ USAGE = "usage: python -m training train [RECIPE] DATA [FILE.yaml] [key=value ..
 
 
 def main(words: list[str]) -> int:
-    """Train as the words say; the exit code."""
+    """Train by these words; returns the exit code."""
+    from training.fine_tune import resume, train
     from training.kfold import are_folds
-    from training.train import resume, train
 
     match words:
         case ["train", "--resume", run]:
@@ -40,7 +40,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _tell(now: Progress) -> None:
+def _tell(now: TrainingProgress) -> None:
     if now.stage == "scored":
         _say(
             f"epoch {now.epoch}/{now.epochs}: loss {now.loss:.3f}, top-1 {now.top1:.1%}, {now.images_per_s:.0f} images/s"
@@ -48,7 +48,7 @@ def _tell(now: Progress) -> None:
 
 
 def _say(sentence: str) -> None:
-    """On stderr, by the leading process alone."""
+    """On stderr, from the leading process only."""
     if os.environ.get("RANK", "0") == "0":
         sys.stderr.write(sentence + "\n")
 
@@ -58,10 +58,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except TrainingError as error:
         _say(f"training: {error}")
-        sys.exit(
-            EXIT_PREEMPTED
-            if isinstance(error, Preempted)
-            else EXIT_USAGE
-            if isinstance(error, WrongInput)
-            else EXIT_FAILED
-        )
+        codes = {Preempted: EXIT_PREEMPTED, WrongInput: EXIT_USAGE}
+        sys.exit(codes.get(type(error), EXIT_FAILED))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 
 class TrainingError(Exception):
-    """It cannot go on."""
+    """The training or packaging cannot go on."""
 
 
 class WrongInput(TrainingError):
-    """What the person gave cannot work: a folder, a name, a number."""
+    """The input cannot work: a folder, a name, a number."""
 
 
 class Preempted(TrainingError):
-    """It was asked to stop, and has saved where it stands."""
+    """A signal stopped it, and its checkpoint is written."""

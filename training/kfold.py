@@ -1,4 +1,4 @@
-"""k-fold cross-validation: one training a fold, each judged by photos that it did not learn from."""
+"""k-fold cross-validation: one training for each fold, validated on the photos of that fold."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
+from scipy.stats import t
+
 from training.errors import WrongInput
 from training.files import write_atomically
-from training.fitting.checking import check_alone
+from training.fine_tune import resume, train
 from training.model.model_file import MODEL_FILE
-from training.run import FOLDS_FILE, Progress, Run, claim_folder, kept, read_run
-from training.settings.config import TrainConfig, read_config, write_config
-from training.train import resume, train
+from training.preparing.checking import check_alone
+from training.preparing.prepare import OnNote
+from training.run import FOLDS_FILE, Run, TrainingProgress, claim_folder, kept, read_run
+from training.settings.config import TrainConfig, make_config, read_yaml, write_config
 
-OnProgress = Callable[[int, int, Progress], None]  # the fold, from 0 on, of how many, and how far it is
-OnNote = Callable[[str], None]
-
-# Student's t at 97.5 % for 1, 2, ... degrees of freedom; beyond these it is near 2.
-STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+OnProgress = Callable[[int, int, TrainingProgress], None]  # the fold, from 0 on, of how many, and how far it is
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,10 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of two values or more."""
-        deviation, count = stdev(values), len(values)
-        t = STUDENT_T[count - 2] if count - 2 < len(STUDENT_T) else 2.0
-        half = t * deviation / count**0.5
-        return cls(mean(values), deviation, mean(values) - half, mean(values) + half)
+        """The spread of two values or more."""
+        center, deviation, count = mean(values), stdev(values), len(values)
+        half = float(t.ppf(0.975, df=count - 1)) * deviation / count**0.5
+        return cls(center, deviation, center - half, center + half)
 
 
 @dataclass(frozen=True)
@@ -53,24 +51,27 @@ class Folds:
     top3: Spread
     loss: Spread
 
+    def spreads(self) -> dict[str, dict[str, float]]:
+        """The spread of every figure, for JSON."""
+        return {name: asdict(getattr(self, name)) for name in ("top1", "top3", "loss")}
+
 
 def train_folds(
     config: TrainConfig, *, on_progress: OnProgress = lambda _fold, _folds, _now: None, on_note: OnNote = lambda _: None
 ) -> Folds:
     """Train every fold into RUN/fold-K, and write RUN/folds.json; the folds' test photos, if any, are the same.
 
-    RUN/folds.yaml holds the settings from the beginning on: with it `resume_folds` goes on.
+    RUN/folds.yaml holds the settings from the beginning on; `resume_folds` reads them.
 
-    The intervals take the folds for independent, which they are not quite: their training photos overlap, so the true ones
-    are somewhat wider (Bengio & Grandvalet 2004). Raises what `train` raises.
+    The intervals assume independent folds. Their training photos overlap, so the true intervals are somewhat wider
+    (Bengio & Grandvalet 2004). Raises what `train` raises.
     """
-    if config.folds is None:
-        raise WrongInput("folds is not set: say how many, as folds=5.")
+    count = _count(config)
     check_alone(config)
     claim_folder(config.run)
     with kept(config.run):
         write_config(config, config.run / FOLDS_FILE)
-    return _train_all(config, config.folds, on_progress, on_note)
+    return _train_all(config, count, on_progress, on_note)
 
 
 def are_folds(folder: Path) -> bool:
@@ -83,13 +84,18 @@ def resume_folds(
 ) -> Folds:
     """Go on with an interrupted `train_folds`: finished folds stay, the one that had begun goes on, the rest is trained.
 
-    Raises WrongInput where all are finished, and what `resume` and `train` raise.
+    Raises WrongInput if all are finished, and what `resume` and `train` raise.
     """
     if (folder / "folds.json").exists():
         raise WrongInput(f"{folder} holds finished folds: there is nothing to resume. Train into another folder.")
-    config = read_config(folder / FOLDS_FILE).model_copy(update={"run": folder})
-    assert config.folds is not None
-    return _train_all(config, config.folds, on_progress, on_note)
+    config = make_config({**read_yaml(folder / FOLDS_FILE), "run": folder})
+    return _train_all(config, _count(config), on_progress, on_note)
+
+
+def _count(config: TrainConfig) -> int:
+    if config.folds is None:
+        raise WrongInput("folds is not set: say how many, as folds=5.")
+    return config.folds
 
 
 def _train_all(config: TrainConfig, count: int, on_progress: OnProgress, on_note: OnNote) -> Folds:
@@ -98,26 +104,15 @@ def _train_all(config: TrainConfig, count: int, on_progress: OnProgress, on_note
         on_note(f"fold {fold + 1} of {count}")
         own = config.model_copy(update={"fold": fold, "run": config.run / f"fold-{fold}"})
         runs.append(_train_one(own, partial(on_progress, fold, count), on_note))
-    scores = [run.model.metrics for run in runs]
-    folds = Folds(
-        config.run,
-        tuple(runs),
-        top1=Spread.of([one.top1 for one in scores]),
-        top3=Spread.of([one.top3 for one in scores]),
-        loss=Spread.of([one.loss for one in scores]),
-    )
-    facts = {
-        "folds": [f"fold-{fold}/{MODEL_FILE}" for fold in range(count)],
-        "top1": asdict(folds.top1),
-        "top3": asdict(folds.top3),
-        "loss": asdict(folds.loss),
-    }
+    spreads = [Spread.of([getattr(run.model.metrics, name) for run in runs]) for name in ("top1", "top3", "loss")]
+    folds = Folds(config.run, tuple(runs), *spreads)
+    facts = {"folds": [f"fold-{fold}/{MODEL_FILE}" for fold in range(count)], **folds.spreads()}
     with kept(config.run):
         write_atomically(json.dumps(facts, indent=1) + "\n", config.run / "folds.json")
     return folds
 
 
-def _train_one(config: TrainConfig, on_progress: Callable[[Progress], None], on_note: OnNote) -> Run:
+def _train_one(config: TrainConfig, on_progress: Callable[[TrainingProgress], None], on_note: OnNote) -> Run:
     """This fold's run, wherever it stands."""
     if (config.run / MODEL_FILE).exists():
         return read_run(config.run)

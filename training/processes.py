@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-Value = TypeVar("Value")
 PATIENCE = timedelta(
     hours=24
-)  # the others wait while the leading process downloads and decodes; torch's 10 minutes end them
+)  # the others wait while the leading process downloads and decodes: torch's 10 minutes are too few
 
 
 @dataclass(frozen=True)
@@ -28,16 +27,16 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the one that writes files and talks."""
+        """Whether this process is the one that writes files and reports."""
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Return when every process has called this."""
         if self.size > 1:
             dist.barrier()
 
-    def leader_first(self, do: Callable[[], Value]) -> Value:
-        """Done by the leading process, then by the others: what it downloads or caches, they find."""
+    def leader_first[Value](self, do: Callable[[], Value]) -> Value:
+        """Do it in the leading process, then in the others: these find what the first has downloaded or cached."""
         if not self.leads:
             self.wait()
         done = do()
@@ -46,7 +45,7 @@ class World:
         return done
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is up in any process; all must ask at the same step."""
+        """Whether the flag is up in any process; all must call this at the same step."""
         if self.size == 1:
             return flag
         raised = torch.tensor(float(flag), device=device)
@@ -59,13 +58,17 @@ class World:
             dist.all_reduce(value)
         return value
 
-    def as_the_leader(self, value: Value) -> Value:
+    def as_the_leader[Value](self, value: Value) -> Value:
         """The leading process's value, in every process."""
-        if self.size == 1:
-            return value
-        told = [value]
-        dist.broadcast_object_list(told)
-        return told[0]
+        return self.by_the_leader(lambda: value)
+
+    def by_the_leader[Value](self, do: Callable[[], Value]) -> Value:
+        """Do it in the leading process only; the others wait, and get its result."""
+        done: list[Any] = [do() if self.leads else None]
+        if self.size > 1:
+            dist.broadcast_object_list(done)
+        value: Value = done[0]
+        return value
 
     def share_statistics(self, network: nn.Module) -> None:
         """Give every process the leading one's buffers: batch norm counts in each process for itself."""
@@ -86,7 +89,7 @@ class World:
 def joined(device: str) -> Iterator[tuple[World, str]]:
     """This process's place, and the device that is its own: `cuda` becomes `cuda:LOCAL_RANK`.
 
-    What torchrun says in the environment is read here and nowhere else. NCCL between GPUs, gloo between CPUs.
+    Only this function reads torchrun's environment. NCCL between GPUs, gloo between CPUs.
     """
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World(), device

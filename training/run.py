@@ -1,4 +1,4 @@
-"""A run folder: what a training leaves behind, and in which order.
+"""A run folder: the files of a training, in the order in which it writes them.
 
 config.yaml, split.csv, unreadable.csv, resolved.yaml -> metrics.jsonl, results.csv, checkpoints/ and model.safetensors, epoch by
 epoch -> metrics.json, model.json
@@ -29,16 +29,16 @@ from training.errors import TrainingError, WrongInput
 from training.files import replacing, write_atomically
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.photos.photos import Photos
-from training.photos.pixels import write_set_aside
+from training.photos.set_aside import write_set_aside
 from training.settings.config import TrainConfig, write_config
+from training.settings.settled import Settled
 
 FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them all
-UNREADABLE_FILE = "unreadable.csv"
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a training stands. `scored` ends an epoch; top1 and top3 are the last validation's."""
+class TrainingProgress:
+    """The progress of a training. `scored` ends an epoch; top1 and top3 are the last validation's."""
 
     stage: Literal["reading", "training", "scored"]
     step: int
@@ -80,13 +80,13 @@ class Run:
 
 
 def check_free(folder: Path) -> None:
-    """WrongInput where something lies in the run folder already; nothing is made."""
+    """WrongInput if the run folder is there and not empty; nothing is made."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongInput(f"{folder} is not empty. Choose another run folder, or remove it.")
 
 
 def claim_folder(folder: Path) -> None:
-    """Make the run folder; WrongInput where something lies in it already."""
+    """Make the run folder; WrongInput if it is not empty."""
     check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def claim_folder(folder: Path) -> None:
 
 @contextmanager
 def kept(folder: Path) -> Iterator[None]:
-    """Writing into a run folder; TrainingError where the disk is full, or will not have it."""
+    """Write into a run folder: TrainingError if the disk is full, or refuses."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -108,13 +108,13 @@ def kept(folder: Path) -> Iterator[None]:
 
 
 def resumable(folder: Path) -> Path:
-    """The folder to name to `--resume`: that of all folds, where this is one of them."""
+    """The folder that `--resume` takes: that of all folds, if this is one of them."""
     return folder.parent if folder.name.startswith("fold-") and (folder.parent / FOLDS_FILE).is_file() else folder
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other processes from training into this folder; TrainingError where one does. A process that dies lets go."""
+    """Keep other processes from training into this folder; TrainingError if one does. A process that dies lets go."""
     with (folder / ".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -125,15 +125,13 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_beginning(
-    folder: Path, given: TrainConfig, resolved: TrainConfig, reasons: Mapping[str, str], photos: Photos
-) -> None:
-    """What is settled before the first epoch; resolved.yaml last, for with it a training can be resumed."""
-    write_config(given, folder / "config.yaml")
+def write_beginning(config: TrainConfig, settings: Settled, photos: Photos) -> None:
+    """Everything that is settled before the first epoch; resolved.yaml last, for with it a training can be resumed."""
+    folder = config.run
+    write_config(config, folder / "config.yaml")
     write_split(photos.listing, folder / "split.csv")
-    if photos.set_aside:
-        write_set_aside(photos.set_aside, folder / UNREADABLE_FILE)
-    write_config(resolved, folder / "resolved.yaml", reasons)
+    write_set_aside(photos.set_aside, folder)
+    write_config(settings, folder / "resolved.yaml", settings.reasons)
 
 
 def write_epochs(folder: Path, epochs: Sequence[Epoch]) -> None:
@@ -172,24 +170,15 @@ def write_end(run: Run) -> None:
 
 
 def read_run(folder: Path) -> Run:
-    """The finished training in a run folder; TrainingError where there is none."""
+    """The finished training in a run folder; TrainingError if it holds none."""
     model = read_model_file(folder)
     facts = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return Run(folder, model, tuple(Epoch(**json.loads(line)) for line in lines), facts["set_aside"], facts["seconds"])
 
 
-def count_set_aside(folder: Path) -> int:
-    """How many files unreadable.csv names; none where the run folder has no such file."""
-    try:
-        with (folder / UNREADABLE_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return sum(1 for _ in csv.DictReader(file))
-    except FileNotFoundError:
-        return 0
-
-
 def versions() -> dict[str, str]:
-    """What the model was made with."""
+    """The versions of Python and of the libraries that made the model."""
     return {"python": platform.python_version()} | {
         name: version(name) for name in ("torch", "torchvision", "timm", "pillow")
     }

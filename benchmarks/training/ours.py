@@ -15,12 +15,12 @@ from benchmarks.training.gate import Gate, tell, wait_for
 from training.data.listing import list_photos
 from training.fitting.fit import make_fit
 from training.fitting.freed_memory import keep_freed_memory
-from training.fitting.preparing import prepare
-from training.fitting.state import State
-from training.fitting.steps import Watch, train_epoch
+from training.fitting.state import TrainingState
+from training.fitting.steps import Callbacks, train_epoch
 from training.model.network import choose_device
+from training.preparing.prepare import prepare
 from training.processes import World
-from training.run import Progress
+from training.run import TrainingProgress
 from training.settings.config import make_config
 
 
@@ -34,30 +34,30 @@ def main() -> None:
     prepared = prepare(asked, list_photos(asked), device, world, lambda _: None, reasons.append)
     if device.type == "cpu":
         keep_freed_memory()
-    fit = make_fit(prepared.config, prepared.network, prepared.preprocessing, prepared.photos, device, world)
+    fit = make_fit(prepared.settings, prepared.network, prepared.preprocessing, prepared.photos, device, world)
     tell(
         {
-            "config": prepared.config.model_dump(mode="json"),
+            "config": prepared.settings.model_dump(mode="json"),
             "reasons": reasons,
             "reading_s": round(time.monotonic() - began, 1),
         }
     )
-    state, gate = State.begin(device), Gate(wait_for(device))
+    state, gate = TrainingState.begin(device), Gate(wait_for(device))
 
     def after_a_step() -> bool:  # the loop asks this between two updates
         gate.step()
         return False
 
-    watch = Watch(
-        tell=lambda _: None,
-        stop_asked=after_a_step,
+    callbacks = Callbacks(
+        report=lambda _: None,
+        stop_requested=after_a_step,
         save=lambda _: None,
         stop=lambda _: None,
         save_every_s=float("inf"),
     )
     gate.open()
     while True:
-        train_epoch(fit, state, Progress("training", 0, len(fit.batches)), watch)
+        train_epoch(fit, state, TrainingProgress("training", 0, len(fit.batches)), callbacks)
         state.epoch, state.step = state.epoch + 1, 0
         state.tallies.zero_()
 

@@ -88,7 +88,7 @@ def _train(run: Path) -> None:
     from podium.commands.training import training_bar
     from podium.shown.progress import counting
     from training.demo import DEMO, draw_demo
-    from training.train import train
+    from training.fine_tune import train
 
     data = _home() / "balls"
     with counting() as count:

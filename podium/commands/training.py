@@ -16,7 +16,7 @@ from podium.errors import EXIT_USAGE, ConsoleError
 if TYPE_CHECKING:
     from podium.shown.progress import OnCount
     from training.kfold import Folds
-    from training.run import Progress, Run
+    from training.run import Run, TrainingProgress
     from training.settings.config import TrainConfig
 
 ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
@@ -28,7 +28,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the interrupted training in this run folder.", metavar="RUN")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and on what.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be trained, and on what; train nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model on photos.
@@ -71,11 +73,15 @@ def train(
         notes: list[str] = []
         config = layered(sort_words(typed), on_note=notes.append if dry_run else _note)
         if dry_run:
-            _foretell(config, notes, as_json=as_json)
+            _show_plan(config, notes, as_json=as_json)
         elif config.folds is not None and config.fold is None:
-            _tell_folds(_train_folds(config), as_json=as_json)
+            from training.kfold import train_folds
+
+            with _folds_bar() as on_fold:
+                folds = train_folds(config, on_progress=on_fold, on_note=_note)
+            _tell_folds(folds, as_json=as_json)
         else:
-            from training.train import train as fit
+            from training.fine_tune import train as fit
 
             with training_bar() as on_progress:
                 finished = fit(config, on_progress=on_progress, on_note=_note)
@@ -88,7 +94,7 @@ def recipes(
     settings: Annotated[bool, typer.Option("--settings", help="List every setting of a training instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the recipes: settings that belong together, and what they are said to reach."""
+    """List the recipes: settings that belong together, and the figures that their sources report."""
     from podium.shown import results as present
     from podium.shown.training import recipe_document, recipes_table, settings_document, settings_table
 
@@ -119,15 +125,15 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def training_bar(prefix: str = "") -> Iterator[Callable[[Progress], None]]:
-    """A bar for the reading, then one per epoch, on stderr; yields what `training.train.train` reports to."""
+def training_bar(prefix: str = "") -> Iterator[Callable[[TrainingProgress], None]]:
+    """A bar for the reading, then one per epoch, on stderr; yields what `training.fine_tune.train` reports to."""
     from podium.shown.progress import counting
 
     with counting() as count:
         yield partial(_tell_epoch, count, prefix)
 
 
-def _tell_epoch(count: OnCount, prefix: str, now: Progress) -> None:
+def _tell_epoch(count: OnCount, prefix: str, now: TrainingProgress) -> None:
     name = "reading photos" if now.stage == "reading" else f"epoch {now.epoch}/{now.epochs}"
     note = "" if now.loss is None else f"{now.images_per_s:.0f} images/s, loss {now.loss:.3f}"
     if now.top1 is not None:
@@ -157,8 +163,8 @@ def _tell(run: Run, *, as_json: bool) -> None:
 
 
 def _go_on(run: Path, *, as_json: bool) -> None:
+    from training.fine_tune import resume
     from training.kfold import are_folds, resume_folds
-    from training.train import resume
 
     if are_folds(run):
         with _folds_bar() as on_fold:
@@ -170,15 +176,8 @@ def _go_on(run: Path, *, as_json: bool) -> None:
     _tell(finished, as_json=as_json)
 
 
-def _train_folds(config: TrainConfig) -> Folds:
-    from training.kfold import train_folds
-
-    with _folds_bar() as on_fold:
-        return train_folds(config, on_progress=on_fold, on_note=_note)
-
-
 @contextmanager
-def _folds_bar() -> Iterator[Callable[[int, int, Progress], None]]:
+def _folds_bar() -> Iterator[Callable[[int, int, TrainingProgress], None]]:
     from podium.shown.progress import counting
 
     with counting() as count:
@@ -196,13 +195,15 @@ def _tell_folds(folds: Folds, *, as_json: bool) -> None:
     present.notes.print(f"next: podium evaluate {folds.runs[0].folder}", soft_wrap=True, markup=False)
 
 
-def _foretell(config: TrainConfig, notes: Sequence[str], *, as_json: bool) -> None:
-    """What a training would be, without reading a pixel; its settings are refused where the training would refuse them."""
+def _show_plan(config: TrainConfig, notes: Sequence[str], *, as_json: bool) -> None:
+    """Show the plan of a training, which begins with these notes; no photo is read."""
     from podium.shown import results as present
-    from podium.shown.training import plan_document, plan_table
+    from podium.shown.training import plan_table
+    from training.planning import plan
 
+    planned = plan(config, notes)
     if as_json:
-        present.print_json(plan_document(config, notes))
+        present.print_json(planned)
     else:
-        present.answer.print(plan_table(config, notes))
+        present.answer.print(plan_table(config, planned))
     present.notes.print("nothing was trained. next: the same without --dry-run", markup=False)

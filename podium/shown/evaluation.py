@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from training.evaluation.comparison import Comparison, Pair
+    from training.evaluation.comparison import Comparison, RunPair
     from training.evaluation.records import ClassScores, Evaluation, Interval
 
 WORST = 5  # classes, and pairs of classes
@@ -113,7 +113,7 @@ def _calibration(found: Evaluation) -> Table:
     return table
 
 
-def _class_differences(pair: Pair) -> Table:
+def _class_differences(pair: RunPair) -> Table:
     table = _table("class", "photos", pair.a, pair.b, "points")
     for one in pair.classes[:WORST]:
         if one.a != one.b:
@@ -143,7 +143,7 @@ def _interval(figure: Interval) -> str:
     return f"{figure.low:.1%} to {figure.high:.1%}"
 
 
-def _span(pair: Pair) -> str:
+def _span(pair: RunPair) -> str:
     return f"{_points(pair.difference.low)} to {_points(pair.difference.high)}"
 
 

@@ -1,8 +1,8 @@
-"""What a person reads of trainings and recipes: tables, sentences, documents."""
+"""Trainings and recipes as a person reads them: tables, sentences, documents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -31,26 +31,22 @@ def epochs_table(run: Run) -> Table:
         table.add_column(column, justify="right")
     kept = max(line.epoch for line in run.epochs if line.best)
     for line in run.epochs:
-        scores = (
-            f"{line.train_loss:.3f}",
-            f"{line.train_top1:.1%}",
-            f"{line.loss:.3f}",
-            f"{line.top1:.1%}",
-            f"{line.top3:.1%}",
-        )
-        style = "green" if line.epoch == kept else None
-        table.add_row(str(line.epoch), *scores, f"{line.images_per_s:.0f}", f"{line.seconds:.1f}", style=style)
+        losses = (f"{line.train_loss:.3f}", f"{line.train_top1:.1%}", f"{line.loss:.3f}")
+        shares = (f"{line.top1:.1%}", f"{line.top3:.1%}")
+        speed = (f"{line.images_per_s:.0f}", f"{line.seconds:.1f}")
+        table.add_row(str(line.epoch), *losses, *shares, *speed, style="green" if line.epoch == kept else None)
     return table
 
 
 def run_notes(run: Run) -> Iterator[str]:
-    """What a person should know of a finished run, a sentence each."""
-    from training.evaluation.metrics import wilson_interval
+    """Sentences about a finished run: figures, threshold, files that were set aside."""
+    from training.evaluation.intervals import share
+    from training.photos.set_aside import UNREADABLE_FILE
 
     model, count = run.model, run.model.data.validation_images
-    low, high = wilson_interval(model.metrics.top1, count)
+    top1 = share(round(model.metrics.top1 * count), count)
     yield (
-        f"top-1 {model.metrics.top1:.1%} (95 % interval {low:.1%} to {high:.1%}), top-3 {model.metrics.top3:.1%}"
+        f"top-1 {model.metrics.top1:.1%} (95 % interval {top1.low:.1%} to {top1.high:.1%}), top-3 {model.metrics.top3:.1%}"
         f" of {count} validation photos, after {run.seconds:.0f} s"
     )
     doubt = model.uncertainty
@@ -62,7 +58,7 @@ def run_notes(run: Run) -> Iterator[str]:
             f" {doubt.target_accuracy:.0%} right"
         )
     if run.set_aside:
-        yield f"{run.set_aside} files could not be read and were set aside: {run.folder / 'unreadable.csv'}"
+        yield f"{run.set_aside} files could not be read and were set aside: {run.folder / UNREADABLE_FILE}"
 
 
 def run_document(run: Run) -> dict[str, object]:
@@ -85,25 +81,19 @@ def folds_table(folds: Folds) -> Table:
             str(number), f"{scores.top1:.1%}", f"{scores.top3:.1%}", f"{scores.loss:.3f}", str(best), str(run.folder)
         )
     table.add_row("mean", f"{folds.top1.mean:.1%}", f"{folds.top3.mean:.1%}", f"{folds.loss.mean:.3f}", style="bold")
-    table.add_row(
-        "95 %",
-        f"{folds.top1.low:.1%} to {folds.top1.high:.1%}",
-        f"{folds.top3.low:.1%} to {folds.top3.high:.1%}",
-        f"{folds.loss.low:.3f} to {folds.loss.high:.3f}",
-        style="dim",
-    )
+    shares = [f"{spread.low:.1%} to {spread.high:.1%}" for spread in (folds.top1, folds.top3)]
+    table.add_row("95 %", *shares, f"{folds.loss.low:.3f} to {folds.loss.high:.3f}", style="dim")
     return table
 
 
 def folds_document(folds: Folds) -> dict[str, object]:
     """All folds, for JSON."""
-    spreads = {"top1": asdict(folds.top1), "top3": asdict(folds.top3), "loss": asdict(folds.loss)}
-    return {"run": str(folds.folder), **spreads, "folds": [run_document(run) for run in folds.runs]}
+    return {"run": str(folds.folder), **folds.spreads(), "folds": [run_document(run) for run in folds.runs]}
 
 
 def recipes_table(recipes: Sequence[Recipe]) -> Table:
     """A line for every recipe."""
-    table = plain_table("recipe", "model", "said to reach", "what it is")
+    table = plain_table("recipe", "model", "reported", "what it is")
     for recipe in recipes:
         claim = "" if recipe.claim is None else _claimed(recipe.claim)
         table.add_row(recipe.name, str(recipe.settings.get("model", "")), claim, recipe.about)
@@ -112,15 +102,20 @@ def recipes_table(recipes: Sequence[Recipe]) -> Table:
 
 def recipe_document(recipe: Recipe) -> str:
     """One recipe as the YAML that it is."""
-    told = {key: value for key, value in recipe.model_dump(mode="json").items() if value is not None and key != "name"}
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=120)
+    document = {
+        key: value for key, value in recipe.model_dump(mode="json").items() if value is not None and key != "name"
+    }
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 
 def settings_table() -> Table:
     """A line for every setting, with its default and what it means."""
+    from training.settings.config import TrainConfig
+
     table = plain_table("setting", "default", "meaning")
-    for name, default, meaning in _settings():
-        table.add_row(name, default, meaning)
+    for name, one in TrainConfig.model_fields.items():
+        default = "(needed)" if one.is_required() else "none" if one.default is None else str(one.default)
+        table.add_row(name, default, one.description)
     return table
 
 
@@ -131,72 +126,19 @@ def settings_document() -> dict[str, object]:
     return TrainConfig.model_json_schema()
 
 
-def plan_table(config: TrainConfig, notes: Sequence[str] = ()) -> Table:
-    """What a training would be; raises what `plan_document` raises."""
+def plan_table(config: TrainConfig, plan: Mapping[str, object]) -> Table:
+    """The plan of a training, and below it the settings that are not the usual ones."""
     table = plain_table("what", "value")
-    for key, value in plan_document(config, notes).items():
+    for key, value in plan.items():
         if not isinstance(value, dict):
             for one in value if isinstance(value, list) else [value]:
                 table.add_row(key.replace("_", " "), str(one))
-    defaults = {name: field.default for name, field in type(config).model_fields.items()}
-    for name in type(config).model_fields:
-        if getattr(config, name) != defaults[name] and name not in ("data", "run", "claim"):
-            table.add_row(name, str(getattr(config, name)), style="dim")
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if value != field.default and name not in ("data", "run", "claim"):
+            table.add_row(name, str(value), style="dim")
     return table
-
-
-def plan_document(config: TrainConfig, notes: Sequence[str] = ()) -> dict[str, object]:
-    """What a training would be, for JSON: photos are listed and the model is built; none is decoded, no weights downloaded.
-
-    `notes` were said of the settings before. Raises WrongInput where the training would, over settings and run folder.
-    """
-    from training.data.listing import list_photos
-    from training.fitting.checking import check_alone, create_undownloaded
-    from training.model.network import choose_device
-    from training.run import check_free
-    from training.settings.auto import resolve
-
-    check_free(config.run)
-    check_alone(config)
-    told = list(notes)
-    listing = list_photos(config, on_note=told.append)
-    device = choose_device(config.device)
-    network = create_undownloaded(config, len(listing.classes)).to(device)
-    resolved = resolve(config, network, device, processes=1, photos=len(listing.of("train")))
-    return {
-        "data": config.data,
-        "run": str(config.run),
-        "classes": len(listing.classes),
-        **{f"{split}_images": len(listing.of(split)) for split in ("train", "validation", "test")},
-        "model": config.model,
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "notes": list(_plan_notes(config, told)),
-        "reasons": resolved.reasons,
-        "settings": resolved.config.model_dump(mode="json"),
-    }
-
-
-def _plan_notes(config: TrainConfig, notes: Sequence[str]) -> Iterator[str]:
-    from training.fitting.checking import random_weights_note
-
-    yield from notes
-    if note := random_weights_note(config):
-        yield note
-    if config.hours is not None:
-        most = f", at most {config.epochs}" if "epochs" in config.model_fields_set else ""
-        yield (
-            f"hours = {config.hours:g} (a training measures its speed first, and chooses as many epochs as fit{most}; no"
-            " photo was read, so none are chosen here)"
-        )
 
 
 def _claimed(claim: Claim) -> str:
     return f"{claim.metric} {claim.value:.3f}" if claim.metric == "loss" else f"{claim.metric} {claim.value:.0%}"
-
-
-def _settings() -> Iterator[tuple[str, str, str]]:
-    from training.settings.config import TrainConfig
-
-    for name, one in TrainConfig.model_fields.items():
-        default = "(needed)" if one.is_required() else "none" if one.default is None else str(one.default)
-        yield name, default, one.description or ""

@@ -146,9 +146,9 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(photos: Path, t
     assert document["settings"]["lr"] == pytest.approx(5e-4 * 2 * 0.5**0.5)
     assert "5e-4 for 64 photos" in document["reasons"]["lr"]
     assert not (tmp_path / "run").exists()
-    told = podium(*words)
-    assert "mobilenetv3_small_100" in told.stdout
-    assert "nothing was trained" in told.stderr
+    shown = podium(*words)
+    assert "mobilenetv3_small_100" in shown.stdout
+    assert "nothing was trained" in shown.stderr
 
 
 @pytest.mark.torch
@@ -187,9 +187,9 @@ def test_a_dry_run_says_what_nobody_said_and_what_only_a_training_knows(photos: 
         "hours = 2 (a training measures its speed first, and chooses as many epochs as fit"
     )
     assert (bare["settings"]["recipe"], bare["settings"]["pretrained"]) == ("balanced", "hub")
-    told = podium("train", photos, "model=test_resnet", "image_size=32", "--dry-run")
-    assert "test_resnet starts from random weights" in " ".join(told.stdout.split())
-    assert "none was named" not in told.stdout
+    shown = podium("train", photos, "model=test_resnet", "image_size=32", "--dry-run")
+    assert "test_resnet starts from random weights" in " ".join(shown.stdout.split())
+    assert "none was named" not in shown.stdout
 
 
 def test_a_dry_run_of_what_is_resumed_is_a_wrong_usage(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from training.run import Run
     from training.settings.config import TrainConfig
+    from training.settings.settled import Settled
 
 COLOURS = {"amber": (230, 150, 20), "jade": (20, 150, 90), "slate": (70, 80, 110)}
 
@@ -42,6 +43,15 @@ def tiny_config(data: Path, run: Path, **changed: object) -> TrainConfig:
     return make_config(values | changed)
 
 
+def tiny_settled(data: Path, run: Path, **changed: object) -> Settled:
+    """The same, as a training on one CPU settles it."""
+    from training.settings.config import checked
+    from training.settings.settled import Settled
+
+    found: dict[str, object] = {"device": "cpu", "precision": "fp32", "workers": 0, "cache": "memory"}
+    return checked(Settled, {**tiny_config(data, run).model_dump(), **found, **changed})
+
+
 def timeless(run: Run) -> list[dict[str, object]]:
     """The lines of its epochs, without what a clock says."""
     return [{**vars(line), "seconds": 0, "images_per_s": 0} for line in run.epochs]
@@ -55,7 +65,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that no test changes; `a_copy` is for those that do."""
-    from training.train import train
+    from training.fine_tune import train
 
     return train(tiny_config(photos, tmp_path_factory.mktemp("runs") / "run"))
 
@@ -71,9 +81,9 @@ def a_copy(finished: Run, tmp_path: Path) -> Path:
 def handler(tmp_path: Path) -> Path:
     """A handler and the reader's folder, as far as packing them goes."""
     path = tmp_path / "serving" / "handler.py"
-    (path.parent / "inference").mkdir(parents=True)
+    (path.parent / "inference" / "images").mkdir(parents=True)
     path.write_text("def handle(data, context):\n    return data\n")
-    (path.parent / "inference" / "reading.py").write_text("MAX_PIXELS = 1\n")
+    (path.parent / "inference" / "images" / "reading.py").write_text("MAX_PIXELS = 1\n")
     (path.parent / "model-config.yaml").write_text("batchSize: 8\nhandler:\n  engine: auto # or\n  precision: auto\n")
     return path
 

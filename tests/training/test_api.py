@@ -21,25 +21,25 @@ def test_importing_the_room_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.torch
-def test_a_model_is_trained_judged_and_asked(photos: Path, tmp_path: Path) -> None:
+def test_a_model_is_trained_evaluated_and_predicts(photos: Path, tmp_path: Path) -> None:
     run = training.train(
         photos, recipe="quick", pretrained="none", model="test_resnet", image_size=32, epochs=2, batch_size=4, threads=1,
         tensorboard=False, run=tmp_path / "run", cache_dir=tmp_path / "cache",
     )  # fmt: skip
     assert training.evaluate(run.folder).top1.value == pytest.approx(run.model.metrics.top1)
-    asked = photos / "jade" / "000.png"
+    photo = photos / "jade" / "000.png"
     for _ in range(2):  # importing what it needs does not put something else in its place
-        [answer] = training.predict(run.folder, [asked], top_k=2)
-        assert answer.path == str(asked)
-        assert len(answer.answers) == 2
+        [answer] = training.predict(run.folder, [photo], top_k=2)
+        assert answer.path == str(photo)
+        assert len(answer.predictions) == 2
 
 
 @pytest.mark.torch
 def test_a_training_tells_what_it_does_and_goes_on_after_it_was_stopped(photos: Path, tmp_path: Path) -> None:
     from training.errors import Preempted
-    from training.run import Progress
+    from training.run import TrainingProgress
 
-    def stop_after_the_first_epoch(now: Progress) -> None:
+    def stop_after_the_first_epoch(now: TrainingProgress) -> None:
         if (now.stage, now.epoch) == ("scored", 1):
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""torch.compile, where what learns changes in mid-run."""
+"""torch.compile, when the body is unfrozen in mid-run."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ TINY: dict[str, object] = {"model": "plain_cnn", "model_args": {"widths": [8], "
 @pytest.mark.skipif(
     not any(shutil.which(name) for name in COMPILERS), reason="torch.compile on a CPU needs a C++ compiler, as g++"
 )
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")  # torch's advice to take 3.13.1
 def test_a_compiled_model_learns_what_is_unfrozen_in_mid_run(photos: Path, tmp_path: Path) -> None:
     """As the same training learns it without: a graph of the frozen body is not used any more."""
     import torch
 
-    from training.train import train
+    from training.fine_tune import train
 
     train(tiny_config(photos, tmp_path / "plain", **TINY))
     train(tiny_config(photos, tmp_path / "compiled", **TINY, compile=True))

@@ -15,16 +15,30 @@ from tests.training.conftest import tiny_config
 from training.errors import Preempted, WrongInput
 
 if TYPE_CHECKING:
-    from training.run import Progress
+    from training.run import TrainingProgress
 
 pytestmark = pytest.mark.torch
 
 
-def test_folds_that_were_stopped_go_on_to_the_very_weights(photos: Path, tmp_path: Path) -> None:
-    from training.kfold import are_folds, resume_folds, train_folds
-    from training.train import resume
+@pytest.mark.parametrize(("folds", "t"), [(2, 12.706), (3, 4.303), (5, 2.776), (11, 2.228), (31, 2.042)])
+def test_the_interval_of_a_mean_is_students_for_any_number_of_folds(folds: int, t: float) -> None:
+    """t at 97.5 % for folds - 1 degrees of freedom, from the printed tables."""
+    from statistics import mean, stdev
 
-    def stop_in_the_second(fold: int, folds: int, now: Progress) -> None:
+    from training.kfold import Spread
+
+    scores = [0.8 + 0.01 * (fold % 5) + 0.001 * fold for fold in range(folds)]
+    spread = Spread.of(scores)
+    half = t * stdev(scores) / folds**0.5
+    assert (spread.mean, spread.deviation) == pytest.approx((mean(scores), stdev(scores)))
+    assert (spread.low, spread.high) == pytest.approx((mean(scores) - half, mean(scores) + half), rel=1e-4)
+
+
+def test_folds_that_were_stopped_go_on_to_the_very_weights(photos: Path, tmp_path: Path) -> None:
+    from training.fine_tune import resume
+    from training.kfold import are_folds, resume_folds, train_folds
+
+    def stop_in_the_second(fold: int, folds: int, now: TrainingProgress) -> None:
         if (fold, folds) == (1, 3) and now.stage == "scored" and now.epoch == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -41,8 +55,8 @@ def test_folds_that_were_stopped_go_on_to_the_very_weights(photos: Path, tmp_pat
     assert trained == {(1, 3), (2, 3)}
     assert [run.model.weights for run in folds.runs] == [run.model.weights for run in whole.runs]
     assert folds.top1 == whole.top1
-    told = [json.loads((folder / "folds.json").read_text()) for folder in (config.run, whole.folder)]
-    assert told[0] == told[1]
+    written = [json.loads((folder / "folds.json").read_text()) for folder in (config.run, whole.folder)]
+    assert written[0] == written[1]
     with pytest.raises(WrongInput, match="holds finished folds"):
         resume_folds(config.run)
 

@@ -54,16 +54,16 @@ def test_two_processes_train_and_judge_one_model(tmp_path: Path) -> None:
     from training.evaluation.metrics import logits_of, metrics_of
     from training.model.network import load_run
     from training.photos.photos import read_photos
-    from training.settings.config import read_config
+    from training.settings.settled import read_settled
 
     data = write_photos(tmp_path / "data", per_class=100, size_px=32)
     words = [*TINY, f"cache_dir={tmp_path / 'cache'}"]
-    told = torchrun("train", str(data), *words, "batch_size=4", "validation_share=0.5", f"run={tmp_path / 'run'}")
-    assert "epoch 2/2" in told
+    stderr = torchrun("train", str(data), *words, "batch_size=4", "validation_share=0.5", f"run={tmp_path / 'run'}")
+    assert "epoch 2/2" in stderr
     network, facts = load_run(tmp_path / "run")
-    config = read_config(tmp_path / "run" / "resolved.yaml")
+    settings = read_settled(tmp_path / "run" / "resolved.yaml", tmp_path / "run")
     photos = read_photos(
-        read_split(tmp_path / "run" / "split.csv", config.data), config, facts.preprocessing, lambda: None
+        read_split(tmp_path / "run" / "split.csv", settings.data), settings, facts.preprocessing, lambda: None
     )
     torch.set_num_threads(1)  # as in the training: sums over more threads differ in their last digits
     alone = metrics_of(
@@ -89,10 +89,10 @@ def test_two_processes_that_were_stopped_in_mid_training_go_on_to_the_very_weigh
         while process.poll() is None and time.monotonic() < deadline and not (stopped / "metrics.jsonl").exists():
             time.sleep(0.01)
         process.terminate()
-        _, told = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert not (stopped / "model.json").exists(), told
+    assert not (stopped / "model.json").exists(), stderr
     found = read_checkpoint(stopped)
     assert found is not None
     assert found[1]["processes"] == 2

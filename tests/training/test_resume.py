@@ -16,7 +16,7 @@ from tests.training.conftest import COLOURS, timeless, tiny_config, write_photos
 from training.errors import Preempted, TrainingError, WrongInput
 
 if TYPE_CHECKING:
-    from training.run import Progress, Run
+    from training.run import Run, TrainingProgress
     from training.settings.config import TrainConfig
 
 pytestmark = pytest.mark.torch
@@ -30,13 +30,13 @@ LIVELY: dict[str, object] = {
 
 
 def interrupted(config: TrainConfig, epoch: int, step: int) -> str:
-    """Train until that step, be asked to stop, and return the sentence with which it ends."""
+    """Train until that step, stop on request, and return the sentence with which it ends."""
+    from training.fine_tune import train
     from training.fitting import steps
-    from training.train import train
 
     seen = 0
 
-    def on_progress(now: Progress) -> None:
+    def on_progress(now: TrainingProgress) -> None:
         nonlocal seen
         if now.stage == "training" and (now.epoch, now.step) >= (epoch, step) and not seen:
             seen = 1
@@ -53,7 +53,7 @@ def interrupted(config: TrainConfig, epoch: int, step: int) -> str:
 
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    from training.train import train
+    from training.fine_tune import train
 
     return train(tiny_config(photos, tmp_path_factory.mktemp("whole") / "run", **LIVELY))
 
@@ -62,7 +62,7 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_training_that_was_stopped_ends_in_the_very_weights(
     photos: Path, whole: Run, tmp_path: Path, epoch: int, step: int
 ) -> None:
-    from training.train import resume
+    from training.fine_tune import resume
 
     config = tiny_config(photos, tmp_path / "run", **LIVELY)
     sentence = interrupted(config, epoch, step)
@@ -76,14 +76,14 @@ def test_a_training_that_was_stopped_ends_in_the_very_weights(
 
 
 def test_the_number_of_loader_workers_changes_nothing(photos: Path, whole: Run, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     run = train(tiny_config(photos, tmp_path / "run", **LIVELY, workers=2, cache="files"))
     assert run.model.weights == whole.model.weights
 
 
 def test_photos_on_the_device_are_resumed_as_exactly(photos: Path, tmp_path: Path) -> None:
-    from training.train import resume, train
+    from training.fine_tune import resume, train
 
     settings = {**LIVELY, "rand_augment": None, "cache": "device"}
     run = train(tiny_config(photos, tmp_path / "whole", **settings))
@@ -94,7 +94,7 @@ def test_photos_on_the_device_are_resumed_as_exactly(photos: Path, tmp_path: Pat
 
 def test_a_process_killed_in_mid_epoch_goes_on_to_the_very_weights(tmp_path: Path) -> None:
     """kill -9: no handler runs, whatever the disk holds is what there is."""
-    from training.train import resume, train
+    from training.fine_tune import resume, train
 
     data = write_photos(tmp_path / "data", per_class=40)
     settings = {**LIVELY, "batch_size": 3, "epochs": 6, "checkpoint_minutes": 1e-4}
@@ -119,16 +119,14 @@ def test_a_process_killed_in_mid_epoch_goes_on_to_the_very_weights(tmp_path: Pat
         time.sleep(0.05)
     finally:
         process.kill()
-        _, told = process.communicate()
-    assert process.returncode == -signal.SIGKILL, told
+        _, stderr = process.communicate()
+    assert process.returncode == -signal.SIGKILL, stderr
     assert not (config.run / "model.json").exists()
     assert resume(config.run).model.weights == whole.model.weights
 
 
-@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_a_request_to_stop_is_answered_with_a_checkpoint_and_exit_code_75(
-    tmp_path: Path, asked: signal.Signals
-) -> None:
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_signal_to_stop_ends_with_a_checkpoint_and_exit_code_75(tmp_path: Path, signal_: signal.Signals) -> None:
     data = write_photos(tmp_path / "data", per_class=40)
     command = [
         sys.executable,
@@ -152,17 +150,17 @@ def test_a_request_to_stop_is_answered_with_a_checkpoint_and_exit_code_75(
             process.poll() is None and time.monotonic() < deadline and not (tmp_path / "run" / "metrics.jsonl").exists()
         ):
             time.sleep(0.02)
-        process.send_signal(asked)
-        _, told = process.communicate(timeout=60)
+        process.send_signal(signal_)
+        _, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 75, told
-    assert "podium train --resume" in told
+    assert process.returncode == 75, stderr
+    assert "podium train --resume" in stderr
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
 
 
 def test_a_finished_run_and_an_empty_folder_have_nothing_to_resume(finished: Run, tmp_path: Path) -> None:
-    from training.train import resume
+    from training.fine_tune import resume
 
     with pytest.raises(WrongInput, match="holds a finished run"):
         resume(finished.folder)
@@ -171,8 +169,8 @@ def test_a_finished_run_and_an_empty_folder_have_nothing_to_resume(finished: Run
 
 
 def test_two_processes_never_train_into_one_folder(photos: Path, tmp_path: Path) -> None:
+    from training.fine_tune import resume
     from training.run import held
-    from training.train import resume
 
     config = tiny_config(photos, tmp_path / "run", **LIVELY)
     interrupted(config, 1, 2)
@@ -182,7 +180,7 @@ def test_two_processes_never_train_into_one_folder(photos: Path, tmp_path: Path)
 
 
 def test_photos_that_changed_in_between_are_named(tmp_path: Path) -> None:
-    from training.train import resume
+    from training.fine_tune import resume
 
     data = write_photos(tmp_path / "data")
     config = tiny_config(data, tmp_path / "run", **LIVELY)
@@ -196,7 +194,7 @@ def test_photos_that_changed_in_between_are_named(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_to_the_very_weights(
     photos: Path, whole: Run, tmp_path: Path
 ) -> None:
-    from training.train import resume
+    from training.fine_tune import resume
 
     config = tiny_config(photos, tmp_path / "run", **LIVELY)
     interrupted(config, 3, 2)
@@ -205,34 +203,11 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_and_to_the_very_weight
     assert resume(config.run).model.weights == whole.model.weights
 
 
-def test_a_checkpoint_of_the_first_version_still_goes_on_to_the_very_weights(photos: Path, tmp_path: Path) -> None:
-    """It says neither its version nor the time spent, and its dropout of 0 leaves the model its own, here a half."""
-    from training.fitting.checkpoint import read_checkpoint, write_checkpoint
-    from training.settings.config import read_config, write_config
-    from training.train import resume, train
-
-    network = {"model": "plain_cnn", "model_args": {"widths": [8], "repeats": 1, "dense": [16]}}
-    whole = train(tiny_config(photos, tmp_path / "whole", **network))
-    config = tiny_config(photos, tmp_path / "run", **network)
-    interrupted(config, 2, 2)
-    found = read_checkpoint(config.run)
-    assert found is not None
-    tensors, facts = found
-    del facts["version"], facts["state"]["spent_s"]
-    write_checkpoint(config.run, tensors, facts)
-    resolved = read_config(config.run / "resolved.yaml")
-    write_config(resolved.model_copy(update={"dropout": 0.0}), config.run / "resolved.yaml")
-    assert resume(config.run).model.weights == whole.model.weights
-    again = read_checkpoint(config.run)
-    assert again is not None
-    assert again[1]["version"] == 1
-
-
 def test_a_resumed_run_counts_the_time_and_the_unreadable_files_of_before(tmp_path: Path) -> None:
     import json
 
+    from training.fine_tune import resume
     from training.fitting.checkpoint import read_checkpoint
-    from training.train import resume
 
     data = write_photos(tmp_path / "data")
     (data / min(COLOURS) / "broken.jpg").write_bytes(b"")
@@ -243,15 +218,15 @@ def test_a_resumed_run_counts_the_time_and_the_unreadable_files_of_before(tmp_pa
     facts = found[1]
     assert facts["state"]["spent_s"] > 0
     run = resume(config.run)
-    told = json.loads((config.run / "metrics.json").read_text())
-    assert run.set_aside == told["set_aside"] == 1
+    written = json.loads((config.run / "metrics.json").read_text())
+    assert run.set_aside == written["set_aside"] == 1
     assert run.seconds > facts["state"]["spent_s"]
 
 
 def test_the_curves_of_a_resumed_training_have_every_point_once(photos: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from training.train import resume
+    from training.fine_tune import resume
 
     config = tiny_config(photos, tmp_path / "run", tensorboard=True, epochs=3, batch_size=3)
     interrupted(config, 2, 3)
@@ -259,5 +234,9 @@ def test_the_curves_of_a_resumed_training_have_every_point_once(photos: Path, tm
     epochs, steps = (EventAccumulator(str(config.run / "tensorboard" / part)).Reload() for part in ("", "steps"))
     assert [point.step for point in epochs.Scalars("top1/validation")] == [1, 2, 3]
     per_epoch = 15 // 3
-    told = [point.step for point in steps.Scalars("loss/steps")]
-    assert told == [*range(1, per_epoch + 4), 2 * per_epoch, 3 * per_epoch]  # resumed, it tells the last of an epoch
+    reported = [point.step for point in steps.Scalars("loss/steps")]
+    assert reported == [
+        *range(1, per_epoch + 4),
+        2 * per_epoch,
+        3 * per_epoch,
+    ]  # resumed, it reports the last of an epoch

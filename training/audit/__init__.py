@@ -1,4 +1,4 @@
-"""What a data set holds before anything is trained on it: duplicates, leaks, broken and odd files, doubtful labels.
+"""An audit of a data set before training: duplicates, leaks, broken and odd files, doubtful labels.
 
-files (found) -> facts of each, in one pass (looking) -> duplicates, outliers, labels -> AuditReport -> audit folder
+files -> facts of each, in one pass (measuring) -> duplicates, outliers, labels -> AuditReport -> audit folder
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +9,12 @@ from training.audit.audit import Audit
 from training.audit.issues import write_issues
 from training.audit.page import write_page
 from training.data.audited import GROUPS_HEADER
+from training.data.tables import write_rows
 from training.files import write_atomically
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
-    """Write the record, the list and the page; what an earlier audit left there is replaced."""
+    """Write the record, the lists and the page, over those of an earlier audit."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(audit.report.model_dump_json(indent=1) + "\n", folder / "audit.json")
     write_issues(audit.report, folder / "issues.csv")
@@ -23,8 +23,6 @@ def write_audit(audit: Audit, folder: Path) -> None:
 
 
 def _write_groups(groups: Sequence[Sequence[str]], path: Path) -> None:
-    """Every picture that is there more than once, with the number of its group: what `groups=` of a training reads."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(GROUPS_HEADER)
-        writer.writerows((name, number) for number, group in enumerate(groups, start=1) for name in group)
+    """Every duplicated picture with the number of its group, for `groups=` of a training."""
+    numbered = ((name, number) for number, group in enumerate(groups, start=1) for name in group)
+    write_rows(path, GROUPS_HEADER, numbered)

@@ -1,19 +1,19 @@
-"""The findings as a list of files, one line each, that a person can sort, correct and use to leave files out."""
+"""The findings of an audit as a table, one file a line, which a person can sort and correct, and `exclude=` reads."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from training.audit.records import AuditReport, Kind, Pair
+from training.audit.records import AuditReport, DuplicatePair, Kind
+from training.data.tables import write_rows
 
 COLUMNS = ("path", "issue", "severity", "other_path", "given", "suggested", "score", "note")
 
 
 class Issue(NamedTuple):
-    """What is wrong with one file. `error`: leave it out or correct it; `warning`: look; `notice`: good to know."""
+    """A finding about one file. `error`: leave it out or correct it; `warning`: look at it; `notice`: good to know."""
 
     path: str
     issue: Kind
@@ -21,22 +21,19 @@ class Issue(NamedTuple):
     other_path: str
     given: str
     suggested: str
-    score: float | str  # duplicates: correlation; labels: probability of the given one; outliers: what was measured
+    score: float | str  # duplicates: correlation; labels: probability of the given one; outliers: the measured value
     note: str
 
 
 def write_issues(report: AuditReport, path: Path) -> None:
     """Write every finding as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(issues_of(report))
+    write_rows(path, COLUMNS, issues_of(report))
 
 
 def issues_of(report: AuditReport) -> Iterator[Issue]:
-    """Every finding, the gravest kinds first.
+    """Every finding, the most serious kinds first.
 
-    Of a picture that is twice only the file to leave out is listed; where the two have different labels, both are.
+    Of two duplicates, only the file to leave out is listed; if they have different labels, both are.
     """
     for file in report.unreadable:
         yield Issue(file.path, "corrupt", "error", "", file.label, "", "", f"{file.code}: {file.reason}")
@@ -51,7 +48,7 @@ def issues_of(report: AuditReport) -> Iterator[Issue]:
         yield Issue(outlier.path, "outlier", "notice", "", outlier.label, "", outlier.value, note)
 
 
-def _of_pair(pair: Pair) -> Iterator[Issue]:
+def _of_pair(pair: DuplicatePair) -> Iterator[Issue]:
     how = "same bytes" if pair.same_bytes else "nearly the same, mirrored" if pair.mirrored else "nearly the same"
     note = f"{how}; {pair.drop_split} and {pair.keep_split}" if pair.leaks else how
     if pair.leaks:

@@ -1,4 +1,4 @@
-"""Which labels a frozen network does not believe.
+"""Labels that are probably wrong, by the features of a frozen network.
 
 pictures -> features of a pretrained network (Features) -> out-of-fold probabilities (linear, neighbours) -> cleanlab
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from training.audit.looking import Pixels, Seen
+from training.audit.measuring import PhotoFacts, Pixels
 from training.audit.records import LabelCheck, Suspect
 from training.evaluation.forward import cores, torch_threads
 
@@ -26,17 +26,17 @@ FOLDS = 5
 LOSS_WEIGHT = 60.0  # of the mean loss against half the squared weights, on features of unit variance: C times photos
 NEIGHBOURS = 15
 # Tried on 7,328 photos of balls with 2 % of their labels changed at random. The linear classifier alone found 118 of 147
-# among 305 doubts; with 0.3 of the neighbours' vote 118 among 220; with cleanlab's own default filter 122 among 482.
+# among 305 suspects; with 0.3 of the neighbours' vote 118 among 220; with cleanlab's own default filter 122 among 482.
 VOTES = (0.7, 0.3)
-FILTER = "both"  # cleanlab's word: what two of its ways agree on
+FILTER = "both"  # cleanlab's name for the suspects that two of its methods agree on
 WHERE_WEIGHTS = "Give weights: --pretrained hub (downloads them), or --pretrained FILE --model NAME."
 
 
 class Features:
-    """A frozen pretrained network, and what it says of the pictures shown to it so far."""
+    """A frozen pretrained network, and the features of the pictures shown to it so far."""
 
     def __init__(self, model: str, pretrained: str, device: str = "auto") -> None:
-        """Raises WrongInput and TrainingError where there is no such model, or no such weights."""
+        """Raises WrongInput and TrainingError if there is no such model, or no such weights."""
         from training.model.network import choose_device, create_network, preprocessing_of
         from training.settings.config import make_config
 
@@ -50,11 +50,11 @@ class Features:
 
     @property
     def look(self) -> Look:
-        """What of a picture it looks at."""
+        """How a picture becomes the network's input."""
         return self.preprocessing.look
 
     def show(self, pictures: Sequence[Pixels]) -> None:
-        """Look at these pictures, (H, W, 3) each."""
+        """Compute the features of these pictures, (H, W, 3) each."""
         import torch
 
         from training.photos.pixels import normalise
@@ -73,24 +73,24 @@ class Features:
 
 
 def check_labels(
-    features: NDArray[np.float32], seen: Sequence[Seen], groups: Sequence[int], *, model: str, seed: int = 0
+    features: NDArray[np.float32], photos: Sequence[PhotoFacts], groups: Sequence[int], *, model: str, seed: int = 0
 ) -> LabelCheck:
     """The pictures whose label is doubtful, the most doubtful first; features (N, F), groups of the same picture (N,).
 
-    Each picture is judged by a linear classifier that has not seen it, nor another file of its group. A class with
+    Each picture is classified by a linear classifier that has not seen it, nor another file of its group. A class with
     fewer than five different pictures cannot be checked and is left out.
     """
-    checked, without = _checkable(seen, groups)
-    labels = [seen[place].file.label for place in checked]
+    checked, without = _checkable(photos, groups)
+    labels = [photos[place].file.label for place in checked]
     if len(set(labels)) < 2:
-        why = f"Labels can be doubted only where two classes have {FOLDS} different photos or more."
+        why = f"Labels can be checked only if two classes have {FOLDS} different photos or more."
         return LabelCheck(skipped=why, without=without)
     classes = sorted(set(labels))
     given = np.array([classes.index(label) for label in labels])
     probabilities = _out_of_fold(features[checked], given, np.asarray(groups)[checked], seed)
     suspects = [
         Suspect(
-            path=seen[checked[k]].file.relative, split=seen[checked[k]].file.split,
+            path=photos[checked[k]].file.relative, split=photos[checked[k]].file.split,
             given=labels[k], suggested=classes[int(probabilities[k].argmax())],
             given_probability=round(float(probabilities[k, given[k]]), 4),
             suggested_probability=round(float(probabilities[k].max()), 4),
@@ -103,12 +103,12 @@ def check_labels(
     )
 
 
-def _checkable(seen: Sequence[Seen], groups: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
+def _checkable(photos: Sequence[PhotoFacts], groups: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
     different: dict[str, set[int]] = defaultdict(set)
-    for one, group in zip(seen, groups, strict=True):
+    for one, group in zip(photos, groups, strict=True):
         different[one.file.label].add(group)
     without = tuple(sorted(label for label, several in different.items() if len(several) < FOLDS))
-    return [place for place, one in enumerate(seen) if one.file.label not in without], without
+    return [place for place, one in enumerate(photos) if one.file.label not in without], without
 
 
 def _out_of_fold(

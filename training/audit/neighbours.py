@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.audit.looking import Seen
+from training.audit.measuring import PhotoFacts
 
-# Found by eye over 7,328 photos of balls: of the pairs of pictures that pass all three, 30 of 30 drawn at random were
+# AuditedData by eye over 7,328 photos of balls: of the pairs of pictures that pass all three, 30 of 30 drawn at random were
 # the same; at a correlation of 0.97 to 0.99 most were two balls on white.
 GREATEST_DISTANCE = 7  # bits: then one of four bands differs in one bit at most, and can be looked up
 LEAST_CORRELATION = 0.99
@@ -38,19 +38,19 @@ class Near:
     mirrored: bool
 
 
-def near_pairs(seen: Sequence[Seen]) -> list[Near]:
+def near_pairs(photos: Sequence[PhotoFacts]) -> list[Near]:
     """Every pair that is nearly the same, also in a mirror; `first` < `second`.
 
     Finds what was saved, scaled or recompressed anew, and small retouches; a crop or a large caption makes another
     picture. Pictures of one colour have no neighbours.
     """
-    places = np.array([place for place, one in enumerate(seen) if one.grey.std() >= LEAST_SPREAD], dtype=np.int64)
+    places = np.array([place for place, one in enumerate(photos) if one.grey.std() >= LEAST_SPREAD], dtype=np.int64)
     if len(places) < 2:
         return []
-    hashes = np.array([seen[place].hash for place in places], dtype=np.uint64)
-    mirrored = np.array([seen[place].mirrored_hash for place in places], dtype=np.uint64)
-    grey = np.stack([seen[place].grey for place in places])
-    colour = np.stack([seen[place].colour for place in places])
+    hashes = np.array([photos[place].hash for place in places], dtype=np.uint64)
+    mirrored = np.array([photos[place].mirrored_hash for place in places], dtype=np.uint64)
+    grey = np.stack([photos[place].grey for place in places])
+    colour = np.stack([photos[place].colour for place in places])
     found: dict[tuple[int, int], Near] = {}
     for others, mirror in ((hashes, False), (mirrored, True)):
         for first, second in _candidates(hashes, others):

@@ -1,4 +1,4 @@
-"""The audit as one HTML page that needs nothing else: tables, and the pictures themselves, side by side.
+"""The audit as one self-contained HTML page: tables, and the pictures side by side.
 
 AuditReport, files -> shown findings, thumbnails -> page.html (Jinja, everything escaped) -> audit.html
 """
@@ -16,9 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from inference.images.reading import UnreadableImage, read_image
-from training.audit.found import NO_SPLIT
-from training.audit.looking import without_warnings
-from training.audit.records import AuditReport, Outlier, Pair, Suspect
+from training.audit.files import NO_SPLIT
+from training.audit.measuring import without_warnings
+from training.audit.records import AuditReport, DuplicatePair, Outlier, Suspect
+from training.files import write_atomically
 
 THUMBNAIL_PX = 144
 QUALITY = 80
@@ -28,7 +29,7 @@ SHOWN_ROWS = 200
 
 
 @dataclass(frozen=True)
-class Card:
+class Finding:
     """One finding as the page shows it: pictures, each with a line under it, and a line under all."""
 
     pictures: tuple[tuple[str, str], ...]  # path, caption
@@ -37,17 +38,17 @@ class Card:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Findings of one kind; `total` of them, of which `cards` are shown."""
+    """Findings of one kind; `total` of them, of which `findings` are shown."""
 
     name: str
     title: str
     says: str
     total: int
-    cards: tuple[Card, ...]
+    findings: tuple[Finding, ...]
 
 
 def write_page(report: AuditReport, paths: Mapping[str, Path], out: Path) -> None:
-    """Write the page; a picture that cannot be shown leaves an empty place."""
+    """Write the page; a picture that cannot be shown is an empty frame."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -56,11 +57,11 @@ def write_page(report: AuditReport, paths: Mapping[str, Path], out: Path) -> Non
             report=report, counts=report.counts(), galleries=galleries(report), rows=SHOWN_ROWS,
             picture=_thumbnails(paths),
         )  # fmt: skip
-    out.write_text(text, encoding="utf-8")
+    write_atomically(text, out)
 
 
 def galleries(report: AuditReport) -> list[Gallery]:
-    """What is worth looking at, the gravest first; kinds without a finding are left out."""
+    """The findings to look at, the most serious first; kinds without a finding are left out."""
     pairs = report.pairs
     same = [pair for pair in pairs if pair.same_bytes and not pair.leaks and not pair.conflicts]
     near = [pair for pair in pairs if not pair.same_bytes and not pair.leaks and not pair.conflicts]
@@ -83,39 +84,39 @@ def galleries(report: AuditReport) -> list[Gallery]:
 
 def _how_labels(report: AuditReport) -> str:
     return (
-        f"A frozen {report.labels.model} and a linear classifier that has not seen the picture say another label."
-        " Some are errors, others are only hard: look before you change one."
+        f"A linear classifier on features of a frozen {report.labels.model}, which has not seen the picture, says another label."
+        " Some are errors, others are hard photos: look before you change a label."
     )
 
 
-def _gallery[T](name: str, title: str, says: str, found: Sequence[T], card: Callable[[T], Card]) -> Gallery:
-    return Gallery(name, title, says, len(found), tuple(card(one) for one in found[:SHOWN]))
+def _gallery[T](name: str, title: str, says: str, found: Sequence[T], finding: Callable[[T], Finding]) -> Gallery:
+    return Gallery(name, title, says, len(found), tuple(finding(one) for one in found[:SHOWN]))
 
 
-def _of_pairs(name: str, title: str, says: str, pairs: Sequence[Pair]) -> Gallery:
+def _of_pairs(name: str, title: str, says: str, pairs: Sequence[DuplicatePair]) -> Gallery:
     return _gallery(name, title, says, pairs, _pair)
 
 
-def _pair(pair: Pair) -> Card:
+def _pair(pair: DuplicatePair) -> Finding:
     how = "same bytes" if pair.same_bytes else f"correlation {pair.correlation:.3f}, {pair.distance} of 64 bits"
     pictures = (
         (pair.keep, f"keep: {_where(pair.keep_label, pair.keep_split)}"),
         (pair.drop, f"leave out: {_where(pair.drop_label, pair.drop_split)}"),
     )
-    return Card(pictures, f"{how}, mirrored" if pair.mirrored else how)
+    return Finding(pictures, f"{how}, mirrored" if pair.mirrored else how)
 
 
 def _where(label: str, split: str) -> str:
     return label if split == NO_SPLIT else f"{label}, {split}"
 
 
-def _suspect(suspect: Suspect) -> Card:
+def _suspect(suspect: Suspect) -> Finding:
     given = f"given {suspect.given} ({suspect.given_probability:.1%})"
-    return Card(((suspect.path, given),), f"suggested {suspect.suggested} ({suspect.suggested_probability:.1%})")
+    return Finding(((suspect.path, given),), f"suggested {suspect.suggested} ({suspect.suggested_probability:.1%})")
 
 
-def _outlier(outlier: Outlier) -> Card:
-    return Card(((outlier.path, outlier.label),), f"{outlier.value:g}")
+def _outlier(outlier: Outlier) -> Finding:
+    return Finding(((outlier.path, outlier.label),), f"{outlier.value:g}")
 
 
 def _thumbnails(paths: Mapping[str, Path]) -> Callable[[str], str]:

@@ -1,4 +1,4 @@
-"""What an audit finds: the record that `audit.json` holds, in the order in which a person reads it."""
+"""The record of an audit, `audit.json`, in the order in which a person reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class ClassCount(Part):
-    """One class: how many of its files lie in each split; files that cannot be read are counted, too."""
+    """One class, with its number of files in each split, unreadable ones included."""
 
     label: str
     images: int
@@ -20,7 +20,7 @@ class ClassCount(Part):
 
 
 class Unreadable(Part):
-    """A file that is no picture, in the reader's words."""
+    """A file that is no picture, with the reader's code and reason."""
 
     path: str
     label: str
@@ -29,7 +29,7 @@ class Unreadable(Part):
     reason: str
 
 
-class Pair(Part):
+class DuplicatePair(Part):
     """Two files that show the same picture. `keep` is the one to keep, `drop` the one to leave out."""
 
     keep: str
@@ -45,12 +45,12 @@ class Pair(Part):
 
     @property
     def leaks(self) -> bool:
-        """Whether the picture is in two splits: a model is judged on what it has learnt by heart."""
+        """Whether the picture is in two splits: then a model is evaluated on a photo that it learnt from."""
         return self.keep_split != self.drop_split
 
     @property
     def conflicts(self) -> bool:
-        """Whether the picture has two labels: one of them is wrong, or both are right and the task is unclear."""
+        """Whether the picture has two labels: one is wrong, or the classes are not distinct."""
         return self.keep_label != self.drop_label
 
 
@@ -66,7 +66,7 @@ class Outlier(Part):
 
 
 class Limit(Part):
-    """From where on a picture is an outlier, in words and as a number; None where the data set gives none."""
+    """The limit of an outlier, in words and as a number; None if the data set gives none."""
 
     kind: OutlierKind
     what: str
@@ -74,7 +74,7 @@ class Limit(Part):
 
 
 class Suspect(Part):
-    """A picture whose label a frozen network and its neighbours do not believe; the most doubtful come first."""
+    """A picture whose label is probably wrong, by a frozen network and its neighbours; the most doubtful first."""
 
     path: str
     split: str
@@ -85,7 +85,7 @@ class Suspect(Part):
 
 
 class LabelCheck(Part):
-    """What the labels were checked with, and which are doubtful; `skipped` says why they were not."""
+    """How the labels were checked, and which are doubtful; `skipped` says why they were not checked."""
 
     skipped: str | None = None
     model: str | None = None
@@ -114,10 +114,12 @@ class AuditReport(Part):
     split: str  # where the splits come from: the data's folders, a split.csv, or none
     images: int  # files, with those that cannot be read
     classes: tuple[ClassCount, ...]
-    imbalance: float | None  # largest class over smallest, of the training photos; None where a class has none
+    imbalance: float | None  # largest class over smallest, of the training photos; None if a class has none
     unreadable: tuple[Unreadable, ...]
     formats: Formats
-    pairs: tuple[Pair, ...]  # leaks first, then two labels, then the rest; the same bytes before the nearly same
+    pairs: tuple[
+        DuplicatePair, ...
+    ]  # leaks first, then two labels, then the rest; the same bytes before the nearly same
     groups: tuple[tuple[str, ...], ...]  # all files that show the same picture, largest group first
     limits: tuple[Limit, ...]
     outliers: tuple[Outlier, ...]
@@ -128,12 +130,12 @@ class AuditReport(Part):
     audited_at: str
 
     @property
-    def leaks(self) -> tuple[Pair, ...]:
+    def leaks(self) -> tuple[DuplicatePair, ...]:
         """Pictures that lie in two splits."""
         return tuple(pair for pair in self.pairs if pair.leaks)
 
     @property
-    def conflicts(self) -> tuple[Pair, ...]:
+    def conflicts(self) -> tuple[DuplicatePair, ...]:
         """Pictures with two labels, wherever they lie."""
         return tuple(pair for pair in self.pairs if pair.conflicts)
 

@@ -41,10 +41,10 @@ class Draws:
 
 
 class BatchAugment:
-    """What `single.training_transform` does, for a batch; but bilinear, and with colours always in one order."""
+    """`single.training_transform` for a batch; but bilinear, and with colours always in one order."""
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        """Raises WrongInput where the settings need one photo at a time."""
+        """Raises WrongInput if the settings need one photo at a time."""
         if config.rand_augment:
             raise WrongInput(
                 f"rand_augment = {config.rand_augment!r} takes one photo at a time. Set cache=memory, or leave it out."
@@ -57,14 +57,14 @@ class BatchAugment:
         """Float32 crops (N, 3, S, S), 0 to 255, of photos that were squashed to a square.
 
         `squared` (N, 3, side, side) uint8 and `aspects` (N,) float32, width over height, lie on the device, the generator
-        on the CPU: it alone decides what is drawn, and nothing is read back.
+        on the CPU: only it decides what is drawn, and nothing is read back.
         """
         draws = Draws.of(generator, len(aspects), self.device)
         images = self._resampled(squared, geometry(self.config, draws, aspects, squared.shape[-1]))
         return self._coloured(images, draws.colour)
 
     def _resampled(self, squared: Tensor, matrices: Tensor) -> Tensor:
-        """Where photos are at least twice as large as crops, several samples are averaged for every pixel of a crop.
+        """If photos are at least twice as large as crops, several samples are averaged for every pixel of a crop.
 
         Shrinking the photos first would be cheaper, but would blur the small crops, which need every pixel.
         """
@@ -131,7 +131,7 @@ def crops(config: TrainConfig, draws: Draws, aspects: Tensor) -> tuple[Tensor, T
 
 
 def places(matrices: Tensor, size: int) -> Tensor:
-    """Where the middles of a crop's pixels lie (N, size, size, 2), as grid_sample wants it without align_corners."""
+    """The places of the middles of a crop's pixels (N, size, size, 2), as grid_sample takes them without align_corners."""
     across = (torch.arange(size, device=matrices.device) * 2 + 1) / size - 1
     by_x, by_y, fixed = matrices[..., None, None].unbind(dim=2)
     return (by_x * across + by_y * across[:, None] + fixed).permute(0, 2, 3, 1)

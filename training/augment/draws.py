@@ -19,6 +19,6 @@ def between(draws: Tensor, low: float, high: float) -> Tensor:
 
 
 def first(good: Tensor, values: Tensor, otherwise: Tensor) -> Tensor:
-    """Of every column the first of `values` (tries, N) that is `good`; `otherwise` (N,) where none is."""
+    """Of every column the first of `values` (tries, N) that is `good`; `otherwise` (N,) if none is."""
     found = values.gather(0, good.int().argmax(dim=0, keepdim=True))[0]
     return torch.where(good.any(dim=0), found, otherwise)

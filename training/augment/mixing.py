@@ -1,4 +1,4 @@
-"""What is done to normalised batches on the device: two photos in one (mixup, cutmix), holes, noise.
+"""Change normalised batches on the device: two photos in one (mixup, cutmix), erased rectangles, noise.
 
 images, labels -> mixed -> a rectangle erased -> Gaussian noise -> images, labels or shares of the classes
 """
@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 from training.augment.draws import sent
 from training.settings.config import TrainConfig
 
-CUTMIX_SHARE = 0.5  # of the mixed batches, where mixup and cutmix are both on: timm's switch_prob
+CUTMIX_SHARE = 0.5  # of the mixed batches, if mixup and cutmix are both on: timm's switch_prob
 ERASED_AREA = (0.02, 1 / 3)  # of the image: timm's, and the paper's (https://arxiv.org/abs/1708.04896) but for its 0.4
 ERASED_ASPECT = (0.3, 1 / 0.3)
 ERASE_TRIES = 10  # until a rectangle fits: timm's number
@@ -26,7 +26,7 @@ Box = tuple[slice, slice]  # rows, columns
 
 
 class Mixing:
-    """Mixup, cutmix, random erasing and noise, as configured; nothing, where nothing is."""
+    """Mixup, cutmix, random erasing and noise, as configured."""
 
     def __init__(self, config: TrainConfig, class_count: int, std: Sequence[float]) -> None:
         """`std` is the one that images were divided by: `noise` counts in the full range of a pixel, 0 to 1."""
@@ -38,11 +38,11 @@ class Mixing:
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """New images (N, 3, H, W), float, of normalised ones on any device, and their targets.
 
-        Targets are the labels (N,) int64 where nothing is mixed: neither mixup nor cutmix is on. Else they
+        Targets are the labels (N,) int64 if neither mixup nor cutmix is on. Else they
         are shares of the classes (N, C) float32, unsmoothed, also of a batch whose turn it was not. Image i is mixed with
         image N - 1 - i, every image of a batch in the same way, as timm does by default.
 
-        Draws one number from `generator`, which lies on the CPU; all others follow from it. Noise alone is drawn on the
+        Draws one number from `generator`, which lies on the CPU; all others follow from it. Only noise is drawn on the
         device, so that a GPU's noise is another one than a CPU's. What is given is left as it is.
         """
         numbers = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))
@@ -89,7 +89,7 @@ def _around(numbers: Generator, side: int, length: int) -> slice:
 
 
 def len_of(part: slice) -> int:
-    """How many rows or columns it takes."""
+    """The number of its rows or columns."""
     return int(part.stop - part.start)
 
 

@@ -9,14 +9,14 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from training.data.records import Found, Photo
+from training.data.records import LabelledFile, Photo
 from training.data.tables import read_table
 from training.errors import WrongInput
 
 GROUPS_HEADER = ("path", "group")
 
 
-def read_groups(path: Path, files: Sequence[Found]) -> dict[str, str]:
+def read_groups(path: Path, files: Sequence[LabelledFile]) -> dict[str, str]:
     """The group of every photo that the file names, also of photos that are no longer there.
 
     Raises WrongInput where it is no groups file, and where it names photos, but none of these files: then it is about
@@ -49,7 +49,7 @@ def together(photos: Sequence[Photo], groups: Mapping[str, str]) -> dict[str, st
     return {sha256: _smallest(smaller, sha256) for sha256 in tuple(smaller)}
 
 
-def leave_out(files: Sequence[Found], path: Path) -> tuple[list[Found], str]:
+def leave_out(files: Sequence[LabelledFile], path: Path) -> tuple[list[LabelledFile], str]:
     """The files that the CSV does not name, and a sentence that counts those it does, there or not.
 
     Raises WrongInput where it has no column path, and where it names photos, but none of these files.
@@ -101,6 +101,6 @@ def _smallest(smaller: dict[str, str], sha256: str) -> str:
     return sha256
 
 
-def _of_other_data(path: Path, name: str, files: Sequence[Found]) -> WrongInput:
+def _of_other_data(path: Path, name: str, files: Sequence[LabelledFile]) -> WrongInput:
     like = f" Its paths should look like {spelled(files[0].relative)}." if files else ""
     return WrongInput(f"{path} names none of the photos, but others, as {name}.{like} Give the one of this data.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.data.audited import spelled
 from training.data.names import check_told_apart, is_text
-from training.data.records import Found, Split
+from training.data.records import LabelledFile, Split
 from training.data.walking import files_in, files_under, folders_in, opened
 from training.errors import WrongInput
 
@@ -22,7 +22,7 @@ SPLIT_FOLDERS: dict[str, Split] = {
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # what is missed where no class has it
 
 
-def in_folders(data: Path) -> tuple[tuple[str, ...], list[Found]]:
+def in_folders(data: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     """The classes, sorted, and every file under their folders; hidden files and folders are no photos.
 
     Either DATA/CLASS/* or DATA/train/CLASS/* with, perhaps, a validation and a test folder beside it. Raises WrongInput
@@ -36,7 +36,7 @@ def in_folders(data: Path) -> tuple[tuple[str, ...], list[Found]]:
                 f" the classes to train on into {data / 'train'}."
             )
         classes = _classes(splits["train"])
-        files: list[Found] = []
+        files: list[LabelledFile] = []
         for split, root in splits.items():
             if strangers := set(folders_in(root)) - set(classes):
                 check_told_apart(data, [*classes, *sorted(strangers)])
@@ -123,11 +123,11 @@ def _classes(root: Path) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _files(data: Path, folder: Path, label: str, split: Split) -> Iterator[Found]:
+def _files(data: Path, folder: Path, label: str, split: Split) -> Iterator[LabelledFile]:
     """Sorted by path; none where a class has no photos to test it by."""
     beginning = len(str(data / "x")) - 1
     for path in files_under(folder):
-        yield Found(Path(path), path[beginning:].replace(os.sep, "/"), label, split)
+        yield LabelledFile(Path(path), path[beginning:].replace(os.sep, "/"), label, split)
 
 
 def _listed(names: Iterable[str]) -> str:

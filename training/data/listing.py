@@ -15,15 +15,16 @@ from training.data.audited import leave_out, read_groups, together
 from training.data.folders import in_folders, left_out
 from training.data.hashing import hash_files
 from training.data.manifest import SPLITS, in_manifest, is_manifest
-from training.data.records import Found, Listing, OnCount, Photo, Split, uncounted
+from training.data.records import LabelledFile, Listing, OnCount, Photo, Split, uncounted
 from training.data.sources import FETCHED, find_data, photos_folder
 from training.data.split import draw_fold, draw_test, draw_validation
-from training.data.tables import read_table
+from training.data.tables import read_table, write_rows
 from training.data.walking import opened
 from training.errors import WrongInput
 from training.settings.config import TrainConfig
 
 __all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
+SPLIT_COLUMNS = ["split", "label", "path", "sha256"]
 
 
 def list_photos(
@@ -70,11 +71,8 @@ def check_every_class(listing: Listing) -> None:
 
 def write_split(listing: Listing, path: Path) -> None:
     """Freeze the split as a file: split, label, path, sha256, one line per photo."""
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["split", "label", "path", "sha256"])
-        for photo in listing.photos:
-            writer.writerow([photo.split, listing.classes[photo.label], photo.relative, photo.sha256])
+    rows = ([photo.split, listing.classes[photo.label], photo.relative, photo.sha256] for photo in listing.photos)
+    write_rows(path, SPLIT_COLUMNS, rows)
 
 
 def read_split(
@@ -105,7 +103,7 @@ def read_split(
     return Listing(classes, tuple(photos))
 
 
-def _found(place: Path) -> tuple[tuple[str, ...], list[Found], list[str]]:
+def _found(place: Path) -> tuple[tuple[str, ...], list[LabelledFile], list[str]]:
     """The classes and files, and what a person should know of those that are in no class."""
     with opened():
         if is_manifest(place.name) and not place.is_dir():
@@ -113,7 +111,7 @@ def _found(place: Path) -> tuple[tuple[str, ...], list[Found], list[str]]:
     return *in_folders(place), left_out(place)
 
 
-def _hashed(classes: tuple[str, ...], files: Sequence[Found], on_count: OnCount) -> Listing:
+def _hashed(classes: tuple[str, ...], files: Sequence[LabelledFile], on_count: OnCount) -> Listing:
     """The photos on the side that the data itself says, `train` where it says none."""
     labels = {name: label for label, name in enumerate(classes)}
     hashes = hash_files([found.path for found in files], on_count)
@@ -159,7 +157,7 @@ def split_rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = read_table(file)
-            if reader.fieldnames != ["split", "label", "path", "sha256"]:
+            if reader.fieldnames != SPLIT_COLUMNS:
                 raise WrongInput(f"{path} is no split of a run: its first line is not split,label,path,sha256.")
             rows = list(reader)
     except (OSError, csv.Error) as error:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from training.data.audited import spelled
 from training.data.names import check_told_apart, is_text
-from training.data.records import Found, Split
+from training.data.records import LabelledFile, Split
 from training.data.tables import read_table
 from training.errors import WrongInput
 
@@ -45,7 +45,7 @@ def is_manifest(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def in_manifest(path: Path) -> tuple[tuple[str, ...], list[Found]]:
+def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     """The classes, sorted, and every photo that the manifest names.
 
     Raises WrongInput over the first line that is wrong, with its number; also where a photo is not there.
@@ -57,7 +57,7 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[Found]]:
             raise _wrong(
                 path, row.line, f"there is no file {spelled(str(photo))}. Paths are relative to the manifest's folder"
             )
-        files.append(Found(photo, row.path, row.label, row.split))
+        files.append(LabelledFile(photo, row.path, row.label, row.split))
     classes = tuple(sorted({found.label for found in files}))
     if len(classes) < 2:
         seen = f"only one class, {classes[0]!r}" if classes else "no photo"

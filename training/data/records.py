@@ -1,4 +1,4 @@
-"""What a file of the data set becomes, in this order: Found, Photo, a line of the Listing."""
+"""What a file of the data set becomes, in this order: LabelledFile, Photo, a line of the Listing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Split = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
-class Found:
+class LabelledFile:
     """A file with its class, before its bytes are looked at; `train` is also what is still to be divided."""
 
     path: Path

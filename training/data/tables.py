@@ -1,9 +1,16 @@
-"""Tables as people save them: with commas, or with the semicolons or tabs of a spreadsheet."""
+"""CSV tables: our own, and those that people save with the semicolons or tabs of a spreadsheet.
+
+Names of files that are no UTF-8 keep their bytes, as lone surrogates.
+"""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TextIO
+
+from training.files import replacing
 
 
 def read_table(file: TextIO) -> csv.DictReader[str]:
@@ -16,3 +23,17 @@ def read_table(file: TextIO) -> csv.DictReader[str]:
     reader = csv.DictReader(file, delimiter=next((mark for mark in ",;\t" if mark in header), ","))
     reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
     return reader
+
+
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A CSV file that appears whole or not at all."""
+    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> tuple[dict[str, str], ...]:
+    """The lines of a CSV file that `write_rows` wrote, by its header; FileNotFoundError if there is none."""
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return tuple(csv.DictReader(file))

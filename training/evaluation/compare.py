@@ -1,6 +1,6 @@
-"""Whether one run is better than another, on the very same photos: McNemar's test, and intervals on the difference.
+"""Whether one run is better than another on the same photos: McNemar's test, and intervals of the difference.
 
-runs -> evaluations (made where missing) -> photos that all have judged, by sha256 -> pairs -> Comparison
+runs -> evaluations (made if missing) -> photos common to all, by sha256 -> pairs -> Comparison
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from training.data.audited import spelled
 from training.errors import WrongInput
-from training.evaluation.comparison import ClassDifference, ComparedRun, Comparison, Pair
+from training.evaluation.comparison import ClassDifference, ComparedRun, Comparison, RunPair
 from training.evaluation.evaluate import evaluate, read_evaluation
-from training.evaluation.figures import best_of, share
+from training.evaluation.figures import best_of
+from training.evaluation.intervals import share
 from training.evaluation.listed import evaluation_folder, learnt_of, place_of, resolve_split
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import Interval
@@ -33,8 +35,8 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A run and which photos it got right."""
+class ScoredRun:
+    """A run, and for which photos it is right."""
 
     run: str
     name: str
@@ -50,21 +52,21 @@ def compare(
     data: str | Path | None = None,
     on_progress: OnProgress = lambda _run, _done, _total: None,
 ) -> Comparison:
-    """Two or more runs on the photos that all of them have judged; a run without an evaluation gets one.
+    """Two or more runs on the photos that are in the evaluation of each; a run without an evaluation gets one.
 
-    `auto` is the test split where every run has been evaluated on it, else validation: comparing is choosing, and a
-    test split that chose is none any more. With `data` all judge those photos, anew. Raises WrongInput where the runs
+    `auto` is the test split if every run has been evaluated on it, else validation: a test split that is used to choose
+    a run is a test split no longer. With `data`, every run is evaluated on those photos. Raises WrongInput if the runs
     share no photo.
     """
     if len({run.resolve() for run in runs}) < len(runs) or len(runs) < 2:
         raise WrongInput("Two or more runs are needed, each once, as in: podium compare runs/a runs/b.")
     split = _split(runs, split) if data is None else place_of(str(data))
-    judged = [_judged(run, name, split, data, on_progress) for run, name in zip(runs, names_of(runs), strict=True)]
-    common = _common(judged, split)
-    rows = [np.array([one.right[key] for key in common]) for one in judged]
+    scored = [_scored(run, name, split, data, on_progress) for run, name in zip(runs, names_of(runs), strict=True)]
+    common = _common(scored, split)
+    rows = [np.array([one.right[key] for key in common]) for one in scored]
     labels = [label for _, label in common]
     pairs = [
-        pair_of(judged[a].name, judged[b].name, rows[a], rows[b], labels) for a, b in combinations(range(len(runs)), 2)
+        pair_of(scored[a].name, scored[b].name, rows[a], rows[b], labels) for a, b in combinations(range(len(runs)), 2)
     ]
     return Comparison(
         split=split,
@@ -78,22 +80,22 @@ def compare(
                 images=len(one.right),
                 top1=share(int(right.sum()), len(common)),
             )
-            for one, right in zip(judged, rows, strict=True)
+            for one, right in zip(scored, rows, strict=True)
         ),
         pairs=tuple(corrected(pairs)),
-        notes=tuple(_notes(judged, common, split)),
+        notes=tuple(_notes(scored, common, split)),
         machine=machine_in_words("cpu"),
         compared_at=utc_now(),
     )
 
 
-def pair_of(a: str, b: str, a_right: Flags, b_right: Flags, labels: Sequence[str]) -> Pair:
-    """Two runs on the same photos: which of them are right, (N,) each; not yet corrected for other pairs."""
+def pair_of(a: str, b: str, a_right: Flags, b_right: Flags, labels: Sequence[str]) -> RunPair:
+    """Two runs on the same photos, given for which photos each is right, (N,); p is not yet corrected for other pairs."""
     only_a, only_b = int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
     both, total = int((a_right & b_right).sum()), len(labels)
     cells = (both, only_a, only_b, total - both - only_a - only_b)
     p = mcnemar_mid_p(only_a, only_b)
-    return Pair(
+    return RunPair(
         a=a,
         b=b,
         both=both,
@@ -110,19 +112,16 @@ def pair_of(a: str, b: str, a_right: Flags, b_right: Flags, labels: Sequence[str
 
 
 def mcnemar_mid_p(only_a: int, only_b: int) -> float:
-    """The probability of a split at least as uneven if neither run were better, with half of this split's own.
+    """McNemar's mid-p: exact, two-sided, counting half of the observed outcome's own probability; 1 for equal counts.
 
-    Exact, two-sided, and 1 where the counts are equal. Fagerland et al. 2013: https://doi.org/10.1186/1471-2288-13-91
+    Fagerland et al. 2013: https://doi.org/10.1186/1471-2288-13-91
     """
-    from scipy.special import bdtr
-
-    fewer, count = min(only_a, only_b), only_a + only_b
-    below = bdtr(fewer - 1, count, 0.5) if fewer else 0.0
-    return float(bdtr(fewer, count, 0.5) + below)
+    fewer, trials = min(only_a, only_b), binom(only_a + only_b, 0.5)
+    return float(trials.cdf(fewer) + trials.cdf(fewer - 1))
 
 
-def corrected(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs with Holm's correction for their number, the verdict and its sentence. Holm 1979."""
+def corrected(pairs: Sequence[RunPair]) -> list[RunPair]:
+    """The pairs with Holm's correction (1979) for their number, and which run is better, if any, as a sentence."""
     order = sorted(range(len(pairs)), key=lambda number: pairs[number].p)
     found, least = list(pairs), 0.0
     for rank, number in enumerate(order):
@@ -136,7 +135,7 @@ def corrected(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def names_of(runs: Sequence[Path]) -> list[str]:
-    """The folders' names; whole paths where two of them are the same."""
+    """The folders' names; whole paths if two of them are the same."""
     names = [spelled(run.resolve().name) for run in runs]
     return names if len(set(names)) == len(names) else [spelled(str(run)) for run in runs]
 
@@ -147,11 +146,11 @@ def _split(runs: Sequence[Path], split: str) -> str:
     return next(iter({resolve_split(run, split) for run in runs}))
 
 
-def _judged(run: Path, name: str, split: str, data: str | Path | None, on_progress: OnProgress) -> Judged:
+def _scored(run: Path, name: str, split: str, data: str | Path | None, on_progress: OnProgress) -> ScoredRun:
     if data is not None or read_evaluation(run, split) is None:
         evaluate(run, split=split, data=data, on_progress=lambda done, total: on_progress(name, done, total))
     scores = load(evaluation_folder(run, split))
-    return Judged(spelled(str(run)), name, read_model_file(run), _right(scores), learnt_of(run))
+    return ScoredRun(spelled(str(run)), name, read_model_file(run), _right(scores), learnt_of(run))
 
 
 def _right(scores: Scores) -> dict[Key, bool]:
@@ -160,19 +159,19 @@ def _right(scores: Scores) -> dict[Key, bool]:
     return {(digest, scores.classes[label]): right for digest, label, right in rows}
 
 
-def _common(judged: Sequence[Judged], split: str) -> list[Key]:
-    common = [key for key in judged[0].right if all(key in other.right for other in judged[1:])]
+def _common(scored: Sequence[ScoredRun], split: str) -> list[Key]:
+    common = [key for key in scored[0].right if all(key in other.right for other in scored[1:])]
     if not common:
-        names = " and ".join(one.name for one in judged)
+        names = " and ".join(one.name for one in scored)
         raise WrongInput(
-            f"{names} share no {split} photo: nothing says which is better. Train both on one split"
-            " (split=RUN/split.csv), or give photos that neither has learnt with --data."
+            f"{names} share no {split} photo, so they cannot be compared. Train both on one split (split=RUN/split.csv),"
+            " or give photos that neither has learnt with --data."
         )
     return common
 
 
 def _difference(cells: tuple[int, int, int, int]) -> Interval:
-    """Share that only b got right less that of only a, with an interval that few photos do not make sure.
+    """Top-1 of b minus top-1 of a, with an interval that is wide for few photos.
 
     Adjusted Wald for paired shares, Bonett and Price 2012: https://doi.org/10.3102/1076998611411915
     """
@@ -191,7 +190,7 @@ def _by_class(a_right: Flags, b_right: Flags, labels: Sequence[str]) -> tuple[Cl
     return tuple(sorted(found, key=lambda one: -abs(one.b - one.a)))
 
 
-def _sentence(pair: Pair, better: str | None, p: float) -> str:
+def _sentence(pair: RunPair, better: str | None, p: float) -> str:
     total = pair.both + pair.only_a + pair.only_b + pair.neither
     a, b = (pair.both + pair.only_a) / total, (pair.both + pair.only_b) / total
     chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
@@ -202,24 +201,26 @@ def _sentence(pair: Pair, better: str | None, p: float) -> str:
     return f"{better} is better: {first:.1%} against {second:.1%}, {discordant}"
 
 
-def _notes(judged: Sequence[Judged], common: Sequence[Key], split: str) -> list[str]:
+def _notes(scored: Sequence[ScoredRun], common: Sequence[Key], split: str) -> list[str]:
     notes = []
-    if any(len(one.right) > len(common) for one in judged):
-        counts = ", ".join(f"{one.name} {len(one.right)}" for one in judged)
-        notes.append(f"only the {len(common)} photos that all have judged are compared (they judged: {counts}).")
-    notes += _advantages(judged, common)
-    if len(judged) > 2:
-        notes.append(f"p is corrected for {len(judged) * (len(judged) - 1) // 2} comparisons, by Holm.")
+    if any(len(one.right) > len(common) for one in scored):
+        counts = ", ".join(f"{one.name} {len(one.right)}" for one in scored)
+        notes.append(f"only the {len(common)} photos common to all evaluations are compared (of {counts}).")
+    notes += _advantages(scored, common)
+    if len(scored) > 2:
+        notes.append(f"p is corrected for {len(scored) * (len(scored) - 1) // 2} comparisons, by Holm.")
     if split == "test":
-        notes.append("these are test photos: a run that is chosen by them needs new ones for its final figure.")
+        notes.append(
+            "these are test photos: choosing a run by them makes them validation photos; its final figure needs new ones."
+        )
     return notes
 
 
-def _advantages(judged: Sequence[Judged], common: Sequence[Key]) -> Iterator[str]:
-    """What makes it easier for some of the runs than for others, a sentence each."""
-    if len({frozenset(one.facts.classes) for one in judged}) > 1:
-        counts = ", ".join(f"{one.name} {len(one.facts.classes)}" for one in judged)
-        yield f"the runs tell different classes apart ({counts}): with fewer to choose from it is easier to be right."
-    for one in judged:
+def _advantages(scored: Sequence[ScoredRun], common: Sequence[Key]) -> Iterator[str]:
+    """Why the comparison favours some of the runs, a sentence each."""
+    if len({frozenset(one.facts.classes) for one in scored}) > 1:
+        counts = ", ".join(f"{one.name} {len(one.facts.classes)}" for one in scored)
+        yield f"the runs have different classes ({counts}): with fewer to choose from it is easier to be right."
+    for one in scored:
         if learnt := sum(digest in one.learnt for digest, _ in common):
             yield f"{one.name} has learnt {learnt} of these {len(common)} photos: it is favoured."

@@ -1,4 +1,4 @@
-"""What a comparison finds: the record that `podium compare --json` prints and that the comparison's page is drawn from."""
+"""The record of a comparison, which `podium compare --json` prints and the comparison's page shows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from training.model.model_file import Part
 
 
 class ComparedRun(Part):
-    """One of the runs, on the photos that all of them have judged."""
+    """One of the runs, on the photos common to all evaluations."""
 
     run: str
-    name: str  # the folder's, or the whole path where two are called the same
+    name: str  # the folder's, or the whole path if two have the same name
     architecture: str
     weights_sha256: str
-    images: int  # photos that it has judged, common or not
+    images: int  # of its own evaluation, common or not
     top1: Interval
 
 
 class ClassDifference(Part):
-    """Share of one class's common photos that either run got right."""
+    """Recall of each run on one class's common photos."""
 
     label: str
     images: int
@@ -26,7 +26,7 @@ class ClassDifference(Part):
     b: float
 
 
-class Pair(Part):
+class RunPair(Part):
     """Two runs, photo by photo."""
 
     a: str
@@ -35,22 +35,22 @@ class Pair(Part):
     only_a: int
     only_b: int
     neither: int
-    difference: Interval  # top-1 of b less that of a, with the interval of paired shares (Bonett and Price 2012)
+    difference: Interval  # top-1 of b minus that of a, with the interval of paired shares (Bonett and Price 2012)
     p: float  # McNemar's test, exact, mid-p
-    p_holm: float  # the same, corrected for the number of pairs; equal where there is one
+    p_holm: float  # the same, corrected for the number of pairs; equal if there is one
     better: str | None  # None: these photos show no difference
     sentence: str
     classes: tuple[ClassDifference, ...]  # greatest difference first
 
 
 class Comparison(Part):
-    """Two or more runs on the photos that all have judged."""
+    """Two or more runs on the photos common to all evaluations."""
 
     schema_version: str = "1.0"
     split: str
     images: int  # common photos
     runs: tuple[ComparedRun, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RunPair, ...]
     notes: tuple[str, ...]
     machine: str
     compared_at: str

@@ -1,6 +1,6 @@
-"""How good a finished run is on one split: figures, predictions and scores, beside the run.
+"""Evaluate a finished run on one split: figures, predictions and scores, in the run folder.
 
-run folder -> scores -> counting -> RUN/evaluation/SPLIT/{scores.safetensors, photos.csv, predictions.csv, evaluation.json}
+run folder -> scores -> figures -> RUN/evaluation/SPLIT/{scores.safetensors, photos.csv, predictions.csv, evaluation.json}
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from pathlib import Path
 from statistics import median
 
 from pydantic import ValidationError
-from torch import Tensor
 
 from training.data.audited import spelled
+from training.data.tables import write_rows
 from training.errors import WrongInput
 from training.evaluation.figures import accuracy, best_of, calibration, class_scores, confusion_of, headlines
 from training.evaluation.listed import evaluation_folder, learnt_of
 from training.evaluation.machine import machine_in_words
-from training.evaluation.records import ClaimMeasured, Evaluation, Interval
-from training.evaluation.scores import UNREADABLE_FILE, OnProgress, Scores, save, score, write_rows
+from training.evaluation.records import EVALUATION_FILE, ClaimMeasured, Evaluation, Interval, read_evaluation_in
+from training.evaluation.scores import OnProgress, Scores, save, score
 from training.files import write_atomically
 from training.model.model_file import ModelFile, read_model_file
+from training.photos.set_aside import write_set_aside
 from training.run import utc_now
 from training.settings.config import Claim, read_yaml
 
-EVALUATION_FILE, PREDICTIONS_FILE = "evaluation.json", "predictions.csv"
-MEASURE_CLAIMS = ("validation", "test")  # splits that a source's claim is set beside
-FEW_PHOTOS = 10  # of a class: under that, what was named so is chance
+PREDICTIONS_FILE = "predictions.csv"
+MEASURE_CLAIMS = ("validation", "test")  # splits on which a source's claim is measured
+FEW_PHOTOS = 10  # of a class: under that, its precision is chance
 
 
 def evaluate(
@@ -40,11 +41,10 @@ def evaluate(
     on_progress: OnProgress = lambda _done, _total: None,
     command: str | None = None,
 ) -> Evaluation:
-    """Judge a split of the run, or the photos in `data`, and write RUN/evaluation/SPLIT/; evaluation.json comes last.
+    """Evaluate the run on one of its splits, or on the photos in `data`, and write RUN/evaluation/SPLIT/.
 
-    Data of a person lies under a folder of its own name, whatever it is called.
-
-    `auto` is the test split where there is one, else validation. Raises WrongInput and TrainingError, as `score` does.
+    The evaluation of a person's data gets a folder with the data's name. `auto` is the test split if there is one, else
+    validation. Raises WrongInput and TrainingError, as `score` does.
     """
     scores = score(run_folder, split, data=data, device=device, on_progress=on_progress)
     facts = read_model_file(run_folder)
@@ -54,13 +54,9 @@ def evaluate(
 
 
 def read_evaluation(run_folder: Path, split: str) -> Evaluation | None:
-    """The evaluation of the run's present weights; None where there is none."""
-    try:
-        text = (evaluation_folder(run_folder, split) / EVALUATION_FILE).read_bytes()
-        found = Evaluation.model_validate_json(text)
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None
-    return found if found.weights_sha256 == read_model_file(run_folder).weights.sha256 else None
+    """The evaluation of the run's present weights; None if there is none."""
+    found = read_evaluation_in(evaluation_folder(run_folder, split))
+    return found if found and found.weights_sha256 == read_model_file(run_folder).weights.sha256 else None
 
 
 def count(scores: Scores, facts: ModelFile, run_folder: Path, command: str) -> Evaluation:
@@ -93,7 +89,7 @@ def count(scores: Scores, facts: ModelFile, run_folder: Path, command: str) -> E
         weighted_f1=lines.weighted_f1,
         macro_roc_auc=sum(areas) / len(areas) if areas else None,
         classes=classes,
-        confusion=_confusion(logits, labels),
+        confusion=tuple(map(tuple, confusion_of(labels, best_of(logits, 1)[:, 0], logits.shape[1]).tolist())),
         plain=calibration(logits, labels, 1.0),
         calibrated=calibration(logits, labels, facts.temperature),
         claim=measured_claim(claim, {"top1": top1, "top3": top3, "loss": lines.loss}),
@@ -107,7 +103,7 @@ def count(scores: Scores, facts: ModelFile, run_folder: Path, command: str) -> E
 
 
 def measured_claim(claim: Claim | None, figures: dict[str, Interval]) -> ClaimMeasured | None:
-    """What was claimed beside what was measured: a loss is to be at most the claim, the rest at least."""
+    """A claim beside the measured figure: a loss must be at most the claim, any other figure at least."""
     if claim is None:
         return None
     measured = figures[claim.metric]
@@ -125,7 +121,7 @@ def write_predictions(scores: Scores, temperature: float, path: Path) -> None:
 
 
 def _write(evaluation: Evaluation, scores: Scores, facts: ModelFile, folder: Path) -> None:
-    """All files beside the folder first: until the last one is written, the evaluation before stays, and what it knows."""
+    """All files in a draft folder first, and evaluation.json last: until then the evaluation before stays."""
     unfinished = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -135,19 +131,13 @@ def _write(evaluation: Evaluation, scores: Scores, facts: ModelFile, folder: Pat
     for written in sorted(unfinished.iterdir()):
         written.replace(folder / written.name)
     unfinished.rmdir()
-    if not scores.set_aside:
-        (folder / UNREADABLE_FILE).unlink(missing_ok=True)
+    write_set_aside(scores.set_aside, folder)
     write_atomically(evaluation.model_dump_json(indent=1) + "\n", folder / EVALUATION_FILE)
 
 
 def _row(classes: tuple[str, ...], path: str, label: int, best: list[int], odds: list[float]) -> list[object]:
     steps = [it for index, odd in zip(best, odds, strict=True) for it in (classes[index], f"{odd:.6f}")]
     return [path, classes[label], *steps, *[""] * (6 - len(steps)), int(best[0] == label)]
-
-
-def _confusion(logits: Tensor, labels: Tensor) -> tuple[tuple[int, ...], ...]:
-    table = confusion_of(labels, best_of(logits, 1)[:, 0], logits.shape[1])
-    return tuple(tuple(row) for row in table.tolist())
 
 
 def _claim(run_folder: Path) -> Claim | None:

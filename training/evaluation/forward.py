@@ -1,4 +1,4 @@
-"""Photos through a network: decoded ahead on threads, judged in batches, in order and in bounded memory."""
+"""Photos through a network: decoded ahead on threads, then forward passes in batches, in order and in bounded memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class Judge:
+class EvalNetwork:
     """A network in eval mode on a device, and what makes its input."""
 
     network: nn.Module
@@ -38,7 +38,7 @@ class Judge:
     device: torch.device
 
     @classmethod
-    def of(cls, network: nn.Module, preprocessing: Preprocessing, device: torch.device) -> Judge:
+    def of(cls, network: nn.Module, preprocessing: Preprocessing, device: torch.device) -> EvalNetwork:
         """The network, moved to the device, in eval mode and full precision."""
         ready = network.eval().to(device=device, dtype=torch.float32, memory_format=memory_format(device))  # type: ignore[call-overload]
         return cls(ready, preprocessing, device)

@@ -1,9 +1,15 @@
-"""What an evaluation finds: the record that `evaluation.json` holds, and that the report and `podium compare` read."""
+"""The record of an evaluation, `evaluation.json`, which the report and `podium compare` read."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pydantic import ValidationError
+
 from training.model.model_file import Part
 from training.settings.config import Claim
+
+EVALUATION_FILE = "evaluation.json"
 
 
 class Interval(Part):
@@ -15,11 +21,11 @@ class Interval(Part):
 
 
 class ClassScores(Part):
-    """One class against all others; None where it has no photo, or nothing but its photos."""
+    """One class against all others; figures are None if it has no photo, or if all photos are its own."""
 
     label: str
     images: int
-    predicted: int  # photos that were given this class
+    predicted: int  # photos for which the model names this class
     precision: float | None
     recall: float | None
     f1: float | None
@@ -38,7 +44,7 @@ class Bin(Part):
 
 
 class Calibration(Part):
-    """How far probabilities are to be trusted, at one temperature."""
+    """How far probabilities can be trusted, at one temperature."""
 
     temperature: float
     loss: float  # cross-entropy in nats
@@ -48,7 +54,7 @@ class Calibration(Part):
 
 
 class ClaimMeasured(Part):
-    """What a recipe's source says beside what was measured; `met` compares the measured value itself."""
+    """The claim of a recipe's source beside the measured figure; `met` compares the measured value itself."""
 
     claim: Claim
     measured: Interval
@@ -56,12 +62,12 @@ class ClaimMeasured(Part):
 
     @property
     def open(self) -> bool:
-        """Whether the claim lies in the interval: these photos cannot tell it from what was measured."""
+        """Whether the claim lies in the interval: these photos cannot tell it from the measured figure."""
         return self.measured.low <= self.claim.value <= self.measured.high
 
 
 class Speed(Part):
-    """Of this evaluation: photos per second with decoding, and milliseconds of one photo's forward pass alone."""
+    """Photos per second with decoding, and milliseconds of one photo's forward pass alone."""
 
     images_per_s: float
     forward_ms_p50: float
@@ -80,8 +86,8 @@ class Evaluation(Part):
     data_fingerprint: str
     weights_sha256: str
     images: int
-    set_aside: int  # files that could not be read
-    learnt: int = 0  # of these photos, by their bytes, that the model has learnt
+    set_aside: int  # files that cannot be read
+    learnt: int  # of these photos, by their bytes, that the model has learnt from
     top1: Interval
     top3: Interval
     loss: Interval
@@ -95,11 +101,19 @@ class Evaluation(Part):
     classes: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: the true class; columns: the predicted one
     plain: Calibration  # at temperature 1
-    calibrated: Calibration  # at the model's temperature, which validation photos chose
-    claim: ClaimMeasured | None  # None also of photos that are no validation and no test split
+    calibrated: Calibration  # at the model's temperature, chosen on validation photos
+    claim: ClaimMeasured | None  # None also for photos outside the validation and test split
     speed: Speed
     machine: str
     command: str
     evaluated_at: str
     earlier: tuple[str, ...] = ()  # when the same weights were evaluated on the test split before
     notes: tuple[str, ...] = ()  # what a reader should know, a sentence each
+
+
+def read_evaluation_in(folder: Path) -> Evaluation | None:
+    """The evaluation in RUN/evaluation/SPLIT; None if there is none that can be read: `podium evaluate` writes it anew."""
+    try:
+        return Evaluation.model_validate_json((folder / EVALUATION_FILE).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None

@@ -22,26 +22,25 @@ from training.run import kept
 
 FOLDER = "checkpoints"
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
-VERSION = 2  # of what settings mean; in 1 a dropout of 0 was the model's own, `no_weight_decay` decayed, and layer_decay stood alone
 
 
 def write_checkpoint(run_folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Replace the last checkpoint; the one before it stays until the next. Raises TrainingError where there is no room."""
+    """Replace the last checkpoint; the one before it stays until the next. Raises TrainingError if the disk is full."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    told = json.dumps(facts)
+    text = json.dumps(facts)
     folder = run_folder / FOLDER
     with kept(run_folder):
         folder.mkdir(exist_ok=True)
         with replacing(folder / LAST) as draft:
-            save_file(plain, draft, {"facts": told, "sha256": _digest(plain, told)})
+            save_file(plain, draft, {"facts": text, "sha256": _digest(plain, text)})
             if (folder / LAST).exists():
                 (folder / LAST).replace(folder / PREVIOUS)
 
 
 def read_checkpoint(run_folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and facts of the newest whole checkpoint; None where there is none yet.
+    """Tensors and facts of the newest whole checkpoint; None before the first one.
 
-    Raises TrainingError where checkpoints exist and none of them is whole.
+    Raises TrainingError if there are checkpoints and none of them is whole.
     """
     damaged = []
     for name in (LAST, PREVIOUS):
@@ -57,21 +56,21 @@ def read_checkpoint(run_folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The checkpoint in this file; None where it is not what was written."""
+    """The checkpoint in this file; None if it is damaged."""
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no dict
     except SafetensorError:
         return None
-    told = metadata.get("facts", "")
-    if _digest(tensors, told) != metadata.get("sha256"):
+    text = metadata.get("facts", "")
+    if _digest(tensors, text) != metadata.get("sha256"):
         return None
-    return tensors, json.loads(told)
+    return tensors, json.loads(text)
 
 
-def _digest(tensors: Mapping[str, Tensor], told: str) -> str:
-    digest = hashlib.sha256(told.encode())
+def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
     for name in sorted(tensors):
         digest.update(f"\0{name}\0{tensors[name].dtype}\0{tuple(tensors[name].shape)}\0".encode())
         digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)

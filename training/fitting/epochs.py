@@ -1,9 +1,10 @@
-"""Epoch after epoch: train, validate, keep the best, write down where it stands."""
+"""Epoch after epoch: train, validate, keep the best weights, write metrics and a checkpoint."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -11,64 +12,79 @@ from torch import Tensor
 from training.errors import TrainingError
 from training.evaluation.metrics import logits_of, macro_f1_of, metrics_of
 from training.fitting.fit import Fit
-from training.fitting.state import State
-from training.fitting.steps import Watch, train_epoch
+from training.fitting.state import TrainingState
+from training.fitting.steps import Callbacks, train_epoch
 from training.fitting.tensorboard import Logs
 from training.photos.photos import Photos
-from training.run import Epoch, Progress, write_epochs, write_weights
-from training.settings.budget import is_spent, told_of_the_end
+from training.run import Epoch, TrainingProgress, write_epochs, write_weights
 
 
-def fit_epochs(fit: Fit, photos: Photos, state: State, watch: Watch, logs: Logs) -> str | None:
-    """What is left of the training; the best weights lie in the run folder, their logits in the state.
+def fit_epochs(fit: Fit, photos: Photos, state: TrainingState, callbacks: Callbacks, logs: Logs) -> str | None:
+    """Train the epochs that are left; the best weights lie in the run folder, their logits in the state.
 
-    Returns a sentence where `hours` ended it before its epochs did: the next one would have overrun them.
-    Raises TrainingError where the validation loss is no number: no such weights are better than others.
+    Returns a sentence if `hours` ended it before its epochs did: the next one would have overrun them.
+    Raises TrainingError if the validation loss is not a number: no such weights are better than others.
     """
     best = max((line.top1 for line in state.epochs), default=None)
-    latest = Progress("training", state.step, len(fit.batches), epochs=fit.config.epochs, top1=best)
-    while not (state.has_ended(fit.config) or hours_are_spent(fit, state)):
-        latest = train_epoch(fit, state, replace(latest, epoch=state.epoch, stage="training"), watch)
+    latest = TrainingProgress("training", state.step, len(fit.batches), epochs=fit.settings.epochs, top1=best)
+    while not (state.has_ended(fit.settings) or hours_are_spent(fit, state)):
+        latest = train_epoch(fit, state, replace(latest, epoch=state.epoch, stage="training"), callbacks)
         began = time.monotonic()
-        fit.world.share_statistics(fit.judged)
-        logits = logits_of(fit.judged, photos.validation, fit.preprocessing, fit.device, fit.world)
+        fit.world.share_statistics(fit.kept_network)
+        logits = logits_of(fit.kept_network, photos.validation, fit.preprocessing, fit.device, fit.world)
         state.seconds += time.monotonic() - began
         line = _line(fit, state, latest, logits, photos.validation_labels)
         if not math.isfinite(line.loss):
             raise TrainingError(
-                f"The validation loss is not a number in epoch {line.epoch}. Lower lr (it is {fit.config.lr}), or set"
+                f"The validation loss is not a number in epoch {line.epoch}. Lower lr (it is {fit.settings.lr}), or set"
                 " clip_grad=1, or precision=fp32."
             )
-        if better := state.judge(line, fit.config):
+        if better := state.record(line, fit.settings):
             state.best_logits = logits
         state.epochs.append(replace(line, best=better))
         latest = replace(latest, stage="scored", top1=line.top1, top3=line.top3)
         _begin_next(state)
         if fit.world.leads:
             if better:
-                write_weights(fit.config.run, fit.judged.state_dict())
-            write_epochs(fit.config.run, state.epochs)
+                write_weights(fit.settings.run, fit.kept_network.state_dict())
+            write_epochs(fit.settings.run, state.epochs)
             logs.epoch(state.epochs[-1])
-        watch.save(state)
-        watch.tell(latest)
-    if state.has_ended(fit.config):
+        callbacks.save(state)
+        callbacks.report(latest)
+    hours = fit.settings.hours
+    if hours is None or state.has_ended(fit.settings):
         return None
-    return told_of_the_end(fit.config, state.spent_s, [line.seconds for line in state.epochs])
+    return ended_by_hours(hours, fit.settings.epochs, state.spent_s, [line.seconds for line in state.epochs])
 
 
-def hours_are_spent(fit: Fit, state: State) -> bool:
-    """By the leading process's clock: every process must do as many epochs. An epoch that was begun is ended."""
-    if fit.config.hours is None or state.step > 0:
+def hours_are_spent(fit: Fit, state: TrainingState) -> bool:
+    """By the leading process's clock: every process must train as many epochs. An epoch that has begun is finished."""
+    hours = fit.settings.hours
+    if hours is None or state.step > 0:
         return False
-    return fit.world.as_the_leader(is_spent(fit.config, state.spent_s, [line.seconds for line in state.epochs]))
+    return fit.world.as_the_leader(is_spent(hours, state.spent_s, [line.seconds for line in state.epochs]))
 
 
-def _begin_next(state: State) -> None:
+def is_spent(hours: float, spent_s: float, epochs_s: Sequence[float]) -> bool:
+    """Whether another epoch, as long as the longest so far, would end after `hours`; the first one always fits."""
+    return len(epochs_s) > 0 and spent_s + max(epochs_s) > hours * 3600
+
+
+def ended_by_hours(hours: float, epochs: int, spent_s: float, epochs_s: Sequence[float]) -> str:
+    """The sentence about a training that ends because its hours are spent."""
+    return (
+        f"It ends after epoch {len(epochs_s)} of {epochs}, by the clock: {spent_s / 3600:.3g} of hours = {hours:g} are"
+        f" spent, and an epoch takes up to {max(epochs_s):.0f} s. The best weights so far are kept; the learning rate has"
+        " not come down to its end. Give more hours, or fewer epochs."
+    )
+
+
+def _begin_next(state: TrainingState) -> None:
     state.epoch, state.step, state.seconds = state.epoch + 1, 0, 0.0
     state.tallies.zero_()
 
 
-def _line(fit: Fit, state: State, latest: Progress, logits: Tensor, labels: Tensor) -> Epoch:
+def _line(fit: Fit, state: TrainingState, latest: TrainingProgress, logits: Tensor, labels: Tensor) -> Epoch:
     loss, right, count = state.tallies.tolist()
     scores = metrics_of(logits, labels)
     return Epoch(

@@ -1,4 +1,4 @@
-"""What the steps of a training share, made once from settings, network and photos."""
+"""Everything that the steps of a training share, made once from settings, network and photos."""
 
 from __future__ import annotations
 
@@ -13,26 +13,24 @@ from torch import Tensor, nn
 from training.augment.mixing import Mixing
 from training.errors import WrongInput
 from training.fitting.batches import Batches, make_batches
-from training.fitting.checkpoint import VERSION, load_optimizer, optimizer_tensors
+from training.fitting.checkpoint import load_optimizer, optimizer_tensors
 from training.fitting.losses import make_loss
 from training.fitting.optimisation import create_optimizer
 from training.fitting.order import BatchOrder
 from training.fitting.schedule import Schedule
-from training.fitting.state import State
+from training.fitting.state import TrainingState
 from training.model.model_file import Preprocessing
 from training.photos.photos import Photos
 from training.photos.pixels import memory_format
 from training.processes import World
-from training.settings.config import TrainConfig
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from training.settings.settled import Settled
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One training on one device; `config` holds no `auto` any more."""
+    """One training on one device."""
 
-    config: TrainConfig
+    settings: Settled
     world: World
     device: torch.device
     preprocessing: Preprocessing
@@ -45,23 +43,17 @@ class Fit:
     batches: Batches
     class_count: int
     loss_of: nn.Module
-    version: int  # of what the settings mean: that of the checkpoint which it goes on from
 
     @property
-    def judged(self) -> nn.Module:
-        """The model that is validated and kept: the averaged one where weights are averaged."""
+    def kept_network(self) -> nn.Module:
+        """The network that is validated and kept: the average, if weights are averaged."""
         return self.network if self.average is None else self.average.module
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the forward pass."""
-        return DTYPES[self.config.precision]
-
     def mixing(self, epoch: int) -> Mixing:
-        """What is done to the batches of an epoch."""
-        return Mixing(self.config.in_epoch(epoch), self.class_count, std=self.preprocessing.std)
+        """The mixing of the batches of an epoch."""
+        return Mixing(self.settings.in_epoch(epoch), self.class_count, std=self.preprocessing.std)
 
-    def tensors(self, state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def tensors(self, state: TrainingState) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that a checkpoint holds: tensors under flat names, and facts for JSON."""
         slots, plain = optimizer_tensors(self.optimizer)
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
@@ -74,11 +66,10 @@ class Fit:
             "optimizer": plain,
             "scaler": self.scaler.state_dict(),
             "processes": self.world.size,
-            "version": self.version,
         }
 
-    def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> State:
-        """Put back what `tensors` gave, and say where the training stood."""
+    def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> TrainingState:
+        """Put back what `tensors` gave; returns the state of that training."""
         if facts["processes"] != self.world.size:
             raise WrongInput(
                 f"The training ran with {facts['processes']} processes and is resumed with {self.world.size}: its batches"
@@ -90,7 +81,7 @@ class Fit:
         load_optimizer(self.optimizer, _under(tensors, "optimizer."), facts["optimizer"])
         self.scaler.load_state_dict(facts["scaler"])
         tallies = tensors["tallies"].to(self.device)  # of all processes: the leading one goes on with them
-        return State.of(
+        return TrainingState.of(
             facts["state"],
             tallies=tallies if self.world.leads else torch.zeros_like(tallies),
             best_logits=tensors["best_logits"],
@@ -98,67 +89,62 @@ class Fit:
 
 
 def make_fit(
-    config: TrainConfig,
+    settings: Settled,
     network: nn.Module,
     preprocessing: Preprocessing,
     photos: Photos,
     device: torch.device,
     world: World,
-    *,
-    version: int = VERSION,
 ) -> Fit:
     """Everything that the steps need; `network` lies on the device already. Raises WrongInput."""
-    assert not isinstance(config.batch_size, str)
-    assert not isinstance(config.lr, str)
     order = BatchOrder(
-        photos.training.labels, batch_size=config.batch_size, seed=config.seed, balanced=config.sampler == "balanced",
+        photos.training.labels, batch_size=settings.batch_size, seed=settings.seed, balanced=settings.sampler == "balanced",
         rank=world.rank, size=world.size,
     )  # fmt: skip
-    if world.size > 1 and config.batch_size * world.size > len(photos.training):
+    if world.size > 1 and settings.batch_size * world.size > len(photos.training):
         raise WrongInput(
-            f"{world.size} processes with batch_size = {config.batch_size} want {config.batch_size * world.size} photos a step, and"
+            f"{world.size} processes with batch_size = {settings.batch_size} want {settings.batch_size * world.size} photos a step, and"
             f" there are {len(photos.training)}. Lower batch_size, or start fewer processes."
         )
-    batches = make_batches(photos, order, config, device)
+    batches = make_batches(photos, order, settings, device)
     class_count = len(photos.listing.classes)
-    if config.sync_batchnorm and world.size > 1:
+    if settings.sync_batchnorm and world.size > 1:
         network = synchronised(network, device)
     return Fit(
-        config=config,
+        settings=settings,
         world=world,
         device=device,
         preprocessing=preprocessing,
         network=network,
-        forward=_wrapped(network, config, device, world),
-        average=ModelEmaV3(network, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None,
-        optimizer=create_optimizer(network, config, lr=config.lr, version=version),
-        scaler=torch.amp.GradScaler(device.type, enabled=config.precision == "fp16"),
-        schedule=Schedule(config, -(-len(batches) // config.accumulate)),
+        forward=_wrapped(network, settings, device, world),
+        average=ModelEmaV3(network, decay=settings.ema_decay, use_warmup=True) if settings.ema_decay else None,
+        optimizer=create_optimizer(network, settings, lr=settings.lr),
+        scaler=torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16"),
+        schedule=Schedule(settings, -(-len(batches) // settings.accumulate)),
         batches=batches,
         class_count=class_count,
-        loss_of=make_loss(config, photos.training.labels, class_count, device),
-        version=version,
+        loss_of=make_loss(settings, photos.training.labels, class_count, device),
     )
 
 
 def synchronised(network: nn.Module, device: torch.device) -> nn.Module:
-    """The same network, its batch norms sharing their statistics; WrongInput where torch cannot, but on GPUs.
+    """The same network, its batch norms sharing their statistics; WrongInput without a GPU: torch cannot share there.
 
     By timm: torch's own conversion loses the activations that timm's batch norms bring along.
     """
     if device.type != "cuda":
-        raise WrongInput(f"sync_batchnorm = true works on GPUs alone, and device is {device}. Leave it out.")
+        raise WrongInput(f"sync_batchnorm = true works only on GPUs, and device is {device}. Leave it out.")
     converted: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     return converted
 
 
-def _wrapped(network: nn.Module, config: TrainConfig, device: torch.device, world: World) -> nn.Module:
+def _wrapped(network: nn.Module, settings: Settled, device: torch.device, world: World) -> nn.Module:
     forward = network
     if world.size > 1:
         ids = [device.index] if device.type == "cuda" else None
-        unused = config.freeze_epochs > 0 or config.freeze != "none"
+        unused = settings.freeze_epochs > 0 or settings.freeze != "none"
         forward = nn.parallel.DistributedDataParallel(network, device_ids=ids, find_unused_parameters=unused)
-    return cast(nn.Module, torch.compile(forward)) if config.compile else forward
+    return cast(nn.Module, torch.compile(forward)) if settings.compile else forward
 
 
 def put_on(network: nn.Module, device: torch.device) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What learns and what does not; a frozen batch norm keeps its statistics, too."""
+"""Freeze parts of the network; a frozen batch norm keeps its statistics, too."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import WrongInput
 from training.model.network import head_of
-from training.settings.config import TrainConfig
 
 
-def set_learning(network: nn.Module, config: TrainConfig, *, epoch: int) -> None:
-    """Put the network into training mode for this epoch (from 1), with everything frozen that the settings freeze."""
-    policy = "body" if epoch <= config.freeze_epochs else config.freeze
+def set_learning(network: nn.Module, policy: str) -> None:
+    """Put the network into training mode and freeze what `policy` says, in the words of the setting `freeze`."""
     learning = _learning_names(network, policy)
     for name, parameter in network.named_parameters():
         parameter.requires_grad = learning is None or name in learning
@@ -48,7 +46,7 @@ def _learning_names(network: nn.Module, policy: str) -> set[str] | None:
 
 
 def _stages(network: nn.Module) -> list[list[str]]:
-    """timm's coarse groups of parameters from the input on, without the one that is the head alone."""
+    """timm's coarse groups of parameters from the input on, without the group of the head."""
     groups: dict[int, list[str]] = group_parameters(network, network.group_matcher(coarse=True))  # type: ignore[operator]
     head = head_of(network)
     of_head = {id(parameter) for parameter in head.parameters()}

@@ -1,4 +1,4 @@
-"""What the training makes small: cross-entropy with label smoothing, class weights and focus."""
+"""The loss: cross-entropy with label smoothing, class weights and focal factor."""
 
 from __future__ import annotations
 

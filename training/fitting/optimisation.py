@@ -1,4 +1,4 @@
-"""The optimizer, by timm, over groups of parameters that each have their share of the learning rate."""
+"""The optimizer, by timm, over groups of parameters, each with its share of the learning rate."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from timm.optim._param_groups import param_groups_layer_decay
 from torch import nn
 
 from training.errors import WrongInput
-from training.fitting.checkpoint import VERSION, optimizer_tensors
+from training.fitting.checkpoint import optimizer_tensors
 from training.model.network import head_of
 from training.settings.config import TrainConfig
 
 FUSED = ("adam", "adamw", "sgd", "momentum")  # torch's own, with one kernel for all parameters
-UNFIT = ("kron", "adahessian")  # lists of tensors as state, second derivatives: seen after the first step alone
+UNFIT = ("kron", "adahessian")  # lists of tensors as state, second derivatives: only the first step would show it
 
 
-def create_optimizer(
-    network: nn.Module, config: TrainConfig, *, lr: float, version: int = VERSION
-) -> torch.optim.Optimizer:
-    """timm's optimizer of that name; `version` is that of the checkpoint which the training goes on from.
+def create_optimizer(network: nn.Module, config: TrainConfig, *, lr: float) -> torch.optim.Optimizer:
+    """timm's optimizer of that name.
 
-    Raises WrongInput where there is none of that name, it cannot have these parameters, or a checkpoint cannot hold it.
+    Raises WrongInput if timm has none of that name, it refuses these parameters, or a checkpoint cannot hold its state.
     """
     name = config.optimizer.lower()
     kernels: dict[str, Any] = {"fused": True} if name in FUSED else {}
@@ -33,14 +31,14 @@ def create_optimizer(
         raise _unfit(config.optimizer)
     try:
         optimizer: torch.optim.Optimizer = create_optimizer_v2(
-            _groups(network, config, version),
+            _groups(network, config),
             opt=config.optimizer,
             lr=lr,
             weight_decay=config.weight_decay,
             momentum=config.momentum,
             **kernels,
         )
-    except (ValueError, AssertionError) as error:  # AssertionError: where its library, as bitsandbytes, is not there
+    except (ValueError, AssertionError) as error:  # AssertionError: its library, as bitsandbytes, is missing
         raise WrongInput(f"optimizer = {config.optimizer!r}: {error}. Use a name that timm knows, as adamw.") from error
     try:
         json.dumps(optimizer_tensors(optimizer)[1])
@@ -61,12 +59,12 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr * group.get("lr_scale", 1.0)
 
 
-def _groups(network: nn.Module, config: TrainConfig, version: int) -> list[dict[str, Any]]:
+def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Biases, norms, and what the model's own `no_weight_decay` names, as a ViT's positions, do not decay.
 
-    Deeper layers learn more slowly where `layer_decay` or `body_lr_scale` says so; where both do, by both.
+    `layer_decay` lowers the learning rate layer by layer, `body_lr_scale` that of all but the head; together, they multiply.
     """
-    spared = network.no_weight_decay() if version > 1 and hasattr(network, "no_weight_decay") else ()  # type: ignore[operator]
+    spared = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()  # type: ignore[operator]
     of_head = {id(parameter) for parameter in head_of(network).parameters()}
     if config.layer_decay is not None:
         groups: list[dict[str, Any]] = param_groups_layer_decay(
@@ -76,8 +74,7 @@ def _groups(network: nn.Module, config: TrainConfig, version: int) -> list[dict[
             layer_decay=config.layer_decay,
             verbose=False,
         )
-        both = version > 1 and config.body_lr_scale < 1
-        return _slower_body(groups, of_head, config.body_lr_scale) if both else groups
+        return _slower_body(groups, of_head, config.body_lr_scale) if config.body_lr_scale < 1 else groups
     found: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         decays = parameter.ndim > 1 and not any(fnmatch(name, pattern) for pattern in spared)
@@ -93,7 +90,7 @@ def _groups(network: nn.Module, config: TrainConfig, version: int) -> list[dict[
 
 
 def _slower_body(groups: list[dict[str, Any]], of_head: set[int], scale: float) -> list[dict[str, Any]]:
-    """The same groups, in each the head apart; what is not the head at `scale` of its rate."""
+    """The same groups, each split into head and body; the body learns at `scale` of the rate."""
     parted = [
         {
             **group,

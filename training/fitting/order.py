@@ -1,4 +1,4 @@
-"""Which photos each step sees, and the numbers that seed every random choice."""
+"""The order of the photos, and the numbers that seed every random choice."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ class BatchOrder(Sampler[list[tuple[int, int, int]]]):
             ]
 
     def _place(self, step: int, at: int) -> tuple[int, ...]:
-        """What tells a photo from itself: balanced, it comes several times in an epoch, and each time cropped anew."""
+        """Tell a photo's several crops in one epoch apart: `balanced` draws with replacement."""
         return (step, at * self.size + self.rank) if self.balanced else ()

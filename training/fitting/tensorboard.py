@@ -6,17 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.run import Epoch, Progress
+from training.run import Epoch, TrainingProgress
 
 CURVES = {"train_loss": "loss/train", "loss": "loss/validation", "train_top1": "top1/train", "top1": "top1/validation",
           "top3": "top3/validation", "macro_f1": "macro_f1/validation", "lr": "lr", "images_per_s": "speed/images_per_s"}  # fmt: skip
 
 
 class Logs:
-    """TensorBoard's event files in the run folder; nothing where they are not wanted.
+    """TensorBoard's event files in the run folder; without `wanted`, nothing.
 
-    What was written from `first_epoch` or `first_step` on, before the training was interrupted, is not shown any more.
-    Steps have a folder of their own: TensorBoard knows one such number a folder, and epochs count otherwise.
+    TensorBoard hides the points that an interrupted training wrote from `first_epoch` or `first_step` on.
+    Steps have a folder of their own: TensorBoard has one purge step for each folder, and epochs count otherwise.
     """
 
     def __init__(self, folder: Path, *, wanted: bool, first_epoch: int, first_step: int) -> None:
@@ -36,7 +36,7 @@ class Logs:
                 self.writer.add_scalar(CURVES[name], value, line.epoch)
         self.writer.flush()
 
-    def progress(self, now: Progress) -> None:
+    def progress(self, now: TrainingProgress) -> None:
         """The loss within an epoch."""
         if self.writer is not None and now.stage == "training" and now.loss is not None:
             self.steps.add_scalar("loss/steps", now.loss, (now.epoch - 1) * now.steps + now.step)

@@ -1,4 +1,4 @@
-"""What a trained model is: the record that the archive carries as `model.json`, beside the weights."""
+"""The record of a trained model, which the archive carries as `model.json` beside the weights."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Preprocessing(Part):
 
     @property
     def look(self) -> Look:
-        """What of a picture the model looks at."""
+        """The part of an image that the model looks at, and how it is resized."""
         return Look.of(self.model_dump())
 
 
 class Uncertainty(Part):
-    """Below `threshold` the best class is not to be trusted."""
+    """Answers whose best probability is below `threshold` are called uncertain."""
 
     threshold: float
     target_accuracy: float
@@ -52,7 +52,7 @@ class Uncertainty(Part):
 
 
 class DataFacts(Part):
-    """What the model learnt from."""
+    """The data that the model learnt from."""
 
     fingerprint: str
     train_images: int
@@ -69,7 +69,7 @@ class Metrics(Part):
 
 
 class EngineFile(Part):
-    """What an engine of the server loads instead of the weights: the first file, in one of the precisions."""
+    """Files that an engine of the server loads instead of the weights: the first one, in one of the precisions."""
 
     engine: Literal["openvino", "aotinductor"]
     precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
@@ -101,7 +101,7 @@ class ModelFile(Part):
 
 
 def read_model_file(folder: Path) -> ModelFile:
-    """The record in a finished run folder; TrainingError where there is none, WrongInput where `folder` is a file."""
+    """The record in a finished run folder; TrainingError if it holds none, WrongInput if `folder` is a file."""
     path = folder / MODEL_FILE
     try:
         return ModelFile.model_validate_json(path.read_bytes())

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
 import inference.networks  # noqa: F401 - makes its models known to timm
 from training.errors import TrainingError, WrongInput
-from training.model.model_file import WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
+from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
 from training.settings.config import TrainConfig
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
 
-def create_network(config: TrainConfig, class_count: int) -> nn.Module:
-    """The configured model with a fresh head of `class_count` outputs; WrongInput where timm has no such model.
+
+def create_network(config: TrainConfig, class_count: int, *, pretrained: str | None = None) -> nn.Module:
+    """The configured model with a fresh head of `class_count` outputs; WrongInput if timm has no such model.
+
+    `pretrained` takes the place of the setting.
 
     The head starts near zero, so that the first loss is ln(class_count). timm draws the head of its EfficientNets and
     MobileNets as wide as 1 / sqrt(class_count): with 15 classes a pretrained MobileNetV2 then begins at a loss of 7.
@@ -29,7 +35,9 @@ def create_network(config: TrainConfig, class_count: int) -> nn.Module:
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
     _check_tag(config.model)
     try:
-        network = _with_weights(config, {"num_classes": class_count, **_arguments(config)})
+        network = _with_weights(
+            config.model, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
+        )
     except TypeError as error:
         raise WrongInput(f"model_args = {_arguments(config)}: {config.model} does not take them ({error}).") from error
     head = head_of(network)
@@ -39,7 +47,7 @@ def create_network(config: TrainConfig, class_count: int) -> nn.Module:
 
 
 def _check_tag(name: str) -> None:
-    """WrongInput where timm has the model, but no weights under the tag behind the dot."""
+    """WrongInput if timm has the model, but no weights under the tag behind the dot."""
     try:
         timm.get_pretrained_cfg(name)
     except RuntimeError as error:
@@ -50,16 +58,16 @@ def _check_tag(name: str) -> None:
 
 
 def model_args_of(config: TrainConfig) -> dict[str, Any]:
-    """What `timm.create_model` must be given to build the trained model again.
+    """The keyword arguments with which `timm.create_model` builds the trained model again.
 
-    A model that takes one size alone is built for `image_size`. Raises WrongInput where its crops are to have another.
+    A model that takes only one size is built for `image_size`. Raises WrongInput if its crops are to have another.
     """
     found = dict(config.model_args)
     known = timm.get_pretrained_cfg(config.model)
     if known is not None and known.fixed_input_size:
         if config.crop_size != config.image_size:
             raise WrongInput(
-                f"train_size = {config.train_size}: {config.model} takes one size alone. Leave train_size out."
+                f"train_size = {config.train_size}: {config.model} takes only one size. Leave train_size out."
             )
         if config.image_size != known.input_size[-1]:
             found.setdefault("img_size", config.image_size)
@@ -67,17 +75,17 @@ def model_args_of(config: TrainConfig) -> dict[str, Any]:
 
 
 def _arguments(config: TrainConfig) -> dict[str, Any]:
-    """The same, and what only a training needs; `drop_rate` in model_args, as older runs have it, wins over dropout."""
+    """The arguments of `model_args_of`, and those that only a training needs."""
     rates = {"drop_rate": config.dropout, "drop_path_rate": config.drop_path or None}
     return {**{name: rate for name, rate in rates.items() if rate is not None}, **model_args_of(config)}
 
 
-def _with_weights(config: TrainConfig, arguments: dict[str, Any]) -> nn.Module:
-    if config.pretrained == "none":
-        return timm.create_model(config.model, **arguments)
-    if config.pretrained == "hub":
-        return _from_hub(config.model, arguments)
-    return _from_file(config.model, Path(config.pretrained), arguments)
+def _with_weights(name: str, pretrained: str, arguments: dict[str, Any]) -> nn.Module:
+    if pretrained == "none":
+        return timm.create_model(name, **arguments)
+    if pretrained == "hub":
+        return _from_hub(name, arguments)
+    return _from_file(name, Path(pretrained), arguments)
 
 
 def _from_hub(name: str, arguments: dict[str, Any]) -> nn.Module:
@@ -89,7 +97,7 @@ def _from_hub(name: str, arguments: dict[str, Any]) -> nn.Module:
             " file of them beside the recipe or model, as pretrained=weights.safetensors, or start from random weights with"
             " pretrained=none; a short such training is `podium train quick DATA pretrained=none`."
         ) from error
-    except RuntimeError as error:  # what timm raises where it has no address
+    except RuntimeError as error:  # what timm raises if it has no address
         raise WrongInput(f"The hub has no weights for {name} ({error}). Use --pretrained none or a file.") from error
 
 
@@ -104,7 +112,7 @@ def _from_file(name: str, path: Path, arguments: dict[str, Any]) -> nn.Module:
 
 
 def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:
-    """How a photo becomes this model's input, in evaluation and behind the model server alike."""
+    """The pre-processing from a photo to this model's input, in evaluation and behind the model server alike."""
     chosen: dict[str, object] = {"input_size": (3, config.image_size, config.image_size)}
     if config.crop_pct is not None:
         chosen["crop_pct"] = config.crop_pct
@@ -120,15 +128,41 @@ def head_of(network: nn.Module) -> nn.Module:
 
 
 def load_run(folder: Path) -> tuple[nn.Module, ModelFile]:
-    """The trained model of a run folder, in eval mode on the CPU, and its record."""
-    facts = read_model_file(folder)
+    """The trained model of a run folder, in eval mode on the CPU, and its record.
+
+    Raises TrainingError if it is no finished run, and what `load_network` raises.
+    """
+    facts, weights = read_model_file(folder), folder / WEIGHTS_FILE
+    try:
+        return load_network(weights.read_bytes(), facts, str(weights)), facts
+    except FileNotFoundError as error:
+        raise TrainingError(f"{weights} is missing. Train again.") from error
+
+
+def load_network(weights: bytes, facts: ModelFile, source: str) -> nn.Module:
+    """The trained model of a record, in eval mode on the CPU; `weights` is the content of a safetensors file.
+
+    Raises TrainingError if the weights are not those that the record names by their sha256, or do not fit its model.
+    """
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != facts.weights.sha256:
+        raise TrainingError(
+            f"{source} has sha256 {digest[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one of them was"
+            " changed after the training. Restore it, or make it again."
+        )
     network = timm.create_model(facts.architecture, num_classes=len(facts.classes), **facts.model_args)
-    network.load_state_dict(load_file(folder / WEIGHTS_FILE), strict=True)
-    return network.eval(), facts
+    try:
+        network.load_state_dict(load(weights), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        first = str(error).strip().partition("\n")[2].partition("\n")[0].strip() or str(error)
+        raise TrainingError(
+            f"{source} does not fit {facts.architecture} with {len(facts.classes)} classes ({first}). Make it again."
+        ) from error
+    return network.eval()
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU; WrongInput where the named device is not there."""
+    """`auto` is CUDA if the machine has it, else the CPU; WrongInput if the named device is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

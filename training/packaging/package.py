@@ -1,6 +1,6 @@
 """A finished run, packed for TorchServe: NAME.mar, checked on the way in and on the way out.
 
-run folder -> check_run -> staged files -> engines, golden predictions -> archive -> settle -> check_archive
+run folder -> network -> staged files -> engines, golden pictures -> archive -> settle -> check_archive
 """
 
 from __future__ import annotations
@@ -11,13 +11,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import timm
-from safetensors import SafetensorError, safe_open
-
-from inference.archive.digest import file_sha256
-from training.errors import TrainingError, WrongInput
-from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
-from training.model.network import head_of, load_run
+from training.errors import WrongInput
+from training.model.model_file import MODEL_FILE, WEIGHTS_FILE
+from training.model.network import load_run
 from training.packaging.archive import archive, check_archive, settle
 from training.packaging.engines import LEAST_AGREEMENT, Engine, Precision, build_engines
 from training.packaging.golden_pictures import golden_document
@@ -50,11 +46,11 @@ def package(
         raise WrongInput(f"--name {name!r}: use letters, digits, dots, dashes and underscores; no other sign first.")
     if not VERSION.fullmatch(version):
         raise WrongInput(f"--version {version!r}: use numbers with dots, as 1.0.")
-    facts = check_run(run_folder).model_copy(update={"name": name, "version": version})
+    network, facts = load_run(run_folder)
+    facts = facts.model_copy(update={"name": name, "version": version})
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=export_dir, prefix=".packing-") as scratch:
         staged = _stage(Path(scratch) / "files", run_folder, extra_files)
-        network, _ = load_run(run_folder)
         (staged / "golden.json").write_text(golden_document(network, facts), encoding="utf-8")
         engines = build_engines(
             run_folder, network, facts, staged, engine=engine, precision=precision, least_agreement=least_agreement
@@ -66,41 +62,6 @@ def package(
         settled = settle(archived, facts)
         check_archive(settled, facts)
         return settled.replace(export_dir / f"{name}.mar")
-
-
-def check_run(run_folder: Path) -> ModelFile:
-    """The run's record; TrainingError where its weights are not the ones that it names, or do not fit its model."""
-    facts = read_model_file(run_folder)
-    weights = run_folder / WEIGHTS_FILE
-    if not weights.is_file():
-        raise TrainingError(f"{weights} is missing. Train again.")
-    digest = file_sha256(weights)
-    if digest != facts.weights.sha256:
-        raise TrainingError(
-            f"{weights} has sha256 {digest[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one of them"
-            " was changed after the training. Train again, or restore it."
-        )
-    _check_shapes(weights, facts)
-    return facts
-
-
-def _check_shapes(weights: Path, facts: ModelFile) -> None:
-    try:
-        with safe_open(weights, framework="pt") as opened:
-            shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118 - no dict
-    except SafetensorError as error:
-        raise TrainingError(f"{weights} is no safetensors file ({error}). Train again.") from error
-    network = timm.create_model(facts.architecture, num_classes=len(facts.classes), **facts.model_args)
-    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    head = next(f"{key}.weight" for key, part in network.named_modules() if part is head_of(network))
-    if head in shapes and shapes[head][0] != len(facts.classes):
-        raise TrainingError(
-            f"The head in {weights} has {shapes[head][0]} outputs, and {MODEL_FILE} names {len(facts.classes)} classes."
-            " They must be equal. Train again."
-        )
-    if shapes != expected:
-        odd = min(key for key in shapes.keys() | expected.keys() if shapes.get(key) != expected.get(key))
-        raise TrainingError(f"{weights} does not fit {facts.architecture}: {odd} differs. Train again.")
 
 
 def _configured(config_file: Path | None, scratch: Path, engine: Engine, precision: Precision) -> Path | None:

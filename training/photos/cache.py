@@ -1,6 +1,6 @@
 """Decoded photos in one memory-mapped file, shared by loader workers, by processes of one machine, and by the next run.
 
-photos -> decoded once, in parallel -> KEY.u8 (their bytes, one after the other) and KEY.json (what lies where)
+photos -> decoded once, in parallel -> KEY.u8 (their bytes, one after the other) and KEY.json (their shapes, in the same order)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Decode = Callable[[bytes], tuple[NDArray[np.uint8], float]]  # pixels, and width
 
 @dataclass(frozen=True)
 class Index:
-    """What a cache holds; of the photos that could be read, in their order, and of those that could not."""
+    """The contents of a cache: the readable photos, in their order, and those that were set aside."""
 
     size_bytes: int
     shapes: list[list[int] | None]  # None: beyond the limit
@@ -60,14 +60,14 @@ class Cache:
         return self.__dict__ | {"mapped": None}
 
     def pixels(self, position: int) -> NDArray[np.uint8] | None:
-        """Those of one photo, in memory that is not to be written to; None where the limit left it out."""
+        """The pixels of one photo, in memory that is not to be written to; None if the limit left them out."""
         shape = self.index.shapes[position]
         if shape is None:
             return None
         return self._map()[self.offsets[position] : self.offsets[position + 1]].reshape(shape)
 
     def tensor(self) -> Tensor:
-        """All of them, where all have the same shape and none was left out: uint8 (N, *shape)."""
+        """All photos, uint8 (N, *shape); all must have the same shape, and none may be left out."""
         shape = self.index.shapes[0] if self.index.shapes else [0]
         return torch.from_numpy(self._map()).view(len(self.index.shapes), *(shape or []))
 
@@ -83,10 +83,10 @@ def open_cache(
     photos: Sequence[Photo], decode: Decode, settings: object, *, folder: Path, limit_bytes: int | None = None,
     threads: int | None = None, on_photo: Callable[[], None] = lambda: None,
 ) -> Cache:  # fmt: skip
-    """The cache of these photos, decoded by `decode`, which `settings` describe; built where no sound one is there.
+    """The cache of these photos, decoded by `decode`, which `settings` describe; built unless a sound one is there.
 
-    What `decode` cannot read is set aside. Pixels beyond `limit_bytes` are left out. `on_photo` is called once for each
-    photo. Raises PhotoLost where a photo is not any more what was listed, TrainingError where there is no room.
+    Photos that `decode` cannot read are set aside. Pixels beyond `limit_bytes` are left out. `on_photo` is called once
+    for each photo. Raises PhotoLost if a photo has changed since it was listed, TrainingError if the disk is full.
     """
     content = [VERSION, settings, limit_bytes, [photo.sha256 for photo in photos]]
     path = folder / f"{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]}.u8"
@@ -110,7 +110,7 @@ def open_cache(
 
 
 def _sound(path: Path) -> Cache | None:
-    """The cache at `path`; None where it is not there, not whole, or no cache."""
+    """The cache at `path`; None if it is missing, not whole, or no cache."""
     try:
         index = Index(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
         if path.stat().st_size != index.size_bytes:

@@ -1,4 +1,4 @@
-"""Where decoded photos wait: nowhere (files), in a memory-mapped file (memory), or on the device, and why.
+"""Choose where decoded photos wait: nowhere (files), in a memory-mapped file (memory), or on the device.
 
 photos -> a sample, measured -> Facts -> CacheChoice
 """
@@ -8,45 +8,43 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil, inf
 from pathlib import Path
-from typing import Literal, TypeVar
 
 import torch
 
 from inference.images.reading import UnreadableImage, open_image
-from training.augment.single import Transform
+from training.augment.single import training_transform
 from training.data.records import Photo
 from training.errors import WrongInput
 from training.photos.pixels import room_px, training_pixels
 from training.photos.reading import bytes_of
+from training.photos.seeding import seeded
 from training.settings.config import TrainConfig
+from training.settings.settled import CacheKind
 
-Kind = Literal["files", "memory", "device"]
 SAMPLED = 64  # photos
-MEASURED_S = 1.0  # in which fewer are decoded where they are large
+MEASURED_S = 1.0  # after which the sample is cut short: large photos take long
 TINY_PX = 64  # up to this side a CPU crops a batch at once faster than its photos one by one
 AMPLE = 2  # times as fast as the model: loader workers keep up with it, also on a busy machine
-SLIGHT = 0.02  # share of a step that decoding may take where no worker does it meanwhile
-
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+SLIGHT = 0.02  # share of a step that decoding may take without loader workers
 
 
 @dataclass(frozen=True)
 class CacheChoice:
-    """Where photos wait, and why: what was measured, and what to do where the model waits for photos."""
+    """Where photos wait, and the reason: the measured speeds, and what helps if the model waits for photos."""
 
-    kind: Kind
+    kind: CacheKind
     reason: str
     photos_per_s: float = inf  # that one process or loader worker makes ready; inf: the device does it in its steps
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the choice looks at; sizes in bytes, speeds in photos per second on one thread."""
+    """The measurements behind the choice; sizes in bytes, speeds in photos per second on one thread."""
 
     memory_bytes: int  # of all training photos as `memory` keeps them
     squared_bytes: int  # as `device` keeps them
@@ -56,35 +54,35 @@ class Facts:
     free_memory: int
     free_disk: int
     free_gpu: int | None  # None: no GPU
-    model_per_s: float | None  # what the model trains on, where that was timed
+    model_per_s: float | None  # what the model trains on, if it was timed
+    workers: int  # of one process
     cores: int  # of the machine
 
 
 def choose_cache(config: TrainConfig, facts: Facts) -> CacheChoice:
-    """By `config.cache`; `auto` is decided by the facts.
+    """By `config.cache`; the facts decide what `auto` is.
 
-    Whether it is `device` hangs on sizes alone, never on measured speeds: batches are cropped in another way there, so that
-    speeds would decide about the weights. `files` and `memory` give the same pixels. Raises WrongInput where `device` is
-    asked for and cannot be.
+    Only sizes decide about `device`, never measured speeds: it crops batches in another way, so that speeds would decide
+    about the weights. `files` and `memory` give the same pixels. Raises WrongInput if `device` is set and cannot be.
     """
     kind, why = _chosen(config, facts)
     ready = inf
     if kind != "device":
         cached = _kept(config, facts) / max(1, facts.memory_bytes) if kind == "memory" else 0.0
         ready = 1 / (cached / facts.cropped_per_s + (1 - cached) / facts.decoded_per_s)
-    parts = (why, _speeds(kind, config, facts), _advice(kind, config, facts, ready))
+    parts = (why, _speeds(kind, facts), _advice(kind, config, facts, ready))
     return CacheChoice(kind, "; ".join(part for part in parts if part), ready)
 
 
-def _chosen(config: TrainConfig, facts: Facts) -> tuple[Kind, str]:
+def _chosen(config: TrainConfig, facts: Facts) -> tuple[CacheKind, str]:
     if config.cache == "device":
-        return _device_as_asked(config, facts)
+        return _device_as_set(facts)
     if config.cache != "auto":
-        return config.cache, "as asked"
+        return config.cache, "as set"
     if reason := _why_device(config, facts):
         return "device", reason
-    if facts.model_per_s is not None and _files_keep_up(facts, facts.model_per_s, config):
-        return "files", "the model is slow enough for photos that are decoded anew"
+    if facts.model_per_s is not None and _files_keep_up(facts, facts.model_per_s):
+        return "files", "the model is slow enough to decode photos in every epoch"
     kept = _kept(config, facts)
     room = f"{_size(kept)} of {_size(facts.free_memory)} free"
     if kept > _room(facts):
@@ -94,24 +92,15 @@ def _chosen(config: TrainConfig, facts: Facts) -> tuple[Kind, str]:
 
 
 def measure(
-    photos: Sequence[Photo], config: TrainConfig, crop: Transform, folder: Path,
-    device: torch.device, model_images_per_s: float | None,
-) -> Facts:  # fmt: skip
-    """The facts, by a sample of up to 64 photos, spread over all; what cannot be read is left out of it."""
-    sample = photos[:: max(1, len(photos) // SAMPLED)][:SAMPLED]
-    readable: list[bytes] = []
-    sizes: list[tuple[int, int]] = []
-    for photo in sample:
-        data = bytes_of(photo)
-        try:
-            sizes.append(open_image(data).size)
-            readable.append(data)
-        except UnreadableImage:
-            continue
-    images, decoding = _timed(lambda data: training_pixels(data, config), readable)
-    _, cropping = _timed(crop, images)
+    photos: Sequence[Photo], config: TrainConfig, device: torch.device, *, workers: int, model_per_s: float | None
+) -> Facts:
+    """The facts, by a sample of up to 64 photos, spread over all; unreadable ones are left out of it."""
+    readable = list(_readable(photos))
+    with seeded(config.seed):
+        images, decoding = _timed(lambda data: training_pixels(data, config), [data for data, _ in readable])
+        _, cropping = _timed(training_transform(config), images)
     kept = sum(image.width * image.height * 3 for image in images) / max(1, len(images))
-    largest = max((max(size) for size in sizes), default=0)
+    largest = max((side for _, side in readable), default=0)
     return Facts(
         memory_bytes=round(kept * len(photos)),
         squared_bytes=len(photos) * 3 * square_px(config, largest) ** 2,
@@ -119,11 +108,17 @@ def measure(
         decoded_per_s=1 / (decoding + cropping),
         cropped_per_s=1 / cropping,
         free_memory=free_memory(),
-        free_disk=_free_disk(folder),
+        free_disk=_free_disk(config.cache_dir),
         free_gpu=torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None,
-        model_per_s=model_images_per_s,
+        model_per_s=model_per_s,
+        workers=workers,
         cores=os.cpu_count() or 1,
     )
+
+
+def largest_px(photos: Sequence[Photo]) -> int:
+    """The longest side of the photos in the same sample; 0 if none of them can be read."""
+    return max((side for _, side in _readable(photos)), default=0)
 
 
 def square_px(config: TrainConfig, largest_px: int) -> int:
@@ -133,7 +128,7 @@ def square_px(config: TrainConfig, largest_px: int) -> int:
 
 
 def free_memory() -> int:
-    """Bytes of memory that programs may still take; what the machine has at all, where the system does not say."""
+    """Bytes of memory that programs may still take; all of the machine's, if the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -145,38 +140,39 @@ def _why_device(config: TrainConfig, facts: Facts) -> str | None:
     if config.rand_augment is not None or facts.squared_bytes > facts.free_disk / 2:
         return None
     if facts.free_gpu is not None:
-        fits = facts.squared_bytes <= facts.free_gpu / 4
-        return (
-            f"all photos take {_size(facts.squared_bytes)} of {_size(facts.free_gpu)} free on the GPU" if fits else None
-        )
+        why = f"all photos take {_size(facts.squared_bytes)} of {_size(facts.free_gpu)} free on the GPU"
+        return why if facts.squared_bytes <= facts.free_gpu / 4 else None
     if 0 < facts.largest_px <= TINY_PX and facts.squared_bytes <= facts.free_memory / 4:
         return f"photos of at most {facts.largest_px} px are cropped faster a batch at a time"
     return None
 
 
-def _files_keep_up(facts: Facts, model_per_s: float, config: TrainConfig) -> bool:
+def _files_keep_up(facts: Facts, model_per_s: float) -> bool:
     """Whether a cache would save next to nothing: decoding goes on beside the model, or hardly counts beside it."""
-    if workers := _workers(config):
-        return facts.decoded_per_s * workers >= AMPLE * model_per_s
+    if facts.workers:
+        return facts.decoded_per_s * facts.workers >= AMPLE * model_per_s
     return (1 / facts.decoded_per_s - 1 / facts.cropped_per_s) * model_per_s <= SLIGHT
 
 
-def _device_as_asked(config: TrainConfig, facts: Facts) -> tuple[Kind, str]:
-    if config.rand_augment is not None:
-        raise WrongInput(
-            f"rand_augment = {config.rand_augment!r} takes one photo at a time, and cache = device crops whole batches."
-            " Use cache=memory, or leave rand_augment out."
-        )
+def _device_as_set(facts: Facts) -> tuple[CacheKind, str]:
     free = facts.free_memory if facts.free_gpu is None else facts.free_gpu
     if facts.squared_bytes > free:
         raise WrongInput(
             f"cache = device: all photos take {_size(facts.squared_bytes)}, and {_size(free)} are free. Use cache=memory."
         )
-    return "device", f"as asked; all photos take {_size(facts.squared_bytes)} of {_size(free)} free"
+    return "device", f"as set; all photos take {_size(facts.squared_bytes)} of {_size(free)} free"
+
+
+def _readable(photos: Sequence[Photo]) -> Iterator[tuple[bytes, int]]:
+    """The readable photos of a sample spread over all: their bytes, and their longest side in pixels."""
+    for photo in photos[:: max(1, len(photos) // SAMPLED)][:SAMPLED]:
+        data = bytes_of(photo)
+        with suppress(UnreadableImage):
+            yield data, max(open_image(data).size)
 
 
 def _timed[Given, Made](do: Callable[[Given], Made], inputs: Sequence[Given]) -> tuple[list[Made], float]:
-    """What it makes of the inputs, and the seconds that one takes; it stops after MEASURED_S, and leaves unreadable ones out."""
+    """The outputs, and the seconds that one takes; it stops after MEASURED_S, and leaves unreadable inputs out."""
     began, made, tried = time.perf_counter(), list[Made](), 0
     for given in inputs:
         tried += 1
@@ -194,12 +190,12 @@ def _free_disk(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _speeds(kind: Kind, config: TrainConfig, facts: Facts) -> str:
-    """What decoding, or what feeds the model, gives against what the model takes."""
+def _speeds(kind: CacheKind, facts: Facts) -> str:
+    """The speed of decoding and cropping against that of the model."""
     if kind == "device":
         made = f"decoding gives {facts.decoded_per_s:,.0f} photos/s, and is done once"
     else:
-        workers = _workers(config)
+        workers = facts.workers
         each = "" if workers == 0 else " with the one worker" if workers == 1 else f" with each of {workers} workers"
         made = (
             f"decoding gives {facts.decoded_per_s:,.0f} photos/s, cropping from memory {facts.cropped_per_s:,.0f}{each}"
@@ -209,13 +205,12 @@ def _speeds(kind: Kind, config: TrainConfig, facts: Facts) -> str:
     return f"{made}; the model trains on {facts.model_per_s:,.0f} photos/s"
 
 
-def _advice(kind: Kind, config: TrainConfig, facts: Facts, ready_per_s: float) -> str | None:
-    """What to do where photos are made ready slower than the model, timed, could train on them."""
-    workers = _workers(config)
-    fed = ready_per_s * max(1, workers)
+def _advice(kind: CacheKind, config: TrainConfig, facts: Facts, ready_per_s: float) -> str | None:
+    """A sentence about what helps, if photos are made ready more slowly than the timed model trains on them."""
+    fed = ready_per_s * max(1, facts.workers)
     if facts.model_per_s is None or fed >= facts.model_per_s:
         return None
-    ways = ["more workers"] if workers < facts.cores - 1 else []
+    ways = ["more workers"] if facts.workers < facts.cores - 1 else []
     if _why_device(config, facts):
         ways.append("cache=device")
     elif kind == "files":
@@ -227,10 +222,6 @@ def _advice(kind: Kind, config: TrainConfig, facts: Facts, ready_per_s: float) -
         ways.append("a smaller rand_augment")
     use = " or ".join([", ".join(ways[:-1]), ways[-1]] if len(ways) > 1 else ways)
     return f"the model waits, for it gets {fed:,.0f}: use {use or 'a machine with more cores'}"
-
-
-def _workers(config: TrainConfig) -> int:
-    return config.workers if isinstance(config.workers, int) else 0
 
 
 def _kept(config: TrainConfig, facts: Facts) -> int:

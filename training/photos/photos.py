@@ -1,16 +1,13 @@
-"""What a training sees: random crops of training photos, and validation photos as the model looks at them.
+"""Read the photos of a training: random crops of training photos, and validation photos as the model's input.
 
-Listing -> choice (files, memory, device) -> cache -> Photos
+Listing -> cache (files, memory or device) -> Photos
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,31 +20,36 @@ from training.augment.single import Picture, Transform, training_transform
 from training.data.listing import Listing, Photo, check_every_class
 from training.model.model_file import Preprocessing
 from training.photos.cache import Cache, open_cache
-from training.photos.cache_choice import CacheChoice, choose_cache, measure, square_px
-from training.photos.pixels import SetAside, evaluation_pixels, squared_pixels, training_pixels
+from training.photos.cache_choice import largest_px, square_px
+from training.photos.pixels import evaluation_pixels, squared_pixels, training_pixels
 from training.photos.reading import PhotoLost, bytes_of
-from training.settings.config import TrainConfig
+from training.photos.seeding import seeded
+from training.photos.set_aside import SetAside
+from training.settings.settled import Settled
 
 
 class TrainingPhotos(Dataset[tuple[Tensor, int]]):
-    """uint8 crops (3, S, S) with their labels, asked for by (index, seed, epoch).
+    """uint8 crops (3, S, S) with their labels; an item's key is (index, seed, epoch).
 
     The seed decides every random choice of a crop, so that neither order nor number of loader workers matters. A photo
-    that is not in the cache is decoded each time; where it is not any more what was listed, PhotoLost names it.
+    that is not in the cache is decoded each time; PhotoLost names it if it is not any more what was listed.
     """
 
-    def __init__(self, photos: Sequence[Photo], cache: Cache, config: TrainConfig, side_px: int, folder: Path) -> None:
+    def __init__(self, photos: Sequence[Photo], cache: Cache, settings: Settled, square_px: int) -> None:
         self.photos = photos
         self.labels = torch.tensor([photo.label for photo in photos])
-        self.square_px = side_px  # the side for `squared` that loses nothing which crops need
-        self._cache, self._config, self._folder = cache, config, folder
-        self._crop, self._last_crop = training_transform(config), training_transform(config.in_epoch(config.epochs))
+        self.square_px = square_px  # the side for `squared` that loses nothing which crops need
+        self._cache, self._settings = cache, settings
+        self._crop, self._last_crop = (
+            training_transform(settings),
+            training_transform(settings.in_epoch(settings.epochs)),
+        )
 
     def __len__(self) -> int:
         return len(self.photos)
 
-    def __getitem__(self, asked: tuple[int, int, int]) -> tuple[Tensor, int]:
-        index, seed, epoch = asked
+    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int]:
+        index, seed, epoch = key
         picture = self._picture(index)
         with seeded(seed):
             return self._crop_of(epoch)(picture), self.photos[index].label
@@ -62,12 +64,12 @@ class TrainingPhotos(Dataset[tuple[Tensor, int]]):
 
     def _crop_of(self, epoch: int) -> Transform:
         """Two of them, since loader workers live through all epochs."""
-        return self._crop if self._config.augments(epoch) else self._last_crop
+        return self._crop if self._settings.augments(epoch) else self._last_crop
 
     def _squares(self, side_px: int) -> Cache:
         if self._cache.index.shapes and self._cache.index.shapes[0] == [3, side_px, side_px]:
             return self._cache
-        return open_squares(self.photos, self._config, side_px, self._folder, lambda: None)
+        return _open_squares(self.photos, self._settings, side_px, self._settings.threads, lambda: None)
 
     def _picture(self, index: int) -> Picture:
         pixels = self._cache.pixels(index)
@@ -75,7 +77,7 @@ class TrainingPhotos(Dataset[tuple[Tensor, int]]):
             return pixels
         photo = self.photos[index]
         try:
-            return training_pixels(bytes_of(photo), self._config)
+            return training_pixels(bytes_of(photo), self._settings)
         except UnreadableImage as error:  # the same bytes could be read before: memory is short, or broken
             raise PhotoLost(f"{photo.path} could be read when the training began, and now cannot: {error}") from error
 
@@ -89,95 +91,66 @@ class Photos:
     validation: Tensor  # (N, 3, S, S) uint8, as the model sees them but for mean and std; not to be written to
     validation_labels: Tensor  # (N,) int64
     set_aside: tuple[SetAside, ...]
-    cache: CacheChoice
 
 
 def read_photos(
-    listing: Listing, config: TrainConfig, preprocessing: Preprocessing, on_photo: Callable[[], None], *,
-    device: torch.device | None = None, model_images_per_s: float | None = None, folder: Path | None = None,
+    listing: Listing, settings: Settled, preprocessing: Preprocessing, on_photo: Callable[[], None], *,
     threads: int | None = None,
 ) -> Photos:  # fmt: skip
-    """Decode every training and validation photo once; what cannot be read is set aside.
+    """Decode every training and validation photo once, on `threads`; unreadable ones are set aside.
 
-    It is done by `threads`, by default as many as `config.threads`.
-
-    What was decoded waits in `folder`, by default `config.cache_dir`: the next start with the same photos and sizes, and other processes, take it from
-    there. `device` is the one that trains, by default that of `config`. `on_photo` is called once for each photo.
-    Raises WrongInput where a class is left without photos.
+    `cache_dir` keeps what was decoded: the next start with the same photos and sizes, and other processes, take it from
+    there. `on_photo` is called once for each photo. Raises WrongInput if a class is left without photos.
     """
-    folder = folder or config.cache_dir
-    config = config if threads is None else config.model_copy(update={"threads": threads})
-    crop = training_transform(config)
+    threads = threads or settings.threads
     training, validation = listing.of("train"), listing.of("validation")
-    with seeded(config.seed):
-        facts = measure(training, config, crop, folder, device or _device_of(config), model_images_per_s)
-    choice = choose_cache(config, facts)
-    side_px = square_px(config, facts.largest_px)
-    if choice.kind == "device":
-        trained = open_squares(training, config, side_px, folder, on_photo)
+    side_px = square_px(settings, largest_px(training))
+    if settings.cache == "device":
+        trained = _open_squares(training, settings, side_px, threads, on_photo)
     else:
-        trained = _open_training(training, config, folder, choice, on_photo)
+        trained = _open_pictures(training, settings, threads, on_photo)
     validated = open_cache(
         validation, partial(_for_evaluation, preprocessing=preprocessing), preprocessing.look.__dict__,
-        folder=folder, threads=config.threads, on_photo=on_photo,
+        folder=settings.cache_dir, threads=threads, on_photo=on_photo,
     )  # fmt: skip
     set_aside = _set_aside(training, trained) | _set_aside(validation, validated)
     readable = Listing(listing.classes, tuple(photo for photo in listing.photos if photo.relative not in set_aside))
     check_every_class(readable)
     return Photos(
         listing=readable,
-        training=TrainingPhotos(readable.of("train"), trained, config, side_px, folder),
+        training=TrainingPhotos(readable.of("train"), trained, settings, side_px),
         validation=validated.tensor(),
         validation_labels=torch.tensor([photo.label for photo in readable.of("validation")]),
         set_aside=tuple(set_aside.values()),
-        cache=choice,
     )
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Every global generator seeded, for under 20 microseconds; torch's, which a model draws from too, is then put back.
-
-    `torch.manual_seed` would take 100: it also looks for GPUs. Draws on a GPU are not seeded here.
-    """
-    before = torch.get_rng_state()
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before)
-
-
-def open_squares(
-    photos: Sequence[Photo], config: TrainConfig, side_px: int, folder: Path, on_photo: Callable[[], None]
+def _open_squares(
+    photos: Sequence[Photo], settings: Settled, side_px: int, threads: int, on_photo: Callable[[], None]
 ) -> Cache:
     """The cache of the photos as squares (3, side_px, side_px)."""
     return open_cache(
         photos, partial(squared_pixels, side_px=side_px), {"squared": side_px},
-        folder=folder, threads=config.threads, on_photo=on_photo,
+        folder=settings.cache_dir, threads=threads, on_photo=on_photo,
     )  # fmt: skip
 
 
-def _open_training(
-    photos: Sequence[Photo], config: TrainConfig, folder: Path, choice: CacheChoice, on_photo: Callable[[], None]
-) -> Cache:
+def _open_pictures(photos: Sequence[Photo], settings: Settled, threads: int, on_photo: Callable[[], None]) -> Cache:
+    """The cache of the photos a little larger than the crops; with cache = files it holds their sizes alone."""
     return open_cache(
-        photos, partial(_for_training, config=config), {"crop": config.crop_size}, folder=folder,
-        limit_bytes=config.cache_mb * 1_000_000 if choice.kind == "memory" else 0,
-        threads=config.threads, on_photo=on_photo,
+        photos, partial(_for_training, settings=settings), {"crop": settings.crop_size}, folder=settings.cache_dir,
+        limit_bytes=settings.cache_mb * 1_000_000 if settings.cache == "memory" else 0,
+        threads=threads, on_photo=on_photo,
     )  # fmt: skip
 
 
-def _for_training(data: bytes, config: TrainConfig) -> tuple[NDArray[np.uint8], float]:
-    image = training_pixels(data, config)
+def _for_training(data: bytes, settings: Settled) -> tuple[NDArray[np.uint8], float]:
+    image = training_pixels(data, settings)
     return np.asarray(image), image.width / image.height
 
 
 def _for_evaluation(data: bytes, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], float]:
-    pixels = evaluation_pixels(data, preprocessing).numpy()
-    return pixels, 1.0
+    return evaluation_pixels(data, preprocessing).numpy(), 1.0
 
 
 def _set_aside(photos: Sequence[Photo], cache: Cache) -> dict[str, SetAside]:
@@ -185,9 +158,3 @@ def _set_aside(photos: Sequence[Photo], cache: Cache) -> dict[str, SetAside]:
         photos[position].relative: SetAside(photos[position].relative, code, reason)
         for position, code, reason in cache.index.set_aside
     }
-
-
-def _device_of(config: TrainConfig) -> torch.device:
-    if config.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(config.device)

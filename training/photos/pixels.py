@@ -5,11 +5,7 @@ bytes -> inference.images -> evaluation_pixels (3, H, W) | training_pixels (H, W
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,15 +19,6 @@ from training.settings.config import TrainConfig
 
 Triple = tuple[float, float, float]
 ROOM = 8 / 7  # how much larger than a crop a cached photo's short side is: 256 for 224, the habit of ImageNet
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """A file of the data set that is no picture."""
-
-    relative: str
-    code: str
-    reason: str
 
 
 def evaluation_pixels(data: bytes, preprocessing: Preprocessing) -> Tensor:
@@ -82,19 +69,11 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _statistics(mean: Triple, std: Triple, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Both as (3, 1, 1) on the device: to send them anew in each step would make it wait."""
+    """Both as (3, 1, 1) on the device, sent once: sending them in each step would make it wait."""
     with torch.inference_mode(mode=False):
         return torch.tensor(mean, device=device).view(3, 1, 1), torch.tensor(std, device=device).view(3, 1, 1)
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Channels last on a GPU, where it is faster. On a CPU its backward pass corrupts memory in torch 2.15 (oneDNN)."""
+    """Channels last on a GPU: it is faster there. On a CPU its backward pass corrupts memory in torch 2.15 (oneDNN)."""
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
-
-
-def write_set_aside(set_aside: Sequence[SetAside], path: Path) -> None:
-    """The files that were set aside, and why: path, code, reason."""
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "code", "reason"])
-        writer.writerows([entry.relative, entry.code, entry.reason] for entry in set_aside)

@@ -1,4 +1,4 @@
-"""The bytes of a listed photo, or a sentence that says why they are no more what was listed."""
+"""Read a listed photo, and check that its bytes are those that were listed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from training.errors import TrainingError
 class PhotoLost(TrainingError):
     """A photo is gone, or has other bytes than those that were listed.
 
-    It ends the training rather than being replaced: which photos are seen would else depend on when it went. A loader's
-    worker hands its error on as a traceback that ends in the sentence; only the sentence is kept.
+    It ends the training and is not replaced: else the photos of a training would depend on the moment. A loader worker
+    passes its error on as a traceback that ends in the sentence; only the sentence is kept.
     """
 
     def __init__(self, message: str) -> None:
@@ -20,7 +20,7 @@ class PhotoLost(TrainingError):
 
 
 def bytes_of(photo: Photo) -> bytes:
-    """The photo's bytes, the very ones that were listed; PhotoLost names it where they are not."""
+    """The photo's bytes; PhotoLost names the photo if they are not those that were listed."""
     try:
         data = photo.path.read_bytes()
     except OSError as error:
@@ -32,4 +32,4 @@ def bytes_of(photo: Photo) -> bytes:
     return data
 
 
-HELP = "Bring it back and resume, or train anew."
+HELP = "Bring it back and resume, or train again."

@@ -1,4 +1,4 @@
-"""Pages that make a person trust a model, or distrust it: the report of one evaluation, the comparison of several runs.
+"""Pages: the report of one evaluation, the comparison of several runs, the model card.
 
-run folder -> inputs (Judged) -> choices, confusion, plots, thumbnails, heat -> templates -> one HTML file
+run folder -> scored (ScoredEvaluation) -> choices, confusion, plots, thumbnails, heat -> templates -> one HTML file
 """

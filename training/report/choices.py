@@ -1,10 +1,10 @@
-"""Which photos a report shows, and why these: by seed where chance must choose, by loss and confusion where not."""
+"""Which photos a report shows: at random by a fixed seed, by loss, or by confusion."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from training.report.inputs import Judgement
+from training.report.scored import ScoredEvaluation
 
 GRID, STRIPS, GALLERY, EXPLAINED = 25, 12, 24, 8
 PAIRS, PAIR_PHOTOS = 8, 4
@@ -12,41 +12,41 @@ SUSPECTS = 18
 SEED = 0
 
 
-def drawn(judgement: Judgement) -> tuple[list[int], list[int]]:
-    """Photos for the grid, and others for the strips: drawn by a fixed seed, so that nobody chose them."""
-    order = np.random.default_rng(SEED).permutation(len(judgement.labels)).tolist()
+def drawn(scored: ScoredEvaluation) -> tuple[list[int], list[int]]:
+    """Photos for the grid, and others for the strips, drawn by a fixed seed."""
+    order = np.random.default_rng(SEED).permutation(len(scored.labels)).tolist()
     return order[:GRID], order[GRID : GRID + STRIPS] or order[:STRIPS]
 
 
-def highest_loss(judgement: Judgement, count: int = GALLERY, *, errors: bool = False) -> list[int]:
-    """The photos that cost most, highest loss first; with `errors`, those alone that got a wrong answer."""
-    order = np.argsort(-judgement.losses, kind="stable")
+def highest_loss(scored: ScoredEvaluation, count: int = GALLERY, *, errors: bool = False) -> list[int]:
+    """The photos with the highest loss, highest first; with `errors`, wrong predictions alone."""
+    order = np.argsort(-scored.losses, kind="stable")
     if errors:
-        order = order[judgement.predicted[order] != judgement.labels[order]]
+        order = order[scored.predicted[order] != scored.labels[order]]
     chosen: list[int] = order[:count].tolist()
     return chosen
 
 
-def confused_photos(judgement: Judgement, label: int, predicted: int) -> list[int]:
-    """Photos of one class that were called another, the surest mistakes first."""
-    found = np.flatnonzero((judgement.labels == label) & (judgement.predicted == predicted))
-    order = np.argsort(-judgement.probabilities[found, predicted], kind="stable")
+def confused_photos(scored: ScoredEvaluation, label: int, predicted: int) -> list[int]:
+    """Photos of one class that the model calls another, most confident first."""
+    found = np.flatnonzero((scored.labels == label) & (scored.predicted == predicted))
+    order = np.argsort(-scored.probabilities[found, predicted], kind="stable")
     chosen: list[int] = found[order][:PAIR_PHOTOS].tolist()
     return chosen
 
 
-def label_suspects(judgement: Judgement) -> list[int]:
+def label_suspects(scored: ScoredEvaluation) -> list[int]:
     """Photos whose label is likely wrong, the most likely first.
 
     Confident learning by cleanlab: Northcutt et al. 2021, https://arxiv.org/abs/1911.00068. Classes without a photo
-    are left out, since it knows no threshold for them.
+    are left out, since it has no threshold for them.
     """
     from cleanlab.filter import find_label_issues
 
-    present, labels = np.unique(judgement.labels, return_inverse=True)
+    present, labels = np.unique(scored.labels, return_inverse=True)
     if len(present) < 2:
         return []
-    odds = judgement.probabilities[:, present] + 1e-12
+    odds = scored.probabilities[:, present] + 1e-12
     odds = odds / odds.sum(axis=1, keepdims=True)
     ranked = find_label_issues(
         labels, odds, return_indices_ranked_by="self_confidence", min_examples_per_class=0, n_jobs=1

@@ -1,6 +1,6 @@
-"""The page beside `podium compare`: several runs on the photos that all of them have judged.
+"""The page of `podium compare`: several runs on the photos common to all evaluations.
 
-Comparison, run folders -> stories, judgements -> overlaid curves, differences, photos that one alone got right -> page
+Comparison, run folders -> stories, evaluations -> overlaid curves, differences, photos that only one run has right -> page
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.evaluation.comparison import ClassDifference, ComparedRun, Comparison, Pair
+from training.evaluation.comparison import ClassDifference, ComparedRun, Comparison, RunPair
 from training.evaluation.records import Evaluation
 from training.files import write_atomically
 from training.report.drawing import SERIES, axes, svg
-from training.report.inputs import Judgement, read_judgement
 from training.report.page import render
 from training.report.plots import Plot, draw_line, finish_epochs, series
+from training.report.scored import ScoredEvaluation, read_scored
 from training.report.story import Story
 from training.report.thumbnails import Album, Tile
 
-PHOTOS = 12  # that one alone got right, each way
+PHOTOS = 12  # that only one run has right, each way
 PAIRS_WITH_PHOTOS = 3
 CLASSES = 40  # rows of a table of differences
 PANELS = (
@@ -32,7 +32,7 @@ PANELS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A run in the table: what was compared, and what its own evaluation says."""
+    """A run in the table: its figures on the common photos, and its own evaluation."""
 
     place: int  # of its colour, from 1
     compared: ComparedRun
@@ -43,35 +43,35 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Split:
-    """A photo that one of two runs got right and the other did not: as the one sees it, and as the other."""
+class Disagreement:
+    """A photo that one of two runs has right and the other wrong, with the predictions of each."""
 
     right: Tile
     wrong: Tile
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairSection:
     """Two of the runs."""
 
-    pair: Pair
+    pair: RunPair
     colours: tuple[int, int]
     classes: tuple[tuple[ClassDifference, float], ...]  # with the length of its bar, -50 to 50
-    only_a: tuple[Split, ...]
-    only_b: tuple[Split, ...]
+    only_a: tuple[Disagreement, ...]
+    only_b: tuple[Disagreement, ...]
 
 
 def write_comparison(comparison: Comparison, run_folders: Sequence[Path], out: Path) -> Path:
     """Write the page to `out` and return it; the folders are those of `comparison.runs`, in that order.
 
-    Raises TrainingError where one of them has no evaluation of the split.
+    Raises TrainingError if one of them has no evaluation of the split.
     """
-    judgements = [read_judgement(folder, comparison.split) for folder in run_folders]
+    evaluations = [read_scored(folder, comparison.split) for folder in run_folders]
     facts = {
         "comparison": comparison,
-        "rows": list(_rows(comparison, judgements)),
-        "curves": list(_curves([one.story for one in judgements], [run.name for run in comparison.runs])),
-        "duels": list(_duels(comparison, judgements)),
+        "rows": list(_rows(comparison, evaluations)),
+        "curves": list(_curves([one.story for one in evaluations], [run.name for run in comparison.runs])),
+        "sections": list(_sections(comparison, evaluations)),
         "most_classes": CLASSES,
     }
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -84,10 +84,10 @@ def colour_of(place: int) -> int:
     return place % len(SERIES) + 1
 
 
-def _rows(comparison: Comparison, judgements: Sequence[Judgement]) -> Iterator[Row]:
+def _rows(comparison: Comparison, evaluations: Sequence[ScoredEvaluation]) -> Iterator[Row]:
     least = min(run.top1.low for run in comparison.runs)
     span = max(max(run.top1.high for run in comparison.runs) - least, 1e-9)
-    for place, (run, one) in enumerate(zip(comparison.runs, judgements, strict=True)):
+    for place, (run, one) in enumerate(zip(comparison.runs, evaluations, strict=True)):
         low, width = 100 * (run.top1.low - least) / span, 100 * (run.top1.high - run.top1.low) / span
         yield Row(colour_of(place), run, one.story, one.evaluation, low, width)
 
@@ -107,14 +107,14 @@ def _curves(stories: Sequence[Story], names: Sequence[str]) -> Iterator[Plot]:
         yield Plot(title, svg(figure, f"{title} by epoch, {len(names)} runs"), legend)
 
 
-def _duels(comparison: Comparison, judgements: Sequence[Judgement]) -> Iterator[Duel]:
+def _sections(comparison: Comparison, evaluations: Sequence[ScoredEvaluation]) -> Iterator[PairSection]:
     places = {run.name: place for place, run in enumerate(comparison.runs)}
-    albums = [Album(judgement) for judgement in judgements]
+    albums = [Album(scored) for scored in evaluations]
     for number, pair in enumerate(comparison.pairs):
         a, b = places[pair.a], places[pair.b]
         shown = number < PAIRS_WITH_PHOTOS
         largest = max((abs(row.b - row.a) for row in pair.classes), default=0.0) or 1.0
-        yield Duel(
+        yield PairSection(
             pair=pair,
             colours=(colour_of(a), colour_of(b)),
             classes=tuple((row, 50 * (row.b - row.a) / largest) for row in pair.classes[:CLASSES]),
@@ -123,23 +123,23 @@ def _duels(comparison: Comparison, judgements: Sequence[Judgement]) -> Iterator[
         )
 
 
-def _only(winner: Album, loser: Album) -> Iterator[Split]:
-    """Photos that the winner alone got right, those first in which the loser was surest of something else."""
-    ours, theirs = _by_photo(winner.judgement), _by_photo(loser.judgement)
+def _only(winner: Album, loser: Album) -> Iterator[Disagreement]:
+    """Photos that only the winner has right, highest loss of the loser first."""
+    ours, theirs = _by_photo(winner.scored), _by_photo(loser.scored)
     found = [(ours[key], theirs[key]) for key in ours if key in theirs]
-    split = [(i, k) for i, k in found if _right(winner.judgement, i) and not _right(loser.judgement, k)]
-    for i, k in sorted(split, key=lambda two: -loser.judgement.losses[two[1]])[:PHOTOS]:
-        yield Split(winner.tile(i), loser.tile(k))
+    split = [(i, k) for i, k in found if _right(winner.scored, i) and not _right(loser.scored, k)]
+    for i, k in sorted(split, key=lambda two: -loser.scored.losses[two[1]])[:PHOTOS]:
+        yield Disagreement(winner.tile(i), loser.tile(k))
 
 
-def _by_photo(judgement: Judgement) -> dict[tuple[str, str], int]:
-    classes = judgement.story.model.classes
-    labels = judgement.labels.tolist()
+def _by_photo(scored: ScoredEvaluation) -> dict[tuple[str, str], int]:
+    classes = scored.story.model.classes
+    labels = scored.labels.tolist()
     return {
         (photo.sha256, classes[label]): place
-        for place, (photo, label) in enumerate(zip(judgement.photos, labels, strict=True))
+        for place, (photo, label) in enumerate(zip(scored.photos, labels, strict=True))
     }
 
 
-def _right(judgement: Judgement, place: int) -> bool:
-    return bool(judgement.predicted[place] == judgement.labels[place])
+def _right(scored: ScoredEvaluation, place: int) -> bool:
+    return bool(scored.predicted[place] == scored.labels[place])

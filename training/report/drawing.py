@@ -1,6 +1,6 @@
 """Plots as SVG that lies inside a page: its colours are the page's own, so that light and dark both read well.
 
-Text in a plot is ours alone: the names of classes and runs, which are strangers' words, stand in the page's legends.
+No text in a plot comes from a user: names of classes and runs stand in the page's legends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Wrong answers with Grad-CAM over their photos: where the model looked for what it named, and for what it should have."""
+"""Wrong predictions with Grad-CAM over their photos: the heat for the predicted class, and for the true class."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from training.model.network import load_run
 from training.photos.pixels import normalise
 from training.report.choices import EXPLAINED, highest_loss
 from training.report.heat import NotExplainable, grad_cam, over
-from training.report.inputs import Judgement
+from training.report.scored import ScoredEvaluation
 from training.report.thumbnails import SIDE_PX, Album, Tile, jpeg, read
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A wrong answer; the pictures are URIs."""
+    """A wrong prediction; the pictures are URIs."""
 
     tile: Tile
     for_answer: str
     for_label: str
 
 
-def explained(judgement: Judgement, album: Album) -> tuple[list[Explained], str]:
-    """The costliest errors, and a sentence where there is none to show, or Grad-CAM cannot be drawn."""
-    wrong = highest_loss(judgement, EXPLAINED, errors=True)
+def explained(scored: ScoredEvaluation, album: Album) -> tuple[list[Explained], str]:
+    """The errors with the highest loss, and a sentence if there is none to show or Grad-CAM cannot be drawn."""
+    wrong = highest_loss(scored, EXPLAINED, errors=True)
     there = [photo for photo in wrong if album.tile(photo).src]
     if not there:
-        return [], "The photos are gone." if wrong else "There is no wrong answer to explain."
+        return [], "The photos are gone." if wrong else "There is no wrong prediction to explain."
     try:
-        answers, labels = _pictures(judgement, there)
+        answers, labels = _pictures(scored, there)
     except NotExplainable as error:
         return [], f"Grad-CAM is left out: {error}"
     return [Explained(album.tile(photo), *two) for photo, *two in zip(there, answers, labels, strict=True)], ""
 
 
-def _pictures(judgement: Judgement, photos: Sequence[int]) -> list[list[str]]:
-    """Heat over every photo: for the class that was named, then for the label."""
-    network, facts = load_run(judgement.story.folder)
-    pixels = [model_input(read(judgement.photos[photo]), facts.preprocessing.look) for photo in photos]
+def _pictures(scored: ScoredEvaluation, photos: Sequence[int]) -> list[list[str]]:
+    """Heat over every photo: for the predicted class, then for the label."""
+    network, facts = load_run(scored.story.folder)
+    pixels = [model_input(read(scored.photos[photo]), facts.preprocessing.look) for photo in photos]
     images = normalise(torch.from_numpy(np.stack(pixels).transpose(0, 3, 1, 2).copy()), facts.preprocessing)
-    chosen = (judgement.predicted[photos], judgement.labels[photos])
+    chosen = (scored.predicted[photos], scored.labels[photos])
     with torch_threads():
         heats = [grad_cam(network, images, classes.tolist()) for classes in chosen]
     return [[_picture(*two) for two in zip(pixels, heat, strict=True)] for heat in heats]

@@ -1,4 +1,4 @@
-"""Where the model looked when it was wrong: Grad-CAM over the photo.
+"""Grad-CAM over a photo: the places that count for a class.
 
 Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391, by captum, on the last features that lie in places.
 """
@@ -20,7 +20,7 @@ OPACITY = 0.55  # of the heat where it is hottest
 
 
 class NotExplainable(Exception):
-    """The network keeps no map of places; the sentence says which."""
+    """The network has no feature maps; the sentence says which network."""
 
 
 class Mapped(nn.Module):
@@ -59,7 +59,7 @@ class Mapped(nn.Module):
 
 
 def grad_cam(network: nn.Module, images: Tensor, classes: Sequence[int]) -> NDArray[np.float32]:
-    """Heat (N, H, W), 0 to 1, of normalised images (N, 3, H, W) for one class each; all 0 where nothing speaks for it.
+    """Heat (N, H, W), 0 to 1, of normalised images (N, 3, H, W) for one class each; all 0 if nothing counts for it.
 
     Raises NotExplainable. The gradients of the weights are left as they were.
     """

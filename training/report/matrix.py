@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the matrix as a page shows it, and the pairs that are confused most."""
+"""The confusion matrix of a page, and the pairs of classes that are confused most."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.report.inputs import Ints
+from training.report.scored import Ints
 
 READABLE = 40  # classes in a matrix that can still be read
 BLOCK = 25  # classes of the part that is shown of a larger one
@@ -29,8 +29,8 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two classes, by number and by name, that are taken for each other; the first is mistaken more often."""
+class ConfusedPair:
+    """Two classes, by number and by name, that the model confuses; the first is the one with more mistakes."""
 
     places: tuple[int, int]
     first: str
@@ -62,7 +62,7 @@ class Matrix:
 
 
 def matrix_of(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Matrix:
-    """The matrix, or the block of the most confused classes where there are more than 40."""
+    """The matrix, or the block of the most confused classes if there are more than 40."""
     counts = np.array(confusion)
     shown = list(range(len(labels))) if len(labels) <= READABLE else most_confused(counts.tolist(), BLOCK)
     rows = []
@@ -85,7 +85,7 @@ def most_confused(confusion: Sequence[Sequence[int]], count: int) -> list[int]:
     return sorted(chosen)
 
 
-def confused_pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str], count: int) -> list[Pair]:
+def confused_pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str], count: int) -> list[ConfusedPair]:
     """The pairs of classes with most mistakes between them, either way."""
     counts = np.array(confusion)
     between = np.triu(counts + counts.T, 1)
@@ -93,10 +93,10 @@ def confused_pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str], co
     return [_pair(counts, labels, *divmod(int(flat), len(counts))) for flat in order if between.flat[flat]]
 
 
-def _pair(counts: Ints, labels: Sequence[str], first: int, second: int) -> Pair:
+def _pair(counts: Ints, labels: Sequence[str], first: int, second: int) -> ConfusedPair:
     if counts[second, first] > counts[first, second]:
         first, second = second, first
-    return Pair(
+    return ConfusedPair(
         places=(first, second),
         first=labels[first],
         second=labels[second],
@@ -109,5 +109,5 @@ def _pair(counts: Ints, labels: Sequence[str], first: int, second: int) -> Pair:
 
 def _cell(images: int, total: int, true: str, called: str, right: bool) -> Cell:
     share = images / total if total else 0.0
-    what = "rightly named" if right else f"called {called}"
+    what = "right" if right else f"called {called}"
     return Cell(images, share, right, f"{images} of {total} {true} {what}, {share:.1%}")

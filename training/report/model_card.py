@@ -23,7 +23,7 @@ from training.evaluation.records import Evaluation
 from training.files import write_atomically
 from training.report import words
 from training.report.headline import worst_first
-from training.report.matrix import Pair, confused_pairs
+from training.report.matrix import ConfusedPair, confused_pairs
 from training.report.page import render_text
 from training.report.settings import versions_of
 from training.report.story import Story, read_story
@@ -159,13 +159,13 @@ def limits(story: Story, evaluation: Evaluation) -> Iterator[str]:
     """Where it is weak, by the first of its evaluations; a sentence each."""
     weak = [row for row in worst_first(evaluation) if row.f1 is not None][:WEAKEST]
     named = ", ".join(f"{escape(row.label)} (F1 {words.percent(row.f1)}, {words.photos(row.images)})" for row in weak)
-    yield f"Weakest classes on the {words.judged_photos(evaluation)}: {named}."
+    yield f"Weakest classes on the {words.evaluated_photos(evaluation)}: {named}."
     pairs = confused_pairs(evaluation.confusion, story.model.classes, CONFUSED)
     if pairs:
         yield f"Most confused: {'; '.join(_confused(pair) for pair in pairs)}."
 
 
-def _confused(pair: Pair) -> str:
+def _confused(pair: ConfusedPair) -> str:
     return escape(pair.sentence.removesuffix("."))
 
 

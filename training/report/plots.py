@@ -1,4 +1,4 @@
-"""The plots of the report, each from numbers to an SVG element."""
+"""The plots of the report: from numbers to SVG elements."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.evaluation.metrics import wilson_interval
+from training.evaluation.intervals import share
 from training.evaluation.records import Calibration
 from training.report.drawing import DASHES, GRID, INK, SERIES, WRONG, axes, svg
-from training.report.inputs import Bools, Floats, Ints
+from training.report.scored import Bools, Floats, Ints
 
 MARKED_EPOCHS = 20  # up to so many, every epoch gets a dot
 THIN = 300  # points of a curve; more are not seen
@@ -32,7 +32,7 @@ class Plot:
 
 
 def learning_curves(epochs: Sequence[Mapping[str, Any]], kept: int | None) -> list[Plot]:
-    """Loss, accuracy, learning rate and speed by epoch; what the lines do not hold is left out."""
+    """Loss, accuracy, learning rate and speed by epoch; a figure that the lines lack is left out."""
     panels = (
         ("Loss", {"training": "train_loss", "validation": "loss"}, "nats"),
         ("Accuracy", {"top-1": "top1", "top-3": "top3", "top-1 of training photos": "train_top1"}, "share of photos"),
@@ -136,18 +136,18 @@ def _mean_and_worst(
 
 
 def reliability(calibration: Calibration, title: str) -> Plot:
-    """How often answers of one confidence are right; the grey line is where the two are equal."""
+    """Accuracy over confidence; on the dashed line the two are equal."""
     figure, plot = axes("confidence", "accuracy", height_in=3.5)
     filled = [part for part in calibration.bins if part.images and part.accuracy is not None]
     largest = max((part.images for part in filled), default=1)
-    ends = [wilson_interval(part.accuracy or 0, part.images) for part in filled]
+    intervals = [share(round((part.accuracy or 0) * part.images), part.images) for part in filled]
     for part in filled:
         width = part.high - part.low
         plot.bar(part.low, part.accuracy or 0, width, align="edge", color=SERIES[0], alpha=0.6, linewidth=0)
         plot.bar(part.low, 0.12 * part.images / largest, width, align="edge", color=INK, alpha=0.5, linewidth=0)
     plot.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (3, 2)))
     means = [part.confidence or 0 for part in filled]
-    plot.vlines(means, *zip(*ends, strict=True), color=SERIES[1], linewidth=1.2)
+    plot.vlines(means, [one.low for one in intervals], [one.high for one in intervals], color=SERIES[1], linewidth=1.2)
     plot.plot(means, [part.accuracy or 0 for part in filled], "o", color=SERIES[1], markersize=3.6)
     _percent(plot, "xy")
     plot.set_xlim(0, 1)
@@ -156,17 +156,17 @@ def reliability(calibration: Calibration, title: str) -> Plot:
 
 
 def coverage(probabilities: Floats, right: Bools, threshold: float) -> Plot:
-    """Accuracy of the surest answers over the share that they are of all; the dot is the model's threshold."""
+    """Accuracy of the most confident predictions over their share of all; the dot is the model's threshold."""
     best = probabilities.max(axis=1)
     order = np.argsort(-best, kind="stable")
-    share = np.arange(1, len(order) + 1) / len(order)
+    covered = np.arange(1, len(order) + 1) / len(order)
     accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     some = np.unique(np.linspace(0, len(order) - 1, THIN).astype(int))
-    figure, plot = axes("share of photos answered, surest first", "of these, right", height_in=3.5)
-    plot.plot(share[some], accuracy[some], color=SERIES[0], linewidth=1.8)
+    figure, plot = axes("share of photos, most confident first", "accuracy of these", height_in=3.5)
+    plot.plot(covered[some], accuracy[some], color=SERIES[0], linewidth=1.8)
     answered = int((best >= threshold).sum())
     if answered:
-        plot.plot(share[answered - 1], accuracy[answered - 1], "o", color=WRONG, markersize=7)
+        plot.plot(covered[answered - 1], accuracy[answered - 1], "o", color=WRONG, markersize=7)
     _percent(plot, "xy")
     plot.set_xlim(0, 1.01)
     plot.set_ylim(max(0.0, float(accuracy[len(accuracy) // 20 :].min()) - 0.05), 1.005)

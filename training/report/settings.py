@@ -1,4 +1,4 @@
-"""How the run was made, as a page lists it: settings with their meaning, counts of the data, versions."""
+"""The settings of a run with their meaning, its versions, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from training.settings.config import TrainConfig
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the settings: its value, and the reason where the value was `auto`."""
+    """One line of the settings: its value, and the reason if the value was `auto`."""
 
     name: str
     value: str
-    usual: bool  # whether it is what it would have been without a word
+    usual: bool  # whether it is the default
     meaning: str
     reason: str
 
 
 def settings_of(story: Story) -> list[Setting]:
-    """Every setting of the run, those that differ from the usual first."""
+    """Every setting of the run, those that differ from the defaults first."""
     values = {**story.config, **story.resolved}
     listed = [_setting(name, value, story) for name, value in values.items()]
     return sorted(listed, key=lambda setting: setting.usual)
@@ -38,7 +38,7 @@ def _setting(name: str, value: object, story: Story) -> Setting:
 
 
 def written(value: object) -> str:
-    """A value as it would stand in a settings file."""
+    """A value as a settings file has it."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping | list | tuple):
@@ -47,10 +47,10 @@ def written(value: object) -> str:
 
 
 def training_command(story: Story) -> str:
-    """What trains the same model again, into another folder."""
+    """The command that trains the same model again, into another folder."""
     return f"podium train {shlex.quote(str(story.folder / 'config.yaml'))} run={shlex.quote(f'{story.folder}-again')}"
 
 
 def versions_of(story: Story) -> dict[str, str]:
-    """What the model was made with, and from which commit."""
+    """Versions of the libraries, and the commit of this code."""
     return {**story.model.versions, **({"git": story.model.git_commit} if story.model.git_commit else {})}

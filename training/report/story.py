@@ -1,11 +1,10 @@
-"""How a run came about, as its folder tells it: settings, epochs, photos.
+"""How a run was trained, as its folder says: settings, epochs, photos.
 
 model.json, config.yaml, resolved.yaml, split.csv, metrics.jsonl, unreadable.csv -> Story
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from training.data.tables import read_rows
 from training.model.model_file import ModelFile, read_model_file
+from training.photos.set_aside import SetAside, read_set_aside
 from training.settings.config import read_yaml
 
 Row = Mapping[str, str]
@@ -22,7 +23,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Story:
-    """How a run came about: its settings, its epochs, its photos. Empty where an older run kept no such file."""
+    """How a run was trained: its settings, its epochs, its photos."""
 
     folder: Path
     model: ModelFile
@@ -31,7 +32,7 @@ class Story:
     reasons: Mapping[str, str]  # and why
     epochs: tuple[Mapping[str, Any], ...]
     split: tuple[Row, ...]  # split, label, path, sha256
-    set_aside: tuple[Row, ...]  # path, code, reason
+    set_aside: tuple[SetAside, ...]
 
     @property
     def name(self) -> str:
@@ -40,7 +41,7 @@ class Story:
 
     @cached_property
     def learnt(self) -> frozenset[str]:
-        """sha256 of every photo that it learnt from."""
+        """sha256 of every photo that the model learnt from."""
         return frozenset(row["sha256"] for row in self.split if row["split"] == "train")
 
     @cached_property
@@ -59,16 +60,16 @@ class Story:
 
 
 def read_story(folder: Path) -> Story:
-    """What the run folder keeps about its training. Raises TrainingError where it is no finished run."""
+    """How the run in this folder was trained. Raises TrainingError if it is no finished run."""
     return Story(
         folder=folder,
         model=read_model_file(folder),
-        config=_yaml(folder / "config.yaml"),
-        resolved=_yaml(folder / "resolved.yaml"),
+        config=read_yaml(folder / "config.yaml"),
+        resolved=read_yaml(folder / "resolved.yaml"),
         reasons=_reasons(folder / "resolved.yaml"),
-        epochs=_lines(folder / "metrics.jsonl"),
+        epochs=tuple(json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()),
         split=read_rows(folder / "split.csv"),
-        set_aside=read_rows(folder / "unreadable.csv"),
+        set_aside=read_set_aside(folder),
     )
 
 
@@ -77,32 +78,9 @@ def _usual_order(split: str) -> tuple[int, str]:
     return (usual.index(split) if split in usual else len(usual), split)
 
 
-def _yaml(path: Path) -> Mapping[str, Any]:
-    return read_yaml(path) if path.is_file() else {}
-
-
 def _reasons(path: Path) -> Mapping[str, str]:
     """The comments over the settings of a YAML file, by setting."""
-    if not path.is_file():
-        return {}
     lines = path.read_text(encoding="utf-8").splitlines()
     return {
         line.split(":")[0]: reason[2:] for reason, line in pairwise(lines) if reason.startswith("# ") and ":" in line
     }
-
-
-def _lines(path: Path) -> tuple[Mapping[str, Any], ...]:
-    if not path.is_file():
-        return ()
-    return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-
-
-def read_rows(path: Path) -> tuple[Row, ...]:
-    """The lines of a CSV file, by its header; none where there is no such file.
-
-    A file's name that is no UTF-8 keeps its bytes, as lone surrogates: a page spells them.
-    """
-    if not path.is_file():
-        return ()
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return tuple(csv.DictReader(file))

@@ -14,16 +14,16 @@ from PIL import Image
 
 from inference.images.pixels import Pixels, model_input
 from inference.images.reading import UnreadableImage
-from training.report.inputs import Judgement, Source
+from training.report.scored import ScoredEvaluation, ScoredPhoto
 
 SIDE_PX = 180  # as wide as the largest tile, and more than that of dense screens' smallest
 QUALITY = 78
-GONE = "The photo is gone since."
-CHANGED = "The file was changed since."
+GONE = "The photo is gone."
+CHANGED = "The file was changed."
 
 
 @dataclass(frozen=True)
-class Answer:
+class TilePrediction:
     """One of the three steps of a podium."""
 
     label: str
@@ -33,56 +33,58 @@ class Answer:
 
 @dataclass(frozen=True)
 class Tile:
-    """A photo, what it is, and what the model took it for; `src` is None where `missing` says why."""
+    """A photo with its label and predictions; `src` is None if the photo cannot be shown, and `missing` says why."""
 
     src: str | None
     missing: str
     path: str
     label: str
     loss: float
-    answers: tuple[Answer, ...]  # best first
+    predictions: tuple[TilePrediction, ...]  # best first
 
     @property
     def right(self) -> bool:
-        """Whether the best answer is the label."""
-        return self.answers[0].true
+        """Whether the best prediction is the label."""
+        return self.predictions[0].true
 
 
 class Album:
     """Tiles of the photos of one evaluation, by their number."""
 
-    def __init__(self, judgement: Judgement) -> None:
-        self.judgement = judgement
-        shape = judgement.story.model.preprocessing
+    def __init__(self, scored: ScoredEvaluation) -> None:
+        self.scored = scored
+        shape = scored.story.model.preprocessing
         scale = SIDE_PX / min(shape.input_size[1:])
         height, width = (round(side * scale) for side in shape.input_size[1:])
         self._look = replace(shape.look, height=height, width=width)
         self._encoded = lru_cache(maxsize=None)(self._encode)
 
     def tile(self, index: int) -> Tile:
-        """The photo as the model sees it; a photo that is gone or changed leaves a tile that says so."""
+        """The photo as the model sees it; for a photo that is gone or changed, a tile that says so."""
         found = self._encoded(index)
-        judgement, classes = self.judgement, self.judgement.story.model.classes
-        odds, label = judgement.probabilities[index], int(judgement.labels[index])
+        scored, classes = self.scored, self.scored.story.model.classes
+        odds, label = scored.probabilities[index], int(scored.labels[index])
         best = np.argsort(-odds, kind="stable")[:3]
         return Tile(
             src=found if found.startswith("data:") else None,
             missing="" if found.startswith("data:") else found,
-            path=judgement.photos[index].path,
+            path=scored.photos[index].path,
             label=classes[label],
-            loss=float(judgement.losses[index]),
-            answers=tuple(Answer(classes[place], float(odds[place]), bool(place == label)) for place in best),
+            loss=float(scored.losses[index]),
+            predictions=tuple(
+                TilePrediction(classes[place], float(odds[place]), bool(place == label)) for place in best
+            ),
         )
 
     def _encode(self, index: int) -> str:
         try:
-            return jpeg(model_input(read(self.judgement.photos[index]), self._look))
+            return jpeg(model_input(read(self.scored.photos[index]), self._look))
         except (FileNotFoundError, UnreadableImage) as error:
             return str(error)
 
 
-def read(photo: Source) -> bytes:
-    """The bytes that were judged; FileNotFoundError, in words for a tile, where they are no longer there."""
+def read(photo: ScoredPhoto) -> bytes:
+    """The bytes that were evaluated; FileNotFoundError, in words for a tile, if the file is gone or changed."""
     try:
         data = Path(photo.file).read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Figures as people read them, the same on every page and in the model card."""
+"""Figures in words, the same on every page and in the model card."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
-from training.settings.config import UNAUGMENTED, UNMIXED
+from training.settings.settled import UNAUGMENTED, UNMIXED
 
 SPLITS = ("train", "validation", "test")
 NONE = "–"
 SPACE = "\u00a0"  # before a percent sign, where no line may break
-OTHERS = "The two are of the same photos only if this run was given the very photos of the claim, split and all."
+OTHERS = "The two figures compare only if this run has the same photos and the same split as the claim."
 METRICS = {"top1": "top-1", "top3": "top-3", "loss": "loss", "macro_f1": "macro F1"}
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """0.8697 is 87.0 %; a dash where there is nothing to measure."""
+    """0.8697 is 87.0 %; a dash if there is nothing to measure."""
     return NONE if share is None else f"{share * 100:.{digits}f}{SPACE}%"
 
 
@@ -27,7 +27,7 @@ def points(share: float) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """With a fixed number of digits behind the point; a dash where there is nothing to measure."""
+    """With a fixed number of digits behind the point; a dash if there is nothing to measure."""
     return NONE if value is None else f"{value:.{digits}f}"
 
 
@@ -59,50 +59,47 @@ def headline(figure: Interval, metric: str = "top1") -> str:
     return number(figure.value) if metric == "loss" else percent(figure.value)
 
 
-def claim_verdict(judged: ClaimMeasured) -> str:
-    """Whether a claim was met, where these photos can tell."""
-    return "claim neither met nor missed" if judged.open else "claim met" if judged.met else "claim not met"
+def claim_outcome(measured: ClaimMeasured) -> str:
+    """Whether a claim was met, if these photos can tell."""
+    return "claim neither met nor missed" if measured.open else "claim met" if measured.met else "claim not met"
 
 
-def claim_sentence(judged: ClaimMeasured, evaluation: Evaluation) -> str:
-    """What a source claims beside what was measured and on which photos, and whether these can tell the two apart."""
-    claim, measured = judged.claim, judged.measured
-    said, found = (number(v) if claim.metric == "loss" else percent(v, 2) for v in (claim.value, measured.value))
+def claim_sentence(found: ClaimMeasured, evaluation: Evaluation) -> str:
+    """A source's claim beside the measured figure, and whether these photos can tell the two apart."""
+    claim, measured = found.claim, found.measured
+    claimed, value = (number(v) if claim.metric == "loss" else percent(v, 2) for v in (claim.value, measured.value))
     return (
-        f"Claimed: {METRICS[claim.metric]} {said} on {claim.photos} ({claim.source}). Measured here, on the"
-        f" {judged_photos(evaluation)} of this run: {found} (95{SPACE}% interval {interval(measured, claim.metric)})"
-        + ("; the claim lies inside, so these photos cannot tell the two apart." if judged.open else ".")
+        f"Claimed: {METRICS[claim.metric]} {claimed} on {claim.photos} ({claim.source}). Measured here, on the"
+        f" {evaluated_photos(evaluation)} of this run: {value} (95{SPACE}% interval {interval(measured, claim.metric)})"
+        + ("; the claim lies inside, so these photos cannot tell the two apart." if found.open else ".")
         + f" {OTHERS}"
     )
 
 
-def judged_photos(evaluation: Evaluation) -> str:
-    """1,466 validation photos, or 60 photos of holiday where a person gave the folder."""
+def evaluated_photos(evaluation: Evaluation) -> str:
+    """1,466 validation photos, or 60 photos of holiday if a person gave that folder."""
     if evaluation.split in SPLITS:
         return photos(evaluation.images, evaluation.split)
     return f"{photos(evaluation.images)} of {Path(evaluation.split).name}"
 
 
 def who_chose(evaluation: Evaluation, epoch: int | None, monitor: str) -> Iterator[str]:
-    """Which photos chose what, so that nobody takes a chosen figure for a found one; a sentence each."""
-    kept = "the kept checkpoint" + (f" (epoch {epoch}, by {METRICS.get(monitor, monitor)})" if epoch else "")
-    chosen = f"alidation photos chose {kept}, the temperature and the uncertainty threshold"
+    """Whether these photos were used to choose the checkpoint and thresholds, or were held out; a sentence each."""
+    kept = "The kept checkpoint" + (f" (epoch {epoch}, by {METRICS.get(monitor, monitor)})" if epoch else "")
+    chosen = f"{kept}, the temperature and the uncertainty threshold were chosen on"
     if evaluation.split == "validation":
-        yield (
-            f"The v{chosen}, so these figures flatter the model a little: photos that no choice looked at may score"
-            " lower."
-        )
+        yield f"{chosen} these validation photos, so the figures are a little optimistic: held-out photos may score lower."
     elif evaluation.split == "test":
-        yield f"V{chosen}; no choice looked at these test photos."
+        yield f"{chosen} validation photos; these test photos were held out."
         if evaluation.earlier:
             yield (
-                f"The test photos were judged with these weights before, on {evaluation.earlier[0]}. Whoever changes the"
-                " model after looking at them makes them validation photos."
+                f"These weights were evaluated on the test photos before, on {evaluation.earlier[0]}. If you change the model"
+                " because of the figures, these photos become validation photos."
             )
     elif evaluation.split == "train":
-        yield "The model learnt from these very photos: the figures say nothing of others."
+        yield "The model learnt from these photos: the figures say nothing about other photos."
     else:
-        yield f"V{chosen}; these photos had no part in it, unless they lie among them."
+        yield f"{chosen} validation photos; these photos were held out, unless they are among those."
     if evaluation.learnt and evaluation.split != "train":
         yield (
             f"The model has learnt {count(evaluation.learnt)} of these {photos(evaluation.images)}: the figures are too"
@@ -114,13 +111,13 @@ def who_chose(evaluation: Evaluation, epoch: int | None, monitor: str) -> Iterat
 
 
 def what_ended(settings: Mapping[str, Any], epochs: int) -> Iterator[str]:
-    """From which epoch on training photos were changed less, which bends the curves; a sentence each.
+    """From which epoch on augmentation or mixing was off, which bends the curves; a sentence each.
 
-    `epochs` are those that there were: what was to end after them did not.
+    `epochs` is the number of epochs trained: a later end is not mentioned.
     """
     for name, parts, what in (
-        ("augment_off_epochs", UNAUGMENTED, "each is only cropped, shifted and flipped"),
-        ("mix_off_epochs", UNMIXED, "none is mixed with another"),
+        ("augment_off_epochs", UNAUGMENTED, "they are only cropped, shifted and flipped"),
+        ("mix_off_epochs", UNMIXED, "they are not mixed"),
     ):
         first = int(settings.get("epochs") or 0) - int(settings.get(name) or 0) + 1
         if first <= epochs and any(settings.get(part) for part in parts):

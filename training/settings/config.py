@@ -1,6 +1,7 @@
-"""Every number of a training, in one frozen record that a run folder keeps as `config.yaml`.
+"""The settings of a training, as a person gives them: one frozen record, which a run folder keeps as `config.yaml`.
 
-Names are timm's words written out; timm's and Ultralytics' own short ones are understood, too (see `layers`).
+Names are timm's words written out; timm's and Ultralytics' own short ones are understood, too (see `layering`). What a
+training makes of them before its first step, without `auto`, is `settled.Settled`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,15 +24,11 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 Auto = Literal["auto"]
-UNMIXED: dict[str, object] = {"mixup": 0.0, "cutmix": 0.0}
-UNAUGMENTED: dict[str, object] = {
-    "rotation": 0.0, "zoom": 0.0, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0,
-    "rand_augment": None, "random_erasing": 0.0, "noise": 0.0,
-}  # fmt: skip
+EPOCHS = 10  # of `auto` without `hours`
 
 
 def _at_home(value: object) -> object:
-    """`~` is the home folder, also where no shell has seen it: in a YAML file, after `=`, from Python."""
+    """Expand `~` to the home folder: no shell does it in a YAML file, after `=`, or from Python."""
     text = str(value) if isinstance(value, Path) else value
     return os.path.expanduser(text) if isinstance(text, str) else text  # noqa: PTH111 - pathlib's raises for ~nobody
 
@@ -40,7 +38,7 @@ PlaceOrName = Annotated[str, BeforeValidator(_at_home)]
 
 
 class Claim(BaseModel):
-    """What somebody says a recipe reaches; evaluation prints it beside what it measures."""
+    """The figure that a recipe's source reports; evaluation prints it beside what it measures."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,117 +49,112 @@ class Claim(BaseModel):
 
 
 class TrainConfig(BaseModel):
-    """One training. Relative paths are relative to where it is started; `auto` is resolved before the first step."""
+    """One training. Relative paths are relative to where it is started; `settle` replaces `auto` before the first step."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
     # fmt: off
-    # What, from what, where to
-    data: PlaceOrName = Field(description="folder of class folders, CSV or JSONL manifest, s3://bucket/prefix, or torchvision's name, as cifar10")
-    run: Place = Field(description="folder to write; must not hold anything yet")
-    recipe: str | None = Field(None, description="recipe that the settings began with")
-    claim: Claim | None = Field(None, description="what the recipe's source says it reaches")
-    seed: CountOrNone = Field(0, description="of split, weights, order, crops")
+    # Data and run folder
+    data: PlaceOrName = Field(description="folder of class folders, CSV or JSONL manifest, s3://bucket/prefix, or a torchvision data set, as cifar10")
+    run: Place = Field(description="run folder to write; must be empty")
+    recipe: str | None = Field(None, description="recipe under the other settings")
+    claim: Claim | None = Field(None, description="figure that the recipe's source reports")
+    seed: CountOrNone = Field(0, description="of the split, first weights, order and crops")
 
     # Splits
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.2, description="of every class, where the data brings no validation folder")
-    test_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="of every class, set aside first and read by evaluate alone")
-    split: Place | None = Field(None, description="split.csv of another run: its very split, checked by hash")
-    groups: Place | None = Field(None, description="groups.csv of an audit: photos of one group, as near duplicates, lie on one side of the split")
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.2, description="share of every class for validation, if the data has no validation split")
+    test_share: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of every class for test; drawn first, and read only by `podium evaluate`")
+    split: Place | None = Field(None, description="split.csv of another run: the same split, checked by hash")
+    groups: Place | None = Field(None, description="groups.csv of an audit: photos of one group, as near duplicates, stay in one split")
     exclude: Place | None = Field(None, description="issues.csv of an audit, or any CSV with a column path: these photos are left out")
     folds: Annotated[int, Field(ge=2)] | None = Field(None, description="k of k-fold cross-validation")
-    fold: CountOrNone | None = Field(None, description="which fold validates, from 0; none: every fold, one after the other")
+    fold: CountOrNone | None = Field(None, description="the fold that validates, from 0; none: train every fold, one after the other")
 
     # Model
-    model: str = Field("mobilenetv3_small_100", description="timm's name")
+    model: str = Field("mobilenetv3_small_100", description="model, by timm's name")
     model_args: dict[str, Any] = Field({}, description="further keyword arguments of timm.create_model")
-    pretrained: PlaceOrName = Field("none", description="none, hub, or the path of a weights file")
+    pretrained: PlaceOrName = Field("none", description="first weights: none (random), hub (downloaded), or the path of a weights file")
     pool: Literal["avg", "max", "avgmax", "catavgmax"] | None = Field(None, description="global pooling; none: the model's own")
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="before the head; none: the model's own")
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the head; none: the model's own")
     drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="stochastic depth")
 
-    # Pictures
+    # Images
     image_size: Annotated[int, Field(ge=16, le=1024)] = Field(224, description="side of the model's input, in evaluation and behind the server")
     train_size: Annotated[int, Field(ge=16, le=1024)] | None = Field(None, description="side of the training crops; none: image_size")
-    crop_pct: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="of the evaluation; none: the model's own")
-    min_scale: Annotated[float, Field(gt=0, le=1)] = Field(0.35, description="least area of the photo in a random training crop")
-    max_aspect: Annotated[float, Field(ge=1)] = Field(4 / 3, description="of a random training crop, either way")
-    horizontal_flip: Share = Field(0.5, description="probability")
-    vertical_flip: Share = Field(0.0, description="probability")
-    rotation: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="degrees, either way")
-    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share, in and out")
-    shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of the side, in every direction")
-    brightness: NotNegative = Field(0.0, description="jitter, as torchvision's ColorJitter")
-    contrast: NotNegative = Field(0.0, description="jitter, as torchvision's ColorJitter")
-    saturation: NotNegative = Field(0.0, description="jitter, as torchvision's ColorJitter")
-    rand_augment: str | None = Field(None, description="timm's words, as rand-m9-mstd0.5, or trivial, augmix")
-    random_erasing: Share = Field(0.0, description="probability of a cut-out rectangle")
+    crop_pct: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="share of the image that evaluation crops; none: the model's own")
+    min_scale: Annotated[float, Field(gt=0, le=1)] = Field(0.35, description="smallest random training crop, as a share of the photo's area")
+    max_aspect: Annotated[float, Field(ge=1)] = Field(4 / 3, description="widest or tallest random training crop, as a ratio of its sides")
+    horizontal_flip: Share = Field(0.5, description="probability of a left-right flip")
+    vertical_flip: Share = Field(0.0, description="probability of a top-bottom flip")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="largest random rotation in degrees, either way")
+    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="largest random zoom, in or out, as a share")
+    shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="largest random shift in every direction, as a share of the side")
+    brightness: NotNegative = Field(0.0, description="jitter of brightness, as torchvision's ColorJitter")
+    contrast: NotNegative = Field(0.0, description="jitter of contrast, as torchvision's ColorJitter")
+    saturation: NotNegative = Field(0.0, description="jitter of saturation, as torchvision's ColorJitter")
+    rand_augment: str | None = Field(None, description="automatic augmentation, in timm's words, as rand-m9-mstd0.5; or trivial, or augmix")
+    random_erasing: Share = Field(0.0, description="probability that a rectangle is erased")
     noise: NotNegative = Field(0.0, description="standard deviation of Gaussian noise, of the full range of a pixel")
-    mixup: NotNegative = Field(0.0, description="alpha; 0: none")
-    cutmix: NotNegative = Field(0.0, description="alpha; 0: none")
-    mix_share: Share = Field(1.0, description="of the batches that are mixed, where mixup or cutmix is on")
+    mixup: NotNegative = Field(0.0, description="alpha of mixup; 0: no mixup")
+    cutmix: NotNegative = Field(0.0, description="alpha of cutmix; 0: no cutmix")
+    mix_share: Share = Field(1.0, description="share of the batches that mixup or cutmix mixes")
     mix_off_epochs: CountOrNone = Field(0, description="last epochs without mixup and cutmix")
-    augment_off_epochs: CountOrNone = Field(0, description="last epochs with crops, flips and shifts alone: no rotation, zoom, colours, rand_augment, erasing, noise")
+    augment_off_epochs: CountOrNone = Field(0, description="last epochs with only crops, flips and shifts: no rotation, zoom, colours, rand_augment, erasing, noise")
 
-    # How long
-    epochs: Count = Field(10, description="passes over the training photos, at most")
-    hours: Positive | None = Field(None, description="time budget: epochs are chosen to fit it, by measured speed, and none begins that would overrun it")
-    early_stopping: Count | None = Field(None, description="epochs without a better `monitor` after which it ends, frozen ones not counted; none: never")
-    monitor: Literal["top1", "top3", "loss", "macro_f1"] = Field("top1", description="what the kept checkpoint is best in, on validation photos")
+    # Length
+    epochs: Count | Auto = Field("auto", description="passes over the training photos, at most; auto: 10, or as many as fit into hours")
+    hours: Positive | None = Field(None, description="time budget: the measured speed chooses the epochs, and none begins that would overrun it")
+    early_stopping: Count | None = Field(None, description="end after so many epochs without a better `monitor`; restarts when the body is unfrozen; none: never")
+    monitor: Literal["top1", "top3", "loss", "macro_f1"] = Field("top1", description="validation figure by which the best weights are kept")
 
     # What learns
-    freeze: str = Field("none", description="for the whole training: none, body (all but the head), norm (batch-norm statistics), or stages:K (all but the last K)")
+    freeze: str = Field("none", description="frozen for the whole training: none, body (all but the head), norm (batch-norm statistics), or stages:K (all but the last K)")
     freeze_epochs: CountOrNone = Field(0, description="first epochs in which only the head learns")
-    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="learning rate of each layer group, as a share of the next one's")
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="learning rate of each layer group, as a share of the next group's; none: one rate for all")
 
-    # How
-    optimizer: str = Field("adamw", description="timm's name: adamw, adam, sgd, muon, lamb, ...")
-    lr: Positive | Auto = Field(1e-3, description="learning rate at its peak")
+    # Optimisation
+    optimizer: str = Field("adamw", description="optimizer, by timm's name: adamw, adam, sgd, muon, lamb, ...")
+    lr: Positive | Auto = Field(1e-3, description="learning rate at its peak; auto: by optimizer and batch")
     body_lr_scale: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="learning rate of all but the head, as a share of lr")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of optimizers that have one")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of optimizers that have one")
     weight_decay: NotNegative = Field(0.05, description="L2 for adam and sgd, decoupled for adamw")
-    schedule: Literal["cosine", "onecycle", "step", "plateau", "constant"] = Field("cosine", description="of the learning rate")
-    warmup_epochs: NotNegative = Field(1.0, description="in which the learning rate rises; onecycle has its own")
+    schedule: Literal["cosine", "onecycle", "step", "plateau", "constant"] = Field("cosine", description="how the learning rate falls")
+    warmup_epochs: NotNegative = Field(1.0, description="first epochs, in which the learning rate rises; onecycle has its own")
     decay_epochs: Positive = Field(3.0, description="step: epochs between two decays; plateau: epochs without a better validation loss")
-    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="step, plateau: what the learning rate is multiplied by")
+    decay_factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="step, plateau: factor of one decay")
     min_lr_scale: Share = Field(0.01, description="lowest learning rate, as a share of lr")
-    batch_size: Count | Auto = Field(32, description="photos in one step of one process")
+    batch_size: Count | Auto = Field(32, description="photos in one step of one process; auto: as many as fit into the GPU's memory")
     accumulate: Count = Field(1, description="steps whose gradients are added before the weights change")
-    clip_grad: Positive | None = Field(None, description="greatest norm of the gradient")
+    clip_grad: Positive | None = Field(None, description="largest norm of the gradient; none: any")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="share of the target that is spread over all classes")
-    focal_gamma: NotNegative = Field(0.0, description="of the focal loss; 0: cross-entropy")
-    class_weights: Literal["none", "inverse", "effective"] = Field("none", description="weights of the loss, from class counts")
-    sampler: Literal["shuffle", "balanced"] = Field("shuffle", description="balanced: every class equally often")
-    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="average the weights; none: do not")
+    focal_gamma: NotNegative = Field(0.0, description="gamma of the focal loss; 0: cross-entropy")
+    class_weights: Literal["none", "inverse", "effective"] = Field("none", description="class weights of the loss, from class counts")
+    sampler: Literal["shuffle", "balanced"] = Field("shuffle", description="order of the photos; balanced: every class equally often")
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="decay of the average of the weights, which is kept in their place; none: no average")
 
-    # On what
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="of the forward pass; auto: bf16 on a GPU that has it, else fp32")
+    # Machine
+    device: str = Field("auto", description="device that trains: auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="precision of the forward pass; auto: bf16 on a GPU that has it, else fp16; fp32 on a CPU")
     compile: bool = Field(False, description="torch.compile: about 40 s at the start, for up to half as much speed again")
-    sync_batchnorm: bool = Field(False, description="batch-norm statistics over all processes of torchrun")
-    threads: Count | None = Field(None, description="of torch on a CPU; none: one less than cores")
-    workers: CountOrNone | Auto = Field("auto", description="processes that crop and flip; 0: the training process itself")
+    sync_batchnorm: bool = Field(False, description="share batch-norm statistics between all processes of torchrun; only on GPUs")
+    threads: Count | None = Field(None, description="torch's threads on a CPU; none: one less than cores")
+    workers: CountOrNone | Auto = Field("auto", description="loader processes that crop and flip; 0: the training process itself")
     cache: Literal["auto", "files", "memory", "device"] = Field("auto", description="where decoded photos wait: nowhere, in a memory-mapped file, on the device")
-    cache_mb: CountOrNone = Field(4096, description="greatest size of that file; photos beyond it are decoded in every epoch")
+    cache_mb: CountOrNone = Field(4096, description="largest size of that file in MB; photos beyond it are decoded in every epoch")
     cache_dir: Place = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")
-    checkpoint_minutes: Positive = Field(5.0, description="between two checkpoints within an epoch; each epoch ends with one")
+    checkpoint_minutes: Positive = Field(5.0, description="minutes between two checkpoints within an epoch; each epoch ends with one")
     tensorboard: bool = Field(True, description="write curves for TensorBoard to the run folder")
-    target_accuracy: Annotated[float, Field(gt=0, le=1)] = Field(0.95, description="of the answers that are not called uncertain")
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] = Field(0.95, description="accuracy that answers not called uncertain are to have; it sets the threshold")
 
     @property
     def crop_size(self) -> int:
         """Side of the training crops, in pixels."""
         return self.train_size or self.image_size
 
-    def in_epoch(self, epoch: int) -> TrainConfig:
-        """The settings as they hold in an epoch (from 1): without what ends before the training does."""
-        mixing = UNMIXED if epoch > self.epochs - self.mix_off_epochs else {}
-        augmentation = {} if self.augments(epoch) else UNAUGMENTED
-        return self.model_copy(update=mixing | augmentation)
-
-    def augments(self, epoch: int) -> bool:
-        """Whether more than crops, flips and shifts are done to photos in an epoch (from 1), where more is set."""
-        return epoch <= self.epochs - self.augment_off_epochs
+    @property
+    def planned_epochs(self) -> int:
+        """The epochs before `hours` may lower them, or choose them if they are `auto`."""
+        return EPOCHS if isinstance(self.epochs, str) else self.epochs
 
     @model_validator(mode="before")
     @classmethod
@@ -181,22 +174,35 @@ class TrainConfig(BaseModel):
             raise ValueError("split excludes groups and exclude: it says already which photos there are, and on which side")
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on: together they must be under 1")
+        if "drop_rate" in self.model_args and self.dropout is not None:
+            rate = self.model_args["drop_rate"]
+            raise ValueError(f"dropout = {self.dropout} and model_args' drop_rate = {rate} are the same thing. Leave drop_rate out.")
         kind, _, count = self.freeze.partition(":")
         if not (self.freeze in ("none", "body", "norm") or (kind == "stages" and count.isdigit() and int(count))):
             raise ValueError(f"freeze = {self.freeze!r}: use none, body, norm, or stages:K, as stages:2")
         return self
 
 
+def shrunk(count: int, of: int, epochs: int) -> int:
+    """A setting of `count` out of `of` epochs, for a training of `epochs`: at least one epoch is left."""
+    return min(ceil(count * epochs / of), epochs - 1)
+
+
 def no_setting(name: str, known: Iterable[str]) -> str:
-    """The sentence over a name that is no setting, with the nearest that is."""
+    """The sentence about a name that is no setting; it offers the nearest name."""
     near = difflib.get_close_matches(name.replace("-", "_"), list(known), n=1, cutoff=0.5)
     return f"there is no setting {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
 def make_config(values: dict[str, object]) -> TrainConfig:
     """The record of these values; WrongInput names the first setting that is wrong, its value, and what it should be."""
+    return checked(TrainConfig, values)
+
+
+def checked[Record: TrainConfig](record: type[Record], values: dict[str, object]) -> Record:
+    """The values as a record of this type; WrongInput as `make_config` raises it."""
     try:
-        return TrainConfig.model_validate(values)
+        return record.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         what = first["msg"].removeprefix("Value error, ")
@@ -206,25 +212,21 @@ def make_config(values: dict[str, object]) -> TrainConfig:
 
 
 def write_config(config: TrainConfig, path: Path, reasons: Mapping[str, str] | None = None) -> None:
-    """Keep the record as YAML, in the order of its fields; `reasons` says of some settings why they are what they are.
-
-    Epochs that nobody set and `hours` are to choose are left out: whoever reads it lets them choose again.
-    """
+    """Write the record as YAML, in the order of its fields; a setting's reason stands above it as a comment."""
     lines = []
-    chosen = {"epochs"} if config.hours is not None and "epochs" not in config.model_fields_set else None
-    for key, value in config.model_dump(mode="json", exclude=chosen).items():
+    for key, value in config.model_dump(mode="json").items():
         reason = f"# {reasons[key]}\n" if reasons and key in reasons else ""
         lines.append(reason + yaml.safe_dump({key: value}, sort_keys=False))
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def read_config(path: Path) -> TrainConfig:
-    """The record in a YAML file; WrongInput where it is none."""
+    """The record in a YAML file; WrongInput if it holds none."""
     return make_config(read_yaml(path))
 
 
 def read_yaml(path: Path) -> dict[str, object]:
-    """The settings in a YAML file, not yet checked; WrongInput where it holds none."""
+    """The settings in a YAML file, not yet checked; WrongInput if it holds none."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

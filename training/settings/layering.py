@@ -1,4 +1,4 @@
-"""From words to one record of settings: recipe < YAML file < command line, as timm's train.py layers them."""
+"""From a command line to one record of settings: recipe < YAML file < command line, as timm's train.py layers them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 import yaml
 
 from training.errors import WrongInput
-from training.settings.budget import shrunk
-from training.settings.config import TrainConfig, make_config, no_setting, read_yaml
+from training.settings.config import TrainConfig, make_config, no_setting, read_yaml, shrunk
 from training.settings.recipes import Recipe, read_recipe, recipe_names
 
 # What timm's train.py and Ultralytics call the same settings.
@@ -27,24 +26,24 @@ ALIASES = {
     "decay_rate": "decay_factor", "patience_epochs": "decay_epochs", "sync_bn": "sync_batchnorm", "model_kwargs": "model_args",
     "project": "run", "output": "run", "val_share": "validation_share",
 }  # fmt: skip
-DEFAULT_RECIPE = "balanced"  # where nothing says which model to begin with
+DEFAULT_RECIPE = "balanced"  # if nothing says which model to begin with
 NAMES_A_BEGINNING = {"recipe", "model", "pretrained"}
 YES_OR_NO = ("true", "false", "yes", "no", "on", "off")  # YAML's own
 
 
+OFF_EPOCHS = ("mix_off_epochs", "augment_off_epochs")  # the last ones, without a part of the augmentation
+# A recipe means these for pretrained weights; they would hold random ones back.
+FROM_SCRATCH = {"freeze": "none", "freeze_epochs": 0, "body_lr_scale": 1.0, "layer_decay": None}
+
+
 @dataclass(frozen=True)
 class Words:
-    """What a person typed, sorted: where to begin, and what to set."""
+    """A command line, sorted: data, recipe, settings file, settings."""
 
     data: str | None = None
     recipe: str | None = None
     file: Path | None = None
     settings: Mapping[str, object] | None = None
-
-
-OFF_EPOCHS = ("mix_off_epochs", "augment_off_epochs")  # the last ones, without a part of the augmentation
-# What is meant for pretrained weights, and only a recipe says, would hold random ones back.
-FROM_SCRATCH = {"freeze": "none", "freeze_epochs": 0, "body_lr_scale": 1.0, "layer_decay": None}
 
 
 def sort_words(words: Sequence[str]) -> Words:
@@ -77,8 +76,8 @@ def sort_words(words: Sequence[str]) -> Words:
 def layered(words: Words, *, on_note: Callable[[str], None] = lambda _: None) -> TrainConfig:
     """The settings of recipe, file and command line, each over the one before, checked.
 
-    A file may name the recipe that it begins with (`recipe: quick`). Where there is neither recipe nor file, and neither
-    model nor pretrained is set, the recipe is `balanced`, and `on_note` is told so. Raises WrongInput.
+    A file may name its recipe (`recipe: quick`). Without a recipe, a file, model and pretrained, the recipe is
+    `balanced`, and `on_note` says so. Raises WrongInput.
     """
     written = {} if words.file is None else checked_names(read_yaml(words.file), where=str(words.file))
     typed = checked_names(words.settings or {}, where="the command line")
@@ -96,15 +95,19 @@ def layered(words: Words, *, on_note: Callable[[str], None] = lambda _: None) ->
         values["claim"] = None  # it was made for another model
     if "run" not in values:
         values["run"] = _new_run_folder(str(values["data"]), recipe.name if recipe else str(values.get("model", "")))
+    own = written.keys() | typed.keys()
     config = make_config(values)
+    if config.pretrained == "none":
+        values |= {name: value for name, value in FROM_SCRATCH.items() if name not in own}
+        config = make_config(values)
     if bare:
         on_note(f"recipe = {DEFAULT_RECIPE} (none was named; `podium recipes` lists them)")
-    meant = config.epochs if recipe is None else int(recipe.settings.get("epochs", config.epochs))
-    return _sensible(config, typed, said=written.keys() | typed.keys(), meant_epochs=meant)
+    planned = config.planned_epochs if recipe is None else int(recipe.settings.get("epochs", config.planned_epochs))
+    return make_config({**values, **_fitted(config, own, planned)})
 
 
 def checked_names(values: Mapping[str, object], *, where: str) -> dict[str, object]:
-    """The values under the settings' own names; WrongInput over a name that is none, with the nearest one."""
+    """The values under the settings' own names; WrongInput over an unknown name, with the nearest one."""
     known = TrainConfig.model_fields
     named: dict[str, object] = {}
     for given, value in values.items():
@@ -135,42 +138,33 @@ def _is_value(word: str, *, of: str) -> bool:
     return not word.startswith("--") and "=" not in word
 
 
-def _sensible(config: TrainConfig, typed: Mapping[str, object], *, said: Set[str], meant_epochs: int) -> TrainConfig:
-    """The settings, where they leave something to learn; WrongInput where one contradicts another.
+def _fitted(config: TrainConfig, own: Set[str], planned: int) -> dict[str, object]:
+    """The settings counted in epochs that change because the epochs are fewer than the `planned` ones of the recipe.
 
-    A recipe's epochs in which not all is learnt or augmented, meant for so many epochs, shrink where fewer are asked for.
-    Only what a person begins is looked at here: a run folder may hold what an older version let pass.
+    Raises WrongInput if one that the person set (`own`) leaves nothing to learn.
     """
-    if "drop_rate" in config.model_args and (typed.get("dropout") is not None or config.dropout):
-        raise WrongInput(
-            f"dropout = {config.dropout} and model_args' drop_rate = {config.model_args['drop_rate']} are the same thing."
-            " Leave drop_rate out."
-        )
-    changed: dict[str, object] = {}
-    if config.pretrained == "none":
-        changed |= {name: value for name, value in FROM_SCRATCH.items() if name not in said}
-        config = config.model_copy(update=changed)
-    if config.freeze != "body" and config.freeze_epochs >= config.epochs:
-        if "freeze_epochs" in said:
+    epochs, changed = config.planned_epochs, dict[str, object]()
+    if config.freeze != "body" and config.freeze_epochs >= epochs:
+        if "freeze_epochs" in own:
             raise WrongInput(
-                f"freeze_epochs = {config.freeze_epochs} leaves none of epochs = {config.epochs} in which the body learns."
+                f"freeze_epochs = {config.freeze_epochs} leaves none of epochs = {epochs} in which the body learns."
                 " Lower it, or say freeze=body."
             )
-        changed["freeze_epochs"] = shrunk(config.freeze_epochs, meant_epochs, config.epochs)
+        changed["freeze_epochs"] = shrunk(config.freeze_epochs, planned, epochs)
     for name in OFF_EPOCHS:
         off = getattr(config, name)
-        if name not in said and config.epochs < meant_epochs:
-            changed[name] = shrunk(off, meant_epochs, config.epochs)
-        elif off >= config.epochs:
-            raise WrongInput(f"{name} = {off} leaves none of epochs = {config.epochs} before them. Lower it.")
-    if config.schedule == "onecycle" or config.warmup_epochs < config.epochs:
-        return config.model_copy(update=changed)
-    if "warmup_epochs" in said:
-        raise WrongInput(
-            f"warmup_epochs = {config.warmup_epochs:g} leaves none of epochs = {config.epochs} in which the learning rate is"
-            " at its peak. Lower it."
-        )
-    return config.model_copy(update={**changed, "warmup_epochs": config.epochs / 2})
+        if name not in own and epochs < planned:
+            changed[name] = shrunk(off, planned, epochs)
+        elif off >= epochs:
+            raise WrongInput(f"{name} = {off} leaves none of epochs = {epochs} before them. Lower it.")
+    if config.schedule != "onecycle" and config.warmup_epochs >= epochs:
+        if "warmup_epochs" in own:
+            raise WrongInput(
+                f"warmup_epochs = {config.warmup_epochs:g} leaves none of epochs = {epochs} in which the learning rate is"
+                " at its peak. Lower it."
+            )
+        changed["warmup_epochs"] = epochs / 2
+    return changed
 
 
 def _may_be_none(key: str) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
-    from training.prediction.predict import Prediction
+    from training.prediction.predict import PhotoResult
 
 CLAIM: dict[str, object] = {"metric": "top1", "value": 1.0, "photos": "its test photos", "source": "a report"}
 
@@ -218,7 +218,7 @@ def test_a_photo_whose_name_is_no_text_has_its_row(run: Path, data: Path, tmp_pa
 def test_answers_that_break_off_leave_no_half_a_file(tmp_path: Path) -> None:
     from podium.shown.predictions import write
 
-    def answers() -> Iterator[Prediction]:
+    def answers() -> Iterator[PhotoResult]:
         raise OSError("the disk is gone")
         yield
 

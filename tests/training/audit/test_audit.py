@@ -223,7 +223,7 @@ def test_the_split_of_a_run_says_who_is_where_and_what_is_gone_or_changed(data: 
         ("002.jpg", "changed"),
     ]
     assert [(pair.keep[-8:], pair.drop) for pair in report.leaks] == [("copy.jpg", FIRST)]
-    with pytest.raises(WrongInput, match=r"no split\.csv"):
+    with pytest.raises(WrongInput, match="is no split of a run"):
         report_of(data, data / FIRST)
 
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from training.audit.audit import audit
-from training.audit.found import File
+from training.audit.files import AuditedFile
 from training.audit.labels import check_labels
-from training.audit.looking import Seen
+from training.audit.measuring import PhotoFacts
 from training.audit.records import LabelCheck
 from training.errors import WrongInput
 
@@ -21,10 +21,10 @@ CLASSES = ("amber", "jade", "slate")
 PER_CLASS = 30
 
 
-def pictures(labels: list[str]) -> list[Seen]:
+def pictures(labels: list[str]) -> list[PhotoFacts]:
     return [
-        Seen(
-            file=File(Path(f"{place}.jpg"), f"{place}.jpg", label, "train"), sha256=str(place), format="JPEG", mode="RGB",
+        PhotoFacts(
+            file=AuditedFile(Path(f"{place}.jpg"), f"{place}.jpg", label, "train"), sha256=str(place), format="JPEG", mode="RGB",
             turned=False, colourless=False, width=8, height=8, hash=place, mirrored_hash=place,
             grey=np.zeros((32, 32), np.uint8), colour=np.zeros((8, 8, 3), np.uint8),
             black=0, white=255, spread=50, edges=1,

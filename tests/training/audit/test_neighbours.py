@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.audit import neighbours
-from training.audit.found import File
-from training.audit.looking import Seen, difference_hashes, look_at
+from training.audit.files import AuditedFile
+from training.audit.measuring import PhotoFacts, difference_hashes, measure
 from training.audit.neighbours import GREATEST_DISTANCE, near_pairs
 
 pytestmark = pytest.mark.torch
 
 
-def one(hash_of: int = 0, seed: int = 0) -> Seen:
+def one(hash_of: int = 0, seed: int = 0) -> PhotoFacts:
     """A picture of noise with this hash."""
     random = np.random.default_rng(seed)
-    return Seen(
-        file=File(Path("a.png"), "a.png", "a", "train"), sha256="", format="PNG", mode="RGB", turned=False,
+    return PhotoFacts(
+        file=AuditedFile(Path("a.png"), "a.png", "a", "train"), sha256="", format="PNG", mode="RGB", turned=False,
         colourless=False, width=32, height=32, hash=hash_of, mirrored_hash=hash_of ^ (2**64 - 1),
         grey=random.integers(0, 256, (32, 32), dtype=np.uint8), colour=np.full((8, 8, 3), 90, np.uint8),
         black=0, white=255, spread=50, edges=1,
@@ -76,6 +76,6 @@ def test_the_mirrored_hash_is_the_hash_of_the_mirrored_picture() -> None:
 
 def test_a_picture_of_one_pixel_is_looked_at(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
-    seen = look_at(File(tmp_path / "dot.png", "dot.png", "dot", "train")).seen
-    assert isinstance(seen, Seen)
+    seen = measure(AuditedFile(tmp_path / "dot.png", "dot.png", "dot", "train")).facts
+    assert isinstance(seen, PhotoFacts)
     assert (seen.width, seen.height) == (1, 1)

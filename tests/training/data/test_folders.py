@@ -12,7 +12,7 @@ import pytest
 from tests.training.conftest import write_photos
 from tests.training.data.making import config_of
 from tests.training.data.test_listing import nobody
-from training.audit.found import NO_SPLIT, find_files
+from training.audit.files import NO_SPLIT, find_files
 from training.data.listing import Listing, list_photos, read_split, write_split
 from training.errors import WrongInput
 from training.evaluation.listed import photos_of_person

@@ -1,4 +1,4 @@
-"""Finished runs to judge, without a training: weights that know colours, or that know nothing."""
+"""Finished runs to evaluate, made without a training."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def write_run(
         label = classes.index(path.parent.name)
         photos.append(Photo(path, path.relative_to(data).as_posix(), label, file_sha256(path), split))
     write_split(Listing(classes, tuple(photos)), folder / "split.csv")
-    (folder / "config.yaml").write_text(yaml.safe_dump({"data": str(data), "claim": claim}))
+    for name in ("config.yaml", "resolved.yaml"):
+        (folder / name).write_text(yaml.safe_dump({"data": str(data), "claim": claim}))
+    (folder / "metrics.jsonl").write_text("")
     write_atomically(facts.model_dump_json(), folder / "model.json")
     return folder

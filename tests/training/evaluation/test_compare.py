@@ -18,14 +18,14 @@ from tests.training.evaluation.runs import write_run
 from training.errors import WrongInput
 
 if TYPE_CHECKING:
-    from training.evaluation.comparison import Pair
+    from training.evaluation.comparison import RunPair
 
 pytestmark = pytest.mark.torch
 
 
 @settings(max_examples=100, deadline=None)
 @given(only_a=st.integers(0, 40), only_b=st.integers(0, 40))
-def test_mcnemar_is_exact_with_half_of_its_own_probability(only_a: int, only_b: int) -> None:
+def test_mcnemar_is_the_exact_mid_p(only_a: int, only_b: int) -> None:
     from training.evaluation.compare import mcnemar_mid_p
 
     count, fewer = only_a + only_b, min(only_a, only_b)
@@ -34,7 +34,7 @@ def test_mcnemar_is_exact_with_half_of_its_own_probability(only_a: int, only_b: 
     assert mcnemar_mid_p(only_a, only_b) == mcnemar_mid_p(only_b, only_a)
 
 
-def test_mcnemar_stands_many_photos() -> None:
+def test_mcnemar_is_exact_for_many_photos() -> None:
     from training.evaluation.compare import mcnemar_mid_p
 
     assert mcnemar_mid_p(30, 61) == pytest.approx(0.001, abs=0.0004)
@@ -42,7 +42,7 @@ def test_mcnemar_stands_many_photos() -> None:
     assert 0 <= mcnemar_mid_p(10_000, 100_000) < 1e-300
 
 
-def pair(both: int, only_a: int, only_b: int, neither: int, **names: str) -> Pair:
+def pair(both: int, only_a: int, only_b: int, neither: int, **names: str) -> RunPair:
     from training.evaluation.compare import pair_of
 
     a = np.repeat([True, True, False, False], [both, only_a, only_b, neither])
@@ -51,7 +51,7 @@ def pair(both: int, only_a: int, only_b: int, neither: int, **names: str) -> Pai
     return pair_of(names.get("a", "A"), names.get("b", "B"), a, b, labels)
 
 
-def test_a_clear_difference_is_said_in_words() -> None:
+def test_a_clear_difference_is_a_sentence() -> None:
     from training.evaluation.compare import corrected
 
     (found,) = corrected([pair(1288, 30, 61, 87)])
@@ -64,7 +64,7 @@ def test_a_clear_difference_is_said_in_words() -> None:
     assert other.difference.value == pytest.approx(-31 / 1466)
 
 
-def test_no_difference_is_said_in_words() -> None:
+def test_no_difference_is_a_sentence() -> None:
     from training.evaluation.compare import corrected
 
     (found,) = corrected([pair(50, 4, 6, 3)])
@@ -136,7 +136,7 @@ def test_an_evaluation_of_other_weights_is_made_anew(data: Path, tmp_path: Path)
     assert told == {"c"}
 
 
-def test_only_photos_that_all_have_judged_are_compared(data: Path, tmp_path: Path) -> None:
+def test_only_photos_common_to_all_evaluations_are_compared(data: Path, tmp_path: Path) -> None:
     from training.evaluation.compare import compare
 
     a = write_run(tmp_path / "a", data)
@@ -144,13 +144,13 @@ def test_only_photos_that_all_have_judged_are_compared(data: Path, tmp_path: Pat
     found = compare([a, b])
     assert found.images == 9
     assert [one.images for one in found.runs] == [15, 9]
-    assert "only the 9 photos that all have judged" in found.notes[0]
+    assert "only the 9 photos common to all evaluations are compared (of a 15, b 9)." in found.notes
     other = write_run(tmp_path / "c", write_photos(tmp_path / "others", first=50))
     with pytest.raises(WrongInput, match="a and c share no validation photo"):
         compare([a, other])
 
 
-def test_runs_that_share_no_photo_can_judge_those_of_a_person(data: Path, tmp_path: Path) -> None:
+def test_runs_that_share_no_photo_can_be_compared_on_those_of_a_person(data: Path, tmp_path: Path) -> None:
     from training.evaluation.compare import compare
 
     a = write_run(tmp_path / "a", data)
@@ -225,7 +225,7 @@ def test_a_comparison_on_photos_of_a_person_has_its_page(
     assert not any("these are test photos" in note for note in found.notes)
 
 
-def test_a_run_that_has_learnt_the_photos_is_said_to_be_favoured(data: Path, tmp_path: Path) -> None:
+def test_a_note_says_that_a_run_which_learnt_the_photos_is_favoured(data: Path, tmp_path: Path) -> None:
     from training.evaluation.compare import compare
 
     a, b = write_run(tmp_path / "a", data), write_run(tmp_path / "b", data, seed=1)
@@ -235,13 +235,13 @@ def test_a_run_that_has_learnt_the_photos_is_said_to_be_favoured(data: Path, tmp
     assert "a has learnt 4 of these 15 photos: it is favoured." in compare([a, b]).notes
 
 
-def test_a_run_with_fewer_classes_to_choose_from_is_said_to_have_it_easier(data: Path, tmp_path: Path) -> None:
+def test_a_note_says_that_fewer_classes_are_easier(data: Path, tmp_path: Path) -> None:
     from training.evaluation.compare import compare
 
     a = write_run(tmp_path / "a", data)
     b = write_run(tmp_path / "b", data, classes=("amber", "jade", "olive", "slate"))
     (note,) = compare([a, b]).notes
-    assert note.startswith("the runs tell different classes apart (a 3, b 4)")
+    assert note.startswith("the runs have different classes (a 3, b 4)")
 
 
 @pytest.mark.parametrize("count", [1, 200])

@@ -1,4 +1,4 @@
-"""A finished run is judged on the photos of its split, and what was found lies beside it."""
+"""A finished run is evaluated on the photos of its split, and the evaluation lies in the run folder."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_photos_that_are_not_those_of_the_split_are_refused(data: Path, tmp_path
     assert not (run / "evaluation").exists()
 
 
-def test_what_is_no_picture_is_listed_and_not_judged(data: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_picture_is_listed_and_not_evaluated(data: Path, tmp_path: Path) -> None:
     from training.evaluation.evaluate import evaluate
     from training.evaluation.listed import evaluation_folder
     from training.evaluation.scores import load
@@ -122,7 +122,7 @@ def test_what_is_no_picture_is_listed_and_not_judged(data: Path, tmp_path: Path)
     assert (found.images, found.set_aside) == (15, 2)
     folder = evaluation_folder(run, found.split)
     assert [row["path"] for row in rows(folder / "unreadable.csv")] == ["amber/empty.jpg", "jade/notes.txt"]
-    assert [one.relative for one in load(folder).set_aside] == ["amber/empty.jpg", "jade/notes.txt"]
+    assert [one.path for one in load(folder).set_aside] == ["amber/empty.jpg", "jade/notes.txt"]
 
 
 def test_photos_of_a_person_may_lack_classes_but_not_bring_new_ones(data: Path, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_run_with_other_weights_than_it_names_is_refused(data: Path, tmp_path:
     run = write_run(tmp_path / "run", data)
     other = write_run(tmp_path / "other", data, seed=1)
     shutil.copy(other / "model.safetensors", run)
-    with pytest.raises(TrainingError, match="by its sha256"):
+    with pytest.raises(TrainingError, match=r"has sha256 \w{12}\.\.\., and model\.json names"):
         evaluate(run)
     (run / "model.safetensors").unlink()
     with pytest.raises(TrainingError, match="is missing"):

@@ -1,4 +1,4 @@
-"""Every figure is scikit-learn's, or one that can be counted by hand."""
+"""Every figure is that of scikit-learn, or of a count by hand."""
 
 from __future__ import annotations
 
@@ -71,8 +71,7 @@ def test_scores_of_a_class_are_those_of_scikit_learn(seed: int, photos: int, lev
     found = class_scores(logits, labels, ["a", "b", "c", "d"], temperature=0.7)
     predicted = best_of(logits, 1)[:, 0]
     reference = precision_recall_fscore_support(labels, predicted, labels=range(4), zero_division=0)
-    scaled = logits.double() / 0.7
-    logs = scaled - scaled.logsumexp(dim=1, keepdim=True)
+    logs = (logits.double() / 0.7).log_softmax(dim=1)
     for number, one in enumerate(found):
         assert (one.images, one.predicted) == (int((labels == number).sum()), int((predicted == number).sum()))
         if one.images == 0:
@@ -175,12 +174,9 @@ def test_work_in_pieces_is_the_same_work(monkeypatch: pytest.MonkeyPatch) -> Non
     from training.evaluation import figures as counting
 
     logits, labels = answers(5)
-    whole = counting.calibration(logits, labels, 1.3)
+    whole = counting.calibration(logits, labels, 1.3), counting.headlines(logits, labels, resamples=20)
     monkeypatch.setattr(counting, "AT_ONCE", 350)
-    assert counting.calibration(logits, labels, 1.3) == whole
-    assert counting.headlines(logits, labels, resamples=20).loss.value == pytest.approx(
-        counting.headlines(logits, labels, resamples=1).loss.value
-    )
+    assert (counting.calibration(logits, labels, 1.3), counting.headlines(logits, labels, resamples=20)) == whole
 
 
 @pytest.mark.parametrize("classes", [2, 1000])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.training.conftest import tiny_config
+from tests.training.conftest import tiny_settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from training.fitting.fit import Fit
-    from training.fitting.state import State
-    from training.fitting.steps import Watch
+    from training.fitting.state import TrainingState
+    from training.fitting.steps import Callbacks
     from training.photos.photos import Photos
 
 
@@ -28,17 +28,18 @@ def a_fit(data: Path, folder: Path, **changed: object) -> tuple[Fit, Photos]:
 
     torch.manual_seed(0)
     torch.set_num_threads(1)  # threads without a core of their own wait for each other
-    settings: dict[str, object] = {"cache": "device", "precision": "fp32", "workers": 0}
-    config = tiny_config(data, folder / "run", **(settings | changed))
-    config.run.mkdir(exist_ok=True)
-    network = create_network(config, 3)
-    preprocessing = preprocessing_of(network, config)
-    photos = read_photos(list_photos(config), config, preprocessing, lambda: None, folder=folder / "cache")
-    return make_fit(config, network, preprocessing, photos, torch.device("cpu"), World()), photos
+    settings = tiny_settled(data, folder / "run", **{"cache": "device", **changed})
+    settings.run.mkdir(exist_ok=True)
+    network = create_network(settings, 3)
+    preprocessing = preprocessing_of(network, settings)
+    photos = read_photos(list_photos(settings), settings, preprocessing, lambda: None)
+    return make_fit(settings, network, preprocessing, photos, torch.device("cpu"), World()), photos
 
 
-def a_watch(save: Callable[[State], None] = lambda _: None) -> Watch:
-    """One whom nobody asks to stop, and who saves nothing within an epoch."""
-    from training.fitting.steps import Watch
+def quiet(save: Callable[[TrainingState], None] = lambda _: None) -> Callbacks:
+    """Nothing is reported, nobody stops the training, and it saves nothing within an epoch."""
+    from training.fitting.steps import Callbacks
 
-    return Watch(tell=lambda _: None, stop_asked=lambda: False, save=save, stop=lambda _: None, save_every_s=1e9)
+    return Callbacks(
+        report=lambda _: None, stop_requested=lambda: False, save=save, stop=lambda _: None, save_every_s=1e9
+    )

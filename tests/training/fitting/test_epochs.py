@@ -10,60 +10,77 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.training.conftest import timeless, tiny_config
-from tests.training.fitting.fits import a_fit, a_watch
+from tests.training.fitting.fits import a_fit, quiet
 from tests.training.test_processes import environment
 from tests.training.test_resume import interrupted
 
 if TYPE_CHECKING:
-    from training.fitting.state import State
+    from training.fitting.state import TrainingState
 
 pytestmark = pytest.mark.torch
 
 
-def trained(data: Path, folder: Path, epoch_s: float, **changed: object) -> tuple[State, str | None]:
+def trained(data: Path, folder: Path, epoch_s: float, **changed: object) -> tuple[TrainingState, str | None]:
     """The state after epochs that each take so long by the clock, and the sentence with which they ended."""
     import torch
 
     from training.fitting.epochs import fit_epochs
-    from training.fitting.state import State
+    from training.fitting.state import TrainingState
     from training.fitting.tensorboard import Logs
 
     fit, photos = a_fit(data, folder, **changed)
-    state = State.begin(torch.device("cpu"))
+    state = TrainingState.begin(torch.device("cpu"))
 
-    def save(state: State) -> None:
+    def save(state: TrainingState) -> None:
         state.spent_s += epoch_s
 
-    logs = Logs(fit.config.run, wanted=False, first_epoch=1, first_step=1)
-    told = fit_epochs(fit, photos, state, a_watch(save), logs)
-    assert fit_epochs(fit, photos, state, a_watch(save), logs) == told, "resumed, it ends at once, in the same way"
-    return state, told
+    logs = Logs(fit.settings.run, wanted=False, first_epoch=1, first_step=1)
+    sentence = fit_epochs(fit, photos, state, quiet(save), logs)
+    assert fit_epochs(fit, photos, state, quiet(save), logs) == sentence, "resumed, it ends at once, in the same way"
+    return state, sentence
 
 
 def test_it_ends_before_an_epoch_that_would_overrun_the_hours(photos: Path, tmp_path: Path) -> None:
-    state, told = trained(photos, tmp_path, 1500.0, hours=1, epochs=6)
+    state, sentence = trained(photos, tmp_path, 1500.0, hours=1, epochs=6)
     assert len(state.epochs) == 3
-    assert told is not None
-    assert told.startswith("It ends after epoch 3 of 6, by the clock: 1.25 of hours = 1 are spent")
+    assert sentence is not None
+    assert sentence.startswith("It ends after epoch 3 of 6, by the clock: 1.25 of hours = 1 are spent")
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_hours_that_hold_all_epochs_are_not_spoken_of(photos: Path, tmp_path: Path) -> None:
-    state, told = trained(photos, tmp_path, 1500.0, hours=1, epochs=3)
-    assert (len(state.epochs), told) == (3, None)
+    state, sentence = trained(photos, tmp_path, 1500.0, hours=1, epochs=3)
+    assert (len(state.epochs), sentence) == (3, None)
 
 
 def test_without_hours_the_clock_ends_nothing(photos: Path, tmp_path: Path) -> None:
-    state, told = trained(photos, tmp_path, 1e9, epochs=2)
-    assert (len(state.epochs), told) == (2, None)
+    state, sentence = trained(photos, tmp_path, 1e9, epochs=2)
+    assert (len(state.epochs), sentence) == (2, None)
+
+
+def test_an_epoch_as_long_as_the_longest_must_still_fit() -> None:
+    from training.fitting.epochs import is_spent
+
+    assert not is_spent(1, 3500.0, [80.0, 100.0])
+    assert is_spent(1, 3501.0, [100.0, 80.0])
+    assert not is_spent(1, 9999.0, []), "one epoch is always trained"
+
+
+def test_an_end_by_the_clock_says_where_it_came_and_what_to_do() -> None:
+    from training.fitting.epochs import ended_by_hours
+
+    sentence = ended_by_hours(0.5, 12, 1700.0, [300.0, 360.0])
+    assert sentence.startswith("It ends after epoch 2 of 12, by the clock: 0.472 of hours = 0.5 are spent")
+    assert "an epoch takes up to 360 s" in sentence
+    assert sentence.endswith("Give more hours, or fewer epochs.")
 
 
 def test_hours_count_what_was_spent_before_an_interruption_and_the_epochs_are_the_same(
     photos: Path, tmp_path: Path
 ) -> None:
     """The epoch that had begun is finished; the run is whole, and ends with the learning rate of the epochs that were meant."""
+    from training.fine_tune import resume, train
     from training.fitting.checkpoint import read_checkpoint, write_checkpoint
-    from training.train import resume, train
 
     settings = {"hours": 1, "epochs": 4}
     whole = train(tiny_config(photos, tmp_path / "whole", **settings))
@@ -84,11 +101,10 @@ def test_hours_count_what_was_spent_before_an_interruption_and_the_epochs_are_th
 
 CLOCKS = """
 from types import SimpleNamespace as Some
-from training.settings.config import make_config
 from training.fitting.epochs import hours_are_spent
 from training.processes import joined
 with joined("cpu") as (world, _):
-    fit = Some(config=make_config({"data": "photos", "run": "run", "hours": 1}), world=world)
+    fit = Some(settings=Some(hours=1), world=world)
     for leads, other in ((0.0, 9999.0), (9999.0, 0.0)):
         state = Some(step=0, spent_s=leads if world.leads else other, epochs=[Some(seconds=1.0)])
         print(f"the leading process {leads:.0f} s: {hours_are_spent(fit, state)}")

@@ -32,5 +32,5 @@ def test_batch_norms_cannot_share_on_a_cpu(tmp_path: Path) -> None:
 
     from training.fitting.fit import synchronised
 
-    with pytest.raises(WrongInput, match="sync_batchnorm = true works on GPUs alone, and device is cpu"):
+    with pytest.raises(WrongInput, match="sync_batchnorm = true works only on GPUs, and device is cpu"):
         synchronised(torch.nn.BatchNorm2d(3), torch.device("cpu"))

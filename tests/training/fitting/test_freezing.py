@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.training.conftest import tiny_config
+from tests.training.conftest import tiny_settled
 from training.errors import WrongInput
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ def frozen(tmp_path: Path, epoch: int = 1, **changed: object) -> nn.Module:
     from training.fitting.freezing import set_learning
     from training.model.network import create_network
 
-    config = tiny_config(tmp_path, tmp_path / "run", **changed)
-    network = create_network(config, 3)
-    set_learning(network, config, epoch=epoch)
+    settings = tiny_settled(tmp_path, tmp_path / "run", **changed)
+    network = create_network(settings, 3)
+    set_learning(network, settings.freeze_in(epoch))
     return network
 
 

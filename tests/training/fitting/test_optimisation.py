@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.torch
 
 
-def groups(tmp_path: Path, *, version: int = 2, **changed: object) -> tuple[nn.Module, dict[str, dict[str, Any]]]:
+def groups(tmp_path: Path, **changed: object) -> tuple[nn.Module, dict[str, dict[str, Any]]]:
     """A network, and the optimizer's group of each of its weights by name."""
     from training.fitting.optimisation import create_optimizer
     from training.model.network import create_network
 
     config = tiny_config(tmp_path, tmp_path / "run", **changed)
     network = create_network(config, 3)
-    optimizer = create_optimizer(network, config, lr=1.0, version=version)
+    optimizer = create_optimizer(network, config, lr=1.0)
     found = {id(weight): group for group in optimizer.param_groups for weight in group["params"]}
     return network, {name: found[id(weight)] for name, weight in network.named_parameters()}
 
@@ -41,11 +41,6 @@ def test_what_the_model_itself_spares_does_not_decay(tmp_path: Path, layer_decay
     _, by_name = groups(tmp_path, model="test_vit", model_args={}, layer_decay=layer_decay)
     decays = {name: by_name[name]["weight_decay"] for name in ("pos_embed", "cls_token", "head.weight", "head.bias")}
     assert decays == {"pos_embed": 0.0, "cls_token": 0.0, "head.weight": 0.05, "head.bias": 0.0}
-
-
-def test_a_training_of_an_older_version_goes_on_with_its_own_groups(tmp_path: Path) -> None:
-    _, by_name = groups(tmp_path, version=1, model="test_vit", model_args={})
-    assert by_name["pos_embed"]["weight_decay"] == 0.05
 
 
 def test_layer_decay_and_the_bodys_share_of_the_learning_rate_multiply(tmp_path: Path) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import tiny_config
+from tests.training.conftest import tiny_settled
 from training.fitting.schedule import Schedule
 
 
 def scales(tmp_path: Path, **changed: object) -> list[float]:
-    config = tiny_config(
+    settings = tiny_settled(
         tmp_path, tmp_path / "run", **{"epochs": 10, "warmup_epochs": 0, "min_lr_scale": 0.01, **changed}
     )
-    schedule = Schedule(config, updates_per_epoch=5)
+    schedule = Schedule(settings, updates_per_epoch=5)
     return [schedule.scale(update) for update in range(50)]
 
 
@@ -55,9 +55,9 @@ def test_step_decays_by_its_factor_after_so_many_epochs(tmp_path: Path) -> None:
     assert [found[epoch * 5] for epoch in (0, 2, 3, 6, 9)] == [1, 1, 0.5, 0.25, 0.125]
 
 
-def test_plateau_decays_when_it_is_told_to(tmp_path: Path) -> None:
-    config = tiny_config(
+def test_plateau_has_decayed_as_often_as_the_state_says(tmp_path: Path) -> None:
+    settings = tiny_settled(
         tmp_path, tmp_path / "run", schedule="plateau", warmup_epochs=0, decay_factor=0.5, min_lr_scale=0.2
     )
-    schedule = Schedule(config, updates_per_epoch=5)
+    schedule = Schedule(settings, updates_per_epoch=5)
     assert [schedule.scale(7, decays=decays) for decays in (0, 1, 2, 3)] == [1, 0.5, 0.25, 0.2]

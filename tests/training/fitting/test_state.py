@@ -7,29 +7,31 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.training.conftest import tiny_config
+from tests.training.conftest import tiny_settled
 
 if TYPE_CHECKING:
-    from training.fitting.state import State
+    from training.fitting.state import TrainingState
 
 pytestmark = pytest.mark.torch
 
 
-def after(tmp_path: Path, lines: list[tuple[float, float]], **changed: object) -> tuple[State, list[bool], bool]:
+def after(
+    tmp_path: Path, lines: list[tuple[float, float]], **changed: object
+) -> tuple[TrainingState, list[bool], bool]:
     """The state after epochs of these (top1, loss), which of them were the best so far, and whether it has ended."""
     import torch
 
-    from training.fitting.state import State
+    from training.fitting.state import TrainingState
     from training.run import Epoch
 
-    config = tiny_config(tmp_path, tmp_path / "run", **{"epochs": 9, **changed})
-    state = State.begin(torch.device("cpu"))
+    settings = tiny_settled(tmp_path, tmp_path / "run", **{"epochs": 9, **changed})
+    state = TrainingState.begin(torch.device("cpu"))
     better = []
     for number, (top1, loss) in enumerate(lines, start=1):
         line = Epoch(number, 1.0, 0.5, loss, top1, top1, 1 - top1, 0.1, 1.0, 1.0, best=False)
-        better.append(state.judge(line, config))
+        better.append(state.record(line, settings))
         state.epoch += 1
-    return state, better, state.has_ended(config)
+    return state, better, state.has_ended(settings)
 
 
 def test_the_best_is_the_highest_figure_then_the_lowest_loss(tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_plateau_decays_after_more_than_so_many_epochs_without_a_lower_loss(tmp_
 FALLING = [(0.5, 1.0), (0.4, 1.1), (0.4, 1.2)]  # the first epoch is the best
 
 
-def test_patience_begins_anew_when_the_body_begins_to_learn(tmp_path: Path) -> None:
+def test_early_stopping_restarts_when_the_body_is_unfrozen(tmp_path: Path) -> None:
     settings = {"freeze_epochs": 3, "early_stopping": 2}
     state, _, ended = after(tmp_path, FALLING, **settings)
     assert (state.stale, ended) == (0, False)
@@ -73,18 +75,13 @@ def test_no_training_ends_while_the_body_waits_for_its_turn(tmp_path: Path) -> N
     assert after(tmp_path, FALLING, freeze="body", freeze_epochs=5, early_stopping=2)[2], "the body's turn never comes"
 
 
-def test_the_last_epoch_is_the_last_frozen_or_not(tmp_path: Path) -> None:
-    """A run folder of an older version may hold as many frozen epochs as there are."""
-    assert after(tmp_path, FALLING, epochs=3, freeze_epochs=3)[2]
-
-
 def test_the_body_begins_at_the_configured_rate_whatever_the_head_lost(tmp_path: Path) -> None:
     from training.fitting.schedule import Schedule
 
     settings = {"schedule": "plateau", "decay_epochs": 1, "warmup_epochs": 0}
     frozen, _, _ = after(tmp_path, FALLING, **settings, freeze_epochs=4)
     begun, _, _ = after(tmp_path, FALLING, **settings, freeze_epochs=3)
-    schedule = Schedule(tiny_config(tmp_path, tmp_path / "run", **settings), updates_per_epoch=5)
+    schedule = Schedule(tiny_settled(tmp_path, tmp_path / "run", **settings), updates_per_epoch=5)
     assert [schedule.scale(15, decays=state.decays) for state in (frozen, begun)] == [0.5, 1]
 
 
@@ -95,16 +92,6 @@ def test_a_loss_that_rises_when_the_body_begins_to_learn_is_the_one_to_beat(tmp_
     assert after(tmp_path, [*lines, (0.5, 1.5), (0.5, 1.5)], freeze_epochs=1, decay_epochs=1)[0].decays == 1
 
 
-def test_a_training_that_an_earlier_version_left_where_the_body_begins_learns_with_it_once(tmp_path: Path) -> None:
-    """Its counters are kept as they are: beyond the frozen epochs every resumed training goes on as it began."""
-    from dataclasses import replace
-
-    config = tiny_config(tmp_path, tmp_path / "run", epochs=9, freeze_epochs=3, early_stopping=2)
-    state, _, _ = after(tmp_path, FALLING, early_stopping=2)
-    assert (state.stale, state.has_ended(config)) == (2, False)
-    assert replace(state, epoch=5, stale=3).has_ended(config)
-
-
 def test_the_best_weights_are_the_best_of_frozen_epochs_too(tmp_path: Path) -> None:
     assert after(tmp_path, [(0.5, 1.0), (0.4, 1.1), (0.6, 0.9)], freeze_epochs=1)[1] == [True, False, True]
 
@@ -112,8 +99,11 @@ def test_the_best_weights_are_the_best_of_frozen_epochs_too(tmp_path: Path) -> N
 def test_a_state_survives_its_facts(tmp_path: Path) -> None:
     import json
 
-    from training.fitting.state import State
+    from training.fitting.state import TrainingState
 
     state, _, _ = after(tmp_path, [(0.5, 1.0), (0.6, 1.0)])
-    again = State.of(json.loads(json.dumps(state.facts())), tallies=state.tallies, best_logits=state.best_logits)
-    assert again == state
+    again = TrainingState.of(
+        json.loads(json.dumps(state.facts())), tallies=state.tallies, best_logits=state.best_logits
+    )
+    assert again.facts() == state.facts()
+    assert again.epochs == state.epochs

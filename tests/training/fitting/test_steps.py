@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.training.fitting.fits import a_fit, a_watch
+from tests.training.fitting.fits import a_fit, quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch._ops import OpOverload
 
     from training.fitting.fit import Fit
-    from training.fitting.state import State
+    from training.fitting.state import TrainingState
 
 pytestmark = pytest.mark.torch
 
@@ -26,22 +26,22 @@ USUAL: dict[str, object] = {"mixup": 0.2, "cutmix": 0.5, "label_smoothing": 0.1,
                             "random_erasing": 0.5, "brightness": 0.2, "dropout": 0.2}  # fmt: skip
 
 
-def an_epoch(fit: Fit) -> State:
+def an_epoch(fit: Fit) -> TrainingState:
     """The state after the first epoch's steps."""
-    from training.fitting.state import State
+    from training.fitting.state import TrainingState
     from training.fitting.steps import train_epoch
-    from training.run import Progress
+    from training.run import TrainingProgress
 
-    state = State.begin(fit.device)
-    train_epoch(fit, state, Progress("training", 0, len(fit.batches), epoch=1, epochs=2), a_watch())
+    state = TrainingState.begin(fit.device)
+    train_epoch(fit, state, TrainingProgress("training", 0, len(fit.batches), epoch=1, epochs=2), quiet())
     return state
 
 
 @contextmanager
 def nothing_waits() -> Iterator[None]:
-    """Within it, the value of a tensor cannot be asked for, as by item(), float() or `if`: on a GPU each would wait.
+    """Within it, nothing may read a tensor's value, as item(), float() or `if` do: on a GPU each would wait.
 
-    Two may be asked for: what a generator of its own has drawn, which lies on the CPU wherever the training is; and what
+    Two may be read: what a generator of its own has drawn, which lies on the CPU wherever the training is; and what
     `one_hot` looks at on a CPU, where it checks the labels. On a GPU it does not.
     """
     import torch
@@ -104,11 +104,11 @@ def test_no_step_waits_for_the_device(photos: Path, tmp_path: Path, changed: dic
     fit, _ = a_fit(photos, tmp_path, **changed)
     with nothing_waits():
         state = an_epoch(fit)
-    assert state.update == -(-len(fit.batches) // fit.config.accumulate) > 1
+    assert state.update == -(-len(fit.batches) // fit.settings.accumulate) > 1
 
 
 @pytest.mark.parametrize("ask", [lambda loss: loss.item(), bool, float], ids=["item", "if", "float"])
-def test_a_step_that_asked_for_its_loss_would_be_caught(
+def test_a_step_that_read_its_loss_would_be_caught(
     photos: Path, tmp_path: Path, ask: Callable[[Tensor], object]
 ) -> None:
     fit, _ = a_fit(photos, tmp_path, **USUAL)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.training.conftest import write_photos
-from tests.training.data.making import config_of
+from tests.training.conftest import tiny_settled, write_photos
 from training.errors import TrainingError, WrongInput
 
 if TYPE_CHECKING:
@@ -23,11 +22,11 @@ def read(data: Path, folder: Path, **changed: object) -> Photos:
     from training.model.model_file import Preprocessing
     from training.photos.photos import read_photos
 
-    config = config_of(data, **{"cache": "memory", **changed})
+    settings = tiny_settled(data, folder / "run", **{"cache_dir": folder, **changed})
     facts = Preprocessing(
         input_size=(3, 32, 32), interpolation="bicubic", crop_pct=1.0, crop_mode="center", mean=(0, 0, 0), std=(1, 1, 1)
     )
-    return read_photos(list_photos(config), config, facts, lambda: None, folder=folder)
+    return read_photos(list_photos(settings), settings, facts, lambda: None)
 
 
 def test_the_seed_alone_decides_about_a_crop(photos: Path, tmp_path: Path) -> None:
@@ -70,9 +69,9 @@ def test_any_number_of_workers_gives_the_same_crops(photos: Path, tmp_path: Path
     from torch.utils.data import DataLoader
 
     training = read(photos, tmp_path).training
-    asked = [(index, 100 + index, 1) for index in range(len(training))]
-    alone = DataLoader(training, batch_size=4, sampler=asked)
-    shared = DataLoader(training, batch_size=4, sampler=asked, num_workers=workers)
+    keys = [(index, 100 + index, 1) for index in range(len(training))]
+    alone = DataLoader(training, batch_size=4, sampler=keys)
+    shared = DataLoader(training, batch_size=4, sampler=keys, num_workers=workers)
     for (one, labels), (other, same) in zip(alone, shared, strict=True):
         assert torch.equal(one, other)
         assert torch.equal(labels, same)
@@ -140,7 +139,7 @@ def test_unreadable_files_are_set_aside_and_keep_their_neighbours_in_place(tmp_p
     (data / "slate" / "empty.png").write_bytes(b"")
     for cache in ("memory", "device", "files"):
         seen = read(data, tmp_path / "cache", cache=cache, image_size=64)
-        assert {entry.relative for entry in seen.set_aside} == {
+        assert {entry.path for entry in seen.set_aside} == {
             "amber/0000-broken.jpg", "jade/notes.txt", "slate/empty.png",
         }  # fmt: skip
         assert len(seen.listing.photos) == 18 == len(seen.training) + len(seen.validation)
@@ -188,12 +187,12 @@ def test_every_photo_is_counted_once_whether_it_is_decoded_or_cached(photos: Pat
     from training.model.model_file import Preprocessing
     from training.photos.photos import read_photos
 
-    config = config_of(photos, test_share=0.2)
-    listing = list_photos(config)
+    settings = tiny_settled(photos, tmp_path / "run", test_share=0.2, cache_dir=tmp_path)
+    listing = list_photos(settings)
     facts = Preprocessing(
         input_size=(3, 32, 32), interpolation="bicubic", crop_pct=1.0, crop_mode="center", mean=(0, 0, 0), std=(1, 1, 1)
     )
     for _ in range(2):
         counted: list[int] = []
-        read_photos(listing, config, facts, partial(counted.append, 1), folder=tmp_path)
+        read_photos(listing, settings, facts, partial(counted.append, 1))
         assert len(counted) == len(listing.of("train")) + len(listing.of("validation")) == 15

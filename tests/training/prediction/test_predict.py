@@ -63,7 +63,7 @@ def test_probabilities_are_best_first_and_add_up(finished: Run, photos: Path) ->
 
     threshold = finished.model.uncertainty.threshold
     for found in predict(finished.folder, [photos]):
-        odds = [step.probability for step in found.answers]
+        odds = [step.probability for step in found.predictions]
         assert odds == sorted(odds, reverse=True)
         assert sum(odds) == pytest.approx(1)  # three classes, three answers
         assert found.uncertain == (odds[0] < threshold)
@@ -121,21 +121,21 @@ def test_what_is_no_picture_is_a_row_in_its_place(run: Path, data: Path) -> None
     (data / "amber" / "0005.txt").write_text("words")
     found = list(predict(run, [data]))
     assert [one.code for one in found] == [None, "unsupported_format", None, None, None, None, None]
-    assert found[1].answers == ()
+    assert found[1].predictions == ()
     assert "Convert it" in (found[1].reason or "")
 
 
 def test_as_many_classes_are_named_as_are_asked_for(run: Path, data: Path) -> None:
     from training.prediction.predict import predict
 
-    assert [len(next(predict(run, [data], top_k=count)).answers) for count in (1, 2, 3, 9)] == [1, 2, 3, 3]
+    assert [len(next(predict(run, [data], top_k=count)).predictions) for count in (1, 2, 3, 9)] == [1, 2, 3, 3]
     with pytest.raises(WrongInput, match="top_k = 0"):
         predict(run, [data], top_k=0)
 
 
 def test_many_photos_are_answered_in_batches_while_the_rest_is_not_read(run: Path, data: Path) -> None:
     from training.evaluation.forward import BATCH
-    from training.prediction.predict import _answers, load_model
+    from training.prediction.predict import _results, load_model
     from training.prediction.sources import Given
 
     content = (data / "jade" / "000.png").read_bytes()
@@ -146,7 +146,7 @@ def test_many_photos_are_answered_in_batches_while_the_rest_is_not_read(run: Pat
             asked.append(number)
             yield Given(str(number), lambda: content)
 
-    found = _answers(load_model(run), photos(), 3, threads=2)
+    found = _results(load_model(run), photos(), 3, threads=2)
     assert next(found).path == "0"
     assert len(asked) <= 4 * BATCH
     assert sum(1 for _ in found) == 10 * BATCH - 1
@@ -175,11 +175,13 @@ def test_an_archive_that_is_not_whole_is_refused(run: Path, data: Path, tmp_path
         for name in ("model.json", "model.safetensors"):
             opened.write(run / name, name)
     assert next(predict(archive, [data])).code is None
-    with pytest.raises(TrainingError, match=r"is not what model\.json names"):
+    with pytest.raises(
+        TrainingError, match=r"other\.mar/model\.safetensors has sha256 \w+\.\.\., and model\.json names"
+    ):
         predict(rewritten(archive, tmp_path / "other.mar", safetensors=b"other"), [data])
     facts = json.loads((run / "model.json").read_text())
     narrower = json.dumps(facts | {"classes": ["amber", "jade"]}).encode()
-    with pytest.raises(TrainingError, match="do not fit test_resnet"):
+    with pytest.raises(TrainingError, match=r"does not fit test_resnet with 2 classes"):
         predict(rewritten(archive, tmp_path / "narrow.mar", json=narrower), [data])
     shutil.copy(data / "jade" / "000.png", tmp_path / "photo.mar")
     with pytest.raises(WrongInput, match="is no Podium archive"):
@@ -199,7 +201,7 @@ def test_photos_in_a_bucket_are_predicted_where_they_lie(run: Path, data: Path, 
     assert [one.path.removeprefix("s3://photos/new/") for one in found] == [
         str(path.relative_to(data)) for path in sorted(data.rglob("*.png"))
     ]
-    assert [one.answers for one in found] == [one.answers for one in predict(run, [data])]
+    assert [one.predictions for one in found] == [one.predictions for one in predict(run, [data])]
     assert [one.code for one in predict(run, ["s3://photos/old"])] == ["unsupported_format"]
     with pytest.raises(WrongInput, match="nothing under s3://photos/nowhere"):
         list(predict(run, ["s3://photos/nowhere"]))

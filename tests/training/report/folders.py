@@ -76,7 +76,8 @@ def made_run(
         "epochs": 3,
         **(config or {}),
     }
-    (run / "config.yaml").write_text(json.dumps(settings))
+    for name in ("config.yaml", "resolved.yaml"):
+        (run / name).write_text(json.dumps(settings))
     scores = Scores(
         split=split,
         classes=tuple(classes),
@@ -113,6 +114,7 @@ def _write_model(run: Path, classes: Sequence[str]) -> ModelFile:
     import torch
     from safetensors.torch import save_file
 
+    from inference.archive.digest import file_sha256
     from training.model.model_file import ModelFile
 
     arguments: dict[str, Any] = {"channels": [8, 16, 24, 32], "stem_width": 8}
@@ -123,7 +125,7 @@ def _write_model(run: Path, classes: Sequence[str]) -> ModelFile:
         {
             "architecture": "resnet10t",
             "model_args": arguments,
-            "weights": {"file": "model.safetensors", "sha256": "0" * 64},
+            "weights": {"file": "model.safetensors", "sha256": file_sha256(run / "model.safetensors")},
             "classes": tuple(classes),
             "preprocessing": {
                 "input_size": (3, 32, 32), "interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "center",
@@ -133,7 +135,7 @@ def _write_model(run: Path, classes: Sequence[str]) -> ModelFile:
             "uncertainty": {"threshold": 0.6, "target_accuracy": 0.9, "coverage": 0.7},
             "data": {"fingerprint": "f" * 64, "train_images": len(classes), "validation_images": 12},
             "metrics": {"top1": 0.75, "top3": 1.0, "loss": 0.7},
-            "versions": {"python": "3.11.7", "torch": "2.15.0"},
+            "versions": {"python": "3.13.0", "torch": "2.15.0"},
             "git_commit": None,
             "created_at": "2026-11-21T00:00:00+00:00",
         }

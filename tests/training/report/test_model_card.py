@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,15 @@ def test_the_front_matter_is_what_hugging_face_reads(tmp_path: Path) -> None:
     assert [metric["name"] for metric in result["metrics"]] == ["top-1", "top-3", "macro F1"]
 
 
-def test_figures_stand_with_intervals_and_with_who_chose_what(tmp_path: Path) -> None:
+def test_figures_have_intervals_and_say_whether_photos_were_held_out(tmp_path: Path) -> None:
     text = card_of(made_run(tmp_path))
     assert "| 12 validation photos | " in text
-    assert "The validation photos chose the kept checkpoint (epoch 2, by top-1)" in text
+    assert (
+        "The kept checkpoint (epoch 2, by top-1), the temperature and the uncertainty threshold were chosen on these"
+        in text
+    )
     assert "Weakest classes on the 12 validation photos: " in text
-    assert "of something else gets one of their names, too" in text
+    assert "a photo of anything else gets one of these labels, too" in text
     assert "podium train run/config.yaml run=run-again" in text
 
 
@@ -74,7 +78,7 @@ def test_a_strangers_words_stay_words(tmp_path: Path) -> None:
     assert "\\[x\\](http://evil) \\# Title" in text
 
 
-def test_a_run_that_was_not_evaluated_says_what_chose_its_figures(tmp_path: Path) -> None:
+def test_a_run_that_was_not_evaluated_says_so(tmp_path: Path) -> None:
     run = made_run(tmp_path)
     (run / "evaluation" / "validation" / "evaluation.json").unlink()
     assert "Not evaluated yet." in card_of(run)
@@ -83,7 +87,8 @@ def test_a_run_that_was_not_evaluated_says_what_chose_its_figures(tmp_path: Path
 def test_figures_of_other_weights_are_left_out(tmp_path: Path) -> None:
     run = made_run(tmp_path)
     model = run / "model.json"
-    model.write_text(model.read_text().replace("0" * 64, "1" * 64))
+    facts = json.loads(model.read_text())
+    model.write_text(json.dumps(facts | {"weights": {**facts["weights"], "sha256": "1" * 64}}))
     assert "Not evaluated yet." in card_of(run)
 
 

@@ -25,7 +25,7 @@ def test_cells_say_what_they_count() -> None:
     assert matrix.whole
     _, total, cells = matrix.rows[1]
     assert total == 10
-    assert [cell.says for cell in cells[:2]] == ["5 of 10 b called a, 50.0%", "5 of 10 b rightly named, 50.0%"]
+    assert [cell.says for cell in cells[:2]] == ["5 of 10 b called a, 50.0%", "5 of 10 b right, 50.0%"]
     assert [cell.right for cell in cells] == [False, True, False]
 
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from training.errors import WrongInput
-from training.settings.config import TrainConfig, make_config, read_config, write_config
+from training.settings.config import TrainConfig, checked, make_config, read_config, write_config
+from training.settings.settled import Settled
 
 
 def settings(**changed: object) -> dict[str, object]:
@@ -47,10 +48,19 @@ def test_what_ends_early_does_so_and_all_else_stays() -> None:
                     "rand_augment": "rand-m9", "random_erasing": 0.3, "noise": 0.1}  # fmt: skip
     mixing = {"mixup": 0.2, "cutmix": 1.0}
     given = settings(epochs=10, mix_off_epochs=4, augment_off_epochs=2, shift=0.1, vertical_flip=0.5, min_scale=0.5)
-    config, unmixed, plain = (make_config(given | more) for more in (mixing | augmentation, augmentation, {}))
-    assert [config.in_epoch(epoch) for epoch in (1, 6)] == [config] * 2
-    assert [config.in_epoch(epoch) for epoch in (7, 8)] == [unmixed] * 2
-    assert [config.in_epoch(epoch) for epoch in (9, 10)] == [plain] * 2
+    values: dict[str, object] = {
+        **given,
+        "precision": "fp32",
+        "threads": 1,
+        "workers": 0,
+        "cache": "files",
+        "lr": 0.1,
+        "batch_size": 4,
+    }
+    whole, unmixed, plain = (checked(Settled, values | more) for more in (mixing | augmentation, augmentation, {}))
+    assert [whole.in_epoch(epoch) for epoch in (1, 6)] == [whole] * 2
+    assert [whole.in_epoch(epoch) for epoch in (7, 8)] == [unmixed] * 2
+    assert [whole.in_epoch(epoch) for epoch in (9, 10)] == [plain] * 2
 
 
 def test_settings_survive_their_file(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_the_learning_rate_of_the_search_is_kept_to_its_last_digit() -> None:
     assert settings("dogs-resnet50", "photos").lr == 0.004030880500753202
 
 
-def test_a_warmup_that_nobody_asked_for_leaves_half_of_a_single_epoch() -> None:
+def test_a_warmup_that_nobody_set_leaves_half_of_a_single_epoch() -> None:
     plain = ("photos", "pretrained=none", "epochs=1")
     assert settings(*plain).warmup_epochs == 0.5
     assert settings(*plain, "schedule=onecycle").warmup_epochs == 1
@@ -187,8 +187,8 @@ def test_random_weights_are_held_back_only_where_a_person_says_so() -> None:
     scratch = settings("dlami-resnet50", "photos", "pretrained=none")
     assert (scratch.freeze, scratch.freeze_epochs, scratch.body_lr_scale) == ("none", 0, 1.0)
     assert settings("balanced", "photos", "pretrained=none").layer_decay is None
-    asked = settings("dlami-resnet50", "photos", "pretrained=none", "freeze=norm", "freeze_epochs=2")
-    assert (asked.freeze, asked.freeze_epochs) == ("norm", 2)
+    own = settings("dlami-resnet50", "photos", "pretrained=none", "freeze=norm", "freeze_epochs=2")
+    assert (own.freeze, own.freeze_epochs) == ("norm", 2)
     assert settings("dlami-resnet50", "photos").freeze_epochs == 5
 
 
@@ -213,9 +213,3 @@ def test_dropout_is_one_setting_also_for_a_network_from_scratch() -> None:
     assert settings("cnn", "photos").dropout == 0.5
     assert settings("cnn", "photos", "dropout=0.2").dropout == 0.2
     assert not [name for name in recipe_names() if "drop_rate" in read_recipe(name).settings.get("model_args", {})]
-
-
-def test_the_settings_file_of_an_older_run_still_trains(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text("recipe: cnn\ndata: photos\nmodel: plain_cnn\nmodel_args: {drop_rate: 0.5}\ndropout: 0.0\n")
-    assert settings(str(file)).model_args == {"drop_rate": 0.5}

@@ -30,9 +30,9 @@ def few_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_the_recipe_trains(few_photos: Path, tmp_path: Path, name: str) -> None:
-    from training.packaging.package import check_run
+    from training.fine_tune import train
+    from training.model.network import load_run
     from training.settings.layering import Words, layered
-    from training.train import train
 
     own = layered(Words(data="photos", recipe=name))
     size = {"image_size": min(own.image_size, 64), "train_size": None if own.train_size is None else 32}
@@ -40,15 +40,15 @@ def test_the_recipe_trains(few_photos: Path, tmp_path: Path, name: str) -> None:
         str(few_photos), name, None, {**SMALL, **size, "run": tmp_path / "run", "cache_dir": tmp_path / "cache"}
     )
     run = train(layered(words))
-    assert check_run(run.folder) == run.model
+    assert load_run(run.folder)[1] == run.model
     assert len(run.epochs) == 2
 
 
 @pytest.mark.parametrize("name", ["cifar10-cnn", "cifar10-cnn-augmented", "cifar10-fast"])
 def test_a_recipe_for_random_weights_does_not_begin_by_blowing_up(tmp_path: Path, name: str) -> None:
     """Many times a guess's loss: a rate of 0.2 on 4,096 features that nothing normalises, and sixteen epochs to recover."""
+    from training.fine_tune import train
     from training.settings.layering import Words, layered
-    from training.train import train
 
     photos = write_photos(tmp_path / "photos", per_class=48, size_px=32)
     settings = {**SMALL, "batch_size": 16, "epochs": 3, "run": tmp_path / "run", "cache_dir": tmp_path / "cache"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import tiny_config, write_photos
+from tests.training.conftest import tiny_config, tiny_settled, write_photos
 from training.errors import WrongInput
 
 pytestmark = pytest.mark.torch
@@ -41,16 +41,16 @@ pytestmark = pytest.mark.torch
 )
 def test_it_trains_with(photos: Path, tmp_path: Path, changed: dict[str, object]) -> None:
     """From photos to a run that packaging takes: the weights fit the model that model.json describes."""
-    from training.packaging.package import check_run
-    from training.train import train
+    from training.fine_tune import train
+    from training.model.network import load_run
 
     run = train(tiny_config(photos, tmp_path / "run", **changed))
     assert all(line.train_loss > 0 and line.lr > 0 for line in run.epochs)
-    assert check_run(run.folder) == run.model
+    assert load_run(run.folder)[1] == run.model
 
 
 def test_a_model_of_one_size_is_built_for_the_pictures_and_takes_no_other_crops(photos: Path, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     settings = {
         "model": "plain_cnn",
@@ -59,7 +59,7 @@ def test_a_model_of_one_size_is_built_for_the_pictures_and_takes_no_other_crops(
         "epochs": 1,
     }
     assert train(tiny_config(photos, tmp_path / "run", **settings)).model.model_args["img_size"] == 48
-    with pytest.raises(WrongInput, match="takes one size alone"):
+    with pytest.raises(WrongInput, match="takes only one size"):
         train(tiny_config(photos, tmp_path / "other", **settings, train_size=32))
 
 
@@ -68,7 +68,7 @@ def test_gradients_that_are_added_up_are_those_of_the_larger_batch(photos: Path,
     import torch
     from safetensors.torch import load_file
 
-    from training.train import train
+    from training.fine_tune import train
 
     still: dict[str, object] = {
         "freeze": "norm",
@@ -100,7 +100,7 @@ def test_the_body_may_learn_more_slowly_than_the_head(photos: Path, tmp_path: Pa
 
 
 def test_it_ends_early_where_nothing_gets_better(photos: Path, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     run = train(
         tiny_config(
@@ -119,7 +119,7 @@ def test_it_ends_early_where_nothing_gets_better(photos: Path, tmp_path: Path) -
 
 def test_it_does_not_end_early_before_the_body_has_learnt(photos: Path, tmp_path: Path) -> None:
     """Nothing gets better while the head learns too slowly, and the patience is shorter than that."""
-    from training.train import train
+    from training.fine_tune import train
 
     settings = {"lr": 1e-9, "optimizer": "sgd", "schedule": "constant", "freeze": "norm"}
     run = train(tiny_config(photos, tmp_path / "run", **settings, epochs=30, early_stopping=1, freeze_epochs=6))
@@ -130,7 +130,7 @@ def test_it_does_not_end_early_before_the_body_has_learnt(photos: Path, tmp_path
 def test_a_time_budget_becomes_epochs_with_a_reason(photos: Path, tmp_path: Path) -> None:
     import yaml
 
-    from training.train import train
+    from training.fine_tune import train
 
     notes: list[str] = []
     run = train(tiny_config(photos, tmp_path / "run", hours=1e-9, epochs=9), on_note=notes.append)
@@ -143,7 +143,7 @@ def test_a_time_budget_becomes_epochs_with_a_reason(photos: Path, tmp_path: Path
 def test_auto_becomes_a_number_and_resolved_yaml_says_why(photos: Path, tmp_path: Path) -> None:
     import yaml
 
-    from training.train import train
+    from training.fine_tune import train
 
     train(tiny_config(photos, tmp_path / "run", epochs=1, lr="auto", batch_size="auto", precision="auto"))
     text = (tmp_path / "run" / "resolved.yaml").read_text()
@@ -159,7 +159,7 @@ def test_a_test_split_is_frozen_and_never_decoded(tmp_path: Path) -> None:
     """Its files could not even be read: training looks at their hashes, and evaluate will find out."""
     import csv
 
-    from training.train import train
+    from training.fine_tune import train
 
     data = write_photos(tmp_path / "data" / "train")
     for label in ("amber", "jade"):
@@ -181,31 +181,21 @@ def test_too_many_processes_for_too_few_photos_is_a_wrong_value(photos: Path, tm
     from training.photos.photos import read_photos
     from training.processes import World
 
-    config = tiny_config(photos, tmp_path / "run", batch_size=8, precision="fp32")
-    network = create_network(config, 3)
-    preprocessing = preprocessing_of(network, config)
-    read = read_photos(list_photos(config), config, preprocessing, lambda: None, folder=tmp_path / "cache")
+    settings = tiny_settled(photos, tmp_path / "run", batch_size=8)
+    network = create_network(settings, 3)
+    preprocessing = preprocessing_of(network, settings)
+    read = read_photos(list_photos(settings), settings, preprocessing, lambda: None)
     with pytest.raises(WrongInput, match="2 processes with batch_size = 8 want 16 photos a step"):
-        make_fit(config, network, preprocessing, read, torch.device("cpu"), World(0, 2))
-
-
-def test_the_folds_interval_is_students() -> None:
-    from training.kfold import Spread
-
-    spread = Spread.of([0.8, 0.9, 1.0])
-    assert spread.mean == pytest.approx(0.9)
-    assert spread.deviation == pytest.approx(0.1)
-    assert spread.low == pytest.approx(0.9 - 4.303 * 0.1 / 3**0.5)
-    assert spread.high == pytest.approx(0.9 + 4.303 * 0.1 / 3**0.5)
+        make_fit(settings, network, preprocessing, read, torch.device("cpu"), World(0, 2))
 
 
 def test_curves_are_written_for_tensorboard(photos: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from training.train import train
+    from training.fine_tune import train
 
     run = train(tiny_config(photos, tmp_path / "run", tensorboard=True))
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
-    told = [event.value for event in events.Scalars("top1/validation")]
-    assert told == pytest.approx([line.top1 for line in run.epochs])
+    points = [event.value for event in events.Scalars("top1/validation")]
+    assert points == pytest.approx([line.top1 for line in run.epochs])

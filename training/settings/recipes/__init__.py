@@ -33,7 +33,7 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def read_recipe(name: str) -> Recipe:
-    """One recipe; WrongInput with near names where there is none."""
+    """One recipe; WrongInput over an unknown name, with near ones."""
     if name not in recipe_names():
         near = difflib.get_close_matches(name, recipe_names(), n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""What is wrong with the settings is said before a photo is read and before the run folder is claimed."""
+"""Wrong settings are refused before a photo is read and before the run folder is claimed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.training.conftest import tiny_config
 from training.errors import TrainingError, WrongInput
 
 if TYPE_CHECKING:
-    from training.run import Progress
+    from training.run import TrainingProgress
 
 pytestmark = pytest.mark.torch
 
@@ -32,9 +32,9 @@ PLAIN_CNN: dict[str, object] = {"model": "plain_cnn", "model_args": {"widths": [
 def test_a_setting_that_cannot_be_leaves_photos_unread_and_the_run_folder_free(
     photos: Path, tmp_path: Path, changed: dict[str, object], sentence: str
 ) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     with pytest.raises(WrongInput, match=sentence):
         train(tiny_config(photos, tmp_path / "run", **changed), on_progress=seen.append)
     assert not seen
@@ -45,8 +45,8 @@ def test_a_setting_that_cannot_be_leaves_photos_unread_and_the_run_folder_free(
 def test_a_check_leaves_the_network_as_it_was(photos: Path, tmp_path: Path, policy: str) -> None:
     import torch
 
-    from training.fitting.checking import check_settings
     from training.model.network import create_network
+    from training.preparing.checking import check_settings
 
     config = tiny_config(photos, tmp_path / "run", freeze=policy, freeze_epochs=1, lr="auto")
     network = create_network(config, 3)
@@ -71,12 +71,12 @@ def test_a_run_folder_is_free_where_nothing_lies_in_it(tmp_path: Path) -> None:
 
 
 def test_random_weights_that_nobody_meant_are_told_of_once(photos: Path, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     notes: list[str] = []
     train(tiny_config(photos, tmp_path / "run", epochs=1), on_note=notes.append)
-    [told] = [note for note in notes if note.startswith("pretrained = ")]
-    assert told == (
+    [found] = [note for note in notes if note.startswith("pretrained = ")]
+    assert found == (
         "pretrained = none (resnet10t starts from random weights, though timm has trained ones: type pretrained=hub to"
         " start from those)"
     )
@@ -86,11 +86,11 @@ def test_random_weights_that_nobody_meant_are_told_of_once(photos: Path, tmp_pat
 def test_random_weights_that_are_meant_or_have_no_better_are_not_told_of(
     tmp_path: Path, changed: dict[str, object]
 ) -> None:
-    from training.fitting.checking import random_weights_note
+    from training.preparing.checking import random_weights_note
 
     assert random_weights_note(tiny_config(tmp_path, tmp_path, **changed)) is None
-    told = random_weights_note(tiny_config(tmp_path, tmp_path, recipe="quick"))
-    assert told is not None, "the recipe means weights of the hub"
+    note = random_weights_note(tiny_config(tmp_path, tmp_path, recipe="quick"))
+    assert note is not None, "the recipe means weights of the hub"
 
 
 def test_weights_that_cannot_be_downloaded_name_the_ways_without_a_network(
@@ -106,8 +106,8 @@ def test_weights_that_cannot_be_downloaded_name_the_ways_without_a_network(
     assert layered(Words(str(photos))).recipe == "balanced"
     with pytest.raises(TrainingError) as caught:
         training.train(photos, run=tmp_path / "run", threads=1)
-    said = str(caught.value)
-    assert "The pretrained weights of mobilenetv4_conv_medium.e500_r256_in1k could not be downloaded" in said
-    assert "pretrained=weights.safetensors" in said
-    assert "`podium train quick DATA pretrained=none`" in said
+    sentence = str(caught.value)
+    assert "The pretrained weights of mobilenetv4_conv_medium.e500_r256_in1k could not be downloaded" in sentence
+    assert "pretrained=weights.safetensors" in sentence
+    assert "`podium train quick DATA pretrained=none`" in sentence
     assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ from tests.training.conftest import COLOURS, tiny_config, write_photos
 from training.errors import TrainingError, WrongInput
 
 if TYPE_CHECKING:
-    from training.run import Progress, Run
+    from training.run import Run, TrainingProgress
 
 pytestmark = pytest.mark.torch
 
@@ -49,7 +49,7 @@ def test_a_tiny_model_learns_eight_images_by_heart(tmp_path: Path) -> None:
     import numpy as np
     from PIL import Image
 
-    from training.train import train
+    from training.fine_tune import train
 
     for number in range(8):
         patches = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
@@ -84,7 +84,7 @@ def test_the_first_loss_is_that_of_a_guess(photos: Path, tmp_path: Path) -> None
 
 
 def test_the_same_seed_on_one_thread_gives_the_same_weights(photos: Path, finished: Run, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     again = train(tiny_config(photos, tmp_path / "again"))
     other = train(tiny_config(photos, tmp_path / "other", seed=1))
@@ -94,14 +94,14 @@ def test_the_same_seed_on_one_thread_gives_the_same_weights(photos: Path, finish
 
 
 def test_a_cache_that_holds_nothing_changes_no_weight(photos: Path, finished: Run, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     uncached = train(tiny_config(photos, tmp_path / "run", cache_mb=0))
     assert uncached.model.weights.sha256 == finished.model.weights.sha256
 
 
 def test_unreadable_files_are_set_aside_before_the_first_epoch(tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     data = write_photos(tmp_path / "data")
     (data / "jade" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
@@ -119,7 +119,7 @@ def test_unreadable_files_are_set_aside_before_the_first_epoch(tmp_path: Path) -
 
 
 def test_a_class_without_a_readable_photo_ends_the_training_in_a_sentence(tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     data = write_photos(tmp_path / "data")
     for path in (data / "jade").iterdir():
@@ -133,8 +133,8 @@ def test_a_frozen_epoch_changes_the_head_and_nothing_else(photos: Path, tmp_path
     from safetensors.torch import load_file
     from timm.utils.random import random_seed
 
+    from training.fine_tune import train
     from training.model.network import create_network
-    from training.train import train
 
     config = tiny_config(photos, tmp_path / "run", epochs=1, freeze_epochs=1)
     train(config)
@@ -151,13 +151,12 @@ def test_a_frozen_epoch_changes_the_head_and_nothing_else(photos: Path, tmp_path
         ({}, 0.5),
         ({"dropout": 0.2}, 0.2),
         ({"dropout": 0.0}, 0.0),
-        ({"model_args": {"drop_rate": 0.4}, "dropout": 0.0}, 0.4),
+        ({"model_args": {"drop_rate": 0.4}}, 0.4),
     ],
 )
-def test_dropout_is_what_was_asked_for_and_else_the_models_own(
+def test_dropout_is_the_setting_and_else_the_models_own(
     tmp_path: Path, changed: dict[str, object], rate: float
 ) -> None:
-    """The last has its rate where recipes once had it."""
     from torch import nn
 
     from training.model.network import create_network
@@ -167,12 +166,12 @@ def test_dropout_is_what_was_asked_for_and_else_the_models_own(
 
 
 def test_averaged_weights_are_the_ones_that_are_kept(photos: Path, finished: Run, tmp_path: Path) -> None:
-    from training.packaging.package import check_run
-    from training.train import train
+    from training.fine_tune import train
+    from training.model.network import load_run
 
     run = train(tiny_config(photos, tmp_path / "run", ema_decay=0.9))
     assert run.model.weights.sha256 != finished.model.weights.sha256
-    assert check_run(run.folder) == run.model
+    assert load_run(run.folder)[1] == run.model
 
 
 def test_pretrained_weights_come_from_a_file(photos: Path, finished: Run, tmp_path: Path) -> None:
@@ -190,9 +189,9 @@ def test_pretrained_weights_come_from_a_file(photos: Path, finished: Run, tmp_pa
 
 
 def test_progress_tells_reading_then_every_epoch(photos: Path, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     run = train(tiny_config(photos, tmp_path / "run"), on_progress=seen.append)
     assert [now.step for now in seen if now.stage == "reading"] == list(range(1, 19))
     scored = [now for now in seen if now.stage == "scored"]
@@ -209,7 +208,7 @@ def test_the_kept_checkpoint_is_the_best_by_top1_then_by_loss(finished: Run) -> 
 
 
 def test_a_run_folder_is_never_written_over(photos: Path, finished: Run) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     with pytest.raises(WrongInput, match="is not empty"):
         train(tiny_config(photos, finished.folder))
@@ -233,7 +232,7 @@ def test_a_run_folder_is_never_written_over(photos: Path, finished: Run) -> None
 def test_a_wrong_setting_ends_in_a_sentence_that_names_it(
     photos: Path, tmp_path: Path, changed: dict[str, object], sentence: str
 ) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     with pytest.raises(WrongInput, match=sentence):
         train(tiny_config(photos, tmp_path / "run", **changed))
@@ -241,7 +240,7 @@ def test_a_wrong_setting_ends_in_a_sentence_that_names_it(
 
 
 def test_weights_that_do_not_fit_the_model_are_refused(photos: Path, finished: Run, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     weights = str(finished.folder / "model.safetensors")
     with pytest.raises(WrongInput, match="do not fit resnet18"):
@@ -249,7 +248,7 @@ def test_weights_that_do_not_fit_the_model_are_refused(photos: Path, finished: R
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_leaves_no_model_file(photos: Path, tmp_path: Path) -> None:
-    from training.train import train
+    from training.fine_tune import train
 
     with pytest.raises(TrainingError, match="Lower lr"):
         train(tiny_config(photos, tmp_path / "run", lr=1e30, optimizer="sgd", warmup_epochs=0, epochs=3))
@@ -259,9 +258,9 @@ def test_a_loss_that_is_no_number_ends_the_training_and_leaves_no_model_file(pho
 def test_a_memory_that_does_not_hold_the_batch_ends_the_training_in_a_sentence(photos: Path, tmp_path: Path) -> None:
     import torch
 
-    from training.train import train
+    from training.fine_tune import train
 
-    def run_out(now: Progress) -> None:
+    def run_out(now: TrainingProgress) -> None:
         if now.stage == "training":
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB")
 
@@ -275,14 +274,14 @@ def test_a_memory_that_does_not_hold_the_batch_is_told_of_before_the_first_epoch
     """The model's speed is measured first, on every GPU; the run folder is free for another try."""
     import torch
 
-    from training.train import train
+    from training.fine_tune import train
 
     def full(*_: object) -> float:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB")
 
     config = tiny_config(photos, tmp_path / "run", hours=1)
     with monkeypatch.context() as patch:
-        patch.setattr("training.fitting.preparing.train_speed", full)
+        patch.setattr("training.preparing.settle.train_speed", full)
         with pytest.raises(TrainingError, match=r"does not hold batch_size = 4\. Halve it"):
             train(config)
     assert len(train(config).epochs) == 2
@@ -293,7 +292,7 @@ def test_a_validation_loss_that_is_no_number_ends_the_training_in_a_sentence(
     photos: Path, tmp_path: Path, monitor: str
 ) -> None:
     """One step: the training loss is that of before it."""
-    from training.train import train
+    from training.fine_tune import train
 
     config = tiny_config(
         photos, tmp_path / "run", monitor=monitor, lr=1e30, optimizer="sgd", warmup_epochs=0, epochs=1, batch_size=64
@@ -304,7 +303,7 @@ def test_a_validation_loss_that_is_no_number_ends_the_training_in_a_sentence(
 
 def test_the_drawn_balls_train_with_the_tiny_recipe(tmp_path: Path) -> None:
     from training.demo import TINY, draw_demo
-    from training.train import train
+    from training.fine_tune import train
 
     seen: list[int] = []
     draw_demo(tmp_path / "balls", train_per_class=2, validation_per_class=1, on_image=lambda at: seen.append(at.done))

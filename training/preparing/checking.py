@@ -1,4 +1,4 @@
-"""What can be known to be wrong before any photo is read: the settings, held against the network that they make."""
+"""Check the settings against the network that they make, before any photo is read."""
 
 from __future__ import annotations
 
@@ -20,41 +20,40 @@ from training.model.network import choose_device, create_network
 from training.settings.config import TrainConfig
 from training.settings.recipes import read_recipe, recipe_names
 
-ANY_LR = 1e-3  # in place of `auto`, which is not resolved yet
+ANY_LR = 1e-3  # in place of `auto`, which is not settled yet
 
 
 def check_settings(config: TrainConfig, network: nn.Module) -> None:
-    """WrongInput where this network has no such optimizer or freezing, or no photo could be augmented so.
+    """WrongInput if the network or timm does not know the optimizer, the freezing or the augmentation.
 
     Each is made once, as the training will make it, and thrown away; the network is left as it was.
     """
     _check_optimizer_name(config.optimizer)
-    create_optimizer(network, config, lr=ANY_LR if config.lr == "auto" else config.lr)
+    create_optimizer(network, config, lr=ANY_LR if isinstance(config.lr, str) else config.lr)
     with _left_as_it_was(network):
-        set_learning(network, config, epoch=config.freeze_epochs + 1)
+        set_learning(network, config.freeze)
     training_transform(config)
     if config.cache == "device":
         BatchAugment(config, torch.device("cpu"))
 
 
 def check_alone(config: TrainConfig) -> None:
-    """The same without photos and without a download, on a network of two classes."""
+    """Check the settings without photos and without a download, on a network of two classes."""
     choose_device(config.device)
     check_settings(config, create_undownloaded(config, 2))
 
 
 def create_undownloaded(config: TrainConfig, class_count: int) -> nn.Module:
-    """The configured network, with random weights in place of the hub's; WrongInput where the hub has none."""
-    if config.pretrained != "hub":
-        return create_network(config, class_count)
-    network = create_network(config.model_copy(update={"pretrained": "none"}), class_count)
-    if not timm.is_model_pretrained(config.model):
+    """The configured network, with random weights in place of the hub's; WrongInput if the hub has none."""
+    from_hub = config.pretrained == "hub"
+    network = create_network(config, class_count, pretrained="none" if from_hub else config.pretrained)
+    if from_hub and not timm.is_model_pretrained(config.model):
         raise WrongInput(f"The hub has no weights for {config.model}. Use --pretrained none or a file.")
     return network
 
 
 def random_weights_note(config: TrainConfig) -> str | None:
-    """What to say where a training starts from random weights though timm has better, and no recipe means it so."""
+    """A sentence if a training starts from random weights though timm has trained ones, and no recipe wants them so."""
     if config.pretrained != "none" or not timm.is_model_pretrained(config.model):
         return None
     if config.recipe in recipe_names() and read_recipe(config.recipe).settings.get("pretrained", "none") == "none":

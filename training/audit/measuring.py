@@ -1,4 +1,4 @@
-"""What is kept of each file after one look: a few numbers, two hashes and a thumbnail, about two kilobytes.
+"""Measure every file in one pass: a few numbers, two hashes and a thumbnail, about two kilobytes each.
 
 bytes -> sha256 -> format, mode, size (header) -> pixels, upright -> 32 x 32 grey, 8 x 8 colour, hashes, light, edges
 """
@@ -20,7 +20,7 @@ from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from inference.images.reading import UnreadableImage, open_image, turn_of
-from training.audit.found import File
+from training.audit.files import AuditedFile
 from training.audit.records import Unreadable
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ Pixels = NDArray[np.uint8]
 
 GREY_PX = 32  # enough to tell two shots of a ball apart, and one kilobyte
 COLOUR_PX = 8
-SHARP_PX = 256  # the long side at which edges are measured: a photo is judged as a model sees it, not by its megapixels
+SHARP_PX = (
+    256  # the long side at which edges are measured: a photo is measured as a model sees it, not by its megapixels
+)
 LEAST_CONTRAST = 16.0  # levels: below, the noise of JPEG would count as edges
 COLOURLESS = 4  # levels between red, green and blue that JPEG makes of grey
 ON_ITS_SIDE = (Transpose.TRANSPOSE, Transpose.TRANSVERSE, Transpose.ROTATE_90, Transpose.ROTATE_270)
@@ -38,10 +40,10 @@ AT_ONCE = 64  # files read before their pixels are used: what bounds the memory
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A picture, as far as an audit remembers it."""
+class PhotoFacts:
+    """What an audit keeps of a picture."""
 
-    file: File
+    file: AuditedFile
     sha256: str
     format: str
     mode: str
@@ -60,38 +62,38 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """One file: seen, or why not; and what the network is to look at, where one is asked."""
+class Measurement:
+    """One file: its facts, or why it cannot be read; and the input of the network, if labels are checked."""
 
-    seen: Seen | Unreadable
+    facts: PhotoFacts | Unreadable
     pixels: Pixels | None = None
 
 
-def look_at_all(
-    files: Sequence[File], look: Look | None, threads: int, on_file: Callable[[], None]
-) -> Iterator[list[Looked]]:
-    """Every file, in order, read once and in small groups; a file that cannot be read stops nothing.
+def measure_all(
+    files: Sequence[AuditedFile], look: Look | None, threads: int, on_file: Callable[[], None]
+) -> Iterator[list[Measurement]]:
+    """Every file, in order and in small groups, read once; a file that cannot be read does not stop the others.
 
-    With `look`, each picture comes with what a network sees of it, (H, W, 3).
+    With `look`, each picture comes with the input of a network, (H, W, 3).
     """
     with without_warnings(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(files), AT_ONCE):
-            looked = []
-            for one in pool.map(partial(look_at, look=look), files[start : start + AT_ONCE]):
-                looked.append(one)
+            measured = []
+            for one in pool.map(partial(measure, look=look), files[start : start + AT_ONCE]):
+                measured.append(one)
                 on_file()
-            yield looked
+            yield measured
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """What Pillow says of odd metadata is nothing that a person can use; what it cannot read is reported."""
+    """Without Pillow's warnings about odd metadata, which help nobody; unreadable files are reported."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         yield
 
 
-def look_at(file: File, look: Look | None = None) -> Looked:
+def measure(file: AuditedFile, look: Look | None = None) -> Measurement:
     """Read one file."""
     try:
         data = file.path.read_bytes()
@@ -101,16 +103,16 @@ def look_at(file: File, look: Look | None = None) -> Looked:
     if file.sha256 not in (None, sha256):
         return _unreadable(file, "changed", "The file is not the one that split.csv names: its sha256 is another.")
     try:
-        return _seen(file, data, sha256, look)
+        return _facts(file, data, sha256, look)
     except UnreadableImage as error:
         return _unreadable(file, error.code, error.reason)
 
 
-def _unreadable(file: File, code: str, reason: str) -> Looked:
-    return Looked(Unreadable(path=file.relative, label=file.label, split=file.split, code=code, reason=reason))
+def _unreadable(file: AuditedFile, code: str, reason: str) -> Measurement:
+    return Measurement(Unreadable(path=file.relative, label=file.label, split=file.split, code=code, reason=reason))
 
 
-def _seen(file: File, data: bytes, sha256: str, look: Look | None) -> Looked:
+def _facts(file: AuditedFile, data: bytes, sha256: str, look: Look | None) -> Measurement:
     from inference.images.pixels import Look, cut, read_pixels
 
     header = open_image(data)
@@ -121,13 +123,13 @@ def _seen(file: File, data: bytes, sha256: str, look: Look | None) -> Looked:
     grey = picture.convert("L")
     colour = np.asarray(picture.resize((COLOUR_PX, COLOUR_PX), Resampling.BOX))
     forth, back = difference_hashes(grey)
-    seen = Seen(
+    facts = PhotoFacts(
         file=file, sha256=sha256, format=str(header.format), mode=header.mode, turned=turn is not None,
         colourless=header.mode in ("RGB", "YCbCr") and int(np.ptp(colour, axis=2).max()) <= COLOURLESS,
         width=width, height=height, hash=forth, mirrored_hash=back,
         grey=np.asarray(grey.resize((GREY_PX, GREY_PX), Resampling.BOX)), colour=colour, **_light(picture, grey),
     )  # fmt: skip
-    return Looked(seen, None if look is None else np.ascontiguousarray(cut(pixels, look)))
+    return Measurement(facts, None if look is None else np.ascontiguousarray(cut(pixels, look)))
 
 
 def difference_hashes(grey: Image.Image) -> tuple[int, int]:

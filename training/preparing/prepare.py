@@ -1,0 +1,102 @@
+"""Prepare a training, new or resumed: network, settled settings, photos.
+
+listing -> network -> check -> run folder -> settle -> photos
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+
+import torch
+from timm.utils.random import random_seed
+from torch import nn
+
+from training.data.listing import Listing
+from training.fitting.fit import put_on
+from training.model.model_file import Preprocessing
+from training.model.network import create_network, preprocessing_of
+from training.photos.photos import Photos, read_photos
+from training.photos.set_aside import read_set_aside
+from training.preparing.checking import check_settings, random_weights_note
+from training.preparing.settle import settle
+from training.processes import World
+from training.run import TrainingProgress, claim_folder, write_beginning
+from training.settings.config import TrainConfig
+from training.settings.settled import Settled
+
+OnProgress = Callable[[TrainingProgress], None]
+OnNote = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a training begins with, new or resumed."""
+
+    settings: Settled
+    network: nn.Module
+    preprocessing: Preprocessing
+    photos: Photos
+    device: torch.device
+    set_aside: int  # files that could not be read, also those of before an interruption
+
+
+def prepare(
+    config: TrainConfig, listing: Listing, device: torch.device, world: World, on_progress: OnProgress, on_note: OnNote
+) -> Prepared:
+    """A new training: its run folder is claimed, and holds everything that is settled before the first epoch.
+
+    Raises WrongInput over settings that cannot work, photos that do not teach, and a folder that is not empty; settings
+    that cannot work leave the folder free.
+    """
+    network, preprocessing = _network(config, listing, device)
+    check_settings(config, network)
+    if world.leads:
+        claim_folder(config.run)
+        if note := random_weights_note(config):
+            on_note(note)
+    settings = settle(config, network, listing, device, world)
+    cores = max(1, (os.cpu_count() or 1) - 1)  # torchrun leaves torch one thread, and the others wait meanwhile
+    photos = _read(listing, settings, preprocessing, world, on_progress, threads=config.threads or cores)
+    if world.leads:
+        write_beginning(config, settings, photos)
+        for key, reason in settings.reasons.items():
+            on_note(f"{key} = {getattr(settings, key)} ({reason})")
+    return Prepared(settings, network, preprocessing, photos, device, len(photos.set_aside))
+
+
+def reprepare(
+    settings: Settled, listing: Listing, device: torch.device, world: World, on_progress: OnProgress
+) -> Prepared:
+    """A training that was interrupted; its settings are settled already."""
+    network, preprocessing = _network(settings, listing, device)
+    photos = _read(listing, settings, preprocessing, world, on_progress, threads=settings.threads)
+    set_aside = len(read_set_aside(settings.run)) + len(photos.set_aside)
+    return Prepared(settings, network, preprocessing, photos, device, set_aside)
+
+
+def _network(config: TrainConfig, listing: Listing, device: torch.device) -> tuple[nn.Module, Preprocessing]:
+    random_seed(config.seed)  # type: ignore[no-untyped-call]
+    network = put_on(create_network(config, len(listing.classes)), device)
+    return network, preprocessing_of(network, config)
+
+
+def _read(
+    listing: Listing,
+    settings: Settled,
+    preprocessing: Preprocessing,
+    world: World,
+    on_progress: OnProgress,
+    threads: int,
+) -> Photos:
+    """The leading process reads first, and leaves its cache to the others."""
+    on_photo = _counter(sum(photo.split != "test" for photo in listing.photos), on_progress)
+    return world.leader_first(partial(read_photos, listing, settings, preprocessing, on_photo, threads=threads))
+
+
+def _counter(total: int, on_progress: OnProgress) -> Callable[[], None]:
+    done = count(1)
+    return lambda: on_progress(TrainingProgress("reading", next(done), total))
