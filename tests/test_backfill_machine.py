@@ -123,7 +123,7 @@ def test_a_part_is_done_long_before_an_express_execution_ends(resources: Json) -
     assert resources["BackfillFunction"]["Timeout"] < EXPRESS_LIMIT_S
 
 
-def test_the_end_is_told_everything_and_an_error_ends_the_machine_as_one() -> None:
+def test_the_end_gets_the_whole_input_and_an_error_ends_the_machine_as_one() -> None:
     states = MACHINE["States"]
     assert states["Close"]["Parameters"] == {"close.$": "$"}
     assert "error" in Close.model_fields

@@ -19,10 +19,12 @@ from pydantic import BaseModel
 from samtranslator.public.translator import ManagedPolicyLoader
 from samtranslator.translator.transform import transform
 
-from pipeline.classify.groups import IMAGES_A_REQUEST, REQUEST_BYTES
-from pipeline.classify.handler import REPORTING_S
-from pipeline.classify.waves import FETCHING_S, IMAGES_AT_ONCE
+from pipeline.classify.clock import REPORTING_S
+from pipeline.classify.fetch import FETCHING_S
+from pipeline.classify.groups import REQUEST_BYTES
+from pipeline.classify.handler import IMAGES_AT_ONCE
 from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
+from pipeline.model_server.client import IMAGES_A_TAR
 from pipeline.model_server.tar import tar_of
 from pipeline.settings import BackfillSettings, FinishSettings, GateSettings, ReconcileSettings, Settings
 
@@ -149,7 +151,7 @@ def test_the_server_takes_every_image_that_the_function_sends(resources: Json) -
 
 
 def test_the_server_takes_every_request_of_many_images_that_the_function_makes() -> None:
-    around_bytes = sum(len(piece) for piece in tar_of([b"1"] * IMAGES_A_REQUEST))
+    around_bytes = sum(len(piece) for piece in tar_of([b"1"] * IMAGES_A_TAR))
     assert int(server_properties()["max_request_size"]) > REQUEST_BYTES + around_bytes
 
 
@@ -168,7 +170,7 @@ def test_a_slow_server_answers_all_that_is_in_flight_within_the_time_of_one_requ
         assert longest_s < int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"])
 
 
-def test_images_may_be_asked_together_and_then_alone_and_stored_within_the_functions_time(resources: Json) -> None:
+def test_images_may_be_sent_together_and_then_alone_and_stored_within_the_functions_time(resources: Json) -> None:
     function = resources["ClassifyFunction"]["Properties"]
     asking_s = 2 * int(function["Environment"]["Variables"]["PREDICT_TIMEOUT_S"])
     assert FETCHING_S + asking_s + STORING_S + REPORTING_S <= function["Timeout"]
@@ -205,9 +207,7 @@ def test_every_image_of_an_invocation_has_a_thread_and_a_connection(resources: J
 
 
 def test_a_full_sqs_batch_may_be_one_request(resources: Json) -> None:
-    assert (
-        resources["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]["BatchSize"] <= IMAGES_A_REQUEST
-    )
+    assert resources["ClassifyFunction"]["Properties"]["Events"]["Images"]["Properties"]["BatchSize"] <= IMAGES_A_TAR
 
 
 def test_failed_messages_are_reported_one_by_one(resources: Json) -> None:

@@ -8,7 +8,7 @@ Unknown fields are ignored when a record is read: two deployments never roll in 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +35,11 @@ Status = Literal["classified", "rejected"]
 DeadLetterCode = Literal["unreadable", "given_up"]
 Sender = Literal["upload", "backfill", "reclassify", "reconcile"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+def stamp(moment: datetime) -> str:
+    """The moment as the tables write it: ISO 8601, UTC, six places, so that strings compare as moments do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Record(BaseModel):
@@ -82,7 +87,7 @@ class ImageRef(Record):
 
 
 class ModelFacts(Record):
-    """The model that answered. Without `archive_sha256` no model was asked: it is the one that was configured."""
+    """The model that answered. Without `archive_sha256` none did: it is the configured one."""
 
     name: str
     version: str
@@ -172,7 +177,7 @@ class Prediction(LabelProbability):
 
 
 class Rejection(Record):
-    """Why no model could look at the image."""
+    """Why no model could read the image."""
 
     code: RejectionCode
     reason: str
@@ -239,7 +244,7 @@ class Row(Record):
 
 
 class ExpectedImage(Record):
-    """One image that a batch is complete with; its version or else its etag says which upload is meant."""
+    """One image of a batch; its version or else its etag names the upload."""
 
     image: str
     version_id: str | None = None
@@ -247,7 +252,7 @@ class ExpectedImage(Record):
 
 
 class ManifestPart(Record):
-    """A part of what a batch expects. Parts add up; where two name the same image, the later one counts."""
+    """A part of what a batch expects. Parts add up; if two name the same image, the later one counts."""
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
     batch: str
@@ -274,11 +279,11 @@ class BatchSummary(Record):
 
 
 class Tally(Record):
-    """What a part of a backfill met: every object is on the queue, or else counted by why it is not."""
+    """One part of a backfill, in figures: every object is on the queue, or counted by why it is not."""
 
     listed: Annotated[int, Field(ge=0)] = 0
     enqueued: Annotated[int, Field(ge=0)] = 0
-    already: Annotated[int, Field(ge=0)] = 0  # have a result of the same bytes under the same model
+    already: Annotated[int, Field(ge=0)] = 0  # with a result of the same bytes under the same model
     markers: Annotated[int, Field(ge=0)] = 0  # of folders
     missing: Annotated[int, Field(ge=0)] = 0  # named by a manifest, and not there
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.contracts import ModelFacts, RejectionCode
+from pipeline.contracts import ModelFacts, RejectionCode, ServerAnswer
 
 
 class ImageRejected(Exception):
-    """No model can look at this image: store the reason, do not retry."""
+    """No model can read this image: store the reason, do not retry."""
 
     def __init__(self, code: RejectionCode, reason: str, model: ModelFacts | None = None) -> None:
         super().__init__(reason)
@@ -16,11 +16,18 @@ class ImageRejected(Exception):
 
 
 class ModelUnavailable(Exception):
-    """The model server cannot answer now: leave the message on the queue for later, and as long as the server says."""
+    """The model cannot answer now: leave the message on the queue, for `retry_after_s` at least if the server named it."""
 
     def __init__(self, reason: str, retry_after_s: int | None = None) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+
+
+class NotTogether(Exception):
+    """The model does not take these images in one request: ask for each of them alone, at once."""
+
+
+Answer = ServerAnswer | ImageRejected | ModelUnavailable  # about one image
 
 
 class MessageUnreadable(Exception):

@@ -28,7 +28,7 @@ _ModelServerTokenSecret = Annotated[
     str,
     Field(
         pattern=r"^(arn:[^:\s]+:secretsmanager:[^:\s]+:\d{12}:secret:\S+)?$",
-        description="the ARN of the secret that holds the model server's token, or empty where it wants none",
+        description="the ARN of the secret that holds the model server's token, or empty if it wants none",
     ),
 ]
 _ModelName = Annotated[
@@ -66,7 +66,7 @@ class Settings(_FromEnvironment):
 
     @property
     def model(self) -> ModelFacts:
-        """The model that is expected to answer; without a hash, for no server has said so."""
+        """The model that is expected to answer; without a hash, which only an answer has."""
         return ModelFacts(name=self.model_name, version=self.model_version)
 
 
@@ -109,7 +109,7 @@ class ReconcileSettings(_FromEnvironment):
     model_name: _ModelName
     model_version: _ModelVersion
     overdue_after_minutes: int = Field(gt=0, description="after how many minutes an upload is overdue, such as 30")
-    look_back_days: int = Field(gt=0, description="how many days back uploads are looked at, such as 14")
+    look_back_days: int = Field(gt=0, description="how many days back uploads are checked, such as 14")
 
 
 def settings_from[Kind: _FromEnvironment](environment: Mapping[str, str], kind: type[Kind]) -> Kind:

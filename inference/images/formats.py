@@ -1,62 +1,64 @@
-"""What a file's first bytes say it is. No decoding, no I/O."""
+"""What a file is, by its first bytes; its name does not count. No decoding, no I/O, nothing but the standard library.
+
+`functions/pipeline/classify/formats.py` is a link to this file: the classify function's zip holds `functions/` alone
+(`sam build` copies what a link points to), and one table decides what is an image for both.
+"""
 
 from __future__ import annotations
 
-import codecs
+from codecs import getincrementaldecoder
 
+HEAD_BYTES = 512  # of a file are enough
 READABLE = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 
-_BEGINS_WITH = (
+_BEGINNINGS = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-    (b"II+\x00", "TIFF"),  # BigTIFF
-    (b"MM\x00+", "TIFF"),
-    (b"\x00\x00\x01\x00", "an ICO icon"),
-    (b"%PDF", "a PDF document"),
-    (b"8BPS", "a Photoshop file"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),  # BigTIFF
+    (b"MM\0+", "TIFF"),
     (b"\xff\x0a", "a JPEG XL image"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\0\0\1\0", "an ICO icon"),
+    (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"\x1aE\xdf\xa3", "a video"),
 )
-# The brand of an ISO media file, bytes 8 to 12: https://mp4ra.org/registered-types/brands
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-_AVIF_BRANDS = {b"avif", b"avis"}
+_BITMAP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})  # Pillow reads these; "BM" alone also begins texts
+_CONTAINERS = {b"WEBP": "WEBP", b"AVI ": "a video", b"WAVE": "a sound"}  # in RIFF, at byte 8
+# In ISO media, at byte 8: https://mp4ra.org/registered-types/brands
+_BRANDS = dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "a HEIC photo") | (
+    dict.fromkeys((b"avif", b"avis"), "an AVIF image")
+)
 _MARKUP = ((b"<svg", "an SVG drawing"), (b"<html", "a web page"), (b"<!doctype html", "a web page"))
 
 
 def looks_like(data: bytes) -> str | None:
-    """One of READABLE, or another kind of file in words (`a PDF document`), or None where the bytes say nothing."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp":
-        return _iso_media(data[8:12])
-    for beginning, kind in _BEGINS_WITH:
-        if data.startswith(beginning):
-            return kind
-    return _text(data[:1024])
-
-
-def _iso_media(brand: bytes) -> str:
-    if brand in _HEIC_BRANDS:
-        return "a HEIC photo"
-    return "an AVIF image" if brand in _AVIF_BRANDS else "a video"
+    """One of READABLE, or another kind of file in words (`a PDF document`), or None if the first bytes say nothing."""
+    head = data[:HEAD_BYTES]
+    if head.startswith(b"RIFF"):
+        return _CONTAINERS.get(head[8:12], "a RIFF file")
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], "a video")
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BITMAP_HEADER_SIZES:
+        return "BMP"
+    return next((kind for beginning, kind in _BEGINNINGS if head.startswith(beginning)), None) or _text(head)
 
 
 def _text(head: bytes) -> str | None:
     lowered = head.lower()
-    for mark, kind in _MARKUP:
-        if mark in lowered:
+    for tag, kind in _MARKUP:
+        if tag in lowered:
             return kind
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # a letter may be cut at the end of `head`
+        text = getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
     except UnicodeDecodeError:
         return None
     return "text" if text and all(letter.isprintable() or letter.isspace() for letter in text) else None

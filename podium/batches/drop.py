@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.batches.ledger import open_batch
+from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import IMAGES_PER_PART, expected_images, part_keys, read_parts, revision_of, write_part
-from pipeline.batches.outcomes import Wanted
+from pipeline.batches.outcomes import ExpectedUpload
 from pipeline.contracts import INCOMING_PREFIX, ExpectedImage, ManifestPart
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
@@ -105,19 +105,19 @@ def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], 
         write_part(s3, bucket, ManifestPart(batch=batch, images=some, created_at=now))
     keys = part_keys(s3, bucket, batch)
     expected = len(expected_images(read_parts(s3, bucket, keys)))
-    ledger, revision = connection.facts.ledger, revision_of(keys)
-    open_batch(connection.dynamodb_client, ledger, batch, expected=expected, revision=revision, now=now)
+    ledger = Ledger(connection.dynamodb_client, connection.facts.ledger)
+    ledger.open(batch, expected=expected, revision=revision_of(keys), now=now)
     return expected
 
 
-def latest_uploads(connection: Connection, batch: str) -> dict[str, Wanted]:
+def latest_uploads(connection: Connection, batch: str) -> dict[str, ExpectedUpload]:
     """Every object of the batch as it was uploaded last, by `s3://bucket/key`."""
     bucket = connection.facts.input_bucket
     pages = connection.s3.get_paginator("list_object_versions").paginate(
         Bucket=bucket, Prefix=f"{INCOMING_PREFIX}{batch}/"
     )
     return {
-        f"s3://{bucket}/{version['Key']}": Wanted(
+        f"s3://{bucket}/{version['Key']}": ExpectedUpload(
             version["VersionId"], version["ETag"].strip('"'), version["LastModified"]
         )
         for page in pages

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, read_parts, revision_of
-from pipeline.batches.outcomes import Wanted, rows_of_batch, verdict_in, wanted_images
+from pipeline.batches.outcomes import ExpectedUpload, expected_uploads, outcome_in, rows_of_batch
+from pipeline.results.same_upload import same_upload
 from podium.batches.drop import latest_uploads
 from podium.connection import Connection
 from podium.errors import ConsoleError
@@ -93,8 +94,8 @@ class Watch:
         self.statuses: dict[str, str] = {}  # of wanted images
         self._uploads = latest_uploads(connection, batch)
         self._part_keys: set[str] = set()
-        self._manifest: dict[str, Wanted] = {}
-        self.wanted: dict[str, Wanted] = dict(self._uploads)
+        self._manifest: dict[str, ExpectedUpload] = {}
+        self.wanted: dict[str, ExpectedUpload] = dict(self._uploads)
         self._newest: datetime | None = None  # the row that was read last; None: read them all
         self._all_read_at_s = 0.0
 
@@ -114,7 +115,7 @@ class Watch:
         if not fresh:
             return
         try:
-            self._manifest = wanted_images(read_parts(s3, bucket, fresh), self._manifest)
+            self._manifest = expected_uploads(read_parts(s3, bucket, fresh), self._manifest)
         except ValidationError as error:
             where = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
             raise ConsoleError(f"a part of the manifest in {where} cannot be read: {error}") from error
@@ -125,12 +126,12 @@ class Watch:
     def _read_rows(self, since: datetime | None) -> None:
         facts = self.connection.facts
         for row in rows_of_batch(self.connection.dynamodb_client, facts.table, self.batch, since=since):
-            verdict = verdict_in(row)
-            if verdict is None:
+            outcome = outcome_in(row)
+            if outcome is None:
                 continue
-            self._newest = verdict.classified_at
-            if verdict.image in self.wanted and self.wanted[verdict.image].is_of(verdict):
-                self.statuses[verdict.image] = verdict.status
+            self._newest = outcome.classified_at
+            if outcome.image in self.wanted and same_upload(self.wanted[outcome.image], outcome):
+                self.statuses[outcome.image] = outcome.status
 
     def _is_announced(self) -> bool:
         """Whether the stack has found complete what the manifest expects."""

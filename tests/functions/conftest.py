@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-import yaml
 from boto3.dynamodb.types import TypeDeserializer
 from moto import mock_aws
 
-from pipeline.aws import Connections, open_connections
+from pipeline.classify.connections import Connections, open_connections
 from pipeline.contracts import ImageRef, Row
 from pipeline.results.rows import record_of
 from pipeline.settings import Settings, load_settings
-from tests.functions.factories import JPEG, ROOT, image_ref
+from tests.functions.factories import JPEG, image_ref
 from tests.functions.fake_model_server import ModelServer, running_model_server
+from tests.functions.template import table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,13 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 INPUT, RESULTS, TABLE = "podium-input-000000000000-us-east-1", "podium-results-000000000000-us-east-1", "podium-results"
-
-
-class _Template(yaml.SafeLoader):
-    """CloudFormation's YAML, its !Functions left unanswered."""
-
-
-_Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+LEDGER = "podium-ledger"
 
 
 @dataclass(frozen=True)
@@ -105,18 +98,11 @@ def aws(clients: Clients, aws_session: boto3.Session, monkeypatch: pytest.Monkey
         for bucket in (INPUT, RESULTS):
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        dynamodb.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **_table_schema())
+        dynamodb.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **table_schema("ResultsTable"))
         queue_url = sqs.create_queue(QueueName="podium-images")["QueueUrl"]
         dlq_url = sqs.create_queue(QueueName="podium-images-dlq")["QueueUrl"]
         yield Aws(s3, dynamodb, sqs, queue_url, dlq_url, count(1))
         open_connections.cache_clear()
-
-
-@cache
-def _table_schema() -> dict[str, Any]:
-    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)
-    table = template["Resources"]["ResultsTable"]["Properties"]
-    return {name: table[name] for name in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")}
 
 
 @pytest.fixture

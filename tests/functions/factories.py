@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from pipeline.classify.conclusion import Fetched, conclude
+from pipeline.classify.conclusion import conclude
+from pipeline.classify.images import Answered, Fetched
 from pipeline.contracts import Classification, ImageRef, LabelProbability, ModelFacts, Order, ServerAnswer, Timings
+from pipeline.errors import ImageRejected
 from pipeline.queue.messages import Message
+from pipeline.results.known_rows import KnownRow
+from pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(600)
@@ -31,6 +35,24 @@ def body_of(name: str, position: int = 0) -> str:
     return body
 
 
+def deployed_settings(**changes: object) -> Settings:
+    ordinary = {
+        "input_bucket": "input",
+        "results_bucket": "results",
+        "table_name": "rows",
+        "queue_url": "https://queue.test/images",
+        "dlq_url": "https://queue.test/images-dlq",
+        "model_server_url": "http://models.test:8080",
+        "model_server_token_secret": "",
+        "model_name": "balls",
+        "model_version": "1.0",
+        "max_image_bytes": 10_485_760,
+        "max_receives": 10,
+        "predict_timeout_s": 20.0,
+    }
+    return Settings.model_validate(ordinary | changes)
+
+
 def image_ref(**changes: object) -> ImageRef:
     ordinary = {
         "bucket": "podium-input-000000000000-us-east-1",
@@ -44,8 +66,8 @@ def image_ref(**changes: object) -> ImageRef:
 
 
 def order(image: ImageRef | None = None, **changes: object) -> Order:
-    asked = image or image_ref()
-    return Order.model_validate({"image": asked, "batch": asked.batch} | changes)
+    named = image or image_ref()
+    return Order.model_validate({"image": named, "batch": named.batch} | changes)
 
 
 def server_answer(**changes: object) -> ServerAnswer:
@@ -62,12 +84,20 @@ def server_answer(**changes: object) -> ServerAnswer:
 
 
 def classification(image: ImageRef | None = None, answer: ServerAnswer | None = None) -> Classification:
-    timings = Timings(fetch_ms=0, predict_ms=0)
-    return conclude(order(image), answer or server_answer(), expected=EXPECTED, timings=timings, began_at=NOON)
+    return conclude(answered(order(image), answer or server_answer()), EXPECTED)
 
 
-def fetched(asked: Order | None = None, data: bytes = JPEG) -> Fetched:
-    return Fetched(asked or order(), data, NOON, fetch_ms=0.0)
+def fetched(ordered: Order | None = None, data: bytes = JPEG) -> Fetched:
+    return Fetched(ordered or order(), data, NOON, fetch_ms=0.0)
+
+
+def answered(ordered: Order, answer: ServerAnswer | ImageRejected) -> Answered:
+    return Answered(ordered, answer, NOON, Timings(fetch_ms=0, predict_ms=0))
+
+
+def known_row(**changes: object) -> KnownRow:
+    row = {"image": image_ref().uri, "version_id": "v0", "sequencer": "0" * 31 + "5", "classified_at": NOON}
+    return KnownRow.model_validate(row | changes)
 
 
 def s3_record(image: ImageRef) -> dict[str, Any]:

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.classify.handler import our_orders_in
+from pipeline.classify.read import our_orders_in
 from pipeline.contracts import INCOMING_PREFIX, KEY_LIMIT_BYTES, RESULTS_PREFIX, ImageRef, Order
 from pipeline.errors import MessageUnreadable
-from tests.functions.classify.test_classify import failed, invoke
 from tests.functions.conftest import INPUT, Aws
 from tests.functions.factories import body_about, image_ref, s3_record, sqs_event
 from tests.functions.hostile.keys import KEYS
 from tests.functions.hostile.messages import GARBAGE, NOTHING_TO_DO, changed, sound
+from tests.functions.invoking import failed, invoke
 
 OTHER_BUCKET = "another-input"
 ANY_KEY = (

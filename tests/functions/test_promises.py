@@ -51,7 +51,7 @@ def test_promise_1_an_upload_whose_event_was_lost_is_found_and_reaches_a_termina
     live_through(plan)
 
 
-def test_promise_2_holds_where_a_marker_lies_on_what_a_deletion_uncovered() -> None:
+def test_promise_2_holds_when_a_marker_lies_on_what_a_deletion_uncovered() -> None:
     key = "incoming/a/2.jpg"
     uploads = (Upload(key, after_s=0.0), Upload(key, after_s=0.0))
     actions = (*uploads, Delete(key, 0.0, for_good=True), Backfill(5.0), Delete(key, 60.0, for_good=False))

@@ -49,17 +49,25 @@ def in_a_fresh_process(code: str) -> list[str]:
     return printed
 
 
-def test_the_lambda_imports_no_torch_and_no_image_library() -> None:
-    modules = in_a_fresh_process("import json, sys, pipeline.classify.handler; print(json.dumps(sorted(sys.modules)))")
+TOWERS = {"classify", "gate", "finish", "backfill", "reconcile"}
+ASKING_THE_MODEL = {"classify", "gate"}
+
+
+@pytest.mark.parametrize("tower", sorted(TOWERS))
+def test_a_tower_loads_no_other_tower_and_the_model_client_only_if_it_asks_the_model(tower: str) -> None:
+    modules = in_a_fresh_process(f"import json, sys, pipeline.{tower}.handler; print(json.dumps(sorted(sys.modules)))")
+    rooms = {module.split(".")[1] for module in modules if module.startswith("pipeline.")}
+    assert rooms & TOWERS == {tower}
+    assert ("model_server" in rooms) == (tower in ASKING_THE_MODEL)
     heavy = {"torch", "torchvision", "timm", "numpy", "PIL", "ts", "inference"}
-    assert "pipeline.classify.handler" in modules
     assert heavy & {module.partition(".")[0] for module in modules} == set()
 
 
-def test_importing_the_lambda_opens_nothing_and_needs_no_settings() -> None:
+@pytest.mark.parametrize("tower", sorted(TOWERS))
+def test_importing_a_lambda_opens_nothing_and_needs_no_settings(tower: str) -> None:
     opened = in_a_fresh_process(
         "import json, sys; seen = []; sys.addaudithook(lambda event, _: seen.append(event));"
-        "import pipeline.classify.handler; print(json.dumps([event for event in seen if event.startswith('socket.connect')]))"
+        f"import pipeline.{tower}.handler; print(json.dumps([it for it in seen if it.startswith('socket.connect')]))"
     )
     assert opened == []
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from pipeline.batches.ledger import open_batch
+from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import revision_of, write_part
 from pipeline.contracts import ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order
 from pipeline.queue.orders import body_of
@@ -229,7 +229,7 @@ def _finish(scene: Scene, batch: str, *, overwritten: bool) -> str:
         batch=batch, images=(ExpectedImage(image=expected.uri, version_id=expected.version_id),), created_at=now
     )
     revision = revision_of([write_part(scene.root.s3, scene.results, part)])
-    open_batch(scene.root.dynamodb, scene.ledger, batch, expected=1, revision=revision, now=now - timedelta(hours=1))
+    Ledger(scene.root.dynamodb, scene.ledger).open(batch, expected=1, revision=revision, now=now - timedelta(hours=1))
     scene.root.invoke("finish", {})
     item = scene.root.dynamodb.get_item(TableName=scene.ledger, Key={"id": {"S": f"batch/{batch}"}})["Item"]
     scene.root.dynamodb.delete_item(TableName=scene.ledger, Key={"id": {"S": f"batch/{batch}"}})

@@ -1,4 +1,4 @@
-"""The Lambda that puts an existing bucket's images on the queue, a part at a time; Step Functions lists the bucket.
+"""The Lambda that puts an existing bucket's images on the queue, part by part; Step Functions lists the bucket.
 
 items -> (skipped: folder markers, what is missing, what has a row) -> manifest part -> orders -> tally; at last: close
 """
@@ -18,12 +18,13 @@ from botocore.exceptions import ClientError
 from pydantic import BeforeValidator, Field
 
 from pipeline.aws import CLIENTS
-from pipeline.backfill.tallies import total, write_tally
-from pipeline.batches.ledger import open_batch
+from pipeline.backfill.tallies import PartTally, total, write_tally
+from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, revision_of, write_part
 from pipeline.contracts import Backfill, ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, Record, Tally
 from pipeline.queue.orders import SENT_AT_ONCE, just_after, send
 from pipeline.results.known_rows import KnownRow, known_rows
+from pipeline.results.same_upload import same_upload
 from pipeline.settings import BackfillSettings, load_settings
 from pipeline.telemetry import logger
 
@@ -62,7 +63,7 @@ class _MachineError(Record):
 
 
 class Close(Record):
-    """The machine's input, when all parts are done or one time too many failed."""
+    """The machine's input, when all parts are done or more of them failed than it tolerates."""
 
     job: str
     bucket: str
@@ -83,7 +84,7 @@ class Clients:
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Put a part of the bucket on the queue, or close the job. What fails is tried again by the machine, and may be."""
-    return answer(event, open_clients(), load_settings(BackfillSettings), datetime.now(UTC))
+    return respond(event, open_clients(), load_settings(BackfillSettings), datetime.now(UTC))
 
 
 @cache
@@ -93,11 +94,11 @@ def open_clients() -> Clients:
     return Clients(s3, dynamodb, boto3.client("sqs", config=CLIENTS))
 
 
-def answer(event: dict[str, Any], clients: Clients, settings: BackfillSettings, now: datetime) -> dict[str, Any]:
-    """What became of the event: a part of many items, a single item (a machine that does not batch), or the end."""
+def respond(event: dict[str, Any], clients: Clients, settings: BackfillSettings, now: datetime) -> dict[str, Any]:
+    """Work on the event: a part of many items, a single item (a machine that does not batch), or the end."""
     match event:
-        case {"close": asked}:
-            return close(Close.model_validate(asked), clients, settings, now).model_dump(mode="json")
+        case {"close": job}:
+            return close(Close.model_validate(job), clients, settings, now).model_dump(mode="json")
         case {"Items": [*items]}:
             return enqueue(tuple(map(Item.model_validate, items)), clients, settings, now).model_dump()
         case _:
@@ -105,9 +106,9 @@ def answer(event: dict[str, Any], clients: Clients, settings: BackfillSettings, 
 
 
 def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSettings, now: datetime) -> Tally:
-    """Put the images of one part on the queue, and say how many; doing it again adds nothing but doubled messages.
+    """Put the images of one part on the queue, and count them; doing it again adds nothing but doubled messages.
 
-    First it is written down what is expected, then it is sent: whoever dies in between leaves the batch open.
+    The manifest is written before the orders are sent: a function that dies in between leaves the batch open.
     """
     job, bucket = items[0].job, items[0].bucket
     objects = {item.object.key: item.object for item in items}  # a key that is named twice is one image
@@ -115,8 +116,8 @@ def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSetting
     model = ModelFacts(name=settings.model_name, version=settings.model_version)
     rows = known_rows(clients.dynamodb, settings.table_name, model.ref, list(found))
     with ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="look") as pool:
-        looked_at = pool.map(lambda uri: as_it_is(clients.s3, bucket, found[uri], rows.get(uri)), found)
-        images = {uri: image for uri, image in zip(found, looked_at, strict=True) if image}
+        looked_up = pool.map(lambda uri: as_it_is(clients.s3, bucket, found[uri], rows.get(uri)), found)
+        images = {uri: image for uri, image in zip(found, looked_up, strict=True) if image}
     orders = [it for image in images.values() if (it := order_for(image, rows.get(image.uri), job))]
     # A row of this very job is from a first try of this part: it is expected still, and not sent again.
     expected = {order.image.uri for order in orders} | {uri for uri in images if uri in rows and rows[uri].batch == job}
@@ -131,7 +132,8 @@ def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSetting
     if part:
         write_part(clients.s3, settings.results_bucket, ManifestPart(batch=job, images=part, created_at=now))
     name = hashlib.sha256("\n".join(objects).encode()).hexdigest()[:16]
-    write_tally(clients.s3, settings.results_bucket, job, name, tally, [uri for uri in found if uri not in images])
+    met = PartTally(name, tally, missing=[uri for uri in found if uri not in images])
+    write_tally(clients.s3, settings.results_bucket, job, met)
     send(orders, clients.sqs, settings.queue_url)
     logger.info("part enqueued", batch=job, extra=tally.model_dump())
     return tally
@@ -140,10 +142,12 @@ def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSetting
 def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> ImageRef | None:
     """The object, without an event's version and sequencer; None when it is not there.
 
-    S3 is asked where the list leaves facts out, and where a row is of other bytes: the list may be older than the row.
+    A HEAD request is made if the list lacks facts, or if a row is about other bytes: the list may be older than the row.
     """
-    if found.etag and found.size_bytes is not None and (row is None or is_of(row, found.etag)):
-        return ImageRef(bucket=bucket, key=found.key, etag=found.etag, size_bytes=found.size_bytes, sequencer="")
+    if found.etag and found.size_bytes is not None:
+        listed = ImageRef(bucket=bucket, key=found.key, etag=found.etag, size_bytes=found.size_bytes, sequencer="")
+        if row is None or is_about(row, listed):
+            return listed
     try:
         head = s3.head_object(Bucket=bucket, Key=found.key)
     except ClientError as error:
@@ -155,48 +159,42 @@ def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> I
     )
 
 
-def is_of(row: KnownRow, etag: str | None) -> bool:
-    """Whether the row is about these bytes; one that says that they were gone is not, for here they are."""
-    return row.etag == etag and row.rejected_code != "gone"
+def is_about(row: KnownRow, image: ImageRef) -> bool:
+    """Whether the row is about these bytes; one that rejected them as gone is not, for here they are."""
+    return same_upload(image, row) and row.rejected_code != "gone"
 
 
 def order_for(image: ImageRef, row: KnownRow | None, job: str) -> Order | None:
-    """The order for an image that has no row of these bytes; it loses to every upload that is newer than what was looked at."""
+    """The order for an image without a row about these bytes; it loses to every upload that is newer than `image`."""
     if row is None:
         return Order(image=image, sender="backfill", batch=job)
-    if is_of(row, image.etag):
+    if is_about(row, image):
         return None
     newer = image.model_copy(update={"sequencer": just_after(row.sequencer)})
     return Order(image=newer, sender="backfill", batch=job)
 
 
-def close(asked: Close, clients: Clients, settings: BackfillSettings, now: datetime) -> Backfill:
-    """Write down what the whole job put on the queue, and open its batch, unless there was nothing to do."""
-    tally = total(clients.s3, settings.results_bucket, asked.job)
-    parts = part_keys(clients.s3, settings.results_bucket, asked.job)
+def close(job: Close, clients: Clients, settings: BackfillSettings, now: datetime) -> Backfill:
+    """Write the report of the whole job, and open its batch, unless there was nothing to do."""
+    tally = total(clients.s3, settings.results_bucket, job.job)
+    parts = part_keys(clients.s3, settings.results_bucket, job.job)
     report = Backfill(
-        job=asked.job,
-        bucket=asked.bucket,
-        prefix=asked.prefix,
-        manifest=f"s3://{asked.manifest.bucket}/{asked.manifest.key}" if asked.manifest else None,
+        job=job.job,
+        bucket=job.bucket,
+        prefix=job.prefix,
+        manifest=f"s3://{job.manifest.bucket}/{job.manifest.key}" if job.manifest else None,
         **tally.model_dump(),
         parts=len(parts),
-        error=f"{asked.error.error}: {asked.error.cause}" if asked.error else None,
+        error=f"{job.error.error}: {job.error.cause}" if job.error else None,
         closed_at=now,
     )
-    key = f"{folder_of(asked.job)}backfill.json"
+    key = f"{folder_of(job.job)}backfill.json"
     document = report.model_dump_json(indent=2, exclude_none=True) + "\n"
     clients.s3.put_object(
         Bucket=settings.results_bucket, Key=key, Body=document.encode(), ContentType="application/json"
     )
     if parts:
-        open_batch(
-            clients.dynamodb,
-            settings.ledger_name,
-            asked.job,
-            expected=tally.enqueued,
-            revision=revision_of(parts),
-            now=now,
-        )
-    logger.info("backfill closed", batch=asked.job, error=report.error, extra=tally.model_dump())
+        ledger = Ledger(clients.dynamodb, settings.ledger_name)
+        ledger.open(job.job, expected=tally.enqueued, revision=revision_of(parts), now=now)
+    logger.info("backfill closed", batch=job.job, error=report.error, extra=tally.model_dump())
     return report

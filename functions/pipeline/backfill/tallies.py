@@ -1,35 +1,42 @@
-"""What each part of a backfill met, in figures, at rest under `batches/JOB/backfill/` in the results bucket.
+"""The figures of each part of a backfill, at rest under `batches/JOB/backfill/` in the results bucket.
 
-The figures are in the objects' names: the list alone, a thousand parts to a request, tells what a job of millions met.
+The figures are in the objects' names: listing them, a thousand parts to a request, is enough to sum up a job of millions.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.batches.manifests import folder_of
 from pipeline.contracts import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mypy_boto3_s3 import S3Client
 
 _NAMED = re.compile(r"/backfill/(?P<part>[^/.]+)\.(?P<figures>\d+(?:-\d+){4})\.json$")
 
 
-def write_tally(s3: S3Client, bucket: str, job: str, part: str, tally: Tally, missing: Sequence[str]) -> None:
-    """Write what the part called `part` met, and which images were missing."""
-    figures = "-".join(str(figure) for _, figure in tally)
-    document = json.dumps({**tally.model_dump(), "missing_images": list(missing)})
-    key = f"{_folder(job)}{part}.{figures}.json"
+class PartTally(NamedTuple):
+    """The figures of one part, and which images were missing."""
+
+    name: str
+    tally: Tally
+    missing: Sequence[str] = ()
+
+
+def write_tally(s3: S3Client, bucket: str, job: str, part: PartTally) -> None:
+    """Write the figures of a part."""
+    figures = "-".join(str(figure) for _, figure in part.tally)
+    document = json.dumps({**part.tally.model_dump(), "missing_images": list(part.missing)})
+    key = f"{_folder(job)}{part.name}.{figures}.json"
     s3.put_object(Bucket=bucket, Key=key, Body=document.encode(), ContentType="application/json")
 
 
 def total(s3: S3Client, bucket: str, job: str) -> Tally:
-    """What all parts met. Of a part that was tried again and met something else, the try that enqueued most counts."""
+    """The sum of all parts. If a part was tried again with other figures, the try that enqueued most counts."""
     tallies: dict[str, Tally] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_folder(job)):
         for entry in page.get("Contents", []):

@@ -1,25 +1,25 @@
 """The ledger's items: what each batch expects and how far it is. One item per batch, under `batch/NAME`.
 
-id, expected, revision, opened_at    whoever fills the batch says what it expects
+id, expected, revision, opened_at    what the batch expects: written by whatever fills it
 counted, updated_at                  the results' stream: one more for every row that is written
-look_at, looked_at                   an incomplete batch was looked at; it is worth it again when so many are counted
+look_at, looked_at                   the last look at an incomplete batch; the next is worth it at this count
 announcing_until                     one run is announcing the batch, and lives no longer than until then
 completed_revision, completed_at     the batch is complete, and was announced
 
 `counted` is a hint. A stream delivers at least once and a row may be written twice, so it runs ahead of the truth, which is
-in the rows: it says when looking at them is worth it, and nothing else.
+in the rows: it only shows when looking at them is worth it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from pipeline.contracts import Record
+from pipeline.contracts import Record, stamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +30,7 @@ LOOK_EVERY_AT_MOST = timedelta(days=1)
 
 
 class Entry(Record):
-    """One open or complete batch as its item says it."""
+    """One open or complete batch, by its item."""
 
     id: Annotated[str, Field(pattern=f"^{BATCH_ID}.")]
     expected: Annotated[int, Field(ge=1)]
@@ -71,7 +71,7 @@ class Entry(Record):
         return (self.is_due or self.is_quiet(now)) and not announced_by_another
 
     def is_quiet(self, now: datetime) -> bool:
-        """Whether to look whatever the count says: after five minutes without a row, then after twice as long each time."""
+        """Whether to look whatever the count is: after five minutes without a row, then after twice as long each time."""
         last = max(self.updated_at, self.looked_at or self.updated_at)
         patience = min(max(QUIET_AFTER, last - self.updated_at), LOOK_EVERY_AT_MOST)
         return self.is_open and now - last >= patience
@@ -79,17 +79,26 @@ class Entry(Record):
 
 @dataclass(frozen=True)
 class Ledger:
-    """The table, as the function that finishes batches uses it; threads may share it."""
+    """The table; threads may share it."""
 
     dynamodb: DynamoDBClient
     table: str
+
+    def open(self, batch: str, *, expected: int, revision: str, now: datetime) -> None:
+        """Note how many images the batch expects; doing it again with the same revision changes nothing that matters."""
+        self._update(
+            batch,
+            "SET expected = :expected, revision = :revision, updated_at = :now, "
+            "opened_at = if_not_exists(opened_at, :now) REMOVE look_at",
+            {":expected": _number(expected), ":revision": {"S": revision}, ":now": _moment(now)},
+        )
 
     def count(self, batch: str, rows: int, now: datetime) -> None:
         """Count rows of a batch; of one that nobody has opened (images came by other tools), too."""
         self._update(batch, "ADD counted :rows SET updated_at = :now", {":rows": _number(rows), ":now": _moment(now)})
 
     def read(self, batch: str) -> Entry | None:
-        """What the ledger says now; None when the batch is not open and never was."""
+        """The batch as it is now; None when it is not open and never was."""
         answer = self.dynamodb.get_item(TableName=self.table, Key=_key(batch), ConsistentRead=True)
         return Entry.read(answer.get("Item", {}))
 
@@ -105,11 +114,11 @@ class Ledger:
             yield from filter(None, map(Entry.read, page["Items"]))
 
     def looked(self, entry: Entry, now: datetime) -> None:
-        """Say that the batch is being looked at: should that never end, others have their turn first."""
+        """Note that a look at the batch begins: should it never end, others have their turn first."""
         self._update(entry.batch, "SET looked_at = :now", {":now": _moment(now)})
 
     def look_again(self, entry: Entry, *, at_count: int) -> None:
-        """Say how many rows must be counted before looking is worth it again; not if the batch expects something else now."""
+        """Note how many rows must be counted before the next look; not if the batch expects something else now."""
         self._update_if(
             entry.batch,
             "SET look_at = :count",
@@ -132,7 +141,7 @@ class Ledger:
         self._update(entry.batch, "REMOVE announcing_until")
 
     def complete(self, entry: Entry, now: datetime) -> None:
-        """Say that this revision was complete and is announced."""
+        """Note that this revision was complete and is announced."""
         self._update(
             entry.batch,
             "SET completed_revision = :revision, completed_at = :now REMOVE announcing_until, look_at",
@@ -156,24 +165,6 @@ class Ledger:
             UpdateExpression=expression,
             **{name: value for name, value in optional.items() if value},
         )
-
-
-def open_batch(
-    dynamodb: DynamoDBClient, ledger: str, batch: str, *, expected: int, revision: str, now: datetime
-) -> None:
-    """Say how many images the batch expects; doing it again with the same revision changes nothing that matters."""
-    dynamodb.update_item(
-        TableName=ledger,
-        Key=_key(batch),
-        UpdateExpression="SET expected = :expected, revision = :revision, updated_at = :now, "
-        "opened_at = if_not_exists(opened_at, :now) REMOVE look_at",
-        ExpressionAttributeValues={":expected": _number(expected), ":revision": {"S": revision}, ":now": _moment(now)},
-    )
-
-
-def stamp(moment: datetime) -> str:
-    """The moment as the tables write it: ISO 8601, UTC, six places, so that strings compare as moments do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _key(batch: str) -> dict[str, Any]:

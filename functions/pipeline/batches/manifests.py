@@ -1,6 +1,6 @@
-"""What a batch expects, at rest: parts of its manifest under `batches/NAME/manifest/` in the results bucket.
+"""The manifest of a batch: parts under `batches/NAME/manifest/` in the results bucket.
 
-Whoever fills a batch writes parts of their own, named by their content: nobody overwrites, and a part written twice is one part.
+Each writer adds parts of its own, named by their content: nobody overwrites, and a part written twice is one part.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def part_keys(s3: S3Client, bucket: str, batch: str) -> list[str]:
 
 
 def read_parts(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[ManifestPart]:
-    """The parts themselves, in the order of their keys; a few are read at once, for a batch may have thousands of small ones."""
+    """The parts in the order of their keys; several are read at once, for a batch may have thousands of small ones."""
 
     def read(key: str) -> ManifestPart:
         return ManifestPart.model_validate_json(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
@@ -52,7 +52,7 @@ def read_parts(s3: S3Client, bucket: str, keys: Iterable[str]) -> Iterator[Manif
 
 
 def expected_images(parts: Iterable[ManifestPart]) -> dict[str, ExpectedImage]:
-    """Every image of the batch once, by its URI; the part that was made last says which upload is meant."""
+    """Every image of the batch once, by its URI; the part that was made last names its upload."""
     in_order = sorted(parts, key=lambda part: part.created_at)
     return {expected.image: expected for part in in_order for expected in part.images}
 

@@ -1,4 +1,4 @@
-"""What the rows say about a batch's images, read lean: a batch of 100,000 images has a few minutes and a gigabyte.
+"""What became of a batch's images, by their rows, read lean: a batch of 100,000 images has a few minutes and a gigabyte.
 
 So a row is no pydantic record here, and no Decimal is made of its numbers.
 """
@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from pipeline.batches.ledger import stamp
-from pipeline.contracts import ManifestPart, Status
+from pipeline.contracts import ManifestPart, Status, stamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,7 +26,7 @@ Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Outcome:
     """One row: what became of one image under one model."""
 
     image: str
@@ -47,32 +46,26 @@ class Verdict:
         return self.classified_at, self.model
 
 
-class Wanted(NamedTuple):
-    """The upload that the batch expects a verdict about; `since` then, it was there."""
+class ExpectedUpload(NamedTuple):
+    """The upload of one image that the batch expects; it has been there since `since`."""
 
     version_id: str | None
     etag: str | None
     since: datetime
 
-    def is_of(self, verdict: Verdict) -> bool:
-        """Whether the verdict is about this very upload: its version or else, where one of both lacks it, its bytes."""
-        if self.version_id is not None and verdict.version_id is not None:
-            return self.version_id == verdict.version_id
-        if self.etag is not None:
-            return self.etag == verdict.etag
-        return self.version_id is None
 
-
-def wanted_images(parts: Iterable[ManifestPart], known: Mapping[str, Wanted] | None = None) -> dict[str, Wanted]:
+def expected_uploads(
+    parts: Iterable[ManifestPart], known: Mapping[str, ExpectedUpload] | None = None
+) -> dict[str, ExpectedUpload]:
     """Every image of the batch once, as `expected_images` has it, and smaller; with those that are known from other parts."""
-    wanted = dict(known or {})
+    uploads = dict(known or {})
     for part in parts:
-        for expected in part.images:
-            before = wanted.get(expected.image)
+        for image in part.images:
+            before = uploads.get(image.image)
             if before is None or before.since <= part.created_at:
-                etag = expected.etag.strip('"') if expected.etag else None
-                wanted[expected.image] = Wanted(expected.version_id, etag, part.created_at)
-    return wanted
+                etag = image.etag.strip('"') if image.etag else None
+                uploads[image.image] = ExpectedUpload(image.version_id, etag, part.created_at)
+    return uploads
 
 
 def rows_of_batch(dynamodb: DynamoDBClient, table: str, batch: str, *, since: datetime | None = None) -> Iterator[Item]:
@@ -104,11 +97,11 @@ def rows_of_image(dynamodb: DynamoDBClient, table: str, image: str) -> list[Item
     return list(answer["Items"])
 
 
-def verdict_in(item: Item) -> Verdict | None:
-    """The verdict that a row holds; None for one that no function of ours would write."""
+def outcome_in(item: Item) -> Outcome | None:
+    """The outcome that a row holds; None for a row that no function of ours would write."""
     try:
         steps = [step["M"] for step in item["top3"]["L"]] if "top3" in item else []
-        return Verdict(
+        return Outcome(
             image=item["image"]["S"],
             model=intern(item["model"]["S"]),
             status=_STATUSES[item["status"]["S"]],

@@ -1,68 +1,47 @@
-"""The decision about one image, free of clock, network and AWS."""
+"""The result of one image, free of clock, network and AWS."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import NamedTuple
-
-from pipeline.contracts import (
-    Classification,
-    ModelFacts,
-    Order,
-    Prediction,
-    Rejection,
-    ServerAnswer,
-    Timings,
-)
+from pipeline.classify.images import Answered
+from pipeline.contracts import Classification, ModelFacts, Prediction, Rejection, ServerAnswer
 from pipeline.errors import ImageRejected
 
 PODIUM_STEPS = 3
 
 
-class Fetched(NamedTuple):
-    """An image whose bytes are here; the work on it began at `began_at`."""
+def conclude(answered: Answered, expected: ModelFacts) -> Classification:
+    """The result. Without a request to a model it names the model of the order or else `expected`, the configured one.
 
-    order: Order
-    data: bytes
-    began_at: datetime
-    fetch_ms: float
-
-
-def conclude(
-    order: Order, outcome: ServerAnswer | ImageRejected, *, expected: ModelFacts, timings: Timings, began_at: datetime
-) -> Classification:
-    """The result of one image; the model that the order or else `expected` names stands where none was asked.
-
-    A picture that no model can read is an answer (`rejected`), not a failure.
+    A picture that no model can read has a result (`rejected`), and is no failure.
     """
-    if isinstance(outcome, ImageRejected):
-        return _rejected(order, outcome, order.model or expected, timings, began_at)
-    return _classified(order, outcome, timings, began_at)
+    match answered.answer:
+        case ImageRejected() as rejected:
+            return _rejected(answered, rejected, answered.order.model or expected)
+        case ServerAnswer() as answer:
+            return _classified(answered, answer)
 
 
-def _classified(order: Order, answer: ServerAnswer, timings: Timings, began_at: datetime) -> Classification:
+def _classified(answered: Answered, answer: ServerAnswer) -> Classification:
     best = enumerate(answer.predictions[:PODIUM_STEPS], start=1)
     return Classification(
-        image=order.image,
-        batch=order.batch,
+        image=answered.order.image,
+        batch=answered.order.batch,
         status="classified",
         predictions=tuple(Prediction(rank=rank, label=it.label, probability=it.probability) for rank, it in best),
         uncertain=answer.uncertain,
         model=answer.model,
-        timings=timings,
-        classified_at=began_at,
+        timings=answered.timings,
+        classified_at=answered.began_at,
     )
 
 
-def _rejected(
-    order: Order, rejected: ImageRejected, expected: ModelFacts, timings: Timings, began_at: datetime
-) -> Classification:
+def _rejected(answered: Answered, rejected: ImageRejected, expected: ModelFacts) -> Classification:
     return Classification(
-        image=order.image,
-        batch=order.batch,
+        image=answered.order.image,
+        batch=answered.order.batch,
         status="rejected",
         rejected=Rejection(code=rejected.code, reason=rejected.reason),
         model=rejected.model or expected,
-        timings=timings,
-        classified_at=began_at,
+        timings=answered.timings,
+        classified_at=answered.began_at,
     )

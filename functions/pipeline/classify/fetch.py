@@ -1,19 +1,27 @@
-"""An image's bytes: of the very version that was uploaded, and only when a model could look at them."""
+"""From images to their bytes: those of the very version that was uploaded, and only of what a model could read."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipeline.classify.formats import HEAD_BYTES, READABLE, looks_like
-from pipeline.contracts import ImageRef
+from pipeline.classify.clock import Clock, outcome_of
+from pipeline.classify.formats import HEAD_BYTES, READABLE, looks_like  # a link to inference/images/formats.py
+from pipeline.classify.images import Answered, Await, Fetched, Finished
+from pipeline.contracts import ImageRef, Order, Timings
 from pipeline.errors import ImageRejected
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+FETCHING_S = 10.0  # S3's client gives up a try after 5 s, and makes two; one that is slower does not hold up the others
+FETCHED_TOO_LATE = "S3 did not hand over the image in the time that its neighbours could wait"
 
 _GONE = {
     "NoSuchKey": "was deleted before it was classified",
@@ -24,15 +32,58 @@ _GONE = {
 }
 
 
+@dataclass(frozen=True)
+class Fetches:
+    """What became of images in the time for fetching."""
+
+    images: list[Fetched] = field(default_factory=list)
+    rejected: dict[Order, Answered | Await] = field(default_factory=dict)
+    failed: dict[Order, Finished | BaseException] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Fetches the images of one SQS batch; threads share it."""
+
+    s3: S3Client
+    max_bytes: int
+    clock: Clock
+    pool: Executor
+
+    def fetch_all(self, orders: Sequence[Order]) -> Fetches:
+        """Fetch all of them concurrently; one that takes longer than FETCHING_S has failed, and is not waited for."""
+        keep_s = max(0.0, self.clock.left_s() - FETCHING_S)
+        fetching = {order: self.pool.submit(self.fetch, order) for order in orders}
+        fetches = Fetches()
+        for order, future in fetching.items():
+            match outcome_of(future, self.clock, keep_s=keep_s, too_late=FETCHED_TOO_LATE):
+                case Fetched() as image:
+                    fetches.images.append(image)
+                case Answered() as rejected:
+                    fetches.rejected[order] = rejected
+                case problem:
+                    fetches.failed[order] = problem
+        return fetches
+
+    def fetch(self, order: Order) -> Fetched | Answered:
+        """The image with its bytes, or its rejection."""
+        began_at, began_s = self.clock.now(), self.clock.elapsed_s()
+        try:
+            data = fetch(order.image, self.s3, max_bytes=self.max_bytes)
+        except ImageRejected as rejected:
+            fetch_ms = self.clock.ms_since(began_s)
+            return Answered(order, rejected, began_at, Timings(fetch_ms=fetch_ms, predict_ms=0))
+        return Fetched(order, data, began_at, self.clock.ms_since(began_s))
+
+
 def fetch(image: ImageRef, s3: S3Client, *, max_bytes: int) -> bytes:
     """The bytes of that version of that object.
 
-    ImageRejected when no model could ever look at it; anything else that S3 says (no permission, slow down)
+    ImageRejected when no model could ever read it; any other error of S3 (no permission, slow down)
     propagates, for it may be different later. What is not an image costs one GET of its first bytes.
     """
     _check_worth_a_request(image, max_bytes)
-    answer = _get(image, s3)
-    with closing(answer["Body"]) as body:
+    with closing(_get(image, s3)["Body"]) as body:
         head = body.read(HEAD_BYTES)
         _check_format(head)
         return head + body.read()
@@ -69,6 +120,7 @@ def _check_format(head: bytes) -> None:
     kind = looks_like(head)
     if kind not in READABLE:
         formats = f"{', '.join(READABLE[:-1])} or {READABLE[-1]}"
+        kind = kind or f"no kind of file that we know (it begins with {head[:8].hex(' ')})"
         raise ImageRejected(
             "unsupported_format", f"The file looks like {kind}: save it as {formats} and upload it again."
         )

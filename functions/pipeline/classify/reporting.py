@@ -1,41 +1,34 @@
-"""What is told about an SQS batch: a log line for every image, and metrics for the whole.
-
-A dimension's every value is a metric that is paid for: never a label, never a key.
-"""
+"""What is reported about an SQS batch: a log line for every image, and metrics for the whole."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from aws_lambda_powertools import Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
-from pipeline.classify.sqs_batch import Report
-from pipeline.classify.waves import Finished, OutOfTime
+from pipeline.classify.answer import Outcomes
+from pipeline.classify.clock import OutOfTime
+from pipeline.classify.images import Finished
 from pipeline.contracts import Classification, ModelFacts, Order
 from pipeline.errors import ModelUnavailable
-from pipeline.telemetry import logger
-
-NAMESPACE = "Podium"
-
-metrics = Metrics(namespace=NAMESPACE)  # its service is the stack: POWERTOOLS_SERVICE_NAME
+from pipeline.telemetry import count, count_apart, logger, metrics
 
 
-def tell(report: Report, expected: ModelFacts, given_up: Mapping[str, str], requests: Sequence[int]) -> None:
+def report(outcomes: Outcomes, expected: ModelFacts, given_up: Mapping[str, str], requests: Sequence[int]) -> None:
     """Log what became of every image and message, and count it.
 
-    `expected` is the configured model; `requests` says how many images each request to the model server had.
+    `expected` is the configured model; `requests` are the numbers of images of each request to the model.
     """
-    for order, outcome in report.orders.items():
+    for order, outcome in outcomes.images.items():
         _log_image(order, outcome)
-    for message_id, reason in report.unreadable.items():
+    for message_id, reason in outcomes.unreadable.items():
         logger.warning("message unreadable", message_id=message_id, reason=reason)
-    for message_id, problem in report.broken.items():
+    for message_id, problem in outcomes.broken.items():
         logger.error("message failed", message_id=message_id, exc_info=problem)
     for message_id, reason in given_up.items():
         logger.error("message given up", message_id=message_id, reason=reason)
-    _count(report, expected, len(given_up))
+    _count(outcomes, expected, len(given_up))
     _count_requests(requests)
 
 
@@ -66,9 +59,9 @@ def _facts(done: Classification) -> dict[str, object]:
     }
 
 
-def _count(report: Report, expected: ModelFacts, given_up: int) -> None:
-    finished = [outcome for outcome in report.orders.values() if isinstance(outcome, Finished)]
-    failed = [outcome for outcome in report.orders.values() if isinstance(outcome, BaseException)]
+def _count(outcomes: Outcomes, expected: ModelFacts, given_up: int) -> None:
+    finished = [outcome for outcome in outcomes.images.values() if isinstance(outcome, Finished)]
+    failed = [outcome for outcome in outcomes.images.values() if isinstance(outcome, BaseException)]
     fresh = [outcome.classification for outcome in finished if outcome.stored == "stored"]
     classified = [result for result in fresh if result.status == "classified"]
     unavailable = [problem for problem in failed if isinstance(problem, ModelUnavailable)]
@@ -80,15 +73,15 @@ def _count(report: Report, expected: ModelFacts, given_up: int) -> None:
         "ImagesRepeated": sum(outcome.stored == "repeated" for outcome in finished),
         "ImagesFailed": len(failed) - len(unavailable),
         "ModelUnavailable": len(unavailable),
-        "MessagesUnreadable": len(report.unreadable),
+        "MessagesUnreadable": len(outcomes.unreadable),
         "MessagesGivenUp": given_up,
         "VersionMismatch": sum(
             isinstance(outcome, Finished) and outcome.classification.model.ref != (order.model or expected).ref
-            for order, outcome in report.orders.items()
+            for order, outcome in outcomes.images.items()
         ),
     }
-    for name, count in counts.items():
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    for name, number in counts.items():
+        count(name, number)
     for result in classified:
         metrics.add_metric(name="FetchLatency", unit=MetricUnit.Milliseconds, value=result.timings.fetch_ms)
         metrics.add_metric(name="PredictLatency", unit=MetricUnit.Milliseconds, value=result.timings.predict_ms)
@@ -96,16 +89,12 @@ def _count(report: Report, expected: ModelFacts, given_up: int) -> None:
 
 
 def _count_requests(requests: Sequence[int]) -> None:
-    metrics.add_metric(name="ModelRequests", unit=MetricUnit.Count, value=len(requests))
+    count("ModelRequests", len(requests))
     for images in requests:
-        metrics.add_metric(name="ImagesPerRequest", unit=MetricUnit.Count, value=images)
+        count("ImagesPerRequest", images)
 
 
 def _count_rejections(results: Iterable[Classification], expected: ModelFacts) -> None:
     reasons = Counter(result.rejected.code for result in results if result.rejected)
-    for reason, count in reasons.items():
-        dimensions = {"service": metrics.service, "model": expected.ref, "reason": reason}
-        with single_metric(
-            "ImagesRejected", MetricUnit.Count, count, namespace=NAMESPACE, default_dimensions=dimensions
-        ):
-            pass  # the one metric is written when the block ends
+    for reason, number in reasons.items():
+        count_apart("ImagesRejected", number, model=expected.ref, reason=reason)

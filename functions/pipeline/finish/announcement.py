@@ -1,4 +1,4 @@
-"""Says that a batch is complete: table and summary in the results bucket, one event on the default event bus.
+"""Announces a complete batch: table and summary in the results bucket, one event on the default event bus.
 
 claim in the ledger -> results.csv -> summary.json -> PutEvents -> mark in the ledger
 
@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import folder_of
-from pipeline.batches.outcomes import Verdict
+from pipeline.batches.outcomes import Outcome
 from pipeline.contracts import BatchSummary
 from pipeline.finish.summary import summary_of, write_table
 
@@ -47,35 +47,35 @@ class Announcer:
     ledger: Ledger
     bucket: str
 
-    def announce(self, entry: Entry, verdicts: Mapping[str, Verdict], now: datetime) -> BatchSummary | None:
+    def announce(self, entry: Entry, outcomes: Mapping[str, Outcome], now: datetime) -> BatchSummary | None:
         """Write down and announce that the batch is complete; None when that is done, or being done, already."""
         if not self.ledger.claim(entry, now, until=now + CLAIM_LASTS):
             return None
         try:
-            summary = self._write(entry, verdicts)
-            self._tell(summary)
+            summary = self._write(entry, outcomes)
+            self._publish(summary)
         except (ClientError, BotoCoreError, NotAnnounced):
             self.ledger.release(entry)
             raise
         self.ledger.complete(entry, now)
         return summary
 
-    def _write(self, entry: Entry, verdicts: Mapping[str, Verdict]) -> BatchSummary:
+    def _write(self, entry: Entry, outcomes: Mapping[str, Outcome]) -> BatchSummary:
         results_key = f"{folder_of(entry.batch)}results.csv"
         with TemporaryFile() as file:  # on disk: the table of a large batch has tens of megabytes
             text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            write_table(verdicts, text)
+            write_table(outcomes, text)
             text.flush()
             file.seek(0)
             self.s3.put_object(Bucket=self.bucket, Key=results_key, Body=file, ContentType="text/csv; charset=utf-8")
-        summary = summary_of(entry.batch, entry.revision, verdicts.values(), results_key=results_key)
+        summary = summary_of(entry.batch, entry.revision, outcomes.values(), results_key=results_key)
         document = summary.model_dump_json(indent=2) + "\n"
         self.s3.put_object(
             Bucket=self.bucket, Key=summary_key(entry.batch), Body=document.encode(), ContentType="application/json"
         )
         return summary
 
-    def _tell(self, summary: BatchSummary) -> None:
+    def _publish(self, summary: BatchSummary) -> None:
         detail = {
             "id": f"{summary.batch}/{summary.revision}",
             "batch": summary.batch,
@@ -87,11 +87,11 @@ class Announcer:
             "summary": f"s3://{self.bucket}/{summary_key(summary.batch)}",
             "results": f"s3://{self.bucket}/{summary.results_key}",
         }
-        answer = self.events.put_events(
+        response = self.events.put_events(
             Entries=[{"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}]
         )
-        if answer["FailedEntryCount"]:
-            refused = answer["Entries"][0]
+        if response["FailedEntryCount"]:
+            refused = response["Entries"][0]
             raise NotAnnounced(
                 f"EventBridge did not take the event {detail['id']}: {refused.get('ErrorCode')}, {refused.get('ErrorMessage')}"
             )

@@ -3,7 +3,7 @@
 the results' stream -> count each batch's rows; the ledger's stream, or a tick -> batches worth a look -> look -> announce
 
 A count is a hint and may run ahead; whether a batch is complete is read from its manifest and its rows (completion.py).
-What a stream lost is found by the tick: a batch where nothing happens is looked at whatever was counted.
+The tick finds what a stream lost: it looks at every batch in which nothing happens, whatever its count.
 """
 
 from __future__ import annotations
@@ -15,20 +15,17 @@ from functools import cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import single_metric
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws import CLIENTS
 from pipeline.batches.ledger import Entry, Ledger
-from pipeline.classify.reporting import NAMESPACE, metrics
 from pipeline.finish.announcement import Announcer, NotAnnounced
 from pipeline.finish.completion import Rows
 from pipeline.finish.look import Looker
 from pipeline.settings import FinishSettings, load_settings
-from pipeline.telemetry import logger
+from pipeline.telemetry import count_apart, logger
 
 # A look at a large batch is hundreds of requests, and begins anew when one of them fails for good.
 PATIENT = CLIENTS.merge(Config(retries={"total_max_attempts": 5, "mode": "standard"}))
@@ -38,7 +35,7 @@ PATIENT = CLIENTS.merge(Config(retries={"total_max_attempts": 5, "mode": "standa
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     """Count rows, or look at batches; a tick of the schedule looks at all that are open.
 
-    Never raises for what is in a record. What AWS refuses is raised: the stream brings its records again.
+    Never raises for the content of a record. Errors of AWS are raised: the stream delivers its records again.
     """
     return finish(event, open_looker(load_settings(FinishSettings)), datetime.now(UTC))
 
@@ -54,7 +51,7 @@ def open_looker(settings: FinishSettings) -> Looker:
 
 
 def finish(event: dict[str, Any], looker: Looker, now: datetime) -> None:
-    """What the event asks for: streams bring records, anything else is a tick."""
+    """Do what the event is for: streams bring records, anything else is a tick."""
     match event:
         case {"Records": [*records]}:
             for batch, rows in Counter(_batches_of_rows(records)).items():
@@ -66,10 +63,7 @@ def finish(event: dict[str, Any], looker: Looker, now: datetime) -> None:
 
 
 def look_at_each(batches: Iterable[str], looker: Looker, now: datetime) -> None:
-    """Look at each of the batches; one that cannot be looked at does not keep the others waiting.
-
-    What went wrong there is raised when the others are done.
-    """
+    """Look at each of the batches; an error with one does not keep the others waiting, and is raised after them."""
     problems: list[Exception] = []
     for batch in batches:
         try:
@@ -79,7 +73,7 @@ def look_at_each(batches: Iterable[str], looker: Looker, now: datetime) -> None:
         else:
             if summary:
                 logger.info("batch complete", extra=summary.model_dump(mode="json", exclude={"labels"}))
-                _count_a_batch()
+                count_apart("BatchesCompleted", 1)
     if problems:
         raise ExceptionGroup("some batches were not looked at", problems)
 
@@ -101,10 +95,3 @@ def _entries(records: Iterable[Any]) -> Iterable[Entry]:
                 if entry := Entry.read(item):
                     latest[entry.batch] = entry
     return latest.values()
-
-
-def _count_a_batch() -> None:
-    with single_metric(
-        "BatchesCompleted", MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions={"service": metrics.service}
-    ):
-        pass  # the one metric is written when the block ends

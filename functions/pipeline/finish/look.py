@@ -1,4 +1,4 @@
-"""A look at a batch: what the ledger says, what the manifest expects, what the rows say; and what follows from it."""
+"""One look at a batch: read the ledger, the manifest and the rows; then announce the batch, or look again later."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from pipeline.batches.ledger import Entry, Ledger, open_batch
+from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import part_keys, read_parts, revision_of
-from pipeline.batches.outcomes import Wanted, wanted_images
+from pipeline.batches.outcomes import ExpectedUpload, expected_uploads
 from pipeline.contracts import BatchSummary
 from pipeline.finish.announcement import Announcer
 from pipeline.finish.completion import Rows
@@ -35,7 +35,7 @@ class Looker:
     def look_at(self, batch: str, now: datetime) -> BatchSummary | None:
         """Announce the batch if it is complete; otherwise note when another look is worth it.
 
-        Its summary if this look announced it. A look that is not worth it, by what the ledger says now, reads nothing else.
+        Returns its summary if this look announced it. If the ledger shows no reason to look, nothing else is read.
         """
         entry = self.ledger.read(batch)
         if entry is None or not entry.is_worth_a_look(now):
@@ -46,15 +46,15 @@ class Looker:
         if entry.expected > MOST_IMAGES:
             self._refuse(entry)
             return None
-        wanted = self._wanted(entry, now, quiet=quiet)
-        if not wanted:
+        expected = self._expected(entry, now, quiet=quiet)
+        if not expected:
             return None
-        look = self.rows.look(batch, wanted, thorough=quiet)
-        if look.missing:
-            self.ledger.look_again(entry, at_count=entry.counted + look.rows_to_wait_for)
-            logger.info("batch not complete", batch=batch, missing=look.missing, expected=len(wanted))
+        completion = self.rows.completion_of(batch, expected, thorough=quiet)
+        if completion.missing:
+            self.ledger.look_again(entry, at_count=entry.counted + completion.rows_to_wait_for)
+            logger.info("batch not complete", batch=batch, missing=completion.missing, expected=len(expected))
             return None
-        return self.announcer.announce(entry, look.verdicts, now)
+        return self.announcer.announce(entry, completion.outcomes, now)
 
     def _refuse(self, entry: Entry) -> None:
         """Leave a batch alone that would need more memory than there is; its rows are there all the same."""
@@ -62,7 +62,7 @@ class Looker:
         reason = f"it expects {entry.expected} images, and at most {MOST_IMAGES} can be announced as one: split it"
         logger.error("batch too large", batch=entry.batch, reason=reason)
 
-    def _wanted(self, entry: Entry, now: datetime, *, quiet: bool) -> dict[str, Wanted] | None:
+    def _expected(self, entry: Entry, now: datetime, *, quiet: bool) -> dict[str, ExpectedUpload] | None:
         """What the batch expects; None while its manifest grows, and when it cannot be read.
 
         A manifest that has grown and is quiet has lost its writer, or two wrote at once: the ledger gets to know it.
@@ -72,15 +72,15 @@ class Looker:
         if not keys or (revision != entry.revision and not quiet):
             return None
         try:
-            wanted = wanted_images(read_parts(self.s3, self.bucket, keys))
+            expected = expected_uploads(read_parts(self.s3, self.bucket, keys))
         except ValidationError as error:
             logger.error("manifest unreadable", batch=entry.batch, reason=str(error))
             return None
         if revision != entry.revision:
-            self._reopen(entry.batch, revision, len(wanted), now)
+            self._reopen(entry.batch, revision, len(expected), now)
             return None
-        return wanted
+        return expected
 
     def _reopen(self, batch: str, revision: str, expected: int, now: datetime) -> None:
-        open_batch(self.ledger.dynamodb, self.ledger.table, batch, expected=expected, revision=revision, now=now)
+        self.ledger.open(batch, expected=expected, revision=revision, now=now)
         logger.warning("batch opened again", batch=batch, revision=revision, expected=expected)

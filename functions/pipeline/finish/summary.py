@@ -1,4 +1,4 @@
-"""What a complete batch leaves behind: a table of all its images, and its figures. The same verdicts give the same bytes."""
+"""What a complete batch leaves behind: a table of all its images, and its figures. The same outcomes give the same bytes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TextIO, get_args
 
-from pipeline.batches.ledger import stamp
-from pipeline.batches.outcomes import Verdict
-from pipeline.contracts import BatchSummary, RejectionCode
+from pipeline.batches.outcomes import Outcome
+from pipeline.contracts import BatchSummary, RejectionCode, stamp
 
 STEPS = 3
 COLUMNS = (
@@ -20,16 +19,16 @@ COLUMNS = (
 _CODES: dict[str, RejectionCode] = {code: code for code in get_args(RejectionCode)}
 
 
-def write_table(verdicts: Mapping[str, Verdict], file: TextIO) -> None:
+def write_table(outcomes: Mapping[str, Outcome], file: TextIO) -> None:
     """CSV with a header, one line per image, in the order of the images' names; what does not apply is empty."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_cells(image, verdicts[image]) for image in sorted(verdicts))
+    writer.writerows(_cells(image, outcomes[image]) for image in sorted(outcomes))
 
 
-def summary_of(batch: str, revision: str, verdicts: Iterable[Verdict], *, results_key: str) -> BatchSummary:
+def summary_of(batch: str, revision: str, outcomes: Iterable[Outcome], *, results_key: str) -> BatchSummary:
     """The batch in figures; what is most frequent comes first."""
-    every = list(verdicts)
+    every = list(outcomes)
     moments = [it.classified_at for it in every]
     return BatchSummary(
         batch=batch,
@@ -48,13 +47,13 @@ def summary_of(batch: str, revision: str, verdicts: Iterable[Verdict], *, result
     )
 
 
-def _cells(image: str, verdict: Verdict) -> list[object]:
+def _cells(image: str, outcome: Outcome) -> list[object]:
     _, _, key = image.removeprefix("s3://").partition("/")
-    steps = [cell for step in verdict.steps[:STEPS] for cell in step]
+    steps = [cell for step in outcome.steps[:STEPS] for cell in step]
     return [
-        *(image, key, verdict.status, *steps, *[""] * (2 * STEPS - len(steps))),
-        *(verdict.uncertain, verdict.rejected_code, verdict.rejected_reason),
-        *(verdict.model, stamp(verdict.classified_at)),
+        *(image, key, outcome.status, *steps, *[""] * (2 * STEPS - len(steps))),
+        *(outcome.uncertain, outcome.rejected_code, outcome.rejected_reason),
+        *(outcome.model, stamp(outcome.classified_at)),
     ]
 
 

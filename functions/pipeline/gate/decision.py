@@ -23,8 +23,8 @@ class Mapping(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look saw and did; `closed` is how it left the gate, `failures` say why probes failed."""
+class Check:
+    """What one check found and did; `closed` is how it left the gate, `failures` say why probes failed."""
 
     before: Mapping
     change: Literal["closed", "opened"] | None
@@ -32,39 +32,43 @@ class Look:
     failures: tuple[str, ...]
 
 
-def look(
+class Time(NamedTuple):
+    """The time of one invocation."""
+
+    sleep: Callable[[float], None]
+    left_s: Callable[[], float]
+
+
+def check(
+    before: Mapping,
     *,
-    mapping: Callable[[], Mapping],
     probe: Callable[[], str | None],
     waiting: Callable[[], int],
-    pause: Callable[[], bool],
-    resume: Callable[[], bool],
-    sleep: Callable[[float], None],
-    time_left_s: Callable[[], float],
-) -> Look:
+    change: Callable[[str], bool],
+    time: Time,
+) -> Check:
     """Close an open gate when two probes in a row fail, open a closed one when one is answered.
 
-    A closed gate with images waiting before it is probed until the invocation's time ends: they wait seconds longer than
-    the server, not a minute. `probe` says why it failed, or None; `pause` and `resume` say whether the change was taken.
-    A mapping that is changing is left to the next look.
+    While images wait before a closed gate, it probes until the invocation's time ends: they wait seconds longer than
+    the server, not a minute. `probe` returns why it failed, or None; `waiting` how many images wait; `change` moves the
+    mapping to OPEN or CLOSED and returns whether AWS took the change. A mapping that is changing is left to the next check.
     """
     failures: list[str] = []
 
     def answers(*, again_after_s: float, enough: Callable[[], bool]) -> bool:
         while (reason := probe()) is not None:
             failures.append(reason)
-            if enough() or time_left_s() - again_after_s < LEAST_TIME_S:
+            if enough() or time.left_s() - again_after_s < LEAST_TIME_S:
                 return False
-            sleep(again_after_s)
+            time.sleep(again_after_s)
         return True
 
-    before = mapping()
     if before.state == OPEN:
         answers(again_after_s=SECOND_PROBE_AFTER_S, enough=lambda: len(failures) == PROBES_THAT_CLOSE)
-        if len(failures) == PROBES_THAT_CLOSE and pause():
-            return Look(before, "closed", closed=True, failures=tuple(failures))
+        if len(failures) == PROBES_THAT_CLOSE and change(CLOSED):
+            return Check(before, "closed", closed=True, failures=tuple(failures))
     elif before.state == CLOSED:
         up = answers(again_after_s=NEXT_PROBE_AFTER_S, enough=lambda: len(failures) == 1 and not waiting())
-        if up and resume():
-            return Look(before, "opened", closed=False, failures=tuple(failures))
-    return Look(before, None, closed=before.state in (CLOSED, CLOSING), failures=tuple(failures))
+        if up and change(OPEN):
+            return Check(before, "opened", closed=False, failures=tuple(failures))
+    return Check(before, None, closed=before.state in (CLOSED, CLOSING), failures=tuple(failures))

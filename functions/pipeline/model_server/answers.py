@@ -1,18 +1,16 @@
-"""What the model server's responses mean: an answer, the image's fault, or the server's state. No I/O."""
+"""From the model server's HTTP responses to answers about images: predictions, the image's fault, or the server's state. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.contracts import ImageRef, ModelFacts, ServerAnswer, ServerAnswers, ServerEntry, ServerRejection
-from pipeline.errors import ImageRejected, ModelUnavailable
+from pipeline.contracts import ModelFacts, ServerAnswer, ServerAnswers, ServerEntry, ServerRejection
+from pipeline.errors import Answer, ImageRejected, ModelUnavailable
 
-Outcome = ServerAnswer | ImageRejected | ModelUnavailable
-
-# A tar that is answered with any other 4xx was not taken as many images, or was too large: nothing is said about an image.
+# Any other 4xx to a tar: it was not accepted as many images, or was too large; it means nothing for any one image.
 NOT_ABOUT_THE_TAR = (401, 403, 404, 429)
 _ASK_AT_THE_SERVER = {
     400: "does it expect another kind of request, or a token?",
@@ -23,7 +21,7 @@ _ASK_AT_THE_SERVER = {
 
 
 class Response(NamedTuple):
-    """One HTTP response, whole; `retry_after_s` where the server says when to come back."""
+    """One HTTP response, whole; `retry_after_s` if the server sent Retry-After."""
 
     url: str
     status: int
@@ -32,25 +30,27 @@ class Response(NamedTuple):
 
     @property
     def refuses_the_tar(self) -> bool:
-        """To a request of many images, this says: not together, or not so many bytes. About each image, nothing."""
+        """Whether it refuses a request of many images as a whole: not together, or not so many bytes."""
         return 400 <= self.status < 500 and self.status not in NOT_ABOUT_THE_TAR
 
 
-def answer_in(response: Response, image: ImageRef) -> ServerAnswer:
-    """The answer to a request of one image; raises ImageRejected or ModelUnavailable when it is none."""
+def answer_in(response: Response, size_bytes: int) -> ServerAnswer | ImageRejected:
+    """The answer to a request of one image of so many bytes; ModelUnavailable when the response is none."""
     if response.status == 200:
         answer = _read(ServerAnswer, response)
         if answer is None:
             raise _no_answer(response)
         return answer
-    fault = _fault(response.status, _read(ServerRejection, response), image)
-    raise fault or _unavailable(response)
+    rejected = _rejected(response.status, _read(ServerRejection, response), size_bytes)
+    if rejected is None:
+        raise _unavailable(response)
+    return rejected
 
 
-def answers_in(response: Response, names: Sequence[str], images: Sequence[ImageRef]) -> list[Outcome]:
-    """What became of each image of one request; `names` are theirs in it.
+def answers_in(response: Response, sizes_bytes: Mapping[str, int]) -> list[Answer]:
+    """The answers to a request of several images, in the order of `sizes_bytes`: each one's name in it, and its size.
 
-    ModelUnavailable is raised for all of them where the answer breaks the contract: were one entry too many, too few or
+    ModelUnavailable is raised for all of them if the response breaks the contract: were one entry too many, too few or
     misnamed, any of the others might be another image's.
     """
     if response.status != 200:
@@ -59,29 +59,27 @@ def answers_in(response: Response, names: Sequence[str], images: Sequence[ImageR
     if answers is None:
         raise _no_answer(response)
     entries = {entry.name: entry for entry in answers.answers}
-    if entries.keys() != set(names) or len(answers.answers) != len(names):
+    if entries.keys() != sizes_bytes.keys() or len(answers.answers) != len(sizes_bytes):
         raise _no_answer(response)
-    return [
-        _outcome(response.url, answers.model, entries[name], image) for name, image in zip(names, images, strict=True)
-    ]
+    return [_answer(response.url, answers.model, entries[name], size_bytes) for name, size_bytes in sizes_bytes.items()]
 
 
-def _outcome(url: str, model: ModelFacts, entry: ServerEntry, image: ImageRef) -> Outcome:
+def _answer(url: str, model: ModelFacts, entry: ServerEntry, size_bytes: int) -> Answer:
     if entry.status == 200:
         return ServerAnswer(model=model, predictions=entry.predictions, uncertain=entry.uncertain)
-    told = {"code": entry.code, "error": entry.error, "model": model}
-    said = Response(url, entry.status, (entry.error or "").encode())
-    return _fault(entry.status, _valid(ServerRejection, told), image) or _unavailable(said)
+    rejection = _valid(ServerRejection, {"code": entry.code, "error": entry.error, "model": model})
+    as_if_alone = Response(url, entry.status, (entry.error or "").encode())
+    return _rejected(entry.status, rejection, size_bytes) or _unavailable(as_if_alone)
 
 
-def _fault(status: int, rejection: ServerRejection | None, image: ImageRef) -> ImageRejected | None:
-    """The rejection where the status says that it is the image's fault; None for a fault that nobody here knows."""
+def _rejected(status: int, rejection: ServerRejection | None, size_bytes: int) -> ImageRejected | None:
+    """The rejection if the status blames the image; None for a reason that is not known here."""
     if not 400 <= status < 500:
         return None
     if rejection is not None:
         return ImageRejected(rejection.code, rejection.error, rejection.model)
     if status == 413:
-        reason = f"The model server refuses a file of {image.size_bytes:,} bytes as too large: upload a smaller copy."
+        reason = f"The model server refuses a file of {size_bytes:,} bytes as too large: upload a smaller copy."
         return ImageRejected("too_large", reason)
     return None
 

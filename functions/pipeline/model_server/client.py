@@ -1,18 +1,19 @@
-"""The model server, as far as anyone on this side knows it: one POST for an image, or for many of them as a tar."""
+"""The HTTP client of the model server: one POST for an image, or for many of them as a tar."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from threading import Lock
 from urllib.parse import quote
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from pipeline.contracts import ImageRef, ModelFacts, ServerAnswer
-from pipeline.errors import ModelUnavailable
-from pipeline.model_server.answers import Outcome, Response, answer_in, answers_in
+from pipeline.aws import MOST_CONNECTIONS
+from pipeline.contracts import ModelFacts
+from pipeline.errors import Answer, ModelUnavailable, NotTogether
+from pipeline.model_server.answers import Response, answer_in, answers_in
 from pipeline.model_server.tar import names_of, tar_of
 from pipeline.model_server.token import BearerToken
 
@@ -20,16 +21,10 @@ CONNECT_TIMEOUT_S = 3.0
 # A load balancer drops a connection that idled for 60 s, and a Lambda that is frozen meanwhile never hears of it.
 KEEP_ALIVE_S = 30
 SEND_BYTES = 2**16
+IMAGES_A_TAR = 20  # the queue mapping's BatchSize; the server takes up to 64
 NO_TARS_FOR_S = 300  # then it is tried again: servers are replaced
-SAYS_WHO_ARE_YOU = 401
-SAYS_TOO_LARGE = 413
-
-
-class Sent(NamedTuple):
-    """An image, and its bytes."""
-
-    image: ImageRef
-    data: bytes
+UNAUTHORIZED = 401
+TOO_LARGE = 413
 
 
 class ModelClient:
@@ -41,7 +36,6 @@ class ModelClient:
         model_name: str,
         *,
         timeout_s: float,
-        connections: int,
         token: BearerToken | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -49,44 +43,31 @@ class ModelClient:
         self.url = f"{self._predictions}/{model_name}"
         self._timeout_s = timeout_s
         self._token = token
-        self._pools = PoolManager(maxsize=connections)
+        self._pools = PoolManager(maxsize=MOST_CONNECTIONS)
         self._now_s = now_s  # of day: a monotonic clock may stand still while a Lambda is frozen
         self._last_used_s = now_s()
+        self._forgetting = Lock()
         self._no_tars_until_s = now_s()
 
-    def forget_idle_connections(self) -> None:
-        """Drop connections that idled too long to be trusted; called when an SQS batch begins, before its threads."""
-        if self._now_s() - self._last_used_s > KEEP_ALIVE_S:
-            self._pools.clear()
+    def images_at_once(self) -> int:
+        """How many images one request may carry: a tar of them, but a single one for some minutes after a tar was refused."""
+        return IMAGES_A_TAR if self._now_s() >= self._no_tars_until_s else 1
 
-    def takes_tars(self) -> bool:
-        """Whether the server may be sent many images in one request: until it has refused, and again some minutes later."""
-        return self._now_s() >= self._no_tars_until_s
-
-    def predict(
-        self, data: bytes, image: ImageRef, *, budget_s: float, model: ModelFacts | None = None
-    ) -> ServerAnswer:
-        """The server's answer to the image `data`, within `budget_s` or the settings' time-out, the shorter.
+    def ask(self, images: Sequence[bytes], *, budget_s: float, model: ModelFacts | None = None) -> list[Answer]:
+        """The server's answers in the order of the images, within `budget_s` or the settings' time-out, the shorter.
 
         `model` asks for that very version; without it, the server's default version of the configured model answers.
-        ImageRejected when it says that the image is at fault; ModelUnavailable when it says anything else but an answer.
+        ModelUnavailable is raised when the response holds an answer for none of the images, and is an answer when that
+        is so of one. NotTogether: the server refuses a tar of these images.
         """
-        return answer_in(self._post(self._url(model), [data], budget_s=budget_s), image)
-
-    def predict_together(
-        self, sent: Sequence[Sent], *, budget_s: float, model: ModelFacts | None = None
-    ) -> list[Outcome] | None:
-        """What the server says of each of these images, asked in one request; as `predict` otherwise.
-
-        None when it would not take them together: each is to be asked alone. ModelUnavailable is raised where it says
-        nothing of any of them, and returned for an image where it says that of one.
-        """
-        response = self._post(self._url(model), tar_of([it.data for it in sent]), budget_s=budget_s)
+        if len(images) == 1:
+            return [answer_in(self._post(self._url(model), images, budget_s=budget_s), len(images[0]))]
+        response = self._post(self._url(model), tar_of(images), budget_s=budget_s)
         if response.refuses_the_tar:
-            if response.status != SAYS_TOO_LARGE:  # that is about these images, not about tars
+            if response.status != TOO_LARGE:  # that is about these images, not about tars
                 self._no_tars_until_s = self._now_s() + NO_TARS_FOR_S
-            return None
-        return answers_in(response, names_of(len(sent)), [it.image for it in sent])
+            raise NotTogether
+        return answers_in(response, {name: len(data) for name, data in zip(names_of(len(images)), images, strict=True)})
 
     def _url(self, model: ModelFacts | None) -> str:
         return f"{self._predictions}/{quote(model.name)}/{quote(model.version)}" if model else self.url
@@ -94,11 +75,19 @@ class ModelClient:
     def _post(self, url: str, pieces: Sequence[bytes], *, budget_s: float) -> Response:
         until_s = self._now_s() + min(self._timeout_s, budget_s)
         token = self._token.current() if self._token else None
-        said = self._send(url, pieces, token, until_s)
-        if said.status == SAYS_WHO_ARE_YOU and self._token and token:
+        self._forget_idle_connections()
+        received = self._send(url, pieces, token, until_s)
+        if received.status == UNAUTHORIZED and self._token and token:
             newer = self._token.instead_of(token)  # it was replaced while this process kept the old one
-            said = self._send(url, pieces, newer, until_s) if newer else said
-        return Response(url, said.status, said.data, _retry_after_s(said))
+            received = self._send(url, pieces, newer, until_s) if newer else received
+        return Response(url, received.status, received.data, _retry_after_s(received))
+
+    def _forget_idle_connections(self) -> None:
+        """Drop connections that idled too long to be trusted; of many threads the first does it."""
+        with self._forgetting:
+            if self._now_s() - self._last_used_s > KEEP_ALIVE_S:
+                self._pools.clear()
+                self._last_used_s = self._now_s()
 
     def _send(self, url: str, pieces: Sequence[bytes], token: str | None, until_s: float) -> BaseHTTPResponse:
         allowed_s = until_s - self._now_s()
@@ -123,7 +112,7 @@ class ModelClient:
             self._last_used_s = self._now_s()
 
 
-def _retry_after_s(said: BaseHTTPResponse) -> int | None:
+def _retry_after_s(received: BaseHTTPResponse) -> int | None:
     """Retry-After in seconds; its other form, a date, is for machines whose clocks agree."""
-    value = said.headers.get("Retry-After", "").strip()
+    value = received.headers.get("Retry-After", "").strip()
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None

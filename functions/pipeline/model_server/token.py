@@ -1,4 +1,8 @@
-"""The bearer token that the model server wants: a secret of Secrets Manager, read late, and again when it is refused."""
+"""The bearer token that the model server wants: a secret of Secrets Manager, read late, and again when it is refused.
+
+Powertools reads the secret. What it cannot do stays here: threads share one failure, and a refused token is read again
+at most every half minute; its own cache keeps values by the clock, and no failures.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,13 @@ import re
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import boto3
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import ModelUnavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 NOT_READ_FOR_S = 5.0  # after a failure: the threads of an invocation share one try, and do not queue for twenty
 READ_AGAIN_AFTER_S = 30.0  # at the soonest: a server that refuses everybody is no reason to ask for every image
@@ -30,7 +30,7 @@ class BearerToken:
 
     def __init__(
         self,
-        secrets: SecretsManagerClient,
+        secrets: SecretsProvider,
         arn: str,
         server_url: str,
         *,
@@ -46,14 +46,14 @@ class BearerToken:
         self._read_at_s = 0.0
 
     def current(self) -> str:
-        """The token; raises ModelUnavailable where it would travel in clear text, cannot be read, or is none."""
+        """The token; raises ModelUnavailable if it would travel in clear text, cannot be read, or is none."""
         with self._lock:
             if self._problem and self._now_s() - self._read_at_s < NOT_READ_FOR_S:
                 raise ModelUnavailable(self._problem)
             return self._token or self._read()
 
     def instead_of(self, refused: str) -> str | None:
-        """What the secret holds now that the server refused this token; None where it is the same, or was read just now."""
+        """What the secret holds now that the server refused this token; None if it is the same, or was read just now."""
         with self._lock:
             if self._token == refused and self._now_s() - self._read_at_s >= READ_AGAIN_AFTER_S:
                 self._read()
@@ -77,13 +77,13 @@ class BearerToken:
                 f"deploy again with an https:// address as ModelServerUrl."
             )
         try:
-            secret = self._secrets.get_secret_value(SecretId=self._arn)
-        except (ClientError, BotoCoreError) as error:
+            secret = self._secrets.get(self._arn, force_fetch=True)
+        except GetParameterError as error:
             raise ModelUnavailable(
                 f"the model server's token, {self._arn}, cannot be read: {error}. Does the secret exist, is its key "
                 f"one that this function may use, and can Secrets Manager be reached from its subnets?"
             ) from error
-        token = secret.get("SecretString", "").strip()
+        token = secret.strip() if isinstance(secret, str) else ""
         if not _TOKEN.fullmatch(token):
             raise ModelUnavailable(
                 f"the secret {self._arn} holds no bearer token: its whole text must be the token, not JSON, "
@@ -93,5 +93,5 @@ class BearerToken:
 
 
 def token_for(secret_arn: str, server_url: str) -> BearerToken | None:
-    """The token of this server; None where no secret is configured."""
-    return BearerToken(boto3.client("secretsmanager", config=_CLIENT), secret_arn, server_url) if secret_arn else None
+    """The token of this server; None if no secret is configured."""
+    return BearerToken(SecretsProvider(boto_config=_CLIENT), secret_arn, server_url) if secret_arn else None

@@ -1,4 +1,4 @@
-"""The images that a message names, whatever way S3's event took to the queue.
+"""The images that a message names, on whatever way S3's event came to the queue.
 
 S3 -> SQS, S3 -> SNS -> SQS (raw or wrapped), S3 -> EventBridge -> SQS, or one of our own messages (orders.py)
 """
@@ -18,7 +18,7 @@ from pipeline.errors import MessageUnreadable
 READABLE_MAJOR = "2"  # AWS's rule: the same major version, any minor one, unknown fields ignored
 QUOTED_CHARACTERS = 120  # of a message, in a sentence about it
 
-# What S3, DynamoDB or the model server would refuse whenever it is asked is unreadable here, not tried ten times.
+# What S3, DynamoDB or the model server would refuse at every try is unreadable here, not tried ten times.
 _BucketName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{3,255}$")]
 _Size = Annotated[int, Field(ge=0, lt=2**63)]
 _Etag = Annotated[str, Field(pattern=r"^[!-~]{1,1024}$")]
@@ -52,8 +52,8 @@ class _Notified(Record):
     object: _NotifiedObject
 
 
-class _Asked(Record):
-    """What our own messages say beside what S3 says."""
+class _Podium(Record):
+    """The block that our own messages have beside S3's."""
 
     sender: Sender
     batch: _Batch | None = None
@@ -64,7 +64,7 @@ class _NotificationRecord(Record):
     event_version: str = Field(alias="eventVersion")
     event_name: str = Field(alias="eventName")
     s3: dict[str, Any]
-    podium: _Asked | None = None
+    podium: _Podium | None = None
 
 
 class _BridgedObject(Record):
@@ -81,9 +81,9 @@ class _Bridged(Record):
 
 
 def orders_in(body: str) -> tuple[Order, ...]:
-    """An order for every image that was created, says the message; none when it asks for nothing (a test event, a removal).
+    """An order for every image that the message reports as created; none for a test event or a removal.
 
-    MessageUnreadable: no shape of message that we know; its sentence says what was wrong.
+    MessageUnreadable: the message has no shape that we know; the sentence names what is wrong.
     """
     try:
         return _orders_in(_json_object(body))
@@ -141,8 +141,8 @@ def _notified(record: object) -> tuple[Order, ...]:
     image = _image(s3.bucket, key, s3.object)
     if entry.podium is None:
         return (Order(image=image, batch=image.batch),)
-    asked = entry.podium
-    return (Order(image=image, sender=asked.sender, batch=asked.batch, model=asked.model),)
+    own = entry.podium
+    return (Order(image=image, sender=own.sender, batch=own.batch, model=own.model),)
 
 
 def _bridged(event: _Bridged) -> Order:

@@ -1,4 +1,4 @@
-"""The queue's messages, and the two things that may be done to one besides answering it: wait longer, or be buried."""
+"""The queue's messages. One that is not done is postponed, or buried: sent to the dead-letter queue with a reason."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def backoff_s(receive_count: int, draw: Callable[[], float]) -> int:
 
 
 def messages_on(sqs: SQSClient, queue_url: str) -> int:
-    """How many messages the queue holds, whether they wait, wait for their time, or are being worked on; approximately."""
+    """How many messages the queue holds: visible, delayed or in flight; approximately."""
     counts = sqs.get_queue_attributes(
         QueueUrl=queue_url,
         AttributeNames=[

@@ -1,6 +1,6 @@
-"""Messages of our own for the queue: S3's notification of one image, and beside it what we ask for.
+"""Messages of our own for the queue: S3's notification of one image, with a block `podium` beside it.
 
-The same shape, so that one reader reads both: redriven, backfilled, reclassified and reconciled images take the way of an upload.
+The same shape, so that one reader reads both: backfilled, reclassified and reconciled images take the way of an upload.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SENT_AT_ONCE = 16
 
 
 def body_of(order: Order) -> str:
-    """The message that asks for this order."""
+    """The message that carries this order."""
     image = order.image
     sent = {
         "key": quote_plus(image.key, safe="/"),
@@ -43,7 +43,7 @@ def body_of(order: Order) -> str:
 
 
 def send(orders: Iterable[Order], sqs: SQSClient, queue_url: str) -> int:
-    """Put every order on the queue, many at once, and say how many; the first failure is raised.
+    """Put every order on the queue, many at once; returns how many, raises the first failure.
 
     One request each: the emulator takes SendMessageBatch for an IAM action of its own, which AWS does not have.
     """

@@ -1,21 +1,22 @@
-"""Which uploads have had no result for too long, and what to ask for instead; free of clock, network and AWS.
+"""Which uploads have had no result for too long, and the orders for them; free of clock, network and AWS.
 
-a page of S3's list -> its latest uploads -> those without a row of theirs -> orders
+a page of S3's list -> its latest uploads -> those without a row of their own -> orders
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.contracts import ImageRef, Order, Record
+from pipeline.contracts import ImageRef, Order
 from pipeline.queue.orders import just_after
+from pipeline.results.known_rows import KnownRow
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
 
-MOST_TRIES = 3  # that one version of one image is asked for again
+MOST_TRIES = 3  # of one version of one image
 MOST_TRIES_BEHIND_A_BACKLOG = 1  # the other two are kept for when the queue is empty: a backlog may last for days
 LOST_BEHIND_A_BACKLOG = timedelta(hours=6)
 CLOCKS_DIFFER = timedelta(seconds=60)  # at most, between two functions; AWS keeps them to milliseconds
@@ -24,20 +25,10 @@ UNVERSIONED = "null"  # S3's version of what was uploaded while the bucket kept 
 
 
 class Upload(NamedTuple):
-    """The latest version of an object; its sequencer is not known, for only its event tells it."""
+    """The latest version of an object; its sequencer is not known, for only its event names it."""
 
     image: ImageRef
     uploaded_at: datetime  # of a multipart upload: when it began
-
-
-class RowFacts(Record):
-    """What a row tells about the upload that it is of."""
-
-    image: str
-    version_id: str | None = None
-    etag: str | None = None
-    sequencer: str
-    classified_at: datetime
 
 
 def latest_uploads(
@@ -61,20 +52,11 @@ def latest_uploads(
     ]
 
 
-def has_result(upload: Upload, rows: Iterable[RowFacts]) -> bool:
-    """Whether one of the image's rows, of whichever model, is of this very upload; a backfilled row knows its bytes alone."""
-    image = upload.image
-    return any(
-        row.etag == image.etag if None in (row.version_id, image.version_id) else row.version_id == image.version_id
-        for row in rows
-    )
-
-
-def order_for(upload: Upload, rows: Sequence[RowFacts], *, listed_at: datetime) -> Order | None:
+def order_for(upload: Upload, rows: Sequence[KnownRow], *, listed_at: datetime) -> Order | None:
     """The order for an upload without a result: it wins over the rows that the image has, and loses to any later upload.
 
-    None when a row may be of an upload that is newer than the list of `listed_at`, which must not be overtaken:
-    the next list will tell. An image without a row counts as the oldest.
+    None when a row may belong to an upload that is newer than the list of `listed_at`, which must not be overtaken:
+    the next list decides. An image without a row counts as the oldest.
     """
     if any(row.classified_at >= listed_at - CLOCKS_DIFFER for row in rows):
         return None
@@ -84,7 +66,7 @@ def order_for(upload: Upload, rows: Sequence[RowFacts], *, listed_at: datetime) 
 
 
 def tries_allowed(overdue_for: timedelta, messages_waiting: int) -> int:
-    """How often an upload may be asked for in all: behind a backlog its own message is probably just waiting."""
+    """How often an upload may be put on the queue again in all: behind a backlog its own message is probably just waiting."""
     if messages_waiting == 0:
         return MOST_TRIES
     return MOST_TRIES_BEHIND_A_BACKLOG if overdue_for > LOST_BEHIND_A_BACKLOG else 0

@@ -1,4 +1,4 @@
-"""What reconcile remembers in the ledger: how often it asked for an upload, and where in the bucket it stopped."""
+"""What reconcile remembers in the ledger: how often it put an upload on the queue, and where in the bucket it stopped."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pipeline.batches.ledger import stamp
-from pipeline.contracts import ImageRef
+from pipeline.contracts import ImageRef, stamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,7 +57,7 @@ class Reminders:
 def tries_id(image: ImageRef) -> str:
     """The item that counts the tries of this version of the image, at this place in the order of uploads.
 
-    The place moves when the late event of an older upload wins over what was asked for: that is no failed try.
+    The place moves when the late event of an older upload wins over reconcile's order: that is no failed try.
     """
-    asked = f"{image.uri}?{image.version_id or image.etag}#{image.sequencer}"
-    return TRIES_ID + hashlib.sha256(asked.encode()).hexdigest()
+    name = f"{image.uri}?{image.version_id or image.etag}#{image.sequencer}"
+    return TRIES_ID + hashlib.sha256(name.encode()).hexdigest()

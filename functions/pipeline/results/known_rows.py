@@ -1,8 +1,9 @@
-"""Which images have a row already under one model: asked a hundred at a time, and of each only what tells uploads apart."""
+"""The rows that images have already, read a hundred at a time; of each only what tells uploads apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline.contracts import Record
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 100  # DynamoDB's limit on one BatchGetItem
 MOST_REQUESTS = 5  # for the same hundred rows, when DynamoDB answers only a part of them
 
+_FACTS = "image, version_id, etag, sequencer, #batch, rejected_code, classified_at"
+_NAMES = {"#batch": "batch"}  # a word that DynamoDB keeps for itself
+
 
 class TableBusy(Exception):
     """DynamoDB had no time for all of the rows: ask again later."""
 
 
 class KnownRow(Record):
-    """What a row tells about the upload that it is of."""
+    """Of a row, what identifies its upload, and when it was made."""
 
     image: str
     version_id: str | None = None
@@ -28,46 +32,59 @@ class KnownRow(Record):
     sequencer: str
     batch: str | None = None
     rejected_code: str | None = None
+    classified_at: datetime
 
 
-def known_rows(dynamodb: DynamoDBClient, table: str, model_ref: str, images: Sequence[str]) -> dict[str, KnownRow]:
+def known_rows(
+    dynamodb: DynamoDBClient, table: str, model_ref: str, images: Sequence[str], *, all_or_none: bool = True
+) -> dict[str, KnownRow]:
     """The rows that these images (`s3://bucket/key`, each once) have under the model, by image.
 
-    TableBusy when DynamoDB leaves rows unread however often it is asked.
+    DynamoDB may leave rows unread however often it is asked: TableBusy then, or without `all_or_none` the others.
     """
     found: dict[str, KnownRow] = {}
     for first in range(0, len(images), ROWS_AT_ONCE):
         keys: list[dict[str, AttributeValueTypeDef]] = [
             {"image": {"S": image}, "model": {"S": model_ref}} for image in images[first : first + ROWS_AT_ONCE]
         ]
-        rows = (KnownRow.model_validate(_plain(item)) for item in _items(dynamodb, table, keys))
+        rows = map(_known_row, _items(dynamodb, table, keys, all_or_none=all_or_none))
         found |= {row.image: row for row in rows}
     return found
 
 
+def known_rows_of(dynamodb: DynamoDBClient, table: str, image: str) -> tuple[KnownRow, ...]:
+    """The image's rows under every model; there are as many as the models that ever classified it."""
+    response = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="image = :image",
+        ExpressionAttributeValues={":image": {"S": image}},
+        ProjectionExpression=_FACTS,
+        ExpressionAttributeNames=_NAMES,
+        ConsistentRead=True,
+    )
+    return tuple(map(_known_row, response["Items"]))
+
+
 def _items(
-    dynamodb: DynamoDBClient, table: str, keys: list[dict[str, AttributeValueTypeDef]]
+    dynamodb: DynamoDBClient, table: str, keys: list[dict[str, AttributeValueTypeDef]], *, all_or_none: bool
 ) -> Iterator[dict[str, AttributeValueTypeDef]]:
     request: dict[str, KeysAndAttributesTypeDef] = {
-        table: {
-            "Keys": keys,
-            "ProjectionExpression": "image, version_id, etag, sequencer, #batch, rejected_code",
-            "ExpressionAttributeNames": {"#batch": "batch"},  # a word that DynamoDB keeps for itself
-        }
+        table: {"Keys": keys, "ProjectionExpression": _FACTS, "ExpressionAttributeNames": _NAMES}
     }
     for _ in range(MOST_REQUESTS):
-        answer = dynamodb.batch_get_item(RequestItems=request)
-        yield from answer["Responses"].get(table, [])
-        unread = answer.get("UnprocessedKeys", {}).get(table)
+        response = dynamodb.batch_get_item(RequestItems=request)
+        yield from response["Responses"].get(table, [])
+        unread = response.get("UnprocessedKeys", {}).get(table)
         if not unread:
             return
         request = {table: {**request[table], "Keys": unread["Keys"]}}
-    raise TableBusy(
-        f"the table {table} left {len(request[table]['Keys'])} of {len(keys)} rows unread "
-        f"after {MOST_REQUESTS} requests: try again later"
-    )
+    if all_or_none:
+        raise TableBusy(
+            f"the table {table} left {len(request[table]['Keys'])} of {len(keys)} rows unread "
+            f"after {MOST_REQUESTS} requests: try again later"
+        )
 
 
-def _plain(item: dict[str, AttributeValueTypeDef]) -> dict[str, str]:
-    """The facts asked for are strings, all of them."""
-    return {name: value["S"] for name, value in item.items()}
+def _known_row(item: dict[str, AttributeValueTypeDef]) -> KnownRow:
+    """All of these facts are strings."""
+    return KnownRow.model_validate({name: value["S"] for name, value in item.items()})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
-from pipeline.contracts import Classification, Row
+from pipeline.contracts import Classification, Row, stamp
 
 SIX_PLACES = Decimal("0.000001")
 
@@ -36,7 +35,7 @@ def row_of(classification: Classification, result_key: str, result_version_id: s
         "sequencer": image.ordinal,
         "result_key": result_key,
         "result_version_id": result_version_id,
-        "classified_at": classification.classified_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "classified_at": stamp(classification.classified_at),
         "schema_version": classification.schema_version,
     }
     return {name: value for name, value in attributes.items() if value is not None}

@@ -14,20 +14,30 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.backfill.handler import Clients, Found, answer, as_it_is, is_of, lambda_handler, open_clients, order_for
-from pipeline.backfill.tallies import total, write_tally
+from pipeline.backfill.handler import (
+    Clients,
+    Found,
+    as_it_is,
+    is_about,
+    lambda_handler,
+    open_clients,
+    order_for,
+    respond,
+)
+from pipeline.backfill.tallies import PartTally, total, write_tally
 from pipeline.batches.ledger import BATCH_ID
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of
 from pipeline.contracts import ImageRef, Order, Tally
 from pipeline.queue.events import orders_in
-from pipeline.results.known_rows import MOST_REQUESTS, KnownRow, TableBusy, known_rows
+from pipeline.results.known_rows import known_rows
 from pipeline.results.rows import row_of
 from pipeline.results.store import Store
 from pipeline.settings import BackfillSettings, load_settings
-from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws
-from tests.functions.factories import JPEG, NOON, classification, event, image_ref, server_answer
+from tests.functions.conftest import INPUT, LEDGER, RESULTS, TABLE, Aws
+from tests.functions.factories import JPEG, NOON, classification, event, image_ref, known_row, server_answer
+from tests.functions.template import table_schema
 
-PHOTOS, LEDGER, JOB = "my-photos", "podium-ledger", "backfill-20261121-120000"
+PHOTOS, JOB = "my-photos", "backfill-20261121-120000"
 PART, NAMED, ONE = event("backfill-part"), event("backfill-named-part"), event("backfill-one-item")
 BALL, ODD = "photos/ball.jpg", "photos/été & 100% + ball #1 (copy).jpg"
 ETAG = "b1946ac92492d2347c6235b4d2611184"
@@ -37,12 +47,7 @@ ETAG = "b1946ac92492d2347c6235b4d2611184"
 def settings(aws: Aws) -> BackfillSettings:
     """Of a function deployed beside an existing bucket, which keeps no versions and tells nobody of uploads."""
     aws.s3.create_bucket(Bucket=PHOTOS)
-    aws.dynamodb.create_table(
-        TableName=LEDGER,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-    )
+    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     return BackfillSettings(
         results_bucket=RESULTS,
         table_name=TABLE,
@@ -61,7 +66,7 @@ class Machine:
     settings: BackfillSettings
 
     def run(self, asked: dict[str, Any]) -> dict[str, Any]:
-        return answer(asked, Clients(self.aws.s3, self.aws.dynamodb, self.aws.sqs), self.settings, NOON)
+        return respond(asked, Clients(self.aws.s3, self.aws.dynamodb, self.aws.sqs), self.settings, NOON)
 
     def orders(self) -> list[Order]:
         """What is on the queue; it is left empty."""
@@ -158,7 +163,7 @@ def test_a_list_that_is_older_than_the_result_enqueues_nothing(machine: Machine,
 
 
 def test_an_image_that_was_gone_and_is_here_again_is_enqueued() -> None:
-    gone = KnownRow(image="s3://b/k", etag=ETAG, sequencer="0" * 32, rejected_code="gone")
+    gone = known_row(version_id=None, etag=ETAG, rejected_code="gone")
     here = image_ref(etag=ETAG, sequencer="")
     order = order_for(here, gone, JOB)
     assert order is not None
@@ -202,7 +207,7 @@ def test_a_bucket_that_may_not_be_read_is_no_missing_image(aws: Aws) -> None:
 def test_an_etag_is_the_same_with_quotes_and_without(etag: str, quote: str) -> None:
     bare = etag.strip('"')
     assert Found.model_validate({"Key": "k", "Etag": f"{quote}{bare}{quote}"}).etag == bare
-    assert is_of(KnownRow(image="s3://b/k", etag=bare, sequencer="0"), bare)
+    assert is_about(known_row(etag=bare), image_ref(version_id=None, etag=bare))
 
 
 def test_at_the_end_the_parts_are_summed_up_and_the_batch_is_open(machine: Machine, aws: Aws) -> None:
@@ -262,7 +267,7 @@ def test_every_part_counts_once_however_often_it_was_tried(tries: list[tuple[str
     keys: dict[str, Any] = {}
     s3: Any = _Names(keys)
     for part, enqueued, already in tries:
-        write_tally(s3, RESULTS, JOB, part, Tally(listed=10, enqueued=enqueued, already=already), [])
+        write_tally(s3, RESULTS, JOB, PartTally(part, Tally(listed=10, enqueued=enqueued, already=already)))
     most = {part: max(enqueued for other, enqueued, _ in tries if other == part) for part, _, _ in tries}
     counted = total(s3, RESULTS, JOB)
     assert (counted.listed, counted.enqueued) == (10 * len(most), sum(most.values()))
@@ -284,35 +289,12 @@ class _Names:
         yield {"Contents": [{"Key": key} for key in [*self.keys, f"batches/{JOB}/backfill/notes.txt"]]}
 
 
-def test_rows_are_asked_for_by_the_hundred(machine: Machine) -> None:
+def test_rows_are_read_by_the_hundred(machine: Machine) -> None:
     keys = [f"photos/{n}.jpg" for n in range(205)]
     for key in keys[::51]:
         machine.has_row(key)
     images = [f"s3://{PHOTOS}/{key}" for key in keys]
     assert sorted(known_rows(machine.aws.dynamodb, TABLE, "balls@1.0", images)) == sorted(images[::51])
-
-
-def item(image: str) -> dict[str, Any]:
-    return {"image": {"S": image}, "sequencer": {"S": "0"}}
-
-
-def test_rows_that_dynamodb_leaves_unread_are_asked_for_again() -> None:
-    dynamodb = boto3.client("dynamodb", region_name="us-east-1")
-    unread = {TABLE: {"Keys": [{"image": {"S": "b"}, "model": {"S": "balls@1.0"}}]}}
-    with Stubber(dynamodb) as stub:
-        stub.add_response("batch_get_item", {"Responses": {TABLE: [item("a")]}, "UnprocessedKeys": unread})
-        stub.add_response("batch_get_item", {"Responses": {TABLE: [item("b")]}, "UnprocessedKeys": {}})
-        assert sorted(known_rows(dynamodb, TABLE, "balls@1.0", ["a", "b"])) == ["a", "b"]
-
-
-def test_a_table_that_never_answers_for_all_rows_fails_the_part_which_is_tried_again_later() -> None:
-    dynamodb = boto3.client("dynamodb", region_name="us-east-1")
-    unread = {TABLE: {"Keys": [{"image": {"S": "a"}, "model": {"S": "balls@1.0"}}]}}
-    with Stubber(dynamodb) as stub:
-        for _ in range(MOST_REQUESTS):
-            stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": unread})
-        with pytest.raises(TableBusy, match="1 of 1 rows unread"):
-            known_rows(dynamodb, TABLE, "balls@1.0", ["a"])
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from itertools import pairwise
 import boto3
 import pytest
 
-from pipeline.batches.ledger import LOOK_EVERY_AT_MOST, QUIET_AFTER, Entry, Ledger, open_batch, stamp
-from tests.functions.conftest import Aws
+from pipeline.batches.ledger import LOOK_EVERY_AT_MOST, QUIET_AFTER, Entry, Ledger
+from pipeline.contracts import stamp
+from tests.functions.conftest import LEDGER, Aws
 from tests.functions.factories import NOON
-from tests.functions.finish.finishing import LEDGER, finishing
+from tests.functions.finish.finishing import finishing
 
 MINUTE = timedelta(minutes=1)
 
@@ -24,7 +25,7 @@ def ledger(aws: Aws, aws_session: boto3.Session) -> Iterator[Ledger]:
 
 
 def opened(ledger: Ledger, revision: str = "r1", expected: int = 10, now: datetime = NOON) -> Entry:
-    open_batch(ledger.dynamodb, LEDGER, "monday", expected=expected, revision=revision, now=now)
+    ledger.open("monday", expected=expected, revision=revision, now=now)
     return found(ledger)
 
 
@@ -94,14 +95,14 @@ def test_what_is_complete_or_out_of_date_cannot_be_claimed(ledger: Ledger) -> No
 
 def test_open_batches_are_those_that_expect_something_and_are_not_complete(ledger: Ledger) -> None:
     for batch in ("open", "complete", "grown"):
-        open_batch(ledger.dynamodb, LEDGER, batch, expected=1, revision="r1", now=NOON)
+        ledger.open(batch, expected=1, revision="r1", now=NOON)
     ledger.count("never opened", 1, NOON)
     ledger.dynamodb.put_item(TableName=LEDGER, Item={"id": {"S": "reconcile/cursor"}, "expected": {"N": "1"}})
     for batch in ("complete", "grown"):
         entry = ledger.read(batch)
         assert entry is not None
         ledger.complete(entry, NOON)
-    open_batch(ledger.dynamodb, LEDGER, "grown", expected=2, revision="r2", now=NOON)
+    ledger.open("grown", expected=2, revision="r2", now=NOON)
     assert sorted(entry.batch for entry in ledger.open_batches()) == ["grown", "open"]
 
 
@@ -110,7 +111,7 @@ def entry(**changes: object) -> Entry:
     return Entry.model_validate(ordinary | changes)
 
 
-def test_a_batch_where_nothing_happens_is_looked_at_after_five_minutes_and_then_ever_more_rarely() -> None:
+def test_a_batch_in_which_nothing_happens_is_looked_at_after_five_minutes_and_then_ever_more_rarely() -> None:
     looks, now = [NOON], NOON
     while now < NOON + timedelta(days=5):
         now += MINUTE

@@ -38,7 +38,7 @@ def test_more_parts_than_are_read_at_once_come_in_their_order(aws: Aws) -> None:
     assert images == [f"s3://b/{name}" for name in names]
 
 
-def test_a_part_that_is_none_is_told(aws: Aws) -> None:
+def test_a_part_that_is_none_is_an_error(aws: Aws) -> None:
     aws.s3.put_object(Bucket=RESULTS, Key="batches/monday/manifest/x.json", Body=b"[]")
     with pytest.raises(ValidationError):
         list(read_parts(aws.s3, RESULTS, part_keys(aws.s3, RESULTS, "monday")))

@@ -1,74 +1,37 @@
-"""The Lambda, from the SQS event to its answer: real HTTP to a model server, AWS in this process."""
+"""The Lambda, from the SQS event to its response: real HTTP to a model server, AWS in this process."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from threading import Barrier, Event, current_thread, main_thread
-from typing import Any
+from threading import Barrier, Event
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from pipeline.aws import Connections
-from pipeline.classify.handler import Answer, lambda_handler
-from pipeline.classify.steps import ImageSteps
-from pipeline.classify.waves import Finished
-from pipeline.contracts import ImageRef, ModelFacts, Order
+from pipeline.classify.answer import Response
+from pipeline.classify.clock import Clock
+from pipeline.classify.connections import Connections
+from pipeline.classify.handler import classify_messages
+from pipeline.contracts import ModelFacts, Order
+from pipeline.queue.messages import SqsBatch
 from pipeline.queue.orders import body_of
 from pipeline.settings import Settings
+from pipeline.telemetry import metrics
 from tests.functions.conftest import INPUT, RESULTS, Aws
 from tests.functions.factories import ANSWERED, JPEG, body_about, event, server_answer, sqs_event
 from tests.functions.fake_model_server import ModelServer, Reply, answering
+from tests.functions.invoking import WatchedPool, counted, failed, invoke, metrics_of
 
 pytestmark = pytest.mark.usefixtures("settings")
 
-Emf = list[dict[str, Any]]
 
-
-@dataclass(frozen=True)
-class Context:
-    """What Lambda tells a function about its invocation."""
-
-    remaining_ms: Callable[[], int]
-    function_name: str = "podium-classify"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:podium-classify"
-    aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms()
-
-
-def invoke(sqs_batch: dict[str, Any], remaining_ms: Callable[[], int] = lambda: 60_000) -> Answer:
-    answer: Answer = lambda_handler(sqs_batch, Context(remaining_ms))
-    return answer
-
-
-def failed(answer: Answer) -> list[str]:
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-
-
-def metrics_of(capsys: pytest.CaptureFixture[str]) -> Emf:
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in lines if "_aws" in line]
-
-
-def counted(metrics: Emf) -> Counter[str]:
-    """What became of images and messages, summed over the batches; a rejection under its reason."""
-    total: Counter[str] = Counter()
-    for line in metrics:
-        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-            if metric["Unit"] == "Count" and metric["Name"] not in {"ModelRequests", "ImagesPerRequest"}:
-                name = f"{metric['Name']} {line['reason']}" if "reason" in line else metric["Name"]
-                total[name] += (
-                    sum(line[metric["Name"]]) if isinstance(line[metric["Name"]], list) else line[metric["Name"]]
-                )
-    return +total
+@pytest.fixture(autouse=True)
+def _no_metrics_of_another_test() -> Iterator[None]:
+    yield
+    metrics.clear_metrics()
 
 
 def test_an_upload_becomes_a_row_and_the_json_that_it_names(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,13 +45,13 @@ def test_an_upload_becomes_a_row_and_the_json_that_it_names(aws: Aws, capsys: py
 
 @pytest.mark.parametrize("name", ["sqs-s3-test-event", "sqs-object-removed", "sqs-not-our-prefix"])
 def test_a_message_that_asks_for_nothing_is_acknowledged(aws: Aws, model_server: ModelServer, name: str) -> None:
-    """Trap 3: a test event alone."""
+    """S3 sends a test event whenever a notification is set; here it is alone."""
     assert invoke(event(name)) == {"batchItemFailures": []}
     assert (aws.rows(), aws.dead_letters(), model_server.paths) == ([], [], [])
 
 
 def test_a_test_event_does_not_harm_the_upload_beside_it(aws: Aws) -> None:
-    """Trap 3."""
+    """S3 sends a test event whenever a notification is set."""
     test_event = event("sqs-s3-test-event")["Records"][0]["body"]
     assert failed(invoke(sqs_event(test_event, body_about(aws.upload("incoming/monday/ball.jpg"))))) == []
     assert aws.row().label == "golf ball"
@@ -108,13 +71,13 @@ def test_an_unreadable_message_goes_to_the_dead_letters_once_and_harms_no_other(
 
 
 def test_a_new_major_version_of_the_event_goes_to_the_dead_letters(aws: Aws) -> None:
-    """Trap 4."""
+    """The event's schema has versions."""
     assert failed(invoke(event("sqs-schema-3.0"))) == []
     assert "'3.0'" in aws.dead_letters()[0]["MessageAttributes"]["reason"]["StringValue"]
 
 
-def test_three_uploads_in_one_message_each_get_their_own_verdict(aws: Aws) -> None:
-    """Trap 6."""
+def test_three_uploads_in_one_message_each_get_a_result_of_their_own(aws: Aws) -> None:
+    """One message may name several images."""
     images = [
         aws.upload("incoming/one.jpg"),
         aws.upload("incoming/notes.jpg", b"a text"),
@@ -128,10 +91,10 @@ def test_three_uploads_in_one_message_each_get_their_own_verdict(aws: Aws) -> No
     ]
 
 
-def test_the_same_upload_told_twice_is_one_request_one_row_and_one_count(
+def test_duplicate_events_of_an_upload_cause_one_request_one_row_and_one_count(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap 7: in one SQS batch, and again in a later one."""
+    """In one SQS batch, and again in a later one."""
     body = body_about(aws.upload("incoming/monday/ball.jpg"))
     assert failed(invoke(sqs_event(body, body))) == []
     assert len(model_server.paths) == 1
@@ -143,25 +106,23 @@ def test_the_same_upload_told_twice_is_one_request_one_row_and_one_count(
 def test_the_same_upload_in_two_functions_at_once_is_one_row(
     aws: Aws, model_server: ModelServer, connections: Connections, settings: Settings
 ) -> None:
-    """Trap 7: both are with the model server at the same time."""
+    """Both are with the model server at the same time."""
     both = Barrier(2)
-    model_server.reply = lambda _: (both.wait(10), answering())[1]
+    model_server.reply = lambda _: (both.wait(60), answering())[1]
     image = aws.upload("incoming/monday/ball.jpg")
+    messages = SqsBatch.model_validate(sqs_event(body_about(image))).messages
 
-    def classify(image: ImageRef) -> None:
-        steps = ImageSteps(connections, settings, time_left_s=lambda: 30.0)
-        fetched = steps.fetch(Order(image=image, batch=image.batch))
-        assert not isinstance(fetched, Finished)
-        steps.store(steps.ask_alone(fetched))
+    def classify(_: int) -> Response:
+        return classify_messages(messages, settings, connections, Clock(lambda: 60.0))
 
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(classify, [image, image]))
+        assert list(map(failed, threads.map(classify, range(2)))) == [[], []]
     assert aws.result_of(aws.row())["image"]["version_id"] == image.version_id
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
-def test_in_whatever_order_uploads_of_one_key_are_told_the_last_one_stays(aws: Aws, order: tuple[int, ...]) -> None:
-    """Traps 8 and 15: each is classified in its own version, and the newest row stays."""
+def test_in_whatever_order_the_events_of_a_key_arrive_the_last_upload_stays(aws: Aws, order: tuple[int, ...]) -> None:
+    """Each is classified in its own version, and the newest row stays."""
     uploads = [aws.upload("incoming/monday/ball.jpg", JPEG + bytes([n])) for n in range(3)]
     for n in order:
         assert failed(invoke(sqs_event(body_about(uploads[n])))) == []
@@ -171,7 +132,7 @@ def test_in_whatever_order_uploads_of_one_key_are_told_the_last_one_stays(aws: A
 def test_an_image_overwritten_before_it_was_fetched_is_classified_in_its_own_version(
     aws: Aws, model_server: ModelServer
 ) -> None:
-    """Trap 15."""
+    """The object may be overwritten between its event and its turn."""
     first = aws.upload("incoming/monday/ball.jpg", JPEG + b"first")
     aws.upload("incoming/monday/ball.jpg", JPEG + b"second")
     model_server.reply = lambda sent: answering() if sent.endswith(b"first") else Reply(500, b"")
@@ -191,10 +152,10 @@ NOT_IMAGES = {
 
 
 @pytest.mark.parametrize(("key", "data", "code"), [(key, *it) for key, it in NOT_IMAGES.items()])
-def test_whatever_is_no_image_gets_a_verdict_and_is_never_tried_again(
+def test_whatever_is_no_image_is_rejected_and_never_tried_again(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str], key: str, data: bytes, code: str
 ) -> None:
-    """Trap 14."""
+    """A bucket receives more than images."""
     assert failed(invoke(sqs_event(body_about(aws.upload(key, data))))) == []
     row = aws.row()
     assert (row.status, row.rejected_code, row.review, row.model) == ("rejected", code, "rejected", "balls@1.0")
@@ -204,15 +165,15 @@ def test_whatever_is_no_image_gets_a_verdict_and_is_never_tried_again(
 
 
 @pytest.mark.parametrize("name", ["sqs-folder-marker", "sqs-zero-byte", "sqs-too-large", "sqs-s3-put"])
-def test_the_events_of_what_is_not_there_end_in_a_verdict(aws: Aws, name: str) -> None:
-    """Traps 13 and 14: without a request, or gone."""
+def test_the_events_of_what_is_not_there_end_in_a_rejection(aws: Aws, name: str) -> None:
+    """Without a request, or gone."""
     expected = {"sqs-folder-marker": "folder_marker", "sqs-zero-byte": "empty", "sqs-too-large": "too_large"}
     assert failed(invoke(event(name))) == []
     assert aws.row().rejected_code == expected.get(name, "gone")
 
 
 def test_a_bad_image_that_only_the_model_can_see_keeps_the_models_sentence(aws: Aws, model_server: ModelServer) -> None:
-    """Trap 14: a truncated JPEG, a bomb."""
+    """A truncated JPEG, a bomb."""
     refusal = {"code": "unreadable", "error": "The JPEG ends early: upload it again.", "model": ANSWERED.model_dump()}
     model_server.reply = lambda _: Reply(400, json.dumps(refusal).encode())
     assert failed(invoke(sqs_event(body_about(aws.upload("incoming/monday/cut.jpg"))))) == []
@@ -230,7 +191,7 @@ def test_one_bad_image_never_harms_its_neighbours(aws: Aws, model_server: ModelS
 def test_a_model_that_does_not_answer_leaves_the_message_on_the_queue(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Traps 11 and 12: all failed, no exception, and one request for each receive."""
+    """All failed, no exception, and one request for each receive."""
     model_server.reply_to_tar = lambda _: Reply(503, b"")
     images = [aws.upload(f"incoming/monday/{n}.jpg") for n in range(3)]
     batch = sqs_event(*[body_about(image) for image in images])
@@ -273,7 +234,7 @@ def test_twenty_messages_that_came_before_are_with_the_model_server_at_the_same_
 ) -> None:
     """Each image alone: one of them may have killed the server for its neighbours."""
     everybody = Barrier(20)
-    model_server.reply = lambda _: (everybody.wait(20), answering())[1]
+    model_server.reply = lambda _: (everybody.wait(60), answering())[1]
     images = [aws.upload(f"incoming/monday/{n}.jpg") for n in range(20)]
     assert failed(invoke(sqs_event(*[body_about(image) for image in images], receive_count=2))) == []
     assert (model_server.images, model_server.most_at_once) == ([1] * 20, 20)
@@ -290,7 +251,7 @@ def test_an_image_that_kills_the_server_harms_its_neighbours_once(aws: Aws, mode
     assert [row.image for row in aws.rows()] == [images[0].uri, images[2].uri]
 
 
-def test_a_server_that_takes_no_tars_is_asked_for_each_image_and_offered_no_second_tar(
+def test_a_server_that_refuses_tars_gets_each_image_alone_and_no_second_tar(
     aws: Aws, model_server: ModelServer
 ) -> None:
     model_server.reply_to_tar = lambda _: Reply(415, b"")
@@ -300,7 +261,7 @@ def test_a_server_that_takes_no_tars_is_asked_for_each_image_and_offered_no_seco
     assert (model_server.images, len(aws.rows())) == ([3, 1, 1, 1, 1, 1, 1], 6)
 
 
-def test_each_model_version_is_asked_in_a_request_of_its_own(aws: Aws, model_server: ModelServer) -> None:
+def test_each_model_version_gets_a_request_of_its_own(aws: Aws, model_server: ModelServer) -> None:
     uploads = [aws.upload(f"incoming/{n}.jpg") for n in range(5)]
     second = ModelFacts(name="balls", version="2.0")
     orders = [
@@ -311,7 +272,7 @@ def test_each_model_version_is_asked_in_a_request_of_its_own(aws: Aws, model_ser
     assert asked == [("/predictions/balls", 3), ("/predictions/balls/2.0", 2)]
 
 
-def test_a_message_comes_back_when_the_server_said_and_not_sooner(
+def test_a_message_comes_back_after_the_servers_retry_after_and_not_sooner(
     aws: Aws, connections: Connections, model_server: ModelServer
 ) -> None:
     model_server.reply_to_tar = lambda _: Reply(503, b"", retry_after="120")
@@ -330,36 +291,30 @@ def test_a_message_comes_back_when_the_server_said_and_not_sooner(
 
 
 def test_a_server_that_sleeps_fails_its_own_message_before_the_deadline(
-    aws: Aws, model_server: ModelServer, connections: Connections
+    aws: Aws, model_server: ModelServer, connections: Connections, settings: Settings
 ) -> None:
-    """Trap 10. When the quick image is stored, half a second is left besides the time for reporting."""
-    woken, slow_is_asked, quick_is_stored = Event(), Event(), Event()
+    """The time is over when both messages are read, both images fetched, and the quick one is stored."""
+    woken = Event()
 
     def reply(sent: bytes) -> Reply:
-        if not sent.endswith(b"slow"):
-            return answering()
-        slow_is_asked.set()
-        woken.wait(60)
-        return Reply(503, b"")
+        if sent.endswith(b"slow"):
+            woken.wait(60)
+        return answering()
 
     model_server.reply = reply
     quick, slow = aws.upload("incoming/quick.jpg"), aws.upload("incoming/slow.jpg", JPEG + b"slow")
-    connections.store.dynamodb.meta.events.register("after-call.dynamodb.PutItem", lambda **_: quick_is_stored.set())
-
-    def remaining_ms() -> int:
-        if current_thread() is not main_thread() or not slow_is_asked.is_set():
-            return 60_000  # an image's own time-out does not end the waiting here
-        assert quick_is_stored.wait(30)
-        return 3_500
-
-    both = sqs_event(body_about(slow), body_about(quick), receive_count=2)  # each is asked alone
-    assert failed(invoke(both, remaining_ms)) == ["m0"]
+    both = sqs_event(body_about(quick), body_about(slow), receive_count=2)  # each is asked for alone
+    pool = WatchedPool()
+    clock = Clock(pool.left_s(before=60.0, done=5, after=0.0))
+    messages = SqsBatch.model_validate(both).messages
+    assert failed(classify_messages(messages, settings, connections, clock, lambda: pool)) == ["m1"]
     assert aws.row().image == quick.uri
     woken.set()
+    pool.shutdown()  # or the slow image would be stored in another test's table
 
 
 def test_an_invocation_without_time_does_nothing_and_loses_nothing(aws: Aws, model_server: ModelServer) -> None:
-    """Trap 10."""
+    """The invocation's time may end first."""
     batch = sqs_event(body_about(aws.upload("incoming/a.jpg")), body_about(aws.upload("incoming/b.jpg")))
     assert failed(invoke(batch, lambda: 1_000)) == ["m0", "m1"]
     assert (aws.rows(), model_server.paths) == ([], [])
@@ -368,7 +323,7 @@ def test_an_invocation_without_time_does_nothing_and_loses_nothing(aws: Aws, mod
 def test_another_version_that_answers_is_stored_as_it_answered_and_counted(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap 28."""
+    """Another version than the configured one may answer."""
     newer = server_answer(model=ANSWERED.model_copy(update={"version": "1.1"}))
     model_server.reply = lambda _: Reply(200, newer.model_dump_json().encode())
     assert failed(invoke(sqs_event(body_about(aws.upload("incoming/ball.jpg"))))) == []
@@ -387,7 +342,7 @@ def test_an_uncertain_answer_is_classified_counted_and_to_be_reviewed(
 
 
 def test_two_buckets_with_the_same_key_have_a_row_each(aws: Aws) -> None:
-    """Trap 17."""
+    """Two buckets may hold the same key."""
     aws.s3.create_bucket(Bucket="another-input")
     aws.s3.put_bucket_versioning(Bucket="another-input", VersioningConfiguration={"Status": "Enabled"})
     images = [aws.upload("incoming/ball.jpg", bucket=bucket) for bucket in (INPUT, "another-input")]
@@ -396,7 +351,7 @@ def test_two_buckets_with_the_same_key_have_a_row_each(aws: Aws) -> None:
 
 
 def test_nothing_is_ever_written_where_uploads_are_watched(aws: Aws) -> None:
-    """Trap 16."""
+    """A result that lands where uploads are watched would classify itself."""
     images = [aws.upload("incoming/ball.jpg"), aws.upload("incoming/results/ball.jpg.json", b"{}")]
     invoke(sqs_event(*[body_about(image) for image in images]))
     assert [it["Key"] for it in aws.s3.list_objects_v2(Bucket=INPUT)["Contents"]] == [image.key for image in images]
@@ -424,7 +379,7 @@ def refuse_once(connections: Connections, moment: str, step: str) -> None:
 def test_a_failure_at_any_step_converges_with_the_next_delivery(
     aws: Aws, connections: Connections, moment: str, step: str
 ) -> None:
-    """Trap 20: after the retry all is as if nothing had happened."""
+    """After the retry all is as if nothing had happened."""
     undisturbed, disturbed = aws.upload("incoming/a/ball.jpg"), aws.upload("incoming/b/ball.jpg")
     invoke(sqs_event(body_about(undisturbed)))
     refuse_once(connections, moment, step)
@@ -440,7 +395,7 @@ def test_a_failure_at_any_step_converges_with_the_next_delivery(
 def test_an_image_that_may_not_be_read_now_is_tried_again(
     aws: Aws, connections: Connections, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trap 13: 403."""
+    """S3 answers 403."""
 
     def forbid(**_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, "GetObject")
@@ -457,7 +412,7 @@ def test_an_image_that_may_not_be_read_now_is_tried_again(
 def test_aws_gets_a_second_try_and_not_a_third(
     aws: Aws, connections: Connections, dying: int, again: list[str]
 ) -> None:
-    """Traps 11 and 29: a connection that died while the Lambda was frozen costs no image a delivery."""
+    """A connection that died while the Lambda was frozen costs no image a delivery."""
     tries: list[str] = []
 
     def die(request: AWSPreparedRequest, **_: object) -> None:
@@ -473,7 +428,7 @@ def test_aws_gets_a_second_try_and_not_a_third(
 def test_metrics_have_few_dimensions_and_the_log_has_one_line_for_each_image(
     aws: Aws, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Traps 31 and 32: neither labels nor keys as dimensions, no bytes in the log."""
+    """Neither labels nor keys as dimensions, no bytes in the log."""
     secret = JPEG + b"GPSLatitude 48.85"
     images = [aws.upload(f"incoming/{n}.jpg", secret) for n in range(3)] + [aws.upload("incoming/x.jpg", b"a text")]
     invoke(sqs_event(*[body_about(image) for image in images]))
@@ -486,9 +441,9 @@ def test_metrics_have_few_dimensions_and_the_log_has_one_line_for_each_image(
 
 
 @pytest.mark.parametrize("record_count", [1, 20])
-def test_the_answer_names_messages_and_nothing_else(aws: Aws, model_server: ModelServer, record_count: int) -> None:
-    """Trap 12: what Lambda reads; anything else would mean the whole SQS batch."""
+def test_the_response_names_messages_and_nothing_else(aws: Aws, model_server: ModelServer, record_count: int) -> None:
+    """What Lambda reads; anything else would mean the whole SQS batch."""
     bodies = [body_about(aws.upload(f"incoming/{n}.jpg")) for n in range(record_count)]
     model_server.reply = lambda _: Reply(503, b"")
-    answer = invoke(sqs_event(*bodies))
-    assert answer == {"batchItemFailures": [{"itemIdentifier": f"m{n}"} for n in range(record_count)]}
+    response = invoke(sqs_event(*bodies))
+    assert response == {"batchItemFailures": [{"itemIdentifier": f"m{n}"} for n in range(record_count)]}

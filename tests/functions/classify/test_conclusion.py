@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline.classify.conclusion import conclude
-from pipeline.contracts import Classification, LabelProbability, ModelFacts, Timings
+from pipeline.contracts import Classification, LabelProbability, ModelFacts
 from pipeline.errors import ImageRejected
-from tests.functions.factories import ANSWERED, EXPECTED, NOON, classification, order, server_answer
-
-TIMINGS = Timings(fetch_ms=1, predict_ms=2)
+from tests.functions.factories import ANSWERED, EXPECTED, NOON, answered, classification, order, server_answer
 
 
 def rejected(rejection: ImageRejected, model: ModelFacts | None = None) -> Classification:
-    return conclude(order(model=model), rejection, expected=EXPECTED, timings=TIMINGS, began_at=NOON)
+    return conclude(answered(order(model=model), rejection), EXPECTED)
 
 
 def test_an_image_gets_a_podium_best_first() -> None:
@@ -27,7 +25,7 @@ def test_an_image_gets_a_podium_best_first() -> None:
 
 
 def test_a_model_of_two_classes_gives_a_podium_of_two_steps() -> None:
-    """Trap 19."""
+    """A model may have fewer than three classes."""
     answer = server_answer(
         predictions=[LabelProbability(label="yes", probability=0.7), LabelProbability(label="no", probability=0.3)]
     )
@@ -42,7 +40,7 @@ def test_a_server_that_answers_more_than_three_classes_fills_the_podium_only() -
 
 
 def test_ties_keep_the_servers_order() -> None:
-    """Trap 19: the server orders ties by class index."""
+    """The server orders ties by class index."""
     answer = server_answer(
         predictions=[LabelProbability(label=it, probability=0.25) for it in ("zebra", "ant", "mole")]
     )
@@ -50,7 +48,7 @@ def test_ties_keep_the_servers_order() -> None:
 
 
 def test_what_answered_is_recorded_and_not_what_was_configured() -> None:
-    """Trap 28."""
+    """Another version than the configured one may answer."""
     newer = ANSWERED.model_copy(update={"version": "1.1"})
     assert classification(answer=server_answer(model=newer)).model == newer
 
@@ -76,7 +74,7 @@ def test_an_image_that_a_version_was_to_look_at_and_no_model_saw_is_rejected_und
     assert rejected(ImageRejected("gone", "It was deleted."), asked).model == asked
 
 
-def test_the_engine_is_told_in_the_result_and_is_no_part_of_what_the_model_is() -> None:
+def test_the_engine_is_in_the_result_and_no_part_of_what_the_model_is() -> None:
     quicker = ANSWERED.model_copy(update={"engine": "openvino-bf16"})
     result = classification(answer=server_answer(model=quicker))
     assert result.model_dump(mode="json")["model"]["engine"] == "openvino-bf16"

@@ -1,298 +1,308 @@
-"""One SQS batch: at once, within its time, each message for itself."""
+"""One SQS batch: at once, within its time, each message for itself; with everything around it faked."""
 
 from __future__ import annotations
 
+import io
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from threading import Barrier, Event
+from typing import Any, cast
 
-from pipeline.classify.conclusion import Fetched
-from pipeline.classify.groups import Group, groups_of
-from pipeline.classify.sqs_batch import Report, work_at_once
-from pipeline.classify.waves import IMAGES_AT_ONCE, Answers, Finished, OutOfTime
-from pipeline.contracts import Classification, Order
-from pipeline.errors import MessageUnreadable, ModelUnavailable
+import pytest
+
+from pipeline.classify.clock import Clock
+from pipeline.classify.connections import Connections
+from pipeline.classify.handler import IMAGES_AT_ONCE, classify_messages, threads
+from pipeline.contracts import INCOMING_PREFIX, Classification, ModelFacts
+from pipeline.errors import Answer, ModelUnavailable, NotTogether
 from pipeline.queue.messages import Message
-from tests.functions.factories import classification, fetched, image_ref, message, order
+from pipeline.results.store import Stored
+from pipeline.telemetry import metrics
+from tests.functions.factories import JPEG, body_about, deployed_settings, image_ref, message, server_answer
+from tests.functions.invoking import WatchedPool
 
 
-def result(image: Fetched) -> Classification:
-    return classification(image.order.image)
+def nothing(_: str) -> None:
+    pass
 
 
-def together(images: Group) -> Answers:
-    return [result(image) for image in images]
+@dataclass
+class FakeS3:
+    """Every object but `text` is a JPEG that says its name; `get` is what happens before."""
+
+    get: Callable[[str], object] = nothing
+    names: Counter[str] = field(default_factory=Counter)
+
+    def get_object(self, *, Key: str, **_: str) -> dict[str, Any]:  # noqa: N803 (as boto3 has it)
+        name = Key.removeprefix(INCOMING_PREFIX)
+        self.names[name] += 1
+        self.get(name)
+        return {"Body": io.BytesIO(b"a text" if name == "text" else JPEG + name.encode())}
 
 
-def finish(result: Classification) -> Finished:
-    return Finished(result, "stored")
+def answer_all(names: Sequence[str]) -> list[Answer]:
+    return [server_answer() for _ in names]
 
 
-@dataclass(frozen=True)
-class Faked:
-    """The ordinary way of an image; a test changes one step of it."""
+@dataclass
+class FakeModel:
+    """Notes which images were asked for together, and which alone."""
 
-    fetch: Callable[[Order], Fetched | Finished] = fetched
-    ask_alone: Callable[[Fetched], Classification] = result
-    ask_together: Callable[[Group], Answers | None] = together
-    store: Callable[[Classification], Finished] = finish
+    answer: Callable[[Sequence[str]], list[Answer]] = answer_all
+    most: int = 20
+    together: list[list[str]] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
 
+    def images_at_once(self) -> int:
+        return self.most
 
-def images_named(body: str) -> tuple[Order, ...]:
-    """A message of these tests is the keys of its images."""
-    return tuple(order(image_ref(key=key)) for key in body.split())
-
-
-def bury_nothing(buried: Message, _: str) -> None:
-    raise AssertionError(f"{buried.message_id} is readable")
-
-
-def work_on(
-    *bodies: str,
-    read: Callable[[str], tuple[Order, ...]] = images_named,
-    steps: Faked = Faked(),
-    group: Callable[[Sequence[Fetched], Collection[Order]], Sequence[Group]] = groups_of,
-    bury: Callable[[Message, str], None] = bury_nothing,
-    time_left_s: Callable[[], float] = lambda: 30.0,
-    received: Sequence[int] = (),
-) -> Report:
-    """`received`: how often each message was handed out; once, if it is not said."""
-    receives = [*received, *[1] * (len(bodies) - len(received))]
-    messages = [message(body, f"m{n}", receives[n]) for n, body in enumerate(bodies)]
-    return work_at_once(messages, read=read, steps=steps, group=group, bury=bury, time_left_s=time_left_s)
+    def ask(self, images: Sequence[bytes], *, budget_s: float, model: ModelFacts | None = None) -> list[Answer]:
+        assert (budget_s > 0, model) == (True, None)
+        names = [data.removeprefix(JPEG).decode() for data in images]
+        if len(names) == 1:
+            self.alone += names
+        else:
+            self.together.append(names)
+        return self.answer(names)
 
 
-def failed(report: Report, count: int) -> list[str]:
-    return [f"m{n}" for n in range(count) if report.problems(f"m{n}")]
+@dataclass
+class FakeStore:
+    put_one: Callable[[str], object] = nothing
+    stored: list[str] = field(default_factory=list)
+
+    def put(self, classification: Classification) -> Stored:
+        name = classification.image.key.removeprefix(INCOMING_PREFIX)
+        self.put_one(name)
+        self.stored.append(name)
+        return "stored"
 
 
-def key_of(image: Fetched) -> str:
-    return image.order.image.key
+@dataclass
+class FakeQueue:
+    bury_one: Callable[[str], object] = nothing
+    buried: list[tuple[str, str]] = field(default_factory=list)
+    postponed: list[str] = field(default_factory=list)
+
+    def bury(self, buried: Message, code: str, reason: str) -> None:
+        assert reason
+        self.bury_one(buried.message_id)
+        self.buried.append((buried.message_id, code))
+
+    def postpone(self, messages: Iterable[tuple[Message, int]]) -> None:
+        self.postponed += [message.message_id for message, _ in messages]
 
 
-class Asked:
-    """Notes which images were asked together, and which alone."""
+@dataclass
+class Line:
+    """The function between its fakes; a test changes one of them."""
 
-    def __init__(self, answers: Callable[[Group], Answers | None] = together) -> None:
-        self.together: list[list[str]] = []
-        self.alone: list[str] = []
-        self._answers = answers
+    s3: FakeS3 = field(default_factory=FakeS3)
+    model: FakeModel = field(default_factory=FakeModel)
+    store: FakeStore = field(default_factory=FakeStore)
+    queue: FakeQueue = field(default_factory=FakeQueue)
+    left_s: Callable[[], float] = lambda: 30.0
+    workers: Callable[[], Executor] = threads
 
-    def steps(self) -> Faked:
-        return Faked(ask_alone=self._ask_alone, ask_together=self._ask_together)
+    def failed(self, *bodies: str, received: Sequence[int] = ()) -> list[str]:
+        """The messages m0, m1, ... that come again; each is the names of its images, or a whole body.
 
-    def _ask_alone(self, image: Fetched) -> Classification:
-        self.alone.append(key_of(image))
-        return result(image)
+        `received`: how often each message was handed out; once by default.
+        """
+        receives = [*received, *[1] * (len(bodies) - len(received))]
+        messages = tuple(message(body_with(body), f"m{n}", receives[n]) for n, body in enumerate(bodies))
+        return self.failed_of(messages)
 
-    def _ask_together(self, images: Group) -> Answers | None:
-        self.together.append([key_of(image) for image in images])
-        return self._answers(images)
+    def failed_of(self, messages: tuple[Message, ...]) -> list[str]:
+        connections = cast("Connections", self)
+        response = classify_messages(messages, SETTINGS, connections, Clock(self.left_s), self.workers)
+        return [it["itemIdentifier"] for it in response["batchItemFailures"]]
+
+
+def body_with(names: str) -> str:
+    images = (image_ref(key=f"{INCOMING_PREFIX}{name}") for name in names.split())
+    return names if names.startswith("{") else body_about(*images)
+
+
+SETTINGS = deployed_settings()
+
+
+@pytest.fixture(autouse=True)
+def _no_metrics_for_another_test() -> Iterator[None]:
+    yield
+    metrics.clear_metrics()
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
+    """Why images are not done yet, by their names."""
+    lines = [vars(record) for record in caplog.records if record.message == "image not done yet"]
+    return {line["image"].rpartition("/")[2]: line["reason"] for line in lines}
 
 
 def test_all_images_of_all_messages_are_fetched_together_and_stored_together() -> None:
     fetching, storing = Barrier(20), Barrier(20)
-
-    def fetch(order: Order) -> Fetched:
-        fetching.wait(10)
-        return fetched(order)
-
-    def store(result: Classification) -> Finished:
-        storing.wait(10)
-        return finish(result)
-
-    report = work_on(*[f"a{n} b{n}" for n in range(10)], steps=Faked(fetch=fetch, store=store))
-    assert failed(report, 10) == []
-    assert len(report.orders) == 20
+    line = Line(FakeS3(lambda _: fetching.wait(60)), store=FakeStore(lambda _: storing.wait(60)))
+    assert line.failed(*[f"a{n} b{n}" for n in range(10)]) == []
+    assert len(line.store.stored) == 20
 
 
-def test_the_images_of_a_batch_are_asked_in_one_request_and_one_image_by_itself() -> None:
-    asked = Asked()
-    assert failed(work_on("a", "b c", steps=asked.steps()), 2) == []
-    assert failed(work_on("d", steps=asked.steps()), 1) == []
-    assert (asked.together, asked.alone) == ([["a", "b", "c"]], ["d"])
+def test_the_images_of_a_batch_are_sent_in_one_request_and_one_image_by_itself() -> None:
+    line = Line()
+    assert line.failed("a", "b c") == []
+    assert line.failed("d") == []
+    assert (line.model.together, line.model.alone) == ([["a", "b", "c"]], ["d"])
 
 
-def test_the_images_of_a_message_that_came_before_are_asked_alone_whoever_else_names_them() -> None:
-    asked = Asked()
-    assert failed(work_on("a", "b c", "b d", steps=asked.steps(), received=[1, 2]), 3) == []
-    assert (asked.together, sorted(asked.alone)) == ([["a", "d"]], ["b", "c"])
+def test_a_model_that_takes_one_image_at_once_gets_each_in_a_request_of_its_own() -> None:
+    line = Line(model=FakeModel(most=1))
+    assert line.failed("a", "b c") == []
+    assert (line.model.together, sorted(line.model.alone)) == ([], ["a", "b", "c"])
 
 
-def test_images_that_the_server_does_not_take_together_are_asked_alone_at_once() -> None:
-    asked = Asked(lambda _: None)
-    assert failed(work_on("a", "b", "c", steps=asked.steps()), 3) == []
-    assert (asked.together, sorted(asked.alone)) == ([["a", "b", "c"]], ["a", "b", "c"])
+def test_the_images_of_a_message_that_came_before_are_sent_alone_even_if_another_message_names_them() -> None:
+    line = Line()
+    assert line.failed("a", "b c", "b d", received=[1, 2]) == []
+    assert (line.model.together, sorted(line.model.alone)) == ([["a", "d"]], ["b", "c"])
+
+
+def test_images_that_the_model_does_not_take_together_are_sent_alone_at_once() -> None:
+    def answer(names: Sequence[str]) -> list[Answer]:
+        if len(names) > 1:
+            raise NotTogether
+        return answer_all(names)
+
+    line = Line(model=FakeModel(answer))
+    assert line.failed("a", "b", "c") == []
+    assert (line.model.together, sorted(line.model.alone)) == ([["a", "b", "c"]], ["a", "b", "c"])
 
 
 def test_a_request_that_is_not_answered_fails_its_own_images_and_no_others() -> None:
-    def answer(images: Group) -> Answers:
-        if "bad" in map(key_of, images):
+    def answer(names: Sequence[str]) -> list[Answer]:
+        if "bad" in names:
             raise ModelUnavailable("507")
-        return together(images)
+        return answer_all(names)
 
-    def in_pairs(images: Sequence[Fetched], _: Collection[Order]) -> Sequence[Group]:
-        return [tuple(images[n : n + 2]) for n in range(0, len(images), 2)]
-
-    report = work_on("a bad", "c", "d", steps=Faked(ask_together=answer), group=in_pairs)
-    assert failed(report, 3) == ["m0"]
+    line = Line(model=FakeModel(answer, most=2))
+    assert line.failed("a bad", "c", "d") == ["m0"]
+    assert sorted(line.model.together) == [["a", "bad"], ["c", "d"]]
+    assert line.queue.postponed == ["m0"]
 
 
 def test_an_image_is_not_stored_later_because_another_request_hangs() -> None:
     over, quick_are_stored = Event(), Barrier(3)
 
-    def ask_alone(image: Fetched) -> Classification:
-        over.wait(10)
-        return result(image)
-
-    def store(result: Classification) -> Finished:
-        if result.image.key != "hangs":
-            quick_are_stored.wait(10)
-        return finish(result)
+    def answer(names: Sequence[str]) -> list[Answer]:
+        if names == ["hangs"]:
+            over.wait(60)
+        return answer_all(names)
 
     def free() -> None:
-        quick_are_stored.wait(10)
+        quick_are_stored.wait(60)
         over.set()
 
+    store = FakeStore(lambda name: name == "hangs" or quick_are_stored.wait(60))
     with ThreadPoolExecutor(1) as thread:
         freed = thread.submit(free)
-        report = work_on("hangs", "a", "b", steps=Faked(ask_alone=ask_alone, store=store), received=[2])
+        assert Line(model=FakeModel(answer), store=store).failed("hangs", "a", "b", received=[2]) == []
         freed.result()
-    assert failed(report, 3) == []
 
 
 def test_an_image_named_twice_is_worked_on_once() -> None:
-    """Trap 7."""
-    worked: Counter[str] = Counter()
-
-    def fetch(order: Order) -> Fetched:
-        worked[order.image.key] += 1
-        return fetched(order)
-
-    assert failed(work_on("a a b", "a", steps=Faked(fetch=fetch)), 2) == []
-    assert worked == {"a": 1, "b": 1}
+    """In one message, and in two."""
+    line = Line()
+    assert line.failed("a a b", "a") == []
+    assert line.s3.names == {"a": 1, "b": 1}
 
 
 def test_a_message_fails_when_any_of_its_images_did_and_its_neighbours_do_not() -> None:
-    """Trap 6."""
+    def answer(names: Sequence[str]) -> list[Answer]:
+        return [ModelUnavailable("503") if name == "bad" else server_answer() for name in names]
 
-    def answer(images: Group) -> Answers:
-        return [ModelUnavailable("503") if key_of(image) == "bad" else result(image) for image in images]
-
-    report = work_on("a bad c", "d", "bad", steps=Faked(ask_together=answer))
-    assert failed(report, 3) == ["m0", "m2"]
-    assert isinstance(report.orders[order(image_ref(key="c"))], Finished)
+    line = Line(model=FakeModel(answer))
+    assert line.failed("a bad c", "d", "bad") == ["m0", "m2"]
+    assert sorted(line.store.stored) == ["a", "c", "d"]
 
 
-def test_an_image_that_no_model_could_look_at_is_not_asked_for() -> None:
-    def fetch(order: Order) -> Fetched | Finished:
-        return finish(classification(order.image)) if order.image.key == "text" else fetched(order)
-
-    asked = Asked()
-    steps = Faked(fetch, asked.steps().ask_alone, asked.steps().ask_together)
-    assert failed(work_on("a text", steps=steps), 1) == []
-    assert (asked.together, asked.alone) == ([], ["a"])
+def test_an_image_that_no_model_could_read_is_stored_without_a_request() -> None:
+    line = Line()
+    assert line.failed("a text") == []
+    assert (line.model.together, line.model.alone, sorted(line.store.stored)) == ([], ["a"], ["a", "text"])
 
 
-def test_a_bug_fails_its_own_message_alone() -> None:
-    def fetch(order: Order) -> Fetched:
-        if order.image.key == "c":
-            raise KeyError(order.image.key)
-        return fetched(order)
-
-    def read(body: str) -> tuple[Order, ...]:
-        return images_named(body) if body != "m1" else images_named(str(1 / 0))
-
-    report = work_on("a", "m1", "c", read=read, steps=Faked(fetch=fetch))
-    assert failed(report, 3) == ["m1", "m2"]
-    assert isinstance(report.problems("m1")[0], ZeroDivisionError)
-    assert isinstance(report.problems("m2")[0], KeyError)
-
-
-def unreadable(body: str) -> tuple[Order, ...]:
-    raise MessageUnreadable(f"{body} is no event")
+def test_a_bug_fails_its_own_message_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """In the reading of one message, and in the work on an image of another."""
+    line = Line(FakeS3(lambda name: 1 / (name != "c")))
+    unread = message("", "m1").model_copy(update={"body": None})
+    messages = (message(body_with("a"), "m0"), unread, message(body_with("c"), "m2"))
+    assert line.failed_of(messages) == ["m1", "m2"]
+    problems = {record.message: record.exc_info[0] for record in caplog.records if record.exc_info}
+    assert problems == {"message failed": TypeError, "image failed": ZeroDivisionError}
+    assert line.queue.postponed == []
 
 
 def test_an_unreadable_message_is_buried_once_and_done_with() -> None:
-    buried: list[tuple[str, str]] = []
-    report = work_on("x", read=unreadable, bury=lambda it, reason: buried.append((it.message_id, reason)))
-    assert buried == [("m0", "x is no event")]
-    assert (failed(report, 1), report.unreadable) == ([], {"m0": "x is no event"})
+    line = Line()
+    assert line.failed('{"no": "event"}', "a") == []
+    assert (line.queue.buried, line.store.stored) == ([("m0", "unreadable")], ["a"])
 
 
 def test_an_unreadable_message_that_cannot_be_buried_comes_again() -> None:
-    def bury(_: Message, __: str) -> None:
-        raise ConnectionError("the dead-letter queue does not answer")
-
-    assert failed(work_on("x", read=unreadable, bury=bury), 1) == ["m0"]
+    line = Line(queue=FakeQueue(lambda _: 1 / 0))
+    assert line.failed('{"no": "event"}', "a") == ["m0"]
 
 
 def test_a_message_that_asks_for_nothing_is_done_with() -> None:
-    assert failed(work_on("", ""), 2) == []
+    assert Line().failed("", "") == []
 
 
-def test_what_is_not_finished_in_time_is_reported_and_what_is_finished_counts() -> None:
-    """Trap 10. The slow image waits for the end of the test, not for a number of seconds."""
-    over, slow_is_asked, quick_is_done = Event(), Event(), Event()
+def test_what_is_not_finished_in_time_is_reported_and_what_is_finished_counts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The time is over when both messages are read, both images fetched, and the quick one is stored."""
+    over, pool = Event(), WatchedPool()
 
-    def ask_alone(image: Fetched) -> Classification:
-        if key_of(image) == "slow":
-            slow_is_asked.set()
-            over.wait(10)
-        return result(image)
+    def answer(names: Sequence[str]) -> list[Answer]:
+        if names == ["slow"]:
+            over.wait(60)
+        return answer_all(names)
 
-    def store(result: Classification) -> Finished:
-        quick_is_done.set()
-        return finish(result)
-
-    def time_left_s() -> float:
-        return 0.2 if slow_is_asked.is_set() and quick_is_done.wait(10) else 30.0
-
-    steps = Faked(ask_alone=ask_alone, store=store)
-    report = work_on("quick", "slow", steps=steps, received=[2, 2], time_left_s=time_left_s)
+    left_s = pool.left_s(before=30.0, done=5, after=0.0)
+    line = Line(model=FakeModel(answer), left_s=left_s, workers=lambda: pool)
+    assert line.failed("quick", "slow", received=[2, 2]) == ["m1"]
+    assert reasons(caplog) == {"slow": "the invocation's time ended before this was done"}
     over.set()
-    assert failed(report, 2) == ["m1"]
-    assert isinstance(report.problems("m1")[0], OutOfTime)
 
 
-def test_an_image_that_cannot_be_fetched_in_time_does_not_hold_up_its_neighbours() -> None:
-    """Ten of thirty seconds are for fetching; here they are over as soon as the quick image is there."""
-    over, left_s = Event(), chain([30.0, 30.0], repeat(20.0))
-
-    def fetch(order: Order) -> Fetched:
-        if order.image.key == "slow":
-            over.wait(10)
-        return fetched(order)
-
-    report = work_on("quick", "slow", steps=Faked(fetch=fetch), time_left_s=lambda: next(left_s))
+def test_an_image_that_cannot_be_fetched_in_time_does_not_hold_up_its_neighbours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Ten of thirty seconds are for fetching; they are over when both messages are read and the quick image is there."""
+    over, pool = Event(), WatchedPool()
+    line = Line(
+        FakeS3(lambda name: name == "slow" and over.wait(60)),
+        left_s=pool.left_s(before=30.0, done=3, after=20.0),
+        workers=lambda: pool,
+    )
+    assert line.failed("quick", "slow") == ["m1"]
+    assert reasons(caplog) == {"slow": "S3 did not hand over the image in the time that its neighbours could wait"}
+    assert line.store.stored == ["quick"]
     over.set()
-    assert failed(report, 2) == ["m1"]
-    assert isinstance(report.problems("m1")[0], OutOfTime)
 
 
-def test_images_that_never_began_are_reported_too() -> None:
-    """Trap 10: more images than threads, and no time at all."""
+def test_images_that_never_began_come_again_too() -> None:
+    """More images than threads, and no time at all."""
     over, names = Event(), [f"i{n}" for n in range(IMAGES_AT_ONCE + 5)]
-
-    def fetch(order: Order) -> Fetched:
-        over.wait(10)
-        return fetched(order)
-
-    report = work_on(*names, steps=Faked(fetch=fetch), time_left_s=lambda: -3.0)
+    line = Line(FakeS3(lambda _: over.wait(60)), left_s=lambda: -3.0)
+    assert line.failed(*names) == [f"m{n}" for n in range(len(names))]
     over.set()
-    assert failed(report, len(names)) == [f"m{n}" for n in range(len(names))]
 
 
 def test_no_more_images_are_in_memory_than_there_is_room_for() -> None:
     """A message may name hundreds: they come in waves."""
-    names, asked = [f"i{n}" for n in range(2 * IMAGES_AT_ONCE + 1)], Asked()
-
-    def as_one(images: Sequence[Fetched], _: Collection[Order]) -> Sequence[Group]:
-        return [tuple(images)]
-
-    assert failed(work_on(" ".join(names), steps=asked.steps(), group=as_one), 1) == []
-    assert [len(it) for it in asked.together] == [IMAGES_AT_ONCE, IMAGES_AT_ONCE]
-    assert asked.alone == names[-1:]
+    names = [f"i{n}" for n in range(2 * IMAGES_AT_ONCE + 1)]
+    line = Line(model=FakeModel(most=1_000))
+    assert line.failed(" ".join(names)) == []
+    assert [len(it) for it in line.model.together] == [IMAGES_AT_ONCE, IMAGES_AT_ONCE]
+    assert line.model.alone == names[-1:]

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import yaml
 
-from pipeline.batches.ledger import Entry, Ledger, open_batch
+from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of, write_part
 from pipeline.contracts import (
     Classification,
@@ -31,20 +29,14 @@ from pipeline.finish.completion import Rows
 from pipeline.finish.handler import finish
 from pipeline.finish.look import Looker
 from pipeline.results.store import Store
-from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws, _Template
-from tests.functions.factories import NOON, ROOT, classification, server_answer
+from tests.functions.conftest import INPUT, LEDGER, RESULTS, TABLE, Aws
+from tests.functions.factories import NOON, classification, server_answer
+from tests.functions.template import table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-LEDGER = "podium-ledger"
 Item = dict[str, Any]
-
-
-@cache
-def resources() -> Any:  # noqa: ANN401 (YAML)
-    """What template.yaml makes."""
-    return yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)["Resources"]
 
 
 @dataclass
@@ -84,7 +76,7 @@ class Desk:
         keys = part_keys(self.aws.s3, RESULTS, batch)
         expected = len(expected_images(read_parts(self.aws.s3, RESULTS, keys)))
         revision = revision_of(keys)
-        open_batch(self.aws.dynamodb, LEDGER, batch, expected=expected, revision=revision, now=self.now)
+        self.looker.ledger.open(batch, expected=expected, revision=revision, now=self.now)
         return revision
 
     def expect(self, *images: ImageRef | ExpectedImage, batch: str = "monday") -> str:
@@ -163,8 +155,7 @@ def record(item: Item, kind: str = "MODIFY") -> Item:
 @contextmanager
 def finishing(aws: Aws, session: boto3.Session) -> Iterator[Desk]:
     """The function beside the deployed resources, with a ledger, and a queue that hears its events."""
-    schema = {name: resources()["LedgerTable"]["Properties"][name] for name in ("AttributeDefinitions", "KeySchema")}
-    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **schema)
+    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     events = session.client("events")
     heard_url = aws.sqs.create_queue(QueueName="heard")["QueueUrl"]
     arn = aws.sqs.get_queue_attributes(QueueUrl=heard_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

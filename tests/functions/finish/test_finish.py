@@ -11,17 +11,18 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.batches.ledger import QUIET_AFTER, open_batch
+from pipeline.batches.ledger import QUIET_AFTER
 from pipeline.batches.manifests import part_keys, revision_of
 from pipeline.contracts import LabelProbability
 from pipeline.finish.announcement import CLAIM_LASTS, NotAnnounced
 from pipeline.finish.handler import lambda_handler, open_looker
 from pipeline.finish.look import MOST_IMAGES
 from pipeline.settings import load_settings
-from tests.functions.classify.test_classify import Context, counted, metrics_of
-from tests.functions.conftest import RESULTS, TABLE, Aws
+from tests.functions.conftest import LEDGER, RESULTS, TABLE, Aws
 from tests.functions.factories import NOON, event, server_answer
-from tests.functions.finish.finishing import LEDGER, Desk, finishing, record, resources, uploads
+from tests.functions.finish.finishing import Desk, finishing, record, uploads
+from tests.functions.invoking import Context, counted, metrics_of
+from tests.functions.template import resources
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -42,7 +43,7 @@ def complete_batch(desk: Desk, *names: str) -> None:
     desk.expect(*images)
 
 
-def test_a_batch_is_announced_when_its_last_image_has_a_verdict(aws: Aws, desk: Desk) -> None:
+def test_a_batch_is_announced_when_its_last_image_has_a_row(aws: Aws, desk: Desk) -> None:
     one, two = uploads(aws, "one", "two")
     revision = desk.expect(one, two)
     desk.classify(one)
@@ -315,7 +316,7 @@ def test_what_no_function_of_ours_wrote_holds_nothing_up(aws: Aws, desk: Desk) -
     assert [it["batch"] for it in desk.heard()] == ["monday"]
 
 
-def test_a_row_that_no_function_of_ours_wrote_is_no_verdict(aws: Aws, desk: Desk) -> None:
+def test_a_row_that_no_function_of_ours_wrote_does_not_count(aws: Aws, desk: Desk) -> None:
     one, two = uploads(aws, "one", "two")
     desk.expect(one, two)
     desk.classify(one)
@@ -330,25 +331,25 @@ def test_a_row_that_no_function_of_ours_wrote_is_no_verdict(aws: Aws, desk: Desk
     assert [it["total"] for it in desk.heard()] == [2]
 
 
-def test_a_manifest_that_cannot_be_read_is_told_and_left(
+def test_a_manifest_that_cannot_be_read_is_reported_and_left(
     aws: Aws, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     complete_batch(desk, "one")
     key = "batches/monday/manifest/by-hand.json"
     aws.s3.put_object(Bucket=RESULTS, Key=key, Body=b'{"images": "all"}')
     revision = revision_of(part_keys(aws.s3, RESULTS, "monday"))
-    open_batch(aws.dynamodb, LEDGER, "monday", expected=1, revision=revision, now=NOON)
+    desk.looker.ledger.open("monday", expected=1, revision=revision, now=NOON)
     desk.streams()
     assert (desk.heard(), set(caplog.messages)) == ([], {"manifest unreadable"})
 
 
 def test_an_open_batch_without_a_manifest_is_left(aws: Aws, desk: Desk) -> None:
-    open_batch(aws.dynamodb, LEDGER, "monday", expected=1, revision="r", now=NOON)
+    desk.looker.ledger.open("monday", expected=1, revision="r", now=NOON)
     desk.tick(after=timedelta(hours=1))
     assert desk.heard() == []
 
 
-def test_a_batch_that_aws_does_not_let_us_look_at_keeps_no_other_waiting_and_is_told(aws: Aws, desk: Desk) -> None:
+def test_a_batch_that_aws_refuses_to_show_keeps_no_other_waiting_and_is_reported(aws: Aws, desk: Desk) -> None:
     for batch in ("a", "b", "c"):
         [image] = uploads(aws, "one", batch=batch)
         desk.classify(image)
@@ -372,12 +373,12 @@ def refused(aws: Aws, operation: str, prefix: str) -> Iterator[None]:
     aws.s3.meta.events.unregister(f"provide-client-params.s3.{operation}", answer)
 
 
-def test_a_batch_that_is_too_large_to_announce_is_told_and_left(
+def test_a_batch_that_is_too_large_to_announce_is_reported_and_left(
     aws: Aws, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     complete_batch(desk, "one")
     expected, revision = MOST_IMAGES + 1, desk.entry().revision
-    open_batch(aws.dynamodb, LEDGER, "monday", expected=expected, revision=revision, now=NOON)
+    desk.looker.ledger.open("monday", expected=expected, revision=revision, now=NOON)
     desk.tick(after=QUIET_AFTER)
     assert (desk.heard(), caplog.messages) == ([], ["batch too large"])
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.batches.ledger import QUIET_AFTER
 from pipeline.batches.manifests import expected_images
-from pipeline.batches.outcomes import Verdict, Wanted, verdict_in, wanted_images
+from pipeline.batches.outcomes import ExpectedUpload, Outcome, expected_uploads, outcome_in
 from pipeline.contracts import ExpectedImage, ImageRef, ManifestPart
 from pipeline.finish.completion import Rows, later_versions, newest
 from pipeline.finish.summary import summary_of, write_table
@@ -52,7 +52,7 @@ def expected_of(image: ImageRef) -> ExpectedImage:
     return ExpectedImage(image=image.uri, etag=image.etag)
 
 
-def test_the_row_of_another_upload_than_the_expected_one_is_no_verdict_on_it(aws: Aws, desk: Desk) -> None:
+def test_the_row_of_another_upload_than_the_expected_one_does_not_count_for_it(aws: Aws, desk: Desk) -> None:
     last_week = aws.upload("incoming/monday/ball.jpg", b"old")
     desk.classify(last_week)
     desk.now += timedelta(days=7)
@@ -64,7 +64,7 @@ def test_the_row_of_another_upload_than_the_expected_one_is_no_verdict_on_it(aws
     assert desk.table()[0]["classified_at"] > "2026-11-28"
 
 
-def test_an_older_upload_that_is_worked_on_after_the_newer_one_was_dropped_is_no_verdict_on_it(
+def test_an_older_upload_that_is_worked_on_after_the_newer_one_was_dropped_does_not_count_for_it(
     aws: Aws, desk: Desk
 ) -> None:
     older, newer = [aws.upload("incoming/monday/ball.jpg", data) for data in (b"old", b"new")]
@@ -181,13 +181,13 @@ def test_many_rows_in_other_batches_are_looked_for_when_the_batch_is_quiet(
     assert done(few) == everywhere
 
 
-def test_images_are_asked_about_until_some_are_not_done(aws: Aws) -> None:
+def test_rows_of_images_are_read_until_some_image_is_not_done(aws: Aws) -> None:
     asked: list[str] = []
     aws.dynamodb.meta.events.register("provide-client-params.dynamodb.Query", append := ask_for(asked))
-    wanted = {f"s3://{INPUT}/{n}": Wanted("v", None, NOON) for n in range(8)}
-    look = Rows(aws.dynamodb, aws.s3, TABLE, few=3).look("monday", wanted, thorough=True)
+    expected = {f"s3://{INPUT}/{n}": ExpectedUpload("v", None, NOON) for n in range(8)}
+    completion = Rows(aws.dynamodb, aws.s3, TABLE, few=3).completion_of("monday", expected, thorough=True)
     aws.dynamodb.meta.events.unregister("provide-client-params.dynamodb.Query", append)
-    assert (len(asked), look.missing, look.exact) == (3, 8, False)
+    assert (len(asked), completion.missing, completion.exact) == (3, 8, False)
 
 
 def ask_for(asked: list[str]) -> Callable[..., None]:
@@ -219,17 +219,19 @@ def version(name: str, etag: str = "e", minutes: int = 0) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "uploads", "later"),
+    ("expected", "uploads", "later"),
     [
-        (Wanted("b", None, SINCE), [version("c"), version("b"), version("a")], {"c"}),
-        (Wanted("c", None, SINCE), [version("c"), version("b")], set()),
-        (Wanted(None, "e1", SINCE), [version("c", "e2"), version("b", "e1"), version("a", "e0")], {"c"}),
-        (Wanted("gone", None, SINCE), [version("c", minutes=1), version("b", minutes=-1)], {"c"}),
-        (Wanted("gone", None, SINCE), [], set()),
+        (ExpectedUpload("b", None, SINCE), [version("c"), version("b"), version("a")], {"c"}),
+        (ExpectedUpload("c", None, SINCE), [version("c"), version("b")], set()),
+        (ExpectedUpload(None, "e1", SINCE), [version("c", "e2"), version("b", "e1"), version("a", "e0")], {"c"}),
+        (ExpectedUpload("gone", None, SINCE), [version("c", minutes=1), version("b", minutes=-1)], {"c"}),
+        (ExpectedUpload("gone", None, SINCE), [], set()),
     ],
 )
-def test_later_is_what_s3_lists_before(wanted: Wanted, uploads: list[dict[str, object]], later: set[str]) -> None:
-    assert later_versions(uploads, wanted) == later  # type: ignore[arg-type]
+def test_later_is_what_s3_lists_before(
+    expected: ExpectedUpload, uploads: list[dict[str, object]], later: set[str]
+) -> None:
+    assert later_versions(uploads, expected) == later  # type: ignore[arg-type]
 
 
 def part(at: datetime, *images: ExpectedImage) -> ManifestPart:
@@ -237,21 +239,21 @@ def part(at: datetime, *images: ExpectedImage) -> ManifestPart:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=12))
-def test_what_is_wanted_is_what_the_manifest_expects(draws: list[tuple[int, int]]) -> None:
+def test_the_expected_uploads_are_those_of_the_manifest(draws: list[tuple[int, int]]) -> None:
     parts = [
         part(NOON + timedelta(minutes=minute), ExpectedImage(image=f"s3://b/{image}", version_id=f"v{number}"))
         for number, (image, minute) in enumerate(draws)
     ]
     expected = {image: it.version_id for image, it in expected_images(parts).items()}
-    assert {image: it.version_id for image, it in wanted_images(parts).items()} == expected
+    assert {image: it.version_id for image, it in expected_uploads(parts).items()} == expected
 
 
 def test_an_etag_in_quotes_is_the_same_etag() -> None:
-    wanted = wanted_images([part(NOON, ExpectedImage(image="s3://b/k", etag='"e1"'))])
-    assert wanted["s3://b/k"].is_of(verdict("s3://b/k", etag="e1"))
+    uploads = expected_uploads([part(NOON, ExpectedImage(image="s3://b/k", etag='"e1"'))])
+    assert uploads["s3://b/k"].etag == "e1"
 
 
-def verdict(image: str, **changes: object) -> Verdict:
+def outcome(image: str, **changes: object) -> Outcome:
     row = {
         "image": image,
         "model": "balls@1.0",
@@ -261,28 +263,9 @@ def verdict(image: str, **changes: object) -> Verdict:
     }
     item = {name: {"S": value} for name, value in (row | changes).items() if value is not None}
     step = {"M": {"label": {"S": "golf ball"}, "probability": {"N": "0.9"}}}
-    found = verdict_in(item | {"top3": {"L": [step]}})
+    found = outcome_in(item | {"top3": {"L": [step]}})
     assert found is not None
     return found
-
-
-@pytest.mark.parametrize(
-    ("wanted", "row", "same"),
-    [
-        (Wanted("v1", None, NOON), {"version_id": "v1"}, True),
-        (Wanted("v1", "e1", NOON), {"version_id": "v2", "etag": "e1"}, False),
-        (Wanted("v1", "e1", NOON), {"version_id": None, "etag": "e1"}, True),
-        (Wanted("v1", "e1", NOON), {"version_id": None, "etag": "e2"}, False),
-        (Wanted("v1", None, NOON), {"version_id": None, "etag": "e1"}, False),
-        (Wanted(None, "e1", NOON), {"version_id": "v9", "etag": "e1"}, True),
-        (Wanted(None, "e1", NOON), {"version_id": "v9", "etag": "e2"}, False),
-        (Wanted(None, None, NOON), {"version_id": "v9", "etag": "e2"}, True),
-    ],
-)
-def test_the_version_or_else_the_etag_says_which_upload_a_row_is_about(
-    wanted: Wanted, row: dict[str, str], same: bool
-) -> None:
-    assert wanted.is_of(verdict("s3://b/k", **row)) == same
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.sampled_from("ab")), unique=True), st.randoms())
@@ -299,10 +282,10 @@ def test_the_same_rows_give_the_same_bytes_in_whatever_order_they_come(
         }
         for image, minute, model in draws
     ]
-    wanted = {row["image"]["S"]: Wanted(None, None, NOON) for row in rows}  # type: ignore[index]
+    expected = {row["image"]["S"]: ExpectedUpload(None, None, NOON) for row in rows}  # type: ignore[index]
 
     def report() -> tuple[str, str]:
-        found = newest(rows, wanted)
+        found = newest(rows, expected)
         table = StringIO()
         write_table(found, table)
         return table.getvalue(), summary_of("monday", "r", found.values(), results_key="k").model_dump_json()
@@ -313,6 +296,6 @@ def test_the_same_rows_give_the_same_bytes_in_whatever_order_they_come(
 
 
 def test_a_rejection_that_only_a_newer_function_knows_is_counted_as_rejected() -> None:
-    odd = verdict("s3://b/k", status="rejected", rejected_code="too_loud", rejected_reason="It is too loud.")
+    odd = outcome("s3://b/k", status="rejected", rejected_code="too_loud", rejected_reason="It is too loud.")
     summary = summary_of("monday", "r", [odd], results_key="k")
     assert (summary.rejected, summary.rejections) == (1, {})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pipeline.gate.decision import LEAST_TIME_S, NEXT_PROBE_AFTER_S, SECOND_PROBE_AFTER_S, Look, Mapping, look
+from pipeline.gate.decision import LEAST_TIME_S, NEXT_PROBE_AFTER_S, SECOND_PROBE_AFTER_S, Check, Mapping, Time, check
 from pipeline.queue.messages import backoff_s
 from tests.functions.factories import NOON
 
@@ -64,35 +64,33 @@ class World:
         assert seconds > 0
         self.now_s += seconds
 
-    def look(self, time_s: float = TIMEOUT_S) -> Look:
+    def check(self, time_s: float = TIMEOUT_S) -> Check:
         ends_s = self.now_s + time_s
-        return look(
-            mapping=self.mapping,
+        return check(
+            self.mapping(),
             probe=self.probe,
             waiting=self.waiting,
-            pause=lambda: self.change("Disabled"),
-            resume=lambda: self.change("Enabled"),
-            sleep=self.sleep,
-            time_left_s=lambda: ends_s - self.now_s,
+            change=self.change,
+            time=Time(self.sleep, lambda: ends_s - self.now_s),
         )
 
-    def look_every_minute(self, until_s: float) -> None:
+    def check_every_minute(self, until_s: float) -> None:
         while self.now_s < until_s:
             begun_s = self.now_s
-            self.look()
+            self.check()
             assert self.now_s - begun_s < TIMEOUT_S, "the invocation was killed"
             self.now_s = begun_s + 60
 
 
 def test_an_open_gate_before_a_server_that_answers_stays_open_after_one_probe() -> None:
     world = World(images=7)
-    assert world.look() == Look(Mapping("Enabled", NOON), None, closed=False, failures=())
+    assert world.check() == Check(Mapping("Enabled", NOON), None, closed=False, failures=())
     assert (len(world.probes), world.changes, world.counted) == (1, [], 0)
 
 
 def test_two_probes_that_fail_close_the_gate() -> None:
     world = World(answers=never)
-    seen = world.look()
+    seen = world.check()
     assert (seen.change, seen.closed, len(seen.failures)) == ("closed", True, 2)
     assert world.probes == [0.0, 0.1 + SECOND_PROBE_AFTER_S]
     assert world.state == "Disabled"
@@ -100,14 +98,14 @@ def test_two_probes_that_fail_close_the_gate() -> None:
 
 def test_one_lost_request_closes_nothing() -> None:
     world = World(answers=lambda now_s: now_s > 1)
-    seen = world.look()
+    seen = world.check()
     assert (seen.change, seen.closed, seen.failures) == (None, False, ("no answer at 0.1",))
     assert world.changes == []
 
 
 def test_one_answer_opens_a_closed_gate() -> None:
     world = World("Disabled", images=7)
-    seen = world.look()
+    seen = world.check()
     assert (seen.change, seen.closed, world.state) == ("opened", False, "Enabled")
     assert len(world.probes) == 1
 
@@ -115,13 +113,13 @@ def test_one_answer_opens_a_closed_gate() -> None:
 def test_a_closed_gate_with_nothing_before_it_is_probed_once() -> None:
     """Cheap while the server is scaled to zero."""
     world = World("Disabled", answers=never)
-    seen = world.look()
+    seen = world.check()
     assert (seen.change, seen.closed, len(world.probes), world.counted) == (None, True, 1, 1)
 
 
 def test_a_server_that_comes_back_while_images_wait_is_noticed_within_seconds() -> None:
     world = World("Disabled", answers=lambda now_s: now_s >= 31, images=1)
-    seen = world.look()
+    seen = world.check()
     assert (seen.change, seen.closed) == ("opened", False)
     [(opened_s, _)] = world.changes
     assert 31 <= opened_s < 31 + NEXT_PROBE_AFTER_S + 2 * world.probe_takes_s
@@ -131,20 +129,20 @@ def test_a_server_that_comes_back_while_images_wait_is_noticed_within_seconds() 
 @pytest.mark.parametrize("probe_takes_s", [0.01, 3.0, PROBE_TIMEOUT_S])
 def test_no_probe_begins_without_the_time_to_end(probe_takes_s: float) -> None:
     world = World("Disabled", answers=never, images=1, probe_takes_s=probe_takes_s)
-    world.look()
+    world.check()
     assert all(begun_s <= TIMEOUT_S - LEAST_TIME_S for begun_s in world.probes)
     assert TIMEOUT_S - world.probes[-1] - probe_takes_s - NEXT_PROBE_AFTER_S < LEAST_TIME_S, "one more was possible"
 
 
 def test_a_hung_server_closes_the_gate_within_one_invocation() -> None:
     world = World(answers=never, probe_takes_s=PROBE_TIMEOUT_S)
-    assert world.look().change == "closed"
+    assert world.check().change == "closed"
     assert world.now_s < TIMEOUT_S - LEAST_TIME_S
 
 
 def test_without_time_for_a_second_probe_an_open_gate_stays_open() -> None:
     world = World(answers=never)
-    seen = world.look(time_s=LEAST_TIME_S)
+    seen = world.check(time_s=LEAST_TIME_S)
     assert (seen.change, seen.closed, len(world.probes), world.changes) == (None, False, 1, [])
 
 
@@ -152,42 +150,40 @@ def test_without_time_for_a_second_probe_an_open_gate_stays_open() -> None:
     ("state", "closed"),
     [("Creating", False), ("Enabling", False), ("Disabling", True), ("Updating", False), ("Deleting", False)],
 )
-def test_a_mapping_that_is_changing_is_left_to_the_next_look(state: str, closed: bool) -> None:
+def test_a_mapping_that_is_changing_is_left_to_the_next_check(state: str, closed: bool) -> None:
     world = World(state, answers=never, images=7)
-    assert world.look() == Look(Mapping(state, NOON), None, closed=closed, failures=())
+    assert world.check() == Check(Mapping(state, NOON), None, closed=closed, failures=())
     assert (world.probes, world.changes) == ([], [])
 
 
 @pytest.mark.parametrize(("state", "answers", "closed"), [("Enabled", never, False), ("Disabled", always, True)])
-def test_a_change_that_is_refused_is_made_by_the_next_look(
+def test_a_change_that_is_refused_is_made_by_the_next_check(
     state: str, answers: Callable[[float], bool], closed: bool
 ) -> None:
-    """Another look, or a deployment, changes the mapping between this look's first glance and its change."""
+    """Another check, or a deployment, changes the mapping between this check's first glance and its change."""
     world = World(state, answers=answers)
     glance, world.settles_at_s = world.mapping(), 10.0
-    refused = look(
-        mapping=lambda: glance,
+    refused = check(
+        glance,
         probe=world.probe,
         waiting=world.waiting,
-        pause=lambda: world.change("Disabled"),
-        resume=lambda: world.change("Enabled"),
-        sleep=world.sleep,
-        time_left_s=lambda: 60 - world.now_s,
+        change=world.change,
+        time=Time(world.sleep, lambda: 60 - world.now_s),
     )
     assert (refused.change, refused.closed, world.changes) == (None, closed, [])
     world.now_s = 60
-    assert world.look().change == ("closed" if state == "Enabled" else "opened")
+    assert world.check().change == ("closed" if state == "Enabled" else "opened")
 
 
 def test_a_server_that_flaps_faster_than_the_second_probe_closes_nothing() -> None:
     world = World(answers=lambda now_s: int(now_s / 2) % 2 == 1)  # two seconds away, two seconds there
-    world.look_every_minute(until_s=600)
+    world.check_every_minute(until_s=600)
     assert (world.changes, len(world.probes)) == ([], 20)
 
 
-def test_a_server_that_flaps_by_the_minute_is_followed_with_one_change_a_look() -> None:
+def test_a_server_that_flaps_by_the_minute_is_followed_with_one_change_a_check() -> None:
     world = World(answers=lambda now_s: int(now_s / 120) % 2 == 0, images=7, change_takes_s=20)
-    world.look_every_minute(until_s=1260)
+    world.check_every_minute(until_s=1260)
     assert [state for _, state in world.changes] == ["Disabled", "Enabled"] * 5
 
 
@@ -209,7 +205,7 @@ def receives_within(seconds: float) -> int:
 
 def test_an_outage_of_an_hour_costs_no_image_half_of_its_receives() -> None:
     world = World(answers=an_hour_away, images=7, change_takes_s=20)
-    world.look_every_minute(until_s=RETURNS_S + 600)
+    world.check_every_minute(until_s=RETURNS_S + 600)
     [(closed_s, closed), (opened_s, opened)] = world.changes
     assert (closed, opened) == ("Disabled", "Enabled")
     assert closed_s - DIES_S < 60 + SECOND_PROBE_AFTER_S + 1
@@ -221,7 +217,7 @@ def test_an_outage_of_an_hour_costs_no_image_half_of_its_receives() -> None:
 
 def test_an_outage_of_an_hour_with_an_empty_queue_costs_one_probe_a_minute() -> None:
     world = World(answers=an_hour_away, change_takes_s=20)
-    world.look_every_minute(until_s=RETURNS_S + 600)
+    world.check_every_minute(until_s=RETURNS_S + 600)
     assert [state for _, state in world.changes] == ["Disabled", "Enabled"]
     minutes = round((RETURNS_S + 600) / 60)
     assert len(world.probes) <= minutes + 2

@@ -16,23 +16,23 @@ import pytest
 import yaml
 
 from pipeline.classify.formats import looks_like
-from pipeline.classify.reporting import metrics
-from pipeline.gate.decision import Look, Mapping
-from pipeline.gate.golden_picture import golden_picture
+from pipeline.gate.decision import Check, Mapping
 from pipeline.gate.handler import (
     PROBE_TIMEOUT_S,
-    Answer,
-    Connections,
+    Clients,
+    Response,
+    check_server,
     lambda_handler,
-    look_at_server,
-    open_connections,
-    tell,
+    open_clients,
+    report,
 )
+from pipeline.gate.probe_picture import probe_picture
 from pipeline.settings import GateSettings, Settings, load_settings
-from tests.functions.classify.test_classify import Context, metrics_of
+from pipeline.telemetry import metrics
 from tests.functions.conftest import Aws
 from tests.functions.factories import NOON, ROOT, event
 from tests.functions.fake_model_server import ModelServer, Reply, answering
+from tests.functions.invoking import Context, metrics_of
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -49,8 +49,8 @@ class Gate:
     settings: GateSettings
 
     @property
-    def connections(self) -> Connections:
-        return open_connections(self.settings)
+    def clients(self) -> Clients:
+        return open_clients(self.settings)
 
     @property
     def state(self) -> str:
@@ -59,17 +59,17 @@ class Gate:
     def close(self) -> None:
         self.mappings.update_event_source_mapping(UUID=self.uuid, Enabled=False)
 
-    def look(self, sleep: Callable[[float], None] = lambda _: None) -> Look:
-        return look_at_server(self.settings, lambda: 60_000, sleep)
+    def check(self, sleep: Callable[[float], None] = lambda _: None) -> Check:
+        return check_server(self.settings, lambda: 60_000, sleep)
 
 
 def no_sleep(seconds: float) -> None:
     raise AssertionError(f"nothing had to be waited for, and certainly not {seconds} s")
 
 
-def invoke(name: str = "gate-tick", remaining_ms: int = 60_000) -> Answer:
-    answer: Answer = lambda_handler(event(name), Context(lambda: remaining_ms, function_name="podium-gate"))
-    return answer
+def invoke(name: str = "gate-tick", remaining_ms: int = 60_000) -> Response:
+    response: Response = lambda_handler(event(name), Context(lambda: remaining_ms, function_name="podium-gate"))
+    return response
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +102,7 @@ def gate(
     )
     monkeypatch.setenv("EVENT_SOURCE_MAPPING", mapping["UUID"])
     yield Gate(lambda_client, mapping["UUID"], load_settings(GateSettings))
-    open_connections.cache_clear()
+    open_clients.cache_clear()
 
 
 def hang_up(_: bytes) -> Reply:
@@ -147,9 +147,9 @@ def test_whatever_the_event_a_closed_gate_opens_when_the_server_answers(
     assert [record.message for record in caplog.records] == ["gate opened"]
 
 
-def test_the_probe_is_a_prediction_of_the_golden_picture(gate: Gate, model_server: ModelServer) -> None:
-    model_server.reply = lambda sent: answering() if sent == golden_picture() else down(sent)
-    assert gate.look(no_sleep).failures == ()
+def test_the_probe_is_a_prediction_of_the_probe_picture(gate: Gate, model_server: ModelServer) -> None:
+    model_server.reply = lambda sent: answering() if sent == probe_picture() else down(sent)
+    assert gate.check(no_sleep).failures == ()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_server_that_does_not_answer_twice_closes_the_gate(
 ) -> None:
     model_server.reply = reply
     slept: list[float] = []
-    seen = gate.look(slept.append)
+    seen = gate.check(slept.append)
     assert (seen.change, gate.state, slept) == ("closed", "Disabled", [3.0])
     assert all(reason in failure for failure in seen.failures)
 
@@ -168,11 +168,11 @@ def test_a_server_that_does_not_answer_twice_closes_the_gate(
 def test_an_outage_from_its_first_error_to_its_end(aws: Aws, gate: Gate, model_server: ModelServer) -> None:
     """503, then the worker hangs up, then it is back, with an image in the queue."""
     model_server.reply = down
-    assert gate.look().change == "closed"
+    assert gate.check().change == "closed"
     aws.sqs.send_message(QueueUrl=aws.queue_url, MessageBody="an image")
     model_server.reply = in_turn(down, hang_up, down, hang_up)
     slept: list[float] = []
-    assert gate.look(slept.append).change == "opened"
+    assert gate.check(slept.append).change == "opened"
     assert (gate.state, slept) == ("Enabled", [5.0] * 4)
 
 
@@ -189,7 +189,7 @@ def test_an_image_waits_wherever_in_the_queue_it_is(
     gate.close()
     images_waiting(aws, where)
     model_server.reply = in_turn(down)
-    assert gate.look().change == "opened"
+    assert gate.check().change == "opened"
 
 
 def test_while_nothing_waits_one_probe_is_enough_and_is_counted(
@@ -204,7 +204,7 @@ def test_while_nothing_waits_one_probe_is_enough_and_is_counted(
     assert (line["GateClosed"], line["ProbeFailed"]) == ([1.0], [1.0])
 
 
-def test_every_look_says_how_the_gate_is_under_the_stacks_name_alone(
+def test_every_check_measures_how_the_gate_is_under_the_stacks_name_alone(
     gate: Gate, capsys: pytest.CaptureFixture[str]
 ) -> None:
     invoke()
@@ -215,62 +215,62 @@ def test_every_look_says_how_the_gate_is_under_the_stacks_name_alone(
     assert (line["GateClosed"], line["ProbeFailed"]) == ([0.0], [0.0])
 
 
-def told(taken: Look, now: datetime) -> Answer:
-    """What a handler tells; its metrics are written, so that no other test finds them."""
-    answer: Answer = metrics.log_metrics(lambda _event, _context: tell(taken, now))({}, None)
-    return answer
+def reported(done: Check, now: datetime) -> Response:
+    """What a handler reports; its metrics are written, so that no other test finds them."""
+    response: Response = metrics.log_metrics(lambda _event, _context: report(done, now))({}, None)
+    return response
 
 
 def test_a_change_is_one_line_with_its_reason_and_the_seconds_before_it(caplog: pytest.LogCaptureFixture) -> None:
     opened, closed = Mapping("Enabled", NOON), Mapping("Disabled", NOON + timedelta(minutes=1))
-    told(Look(opened, "closed", closed=True, failures=("first", "second")), NOON + timedelta(seconds=59))
-    told(Look(closed, None, closed=True, failures=("still",)), NOON + timedelta(minutes=2))
-    told(Look(closed, "opened", closed=False, failures=("still",)), NOON + timedelta(minutes=5))
+    reported(Check(opened, "closed", closed=True, failures=("first", "second")), NOON + timedelta(seconds=59))
+    reported(Check(closed, None, closed=True, failures=("still",)), NOON + timedelta(minutes=2))
+    reported(Check(closed, "opened", closed=False, failures=("still",)), NOON + timedelta(minutes=5))
     first, last = [vars(record) for record in caplog.records]
     assert (first["message"], first["reason"], first["was_open_s"]) == ("gate closed", "second", 59.0)
     assert (last["message"], last["was_closed_s"]) == ("gate opened", 240.0)
 
 
-def test_a_server_whose_handler_refuses_the_golden_picture_is_alive(
+def test_a_server_whose_handler_refuses_the_probe_picture_is_alive(
     gate: Gate, model_server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     refusal = {"code": "unreadable", "error": "This model wants photos of at least 200 pixels."}
     model_server.reply = lambda _: Reply(422, json.dumps(refusal).encode())
     gate.close()
-    assert gate.look(no_sleep).change == "opened"
+    assert gate.check(no_sleep).change == "opened"
     assert [(record.message, record.levelname) for record in caplog.records] == [("golden picture rejected", "WARNING")]
 
 
 @pytest.mark.parametrize("error", ["ResourceInUseException", "ResourceConflictException"])
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_mapping_that_something_else_is_changing_is_left_to_the_next_look(
+def test_a_mapping_that_something_else_is_changing_is_left_to_the_next_check(
     gate: Gate, model_server: ModelServer, error: str, closed: bool
 ) -> None:
     if closed:
         gate.close()
     else:
         model_server.reply = down
-    client = gate.connections.mappings
+    client = gate.clients.mappings
 
     def refuse(**_: object) -> None:
         refusal = {"Error": {"Code": error, "Message": "An operation on the mapping is in progress."}}
         raise getattr(client.exceptions, error)(refusal, "UpdateEventSourceMapping")
 
     client.meta.events.register("before-call.lambda.UpdateEventSourceMapping", refuse, unique_id="refusal")
-    seen = gate.look()
+    seen = gate.check()
     assert (seen.change, seen.closed) == (None, closed)
     client.meta.events.unregister("before-call.lambda.UpdateEventSourceMapping", unique_id="refusal")
-    assert gate.look().change == ("opened" if closed else "closed")
+    assert gate.check().change == ("opened" if closed else "closed")
 
 
 def test_any_other_refusal_of_aws_is_raised(gate: Gate) -> None:
     """A missing permission is an error of the function, for its alarm; the next minute tries again."""
     gone = gate.settings.model_copy(update={"event_source_mapping": str(UUID(int=0))})
     with pytest.raises(gate.mappings.exceptions.ResourceNotFoundException):
-        look_at_server(gone, lambda: 60_000, no_sleep)
+        check_server(gone, lambda: 60_000, no_sleep)
 
 
-def test_a_look_without_time_asks_nobody_and_changes_nothing(gate: Gate, model_server: ModelServer) -> None:
+def test_a_check_without_time_asks_nobody_and_changes_nothing(gate: Gate, model_server: ModelServer) -> None:
     assert invoke(remaining_ms=5_000)["change"] is None
     assert (gate.state, model_server.paths) == ("Enabled", [])
 
@@ -282,6 +282,6 @@ def test_the_gate_is_as_patient_as_the_function_that_classifies() -> None:
     assert float(yaml.safe_load(line)["PREDICT_TIMEOUT_S"]) == PROBE_TIMEOUT_S
 
 
-def test_the_golden_picture_passes_for_a_png_and_is_small() -> None:
-    assert looks_like(golden_picture()) == "PNG"
-    assert len(golden_picture()) < 2_000
+def test_the_probe_picture_passes_for_a_png_and_is_small() -> None:
+    assert looks_like(probe_picture()) == "PNG"
+    assert len(probe_picture()) < 2_000

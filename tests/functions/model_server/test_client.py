@@ -12,11 +12,10 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.contracts import RejectionCode, ServerAnswer
-from pipeline.errors import ImageRejected, ModelUnavailable
+from pipeline.errors import Answer, ImageRejected, ModelUnavailable, NotTogether
 from pipeline.model_server import client as model_client
-from pipeline.model_server.answers import Outcome
-from pipeline.model_server.client import KEEP_ALIVE_S, NO_TARS_FOR_S, ModelClient, Sent
-from tests.functions.factories import ANSWERED, JPEG, image_ref, server_answer
+from pipeline.model_server.client import IMAGES_A_TAR, KEEP_ALIVE_S, NO_TARS_FOR_S, ModelClient
+from tests.functions.factories import ANSWERED, JPEG, server_answer
 from tests.functions.fake_model_server import ModelServer, Reply, answering, answers, each
 
 
@@ -34,11 +33,12 @@ def wall_clock() -> WallClock:
 
 @pytest.fixture
 def client(model_server: ModelServer, wall_clock: WallClock) -> ModelClient:
-    return ModelClient(model_server.url, "balls", timeout_s=20, connections=32, now_s=wall_clock)
+    return ModelClient(model_server.url, "balls", timeout_s=20, now_s=wall_clock)
 
 
-def predict(client: ModelClient, data: bytes = JPEG) -> ServerAnswer:
-    return client.predict(data, image_ref(size_bytes=len(data)), budget_s=10)
+def ask(client: ModelClient, data: bytes = JPEG) -> Answer:
+    [answer] = client.ask([data], budget_s=60)
+    return answer
 
 
 def rejection_body(code: str = "unreadable", **changes: object) -> bytes:
@@ -46,20 +46,20 @@ def rejection_body(code: str = "unreadable", **changes: object) -> bytes:
 
 
 def test_an_answer_is_read(client: ModelClient, model_server: ModelServer) -> None:
-    assert predict(client) == server_answer()
+    assert ask(client) == server_answer()
     assert model_server.paths == ["/predictions/balls"]
 
 
 def test_the_image_is_sent_byte_for_byte(client: ModelClient, model_server: ModelServer) -> None:
     sent = bytes(range(256)) * 5000
     model_server.reply = lambda received: answering() if received == sent else Reply(500, b"")
-    assert predict(client, sent) == server_answer()
+    assert ask(client, sent) == server_answer()
 
 
 def test_an_unknown_field_of_a_newer_server_is_ignored(client: ModelClient, model_server: ModelServer) -> None:
     newer = server_answer().model_dump() | {"embedding": [0.1, 0.2]}
     model_server.reply = lambda _: Reply(200, json.dumps(newer).encode())
-    assert predict(client) == server_answer()
+    assert ask(client) == server_answer()
 
 
 PREDICTION = '{"label": "golf ball", "probability": %s}'
@@ -86,10 +86,10 @@ MODEL = '"model": {"name": "balls", "version": "1.0"}'
 def test_a_200_that_is_no_answer_is_the_servers_fault(
     client: ModelClient, model_server: ModelServer, body: str
 ) -> None:
-    """Traps 18 and 19: NaN, infinity, a wrong order, one label twice, a sum above 1."""
+    """NaN, infinity, a wrong order, one label twice, a sum above 1."""
     model_server.reply = lambda _: Reply(200, body.encode())
     with pytest.raises(ModelUnavailable, match="answered 200 with a body that is no answer"):
-        predict(client)
+        ask(client)
 
 
 @pytest.mark.parametrize("code", ["unreadable", "too_many_pixels", "unsupported_format", "too_large", "too_slow"])
@@ -98,19 +98,19 @@ def test_a_rejection_of_the_image_keeps_the_servers_sentence_and_model(
     client: ModelClient, model_server: ModelServer, status: int, code: str
 ) -> None:
     model_server.reply = lambda _: Reply(status, rejection_body(code, model=ANSWERED.model_dump()))
-    with pytest.raises(ImageRejected, match=r"The JPEG ends early: upload it again\.") as error:
-        predict(client)
-    assert (error.value.code, error.value.model) == (code, ANSWERED)
+    rejected = ask(client)
+    assert isinstance(rejected, ImageRejected)
+    assert (rejected.code, rejected.reason, rejected.model) == (code, "The JPEG ends early: upload it again.", ANSWERED)
 
 
 def test_a_body_that_the_server_finds_too_large_is_the_images_fault(
     client: ModelClient, model_server: ModelServer
 ) -> None:
-    """Trap 14: TorchServe's max_request_size."""
+    """TorchServe's max_request_size."""
     model_server.reply = lambda _: Reply(413, b'{"code": 413, "type": "TooLarge", "message": "Request is too large"}')
-    with pytest.raises(ImageRejected, match=f"{len(JPEG)} bytes as too large") as error:
-        predict(client)
-    assert error.value.code == "too_large"
+    rejected = ask(client)
+    assert isinstance(rejected, ImageRejected)
+    assert (rejected.code, f"{len(JPEG)} bytes as too large" in rejected.reason) == ("too_large", True)
 
 
 @pytest.mark.parametrize(
@@ -141,25 +141,25 @@ def test_whatever_else_it_says_is_not_the_images_fault(
 ) -> None:
     model_server.reply = lambda _: Reply(status, body)
     with pytest.raises(ModelUnavailable, match=rf"answered {status}: .*{what_to_check}"):
-        predict(client)
+        ask(client)
 
 
 def test_one_call_is_one_request_whatever_happens(client: ModelClient, model_server: ModelServer) -> None:
-    """Trap 11: SQS is the one layer that retries."""
+    """SQS is the one layer that retries."""
     replies = iter((Reply(503, b""), Reply(500, b""), Reply(429, b"")))
     model_server.reply = lambda _: next(replies)
     for _ in range(3):
         with pytest.raises(ModelUnavailable):
-            predict(client)
+            ask(client)
     assert len(model_server.paths) == 3
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, not listening: refused
-        client = ModelClient(f"http://127.0.0.1:{unused.getsockname()[1]}", "balls", timeout_s=20, connections=1)
+        client = ModelClient(f"http://127.0.0.1:{unused.getsockname()[1]}", "balls", timeout_s=20)
         with pytest.raises(ModelUnavailable, match=r"did not answer .* is it up"):
-            predict(client)
+            ask(client)
 
 
 def hang_up_once(listening: socket.socket) -> None:
@@ -170,9 +170,9 @@ def hang_up_once(listening: socket.socket) -> None:
 def test_a_server_that_hangs_up_without_an_answer_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
         hanging_up = thread.submit(hang_up_once, listening)
-        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20, connections=1)
+        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20)
         with pytest.raises(ModelUnavailable, match="did not answer"):
-            predict(client)
+            ask(client)
         hanging_up.result()
 
 
@@ -182,9 +182,9 @@ def test_a_server_that_is_too_slow_is_unavailable_after_the_shorter_of_time_out_
     released = Event()
     model_server.reply = lambda _: (released.wait(30), answering())[1]
     for timeout_s, budget_s in ((0.05, 30), (30, 0.05)):
-        client = ModelClient(model_server.url, "balls", timeout_s=timeout_s, connections=2)
+        client = ModelClient(model_server.url, "balls", timeout_s=timeout_s)
         with pytest.raises(ModelUnavailable, match="timed out"):
-            client.predict(JPEG, image_ref(), budget_s=budget_s)
+            client.ask([JPEG], budget_s=budget_s)
     released.set()
 
 
@@ -210,61 +210,58 @@ def test_a_large_image_may_take_longer_to_send_than_to_connect(monkeypatch: pyte
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
         reading = thread.submit(read_slowly, listening, size + 150, 2.5)
-        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20, connections=1)
-        assert predict(client, bytes(size)) == server_answer()
+        client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20)
+        assert ask(client, bytes(size)) == server_answer()
         reading.result()
 
 
-def test_without_time_left_the_server_is_not_even_asked(client: ModelClient, model_server: ModelServer) -> None:
+def test_without_time_left_no_request_is_sent(client: ModelClient, model_server: ModelServer) -> None:
     with pytest.raises(ModelUnavailable, match="no time was left"):
-        client.predict(JPEG, image_ref(), budget_s=-0.5)
+        client.ask([JPEG], budget_s=-0.5)
     assert model_server.paths == []
 
 
 def test_a_connection_is_kept_between_calls(client: ModelClient, model_server: ModelServer) -> None:
     for _ in range(3):
-        predict(client)
+        ask(client)
     assert model_server.connections == 1
 
 
 def test_a_kept_connection_that_the_server_closed_fails_no_image(
     client: ModelClient, model_server: ModelServer
 ) -> None:
-    """Trap 29: the server was replaced between two calls."""
+    """The server was replaced between two calls."""
     model_server.reply = lambda _: Reply(*answering()[:2], then_hang_up=True)
     for _ in range(3):
-        predict(client)
+        ask(client)
         assert model_server.hung_up.acquire(timeout=10)
     assert model_server.connections == 3
 
 
-def test_connections_that_idled_too_long_are_not_trusted(
+def test_connections_that_idled_too_long_are_not_used(
     client: ModelClient, model_server: ModelServer, wall_clock: WallClock
 ) -> None:
-    """Trap 29: a Lambda that was frozen did not hear the load balancer's goodbye."""
-    predict(client)
+    """A Lambda that was frozen did not hear the load balancer's goodbye."""
+    ask(client)
     wall_clock.now_s += KEEP_ALIVE_S
-    client.forget_idle_connections()
-    predict(client)
+    ask(client)
     assert model_server.connections == 1
     wall_clock.now_s += KEEP_ALIVE_S + 1
-    client.forget_idle_connections()
-    predict(client)
+    ask(client)
     assert model_server.connections == 2
 
 
 def test_many_images_are_with_the_server_at_the_same_time(client: ModelClient, model_server: ModelServer) -> None:
     everybody = Barrier(20)
-    model_server.reply = lambda _: (everybody.wait(10), answering())[1]
+    model_server.reply = lambda _: (everybody.wait(60), answering())[1]
     with ThreadPoolExecutor(20) as threads:
-        answers = list(threads.map(lambda _: predict(client), range(20)))
+        answers = list(threads.map(lambda _: ask(client), range(20)))
     assert answers == [server_answer()] * 20
     assert model_server.most_at_once == 20
 
 
-def predict_together(client: ModelClient, *data: bytes) -> list[Outcome] | None:
-    sent = [Sent(image_ref(key=f"incoming/{n}.jpg", size_bytes=len(it)), it) for n, it in enumerate(data)]
-    return client.predict_together(sent, budget_s=10)
+def ask_together(client: ModelClient, *data: bytes) -> list[Answer]:
+    return client.ask(data, budget_s=60)
 
 
 def entry(name: str, **changes: object) -> dict[str, Any]:
@@ -283,8 +280,8 @@ def test_many_images_are_one_request_and_each_gets_its_own_answer(
         return Reply(200, server_answer(predictions=[best]).model_dump_json().encode())
 
     model_server.reply = of_its_own
-    seen = predict_together(client, b"golf ball", b"baseball", b"tennis ball")
-    assert [it.predictions[0].label for it in seen or [] if isinstance(it, ServerAnswer)] == [
+    seen = ask_together(client, b"golf ball", b"baseball", b"tennis ball")
+    assert [it.predictions[0].label for it in seen if isinstance(it, ServerAnswer)] == [
         "golf ball",
         "baseball",
         "tennis ball",
@@ -304,13 +301,13 @@ def test_a_tars_files_have_our_names_and_are_byte_for_byte_the_images(
         return each(sent, lambda _: answering())
 
     model_server.reply_to_tar = listen
-    assert predict_together(client, *images) == [server_answer()] * 5
+    assert ask_together(client, *images) == [server_answer()] * 5
     assert told == list(zip("01234", images, strict=True))
 
 
 def test_answers_go_by_their_names_and_not_by_their_order(client: ModelClient, model_server: ModelServer) -> None:
     model_server.reply_to_tar = lambda _: answers([entry("1", uncertain="the second"), entry("0")])
-    assert predict_together(client, JPEG, JPEG) == [server_answer(), server_answer(uncertain="the second")]
+    assert ask_together(client, JPEG, JPEG) == [server_answer(), server_answer(uncertain="the second")]
 
 
 @pytest.mark.parametrize("code", get_args(RejectionCode))
@@ -318,7 +315,7 @@ def test_an_entry_that_rejects_its_image_harms_no_other(
     client: ModelClient, model_server: ModelServer, code: RejectionCode
 ) -> None:
     model_server.reply_to_tar = lambda _: answers([rejected("0", 422, code), entry("1")])
-    [fault, answer] = predict_together(client, JPEG, JPEG) or []
+    [fault, answer] = ask_together(client, JPEG, JPEG)
     assert isinstance(fault, ImageRejected)
     assert (fault.code, fault.reason, fault.model) == (code, "The JPEG ends early: upload it again.", ANSWERED)
     assert answer == server_answer()
@@ -328,7 +325,7 @@ def test_an_entry_that_finds_its_image_too_large_rejects_it_without_a_known_code
     client: ModelClient, model_server: ModelServer
 ) -> None:
     model_server.reply_to_tar = lambda _: answers([{"name": "0", "status": 413}, entry("1")])
-    [fault, _] = predict_together(client, JPEG, JPEG) or []
+    [fault, _] = ask_together(client, JPEG, JPEG)
     assert isinstance(fault, ImageRejected)
     assert fault.code == "too_large"
 
@@ -340,7 +337,7 @@ def test_an_entry_that_is_not_the_images_fault_leaves_that_image_alone_for_later
     client: ModelClient, model_server: ModelServer, other: dict[str, Any]
 ) -> None:
     model_server.reply_to_tar = lambda _: answers([other, entry("1")])
-    [unavailable, answer] = predict_together(client, JPEG, JPEG) or []
+    [unavailable, answer] = ask_together(client, JPEG, JPEG)
     assert isinstance(unavailable, ModelUnavailable)
     assert f"answered {other['status']}" in str(unavailable)
     assert answer == server_answer()
@@ -367,7 +364,7 @@ def test_an_answer_whose_entries_are_not_the_images_that_were_sent_is_the_server
     """Missing, doubled, misnamed: an image must never get its neighbour's label."""
     model_server.reply_to_tar = lambda _: answers(entries)
     with pytest.raises(ModelUnavailable, match="answered 200 with a body that is no answer"):
-        predict_together(client, JPEG, JPEG)
+        ask_together(client, JPEG, JPEG)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503, 507])
@@ -376,8 +373,8 @@ def test_a_server_that_is_closed_or_down_says_nothing_about_tars(
 ) -> None:
     model_server.reply_to_tar = lambda _: Reply(status, rejection_body())
     with pytest.raises(ModelUnavailable, match=f"answered {status}"):
-        predict_together(client, JPEG, JPEG)
-    assert client.takes_tars()
+        ask_together(client, JPEG, JPEG)
+    assert client.images_at_once() == IMAGES_A_TAR
 
 
 @pytest.mark.parametrize("status", [400, 415, 422])
@@ -385,18 +382,20 @@ def test_a_server_that_takes_no_tars_is_sent_none_for_some_minutes(
     client: ModelClient, model_server: ModelServer, wall_clock: WallClock, status: int
 ) -> None:
     """Then it may have been replaced."""
-    assert client.takes_tars()
+    assert client.images_at_once() == IMAGES_A_TAR
     model_server.reply_to_tar = lambda _: Reply(status, rejection_body("unsupported_format"))
-    assert predict_together(client, JPEG, JPEG) is None
-    assert not client.takes_tars()
+    with pytest.raises(NotTogether):
+        ask_together(client, JPEG, JPEG)
+    assert client.images_at_once() == 1
     wall_clock.now_s += NO_TARS_FOR_S
-    assert client.takes_tars()
+    assert client.images_at_once() == IMAGES_A_TAR
 
 
 def test_a_tar_that_is_too_large_is_no_reason_to_send_no_other(client: ModelClient, model_server: ModelServer) -> None:
     model_server.reply_to_tar = lambda _: Reply(413, rejection_body("too_large"))
-    assert predict_together(client, JPEG, JPEG) is None
-    assert client.takes_tars()
+    with pytest.raises(NotTogether):
+        ask_together(client, JPEG, JPEG)
+    assert client.images_at_once() == IMAGES_A_TAR
 
 
 @pytest.mark.parametrize(
@@ -408,13 +407,15 @@ def test_a_server_that_says_when_to_come_back_is_heard(
 ) -> None:
     model_server.reply = lambda _: Reply(503, b"", retry_after=header)
     model_server.reply_to_tar = lambda _: Reply(503, b"", retry_after=header)
-    for ask in (lambda: predict(client), lambda: predict_together(client, JPEG, JPEG)):
+    for images in ([JPEG], [JPEG, JPEG]):
         with pytest.raises(ModelUnavailable) as error:
-            ask()
+            client.ask(images, budget_s=60)
         assert error.value.retry_after_s == retry_after_s
 
 
 def test_the_engine_that_answered_is_kept(client: ModelClient, model_server: ModelServer) -> None:
     quicker = server_answer(model=ANSWERED.model_copy(update={"engine": "openvino-bf16"}))
     model_server.reply = lambda _: Reply(200, quicker.model_dump_json().encode())
-    assert predict(client).model.engine == "openvino-bf16"
+    answer = ask(client)
+    assert isinstance(answer, ServerAnswer)
+    assert answer.model.engine == "openvino-bf16"

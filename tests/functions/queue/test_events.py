@@ -25,7 +25,7 @@ def images_in(body: str) -> tuple[ImageRef, ...]:
     "name", ["sqs-s3-put", "sqs-sns-wrapped", "sqs-sns-raw", "sqs-schema-2.3", "sqs-schema-2.6-with-extras"]
 )
 def test_whatever_way_the_event_took_it_names_the_same_image(name: str) -> None:
-    """Traps 4 and 5 of the field: schema drift, and wrapped messages."""
+    """Schema drift, and wrapped messages."""
     [image] = images_in(body_of(name))
     assert image.uri == BALL
     assert image.version_id == "096fKKXTRTtl3on89fVO.nfljtsv6q01"
@@ -35,19 +35,19 @@ def test_whatever_way_the_event_took_it_names_the_same_image(name: str) -> None:
 
 
 def test_an_encoded_key_is_decoded_once() -> None:
-    """Trap 1."""
+    """Keys of notifications are URL-encoded, a space as `+`."""
     [image] = images_in(body_of("sqs-s3-put-odd-key"))
     assert image.key == "incoming/monday/été & 100% + ball #1 (copy).jpg"
 
 
 def test_a_key_that_looks_encoded_after_decoding_is_left_alone() -> None:
-    """Trap 1: `100%25.jpg` is a name that somebody may give."""
+    """`100%25.jpg` is a name that somebody may give."""
     [image] = images_in(json.dumps({"Records": [s3_record(image_ref(key="incoming/100%25+1.jpg"))]}))
     assert image.key == "incoming/100%25+1.jpg"
 
 
 def test_an_eventbridge_key_is_taken_as_it_is() -> None:
-    """Trap 2."""
+    """Keys of EventBridge are not encoded."""
     [image] = images_in(body_of("sqs-eventbridge"))
     assert image.key == "incoming/monday/a+b%20 ball.jpg"
     assert image.version_id == "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"
@@ -64,7 +64,7 @@ HARD_KEYS = st.text(alphabet="+%& /#?=\\été球🏀\n\"'", min_size=1, max_size
 
 @given(KEYS | HARD_KEYS)
 def test_every_key_arrives_as_it_was_given(name: str) -> None:
-    """Traps 1 and 2: through a notification and through EventBridge it is the same object."""
+    """Through a notification and through EventBridge it is the same object."""
     key = f"incoming/{name}"
     for encode in ENCODINGS:
         record = s3_record(image_ref())
@@ -76,20 +76,20 @@ def test_every_key_arrives_as_it_was_given(name: str) -> None:
 
 
 def test_every_record_of_a_message_is_read() -> None:
-    """Trap 6."""
+    """One message may name several images."""
     names = [image.key.removeprefix("incoming/monday/") for image in images_in(body_of("sqs-three-records-one-bad"))]
     assert names == ["one.jpg", "notes.jpg", "three.jpg"]
 
 
 @pytest.mark.parametrize("name", ["sqs-s3-test-event", "sqs-sns-wrapped-test-event", "sqs-object-removed"])
 def test_a_test_event_and_a_removal_ask_for_nothing(name: str) -> None:
-    """Trap 3."""
+    """S3 sends a test event whenever a notification is set."""
     for position in range(len(event(name)["Records"])):
         assert images_in(body_of(name, position)) == ()
 
 
 def test_a_new_major_version_of_the_event_is_refused_with_its_number() -> None:
-    """Trap 4."""
+    """The event's schema has versions."""
     with pytest.raises(MessageUnreadable, match=r"version '3\.0', and we read 2\.x"):
         images_in(body_of("sqs-schema-3.0"))
 
@@ -111,7 +111,7 @@ def test_an_event_without_a_key_is_refused_by_the_name_of_what_it_lacks() -> Non
 
 
 def test_an_event_of_a_sender_that_gives_no_sequencer_is_read_and_counts_as_the_oldest() -> None:
-    """Trap 4: moto and older emulators send none."""
+    """moto and older emulators send none."""
     record = s3_record(image_ref())
     del record["s3"]["object"]["sequencer"]
     [image] = images_in(json.dumps({"Records": [record]}))
@@ -142,6 +142,6 @@ def test_a_bottomless_message_is_unreadable_and_not_a_crash() -> None:
         images_in("[" * 100_000)
 
 
-def test_every_file_in_events_is_told_about_in_its_readme() -> None:
+def test_every_file_in_events_is_in_its_readme() -> None:
     told = (ROOT / "events" / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in (ROOT / "events").glob("*.json") if f"`{path.name}`" not in told] == []

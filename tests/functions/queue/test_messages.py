@@ -56,7 +56,7 @@ def test_postponed_messages_wait_their_back_off_and_no_others(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize(("least_s", "hidden_s"), [(0, 10), (7, 10), (45, 45), (3_600, LONGEST_BACK_OFF_S)])
-def test_a_message_waits_as_long_as_the_server_said_and_never_longer_than_the_longest_back_off(
+def test_a_message_waits_for_the_servers_retry_after_and_never_longer_than_the_longest_back_off(
     least_s: int, hidden_s: int
 ) -> None:
     sqs = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")

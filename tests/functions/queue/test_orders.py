@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pipeline.contracts import SEQUENCER_WIDTH, ModelFacts, Order
 from pipeline.queue.events import orders_in
 from pipeline.queue.orders import body_of, just_after, send
-from tests.functions.classify.test_classify import failed, invoke
 from tests.functions.conftest import INPUT, Aws
 from tests.functions.factories import JPEG, body_about, image_ref, order, server_answer, sqs_event
 from tests.functions.fake_model_server import ModelServer, Reply, answering
+from tests.functions.invoking import failed, invoke
 
 SECOND = ModelFacts(name="balls", version="2.0")
 
@@ -58,7 +58,7 @@ def test_an_order_for_another_model_version_leaves_the_old_row(aws: Aws, model_s
 
 @pytest.mark.usefixtures("settings")
 def test_an_image_of_another_bucket_has_its_job_as_batch_and_a_result_of_its_own(aws: Aws) -> None:
-    """Trap 17: the same key in two buckets."""
+    """The same key in two buckets."""
     aws.s3.create_bucket(Bucket="archive")
     ours, theirs = aws.upload("incoming/monday/ball.jpg"), aws.upload("incoming/monday/ball.jpg", bucket="archive")
     backfilled = Order(
@@ -73,7 +73,7 @@ def test_an_image_of_another_bucket_has_its_job_as_batch_and_a_result_of_its_own
 
 @pytest.mark.usefixtures("settings")
 def test_a_backfill_never_overtakes_a_newer_live_event(aws: Aws) -> None:
-    """Trap 35."""
+    """A backfilled object has no sequencer: nothing says when it was uploaded."""
     old = aws.upload("incoming/monday/ball.jpg")
     new = aws.upload("incoming/monday/ball.jpg", JPEG + b"newer")
     invoke(sqs_event(body_about(new)))
@@ -119,7 +119,7 @@ def test_a_dead_letter_that_cannot_be_written_stays_with_sqs(aws: Aws, model_ser
     assert failed(invoke(sqs_event(body, receive_count=10))) == ["m0"], "SQS moves it by its own rule"
 
 
-def test_a_reason_with_characters_that_sqs_refuses_is_still_told(aws: Aws) -> None:
+def test_a_reason_with_characters_that_sqs_refuses_is_still_sent(aws: Aws) -> None:
     from pipeline.queue.messages import Queue
     from tests.functions.factories import message
 

@@ -6,54 +6,45 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import permutations
 from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.contracts import ImageRef, Order
 from pipeline.queue.events import orders_in
 from pipeline.queue.orders import body_of
-from pipeline.reconcile.handler import Answer, Run, lambda_handler, open_clients, reconcile
-from pipeline.reconcile.overdue import RowFacts, Upload, order_for, tries_allowed
+from pipeline.reconcile.handler import Response, Run, lambda_handler, open_clients, reconcile
+from pipeline.reconcile.overdue import Upload, order_for, tries_allowed
 from pipeline.reconcile.reminders import Reminders, tries_id
+from pipeline.results.known_rows import MOST_REQUESTS
 from pipeline.results.store import Store
 from pipeline.settings import ReconcileSettings, load_settings
-from tests.functions.classify.test_classify import Context, counted, failed, invoke, metrics_of
-from tests.functions.conftest import INPUT, RESULTS, TABLE, Aws, _Template
+from tests.functions.conftest import INPUT, LEDGER, RESULTS, TABLE, Aws
 from tests.functions.factories import (
     ANSWERED,
     JPEG,
-    ROOT,
     body_about,
     classification,
     event,
     image_ref,
+    known_row,
     server_answer,
     sqs_event,
 )
 from tests.functions.hostile.keys import KEYS
+from tests.functions.invoking import Context, counted, failed, invoke, metrics_of
+from tests.functions.template import resources, table_schema
 
-LEDGER = "podium-ledger"
 NOW = datetime.now(UTC)
 SOON, NEXT_HOUR = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 OLDER_MODEL = server_answer(model=ANSWERED.model_copy(update={"version": "0.9"}))
 
 
-@cache
-def resources() -> Any:  # noqa: ANN401 (YAML)
-    """What template.yaml makes."""
-    return yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)["Resources"]
-
-
 @pytest.fixture
 def reconciling(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReconcileSettings]:
     """The settings of the function, with its ledger; in the environment, too."""
-    ledger = resources()["LedgerTable"]["Properties"]
-    schema: Any = {name: ledger[name] for name in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-    aws.dynamodb.create_table(TableName=LEDGER, **schema)
+    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     variables = resources()["ReconcileFunction"]["Properties"]["Environment"]["Variables"]
     own = {
         "INPUT_BUCKET": INPUT,
@@ -71,14 +62,14 @@ def reconciling(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reconcile
     open_clients.cache_clear()
 
 
-Reconcile = Callable[..., Answer]
+Reconcile = Callable[..., Response]
 
 
 @pytest.fixture
 def run(reconciling: ReconcileSettings) -> Reconcile:
     """Reconcile as the function does, at a time when what this test uploaded is old."""
 
-    def at(now: datetime = SOON, remaining_ms: Callable[[], int] = lambda: 900_000) -> Answer:
+    def at(now: datetime = SOON, remaining_ms: Callable[[], int] = lambda: 900_000) -> Response:
         return reconcile(reconciling, now, remaining_ms)
 
     return at
@@ -89,7 +80,7 @@ def store(aws: Aws) -> Store:
     return Store(aws.s3, aws.dynamodb, RESULTS, TABLE, INPUT)
 
 
-def asked_for(aws: Aws) -> list[Order]:
+def enqueued(aws: Aws) -> list[Order]:
     """Everything that waits on the queue, taken from it."""
     orders: list[Order] = []
     while found := aws.sqs.receive_message(QueueUrl=aws.queue_url, MaxNumberOfMessages=10).get("Messages"):
@@ -104,7 +95,7 @@ def as_listed(image: ImageRef) -> ImageRef:
     return image.model_copy(update={"sequencer": ""})
 
 
-def tell(store: Store, image: ImageRef, at: datetime = NOW) -> str:
+def classify(store: Store, image: ImageRef, at: datetime = NOW) -> str:
     """Let the image be classified, as its event or order names it."""
     return store.put(classification(image).model_copy(update={"classified_at": at}))
 
@@ -143,10 +134,10 @@ def test_an_upload_whose_event_was_lost_gets_its_row(aws: Aws, capsys: pytest.Ca
     assert (row.image, row.batch, row.version_id, row.label) == (lost.uri, "monday", lost.version_id, "golf ball")
 
 
-def test_an_order_says_who_asked_and_names_the_version_and_the_batch(aws: Aws, run: Reconcile) -> None:
+def test_an_order_names_its_sender_the_version_and_the_batch(aws: Aws, run: Reconcile) -> None:
     lost = aws.upload("incoming/monday/ball.jpg")
     run()
-    assert asked_for(aws) == [
+    assert enqueued(aws) == [
         Order(image=lost.model_copy(update={"sequencer": ""}), sender="reconcile", batch="monday"),
     ]
 
@@ -160,7 +151,7 @@ def test_an_upload_with_a_row_is_left_alone_and_costs_a_request_of_its_own_only_
         store.put(classification(aws.upload(f"incoming/{answer.model.version}.jpg"), answer))
         assert run() == {"overdue": 0, "requeued": 0, "finished": True}
         assert len(alone) == expected
-    assert asked_for(aws) == []
+    assert enqueued(aws) == []
 
 
 @pytest.mark.parametrize(
@@ -179,22 +170,22 @@ def test_an_upload_is_looked_at_between_half_an_hour_and_two_weeks(
     assert run(datetime.now(UTC) + later)["overdue"] == overdue
 
 
-def test_what_was_deleted_or_lies_elsewhere_is_not_asked_for(aws: Aws, run: Reconcile) -> None:
+def test_what_was_deleted_or_lies_elsewhere_is_not_enqueued(aws: Aws, run: Reconcile) -> None:
     aws.upload("incoming/deleted.jpg")
     aws.s3.delete_object(Bucket=INPUT, Key="incoming/deleted.jpg")
     aws.upload("elsewhere/ball.jpg")
     assert run()["overdue"] == 0
     back = aws.upload("incoming/deleted.jpg")
     assert run()["overdue"] == 1
-    assert [order.image.version_id for order in asked_for(aws)] == [back.version_id]
+    assert [order.image.version_id for order in enqueued(aws)] == [back.version_id]
 
 
-def test_of_many_versions_only_the_last_is_asked_for(aws: Aws, run: Reconcile, store: Store) -> None:
+def test_of_many_versions_only_the_last_is_enqueued(aws: Aws, run: Reconcile, store: Store) -> None:
     for _ in range(2):
         aws.upload("incoming/ball.jpg")
     last = aws.upload("incoming/ball.jpg")
-    assert (run()["overdue"], [order.image.version_id for order in asked_for(aws)]) == (1, [last.version_id])
-    tell(store, last)
+    assert (run()["overdue"], [order.image.version_id for order in enqueued(aws)]) == (1, [last.version_id])
+    classify(store, last)
     assert run()["overdue"] == 0
 
 
@@ -205,24 +196,24 @@ def test_an_order_wins_over_the_row_of_an_earlier_upload_whatever_arrives_after_
     lasting = {}
     for n, arrivals in enumerate(permutations(["first again", "lost one, late", "order"])):
         first, lost = aws.upload(f"incoming/{n}.jpg"), aws.upload(f"incoming/{n}.jpg")
-        tell(store, first)
+        classify(store, first)
         run()
-        [order] = asked_for(aws)
+        [order] = enqueued(aws)
         events = {"first again": first, "lost one, late": lost, "order": order.image}
         for arrival in arrivals:
-            tell(store, events[arrival])
+            classify(store, events[arrival])
         lasting[lost.uri] = lost.version_id
     assert {row.image: row.version_id for row in aws.rows()} == lasting
 
 
 def test_an_order_without_a_late_event_stays_as_it_is(aws: Aws, run: Reconcile, store: Store) -> None:
     first, lost = aws.upload("incoming/ball.jpg"), aws.upload("incoming/ball.jpg")
-    tell(store, first)
+    classify(store, first)
     run()
-    [order] = asked_for(aws)
-    assert tell(store, order.image) == "stored"
-    assert tell(store, order.image) == "repeated", "a message is delivered twice now and then"
-    assert tell(store, first) == "superseded"
+    [order] = enqueued(aws)
+    assert classify(store, order.image) == "stored"
+    assert classify(store, order.image) == "repeated", "a message is delivered twice now and then"
+    assert classify(store, first) == "superseded"
     assert run(NEXT_HOUR)["overdue"] == 0
     assert aws.row().version_id == lost.version_id
 
@@ -231,12 +222,12 @@ def test_an_order_loses_to_every_later_upload(aws: Aws, run: Reconcile, store: S
     lasting = {}
     for n, arrivals in enumerate(permutations(["first", "order", "newest"])):
         first, _ = aws.upload(f"incoming/{n}.jpg"), aws.upload(f"incoming/{n}.jpg")
-        tell(store, first)
+        classify(store, first)
         run()
-        [order] = asked_for(aws)
+        [order] = enqueued(aws)
         events = {"first": first, "order": order.image, "newest": aws.upload(f"incoming/{n}.jpg")}
         for arrival in arrivals:
-            tell(store, events[arrival])
+            classify(store, events[arrival])
         lasting[first.uri] = events["newest"].version_id
     assert {row.image: row.version_id for row in aws.rows()} == lasting
 
@@ -252,11 +243,11 @@ def test_the_row_of_an_upload_made_while_the_list_was_read_is_not_overtaken(
     def overwrite(_page: dict[str, Any]) -> None:
         if not newest:
             newest.append(aws.upload("incoming/ball.jpg"))
-            tell(store, newest[0], SOON + timedelta(seconds=seconds))
+            classify(store, newest[0], SOON + timedelta(seconds=seconds))
 
     while_listing(overwrite)
     assert run(SOON)["overdue"] == 0, "which of the two is last is not known yet"
-    assert asked_for(aws) == []
+    assert enqueued(aws) == []
     assert run(NEXT_HOUR)["overdue"] == 0
     assert aws.row().version_id == newest[0].version_id
 
@@ -265,36 +256,36 @@ def test_a_row_that_an_older_upload_got_just_now_delays_the_order_by_one_run(
     aws: Aws, run: Reconcile, store: Store
 ) -> None:
     first, lost = aws.upload("incoming/ball.jpg"), aws.upload("incoming/ball.jpg")
-    tell(store, first, SOON)
+    classify(store, first, SOON)
     assert run(SOON)["requeued"] == 0
     assert run(NEXT_HOUR)["requeued"] == 1
-    [order] = asked_for(aws)
-    tell(store, order.image)
+    [order] = enqueued(aws)
+    classify(store, order.image)
     assert aws.row().version_id == lost.version_id
 
 
-def test_an_older_upload_that_was_told_after_the_order_is_put_right_by_the_next_run(
+def test_an_older_upload_whose_event_came_after_the_order_is_put_right_by_the_next_run(
     aws: Aws, run: Reconcile, store: Store
 ) -> None:
     """Neither had a row, so the order counted as the oldest; and its turn came first."""
     late, lost = aws.upload("incoming/ball.jpg"), aws.upload("incoming/ball.jpg")
     run(SOON)
-    tell(store, asked_for(aws)[0].image)
-    tell(store, late)
+    classify(store, enqueued(aws)[0].image)
+    classify(store, late)
     assert aws.row().version_id == late.version_id
     assert run(NEXT_HOUR)["requeued"] == 1
-    tell(store, asked_for(aws)[0].image)
+    classify(store, enqueued(aws)[0].image)
     assert aws.row().version_id == lost.version_id
 
 
-def test_an_image_version_is_asked_for_three_times_and_then_left_with_a_word_about_dead_letters(
+def test_an_image_version_is_enqueued_three_times_and_then_left_with_a_word_about_dead_letters(
     aws: Aws, run: Reconcile, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = aws.upload("incoming/ball.jpg")
     answers = []
     for hour in range(1, 6):
         answers.append(run(NOW + timedelta(hours=hour)))
-        asked_for(aws)
+        enqueued(aws)
     assert [answer["requeued"] for answer in answers] == [1, 1, 1, 0, 0]
     assert [answer["overdue"] for answer in answers] == [1] * 5, "the alarm stays on"
     told = [vars(record) for record in caplog.records if record.message == "upload overdue"]
@@ -318,12 +309,12 @@ def test_another_upload_of_the_same_key_has_three_tries_of_its_own(aws: Aws, run
         requeued = []
         for hour in range(1, 5):
             requeued.append(run(NOW + timedelta(hours=hour))["requeued"])
-            asked_for(aws)
+            enqueued(aws)
         assert requeued == expected
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["waiting", "being worked on"])
-def test_behind_a_backlog_an_overdue_upload_is_counted_and_not_asked_for(aws: Aws, run: Reconcile, taken: bool) -> None:
+def test_behind_a_backlog_an_overdue_upload_is_counted_and_not_enqueued(aws: Aws, run: Reconcile, taken: bool) -> None:
     waiting = aws.upload("incoming/ball.jpg")
     aws.sqs.send_message(QueueUrl=aws.queue_url, MessageBody=body_about(waiting))
     if taken:
@@ -342,11 +333,11 @@ def test_behind_a_backlog_of_days_one_try_is_made_and_two_are_kept_for_an_empty_
     lost = aws.upload("incoming/ball.jpg")
     aws.sqs.send_message(QueueUrl=aws.queue_url, MessageBody=body_about(lost))
     behind = [run(NOW + timedelta(hours=hour))["requeued"] for hour in (5, 7, 8, 90)]
-    asked_for(aws)
+    enqueued(aws)
     after = []
     for hour in (100, 101, 102):
         after.append(run(NOW + timedelta(hours=hour))["requeued"])
-        asked_for(aws)
+        enqueued(aws)
     assert (behind, after) == ([0, 1, 0, 0], [1, 1, 0])
 
 
@@ -358,7 +349,7 @@ def test_without_time_the_run_stops_and_the_next_one_goes_on_from_there(aws: Aws
     seen = []
     for finished in (False, False, True):
         assert run(SOON, lambda: 59_000)["finished"] is finished
-        seen.append(sorted(order.image.key for order in asked_for(aws)))
+        seen.append(sorted(order.image.key for order in enqueued(aws)))
     assert seen == [keys[:2], keys[2:4], keys[4:]]
     assert run(NEXT_HOUR, lambda: 61_000) == {"overdue": 5, "requeued": 5, "finished": True}, "from the beginning again"
 
@@ -367,17 +358,19 @@ def test_a_row_that_dynamodb_had_no_time_to_read_is_not_taken_for_missing(
     aws: Aws, run: Reconcile, store: Store
 ) -> None:
     """UnprocessedKeys: a batch of reads is answered in part."""
-    for n in range(3):
-        tell(store, aws.upload(f"incoming/{n}.jpg"))
+    images = [aws.upload(f"incoming/{n}.jpg") for n in range(3)]
+    for image in images:
+        classify(store, image)
+    keys = [{"image": {"S": image.uri}, "model": {"S": "balls@1.0"}} for image in images]
     asked: list[int] = []
 
     def answer_in_part(parsed: dict[str, Any], **_: object) -> None:
         asked.append(len(parsed["Responses"].pop(TABLE)))
-        parsed["UnprocessedKeys"] = {TABLE: {"Keys": []}}
+        parsed["UnprocessedKeys"] = {TABLE: {"Keys": keys}}
 
     open_clients().dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", answer_in_part)
     assert run()["overdue"] == 0
-    assert asked == [3]
+    assert asked == [3] * MOST_REQUESTS
 
 
 def test_more_uploads_than_one_read_may_name_are_read_in_parts(
@@ -385,9 +378,9 @@ def test_more_uploads_than_one_read_may_name_are_read_in_parts(
 ) -> None:
     uploads = [Upload(image_ref(key=f"incoming/{n}.jpg"), NOW) for n in range(101)]
     for it in (uploads[0], uploads[100]):
-        tell(store, it.image)
-    found = Run(reconciling, open_clients(), Reminders(aws.dynamodb, LEDGER), SOON, 0).rows_of_the_model(uploads)
-    assert list(found) == [uploads[0].image.uri, uploads[100].image.uri]
+        classify(store, it.image)
+    run = Run(reconciling, open_clients(), Reminders(aws.dynamodb, LEDGER), SOON, 0)
+    assert run.without_a_row_of_the_model(uploads) == uploads[1:100]
 
 
 def test_an_object_without_a_version_is_known_by_its_etag(aws: Aws, run: Reconcile, store: Store) -> None:
@@ -397,14 +390,14 @@ def test_an_object_without_a_version_is_known_by_its_etag(aws: Aws, run: Reconci
         aws.upload(f"incoming/{name}.jpg", JPEG + name.encode()).model_copy(update={"version_id": None})
         for name in ("told", "lost")
     )
-    tell(store, told)
+    classify(store, told)
     assert run()["overdue"] == 1
-    assert [order.image for order in asked_for(aws)] == [lost.model_copy(update={"sequencer": ""})]
+    assert [order.image for order in enqueued(aws)] == [lost.model_copy(update={"sequencer": ""})]
     aws.upload("incoming/told.jpg", JPEG + b"told differently")
     assert run(NEXT_HOUR)["overdue"] == 2
 
 
-def test_a_lost_upload_is_asked_for_by_its_own_name_however_hostile(aws: Aws, run: Reconcile) -> None:
+def test_a_lost_upload_is_enqueued_under_its_own_name_however_hostile(aws: Aws, run: Reconcile) -> None:
     """And every page ends with one of these, after which the next begins.
 
     Without control characters: S3 encodes them in its lists, which moto does not.
@@ -414,12 +407,12 @@ def test_a_lost_upload_is_asked_for_by_its_own_name_however_hostile(aws: Aws, ru
         aws.upload(key)
     pages_of(1)
     assert run()["finished"]
-    assert sorted(order.image.key for order in asked_for(aws)) == sorted(keys)
+    assert sorted(order.image.key for order in enqueued(aws)) == sorted(keys)
 
 
 def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, run: Reconcile, store: Store) -> None:
     first = aws.upload("incoming/ball.jpg")
-    tell(store, first)
+    classify(store, first)
     for _ in range(2):
         aws.upload("incoming/ball.jpg")
         aws.upload("incoming/other.jpg")
@@ -430,9 +423,7 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
         client.meta.events.register("before-call", lambda model, **_: asked.add(model.name))
     run(SOON, lambda: 0)
     run(SOON)
-    role = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Template)["Resources"][
-        "ReconcileRole"
-    ]
+    role = resources()["ReconcileRole"]
     allowed: set[str] = set()
     for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -440,13 +431,8 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
     assert {"ListBucketVersions" if name == "ListObjectVersions" else name for name in asked} == allowed
 
 
-def facts(**changes: object) -> RowFacts:
-    row = {"image": image_ref().uri, "version_id": "v0", "sequencer": "0" * 31 + "5", "classified_at": NOW}
-    return RowFacts.model_validate(row | changes)
-
-
 def test_an_order_comes_after_the_newest_of_the_images_rows() -> None:
-    rows = [facts(sequencer="7".ljust(32, "0")), facts(sequencer="5".ljust(32, "0"))]
+    rows = [known_row(sequencer="7".ljust(32, "0")), known_row(sequencer="5".ljust(32, "0"))]
     order = order_for(Upload(image_ref(), NOW), rows, listed_at=SOON)
     assert order is not None
     assert order.image.ordinal == "7" + "0" * 30 + "1"
@@ -454,7 +440,7 @@ def test_an_order_comes_after_the_newest_of_the_images_rows() -> None:
 
 
 def test_one_young_row_among_old_ones_is_enough_to_wait() -> None:
-    assert order_for(Upload(image_ref(), NOW), [facts(), facts(classified_at=SOON)], listed_at=SOON) is None
+    assert order_for(Upload(image_ref(), NOW), [known_row(), known_row(classified_at=SOON)], listed_at=SOON) is None
 
 
 @pytest.mark.parametrize(
@@ -469,7 +455,7 @@ def test_a_backfilled_image_has_its_result_though_its_row_names_no_version(
 ) -> None:
     """The row would else be written again, under the folder's batch instead of the job's."""
     image = aws.upload("incoming/monday/ball.jpg")
-    tell(store, image.model_copy(update={"version_id": None, "sequencer": ""}))
+    classify(store, image.model_copy(update={"version_id": None, "sequencer": ""}))
     assert run() == {"overdue": 0, "requeued": 0, "finished": True}
     aws.upload("incoming/monday/ball.jpg", b"other bytes")
     assert run()["requeued"] == 1
@@ -479,10 +465,10 @@ def test_a_late_event_of_an_older_upload_uses_up_no_try(aws: Aws, run: Reconcile
     """Each wins over what was asked for, and would leave the latest upload without its row after three of them."""
     *older, lost = [aws.upload("incoming/ball.jpg", bytes([n]) * 99) for n in range(6)]
     for hour, late in enumerate(older, start=2):
-        tell(store, late)
+        classify(store, late)
         assert run(NOW + timedelta(hours=hour))["requeued"] == 1
-        [order] = asked_for(aws)
+        [order] = enqueued(aws)
         assert order.image.version_id == lost.version_id
-    tell(store, order.image)
+    classify(store, order.image)
     assert aws.row().version_id == lost.version_id
     assert run(NOW + timedelta(hours=9)) == {"overdue": 0, "requeued": 0, "finished": True}

@@ -14,11 +14,10 @@ from pipeline.contracts import (
     RESULTS_PREFIX,
     LabelProbability,
     Row,
-    Timings,
 )
 from pipeline.errors import ImageRejected
 from pipeline.results.rows import record_of, row_of
-from tests.functions.factories import EXPECTED, JPEG, NOON, classification, image_ref, order, server_answer
+from tests.functions.factories import EXPECTED, JPEG, NOON, answered, classification, image_ref, order, server_answer
 
 INPUT = image_ref().bucket
 PROBABILITIES = st.floats(min_value=0, max_value=1)
@@ -31,8 +30,7 @@ def row_with(probability: float) -> dict[str, object]:
 
 def rejected_row() -> dict[str, object]:
     rejected = ImageRejected("empty", "The file is empty (0 bytes): upload it again.")
-    timings = Timings(fetch_ms=0, predict_ms=0)
-    result = conclude(order(), rejected, expected=EXPECTED, timings=timings, began_at=NOON)
+    result = conclude(answered(order(), rejected), EXPECTED)
     return row_of(result, "results/a.json", "v7")
 
 
@@ -81,7 +79,7 @@ def test_an_image_outside_a_folder_has_no_batch() -> None:
 
 @given(PROBABILITIES, PROBABILITIES)
 def test_probabilities_keep_their_order_and_six_places(one: float, other: float) -> None:
-    """Trap 18."""
+    """DynamoDB takes no float."""
     encoded_one, encoded_other = row_with(one)["probability"], row_with(other)["probability"]
     assert isinstance(encoded_one, Decimal)
     assert isinstance(encoded_other, Decimal)
@@ -92,7 +90,7 @@ def test_probabilities_keep_their_order_and_six_places(one: float, other: float)
 
 @given(st.text(min_size=1), PROBABILITIES)
 def test_a_row_reads_back_as_it_was_written(label: str, probability: float) -> None:
-    """Trap 18: labels with # and in any script."""
+    """Labels with # and in any script."""
     answer = server_answer(predictions=[LabelProbability(label=label, probability=probability)])
     row = record_of(row_of(classification(answer=answer), "results/a.json", "v7"))
     assert row.label == label
@@ -108,14 +106,14 @@ def test_a_rejected_row_reads_back_as_it_was_written() -> None:
 
 
 def test_two_buckets_may_hold_the_same_key() -> None:
-    """Trap 17."""
+    """Two buckets may hold the same key."""
     rows = [row_of(classification(image_ref(bucket=bucket)), "results/a.json", None) for bucket in ("one", "two")]
     assert len({row["image"] for row in rows}) == 2
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1100))
 def test_a_result_lies_where_no_upload_is_watched_and_fits_into_a_key(name: str) -> None:
-    """Trap 16: a result that fell under incoming/ would classify itself."""
+    """A result that fell under incoming/ would classify itself."""
     key = image_ref(key=f"{INCOMING_PREFIX}{name}").result_key(INPUT)
     assert key.startswith(RESULTS_PREFIX)
     assert not key.startswith(INCOMING_PREFIX)

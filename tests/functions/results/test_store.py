@@ -45,8 +45,8 @@ def test_a_row_names_the_very_json_that_belongs_to_it(aws: Aws, store: Store) ->
     assert json.loads(latest)["image"]["version_id"] == "v1"
 
 
-def test_a_repeated_delivery_is_told_from_a_new_upload(store: Store) -> None:
-    """Trap 7."""
+def test_a_repeated_delivery_is_distinguished_from_a_new_upload(store: Store) -> None:
+    """SQS delivers at least once."""
     puts = [store.put(classification(image_ref(sequencer=sequencer))) for sequencer in ("01", "01", "02", "01")]
     assert puts == ["stored", "repeated", "stored", "superseded"]
 
@@ -68,7 +68,7 @@ TOLD = st.lists(SEQUENCERS, min_size=1, max_size=5, unique_by=lambda it: it.ljus
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=TOLD)
 def test_in_any_order_and_with_any_duplicates_the_last_upload_wins(aws: Aws, store: Store, told: list[str]) -> None:
-    """Trap 8: sequencers of any length, compared as S3 defines it."""
+    """Sequencers of any length, compared as S3 defines it."""
     aws.dynamodb.delete_item(
         TableName=TABLE, Key={"image": {"S": image_ref().uri}, "model": {"S": classification().model.ref}}
     )
@@ -81,7 +81,7 @@ def test_in_any_order_and_with_any_duplicates_the_last_upload_wins(aws: Aws, sto
 
 @given(SEQUENCERS, SEQUENCERS)
 def test_sequencers_compare_as_s3_defines_it(one: str, other: str) -> None:
-    """Trap 8: the shorter is padded on its right with zeros, then they compare as text; case does not matter."""
+    """The shorter is padded on its right with zeros, then they compare as text; case does not matter."""
     width = max(len(one), len(other))
     assert (image_ref(sequencer=one).ordinal < image_ref(sequencer=other.lower()).ordinal) == (
         one.ljust(width, "0") < other.ljust(width, "0")

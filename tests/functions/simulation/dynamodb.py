@@ -108,7 +108,11 @@ class DynamoDBFake:
 
         def get() -> list[Item]:
             found = [self._tables[name].get(key) for key in wanted["Keys"]]
-            return [_projected(item, wanted["ProjectionExpression"]) for item in found if item is not None]
+            return [
+                _projected(item, wanted["ProjectionExpression"], wanted["ExpressionAttributeNames"])
+                for item in found
+                if item is not None
+            ]
 
         return {"Responses": {name: self._world.effect("dynamodb.batch_get_item", get)}}
 
@@ -119,6 +123,7 @@ class DynamoDBFake:
         KeyConditionExpression: str,  # noqa: N803
         ExpressionAttributeValues: Item,  # noqa: N803
         ProjectionExpression: str,  # noqa: N803
+        ExpressionAttributeNames: dict[str, str],  # noqa: N803
         ConsistentRead: bool,  # noqa: N803
     ) -> dict[str, Any]:
         assert ConsistentRead, "what is not consistent is not simulated"
@@ -126,10 +131,11 @@ class DynamoDBFake:
         def find() -> list[Item]:
             items = self._tables[TableName].items.values()
             found = [item for item in items if _holds(KeyConditionExpression, ExpressionAttributeValues, item)]
-            return [_projected(item, ProjectionExpression) for item in found]
+            return [_projected(item, ProjectionExpression, ExpressionAttributeNames) for item in found]
 
         return {"Items": self._world.effect("dynamodb.query", find)}
 
 
-def _projected(item: Item, names: str) -> Item:
-    return {name: value for name, value in item.items() if name in names.split(", ")}
+def _projected(item: Item, expression: str, names: dict[str, str]) -> Item:
+    projected = {names.get(name, name) for name in expression.split(", ")}
+    return {name: value for name, value in item.items() if name in projected}

@@ -9,11 +9,12 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from pipeline.aws import Connections
-from pipeline.classify.handler import Answer
-from pipeline.classify.reporting import metrics
+from pipeline.classify.answer import Response
+from pipeline.classify.clock import REPORTING_S, Clock
+from pipeline.classify.connections import Connections
 from pipeline.queue.messages import Message
 from pipeline.settings import Settings
+from pipeline.telemetry import metrics
 from tests.functions.simulation.fibers import Fiber, FiberPool
 from tests.functions.simulation.plan import Kind
 from tests.functions.simulation.scheduler import Scheduler, Step
@@ -31,12 +32,9 @@ class Handler(Protocol):
         messages: tuple[Message, ...],
         settings: Settings,
         connections: Connections,
-        remaining_ms: Callable[[], int],
-        *,
+        clock: Clock,
         workers: Callable[[], Executor],
-        now: Callable[[], datetime],
-        clock_s: Callable[[], float],
-    ) -> Answer: ...
+    ) -> Response: ...
 
 
 @dataclass
@@ -130,22 +128,21 @@ class Function:
 
     def _live(self, process: Process, batch: list[Sent]) -> None:
         """One invocation."""
-        end_s = self.scheduler.now_s + TIMEOUT_S
-
+        end_s = self.scheduler.now_s + TIMEOUT_S - REPORTING_S
         try:
-            answer = self.handler(
+            response = self.handler(
                 tuple(map(_as_lambda_hands_it_over, batch)),
                 self.settings,
                 process.connections,
-                lambda: int((end_s - self.scheduler.now_s) * 1000),
-                workers=lambda: FiberPool(partial(self._adopt, process), self.scheduler.wait, self.notice),
-                now=self.today,
-                clock_s=lambda: self.scheduler.now_s,
+                Clock(
+                    lambda: int((end_s - self.scheduler.now_s) * 1000) / 1000, self.today, lambda: self.scheduler.now_s
+                ),
+                lambda: FiberPool(partial(self._adopt, process), self.scheduler.wait, self.notice),
             )
         except Exception as error:  # noqa: BLE001 (Lambda survives it, too, and retries the batch)
             self.notice(error)
         else:
-            self._acknowledge(batch, {it["itemIdentifier"] for it in answer["batchItemFailures"]})
+            self._acknowledge(batch, {it["itemIdentifier"] for it in response["batchItemFailures"]})
         finally:
             metrics.clear_metrics()
             process.awake = False

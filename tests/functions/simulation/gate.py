@@ -1,4 +1,4 @@
-"""The gate beside the function: its own core, looking once a minute at the simulated server."""
+"""The gate beside the function: its own core, checking the simulated server once a minute."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipeline.contracts import ImageRef
 from pipeline.errors import ModelUnavailable
-from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, look
-from pipeline.gate.golden_picture import golden_picture
+from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, Time, check
+from pipeline.gate.probe_picture import probe_picture
 from pipeline.model_server.client import ModelClient
 from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.function import TIMEOUT_S, Function
@@ -38,39 +37,35 @@ class Gate:
 
     def _tick(self) -> None:
         self.scheduler.at(self.scheduler.now_s + TICK_S, self._tick)
-        self.scheduler.start(Fiber(self._look, "gate"))
+        self.scheduler.start(Fiber(self._check, "gate"))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         end_s = self.scheduler.now_s + TIMEOUT_S
-        look(
-            mapping=lambda: Mapping(self.state, self.since or self.today()),
+        check(
+            Mapping(self.state, self.since or self.today()),
             probe=lambda: self._probe(end_s - self.scheduler.now_s - CHANGING_S),
             waiting=lambda: len(self.function.queue.messages),
-            pause=lambda: self._change("Disabling", CLOSED),
-            resume=lambda: self._change("Enabling", OPEN),
-            sleep=self.scheduler.sleep,
-            time_left_s=lambda: end_s - self.scheduler.now_s,
+            change=self._change,
+            time=Time(self.scheduler.sleep, lambda: end_s - self.scheduler.now_s),
         )
 
     def _probe(self, budget_s: float) -> str | None:
-        picture = golden_picture()
-        image = ImageRef(bucket="gate", key="golden.png", size_bytes=len(picture), sequencer="")
         try:
-            self.model.predict(picture, image, budget_s=budget_s)
+            self.model.ask([probe_picture()], budget_s=budget_s)
         except ModelUnavailable as unavailable:
             return str(unavailable)
         return None
 
-    def _change(self, on_its_way: str, at_last: str) -> bool:
+    def _change(self, at_last: str) -> bool:
         if self.state not in {OPEN, CLOSED}:
             return False
-        self.state, self.since = on_its_way, self.today()
+        self.state, self.since = "Enabling" if at_last == OPEN else CLOSING, self.today()
 
         def take_effect() -> None:
             self.state = at_last
             self.function.enabled = at_last == OPEN
 
         self.scheduler.at(self.scheduler.now_s + self.lag_s, take_effect)
-        if on_its_way == CLOSING:
+        if at_last == CLOSED:
             self.closings.append(self.scheduler.now_s)
         return True

@@ -151,7 +151,7 @@ class SimulatedModelClient(ModelClient):
     """The pipeline's own client, on a simulated wire."""
 
     def __init__(self, wire: Wire, model_name: str, *, timeout_s: float, now_s: Callable[[], float]) -> None:
-        super().__init__(URL, model_name, timeout_s=timeout_s, connections=1, now_s=now_s)
+        super().__init__(URL, model_name, timeout_s=timeout_s, now_s=now_s)
         self._pools = wire
 
 

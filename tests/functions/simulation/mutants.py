@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.backfill.handler import order_for
-from pipeline.classify.groups import groups_of
-from pipeline.classify.handler import Answer, classify_messages
+from pipeline.classify.answer import Response
+from pipeline.classify.clock import Clock
+from pipeline.classify.connections import Connections
+from pipeline.classify.handler import classify_messages
 from pipeline.contracts import Classification, DeadLetterCode, ImageRef, ModelFacts, Order
-from pipeline.errors import ModelUnavailable
-from pipeline.model_server.answers import Outcome
-from pipeline.model_server.client import Sent
+from pipeline.errors import Answer, ModelUnavailable, NotTogether
 from pipeline.queue.messages import Message, Queue
 from pipeline.results.known_rows import KnownRow
 from pipeline.results.rows import Item, row_of
 from pipeline.results.store import Store, Stored
+from pipeline.settings import Settings
 from tests.functions.simulation.model_server import SimulatedModelClient
 from tests.functions.simulation.s3 import S3Fake
 
@@ -116,45 +118,60 @@ class BuriesOrNot(Queue):
             return
 
 
-def acknowledges_everything(*given: Any, **named: Any) -> Answer:  # noqa: ANN401 (the handler's own arguments)
-    """The answer names no failure."""
-    classify_messages(*given, **named)
+def acknowledges_everything(
+    messages: tuple[Message, ...],
+    settings: Settings,
+    connections: Connections,
+    clock: Clock,
+    workers: Callable[[], Executor],
+) -> Response:
+    """The response names no failure."""
+    classify_messages(messages, settings, connections, clock, workers)
     return {"batchItemFailures": []}
 
 
-def fails_together(*given: Any, **named: Any) -> Answer:  # noqa: ANN401 (the handler's own arguments)
+def fails_together(
+    messages: tuple[Message, ...],
+    settings: Settings,
+    connections: Connections,
+    clock: Clock,
+    workers: Callable[[], Executor],
+) -> Response:
     """One failure is raised, and takes the whole batch with it."""
-    answer = classify_messages(*given, **named)
-    if answer["batchItemFailures"]:
+    response = classify_messages(messages, settings, connections, clock, workers)
+    if response["batchItemFailures"]:
         raise ModelUnavailable("one of the batch failed")
-    return answer
+    return response
 
 
-def asks_together_for_ever(*given: Any, **named: Any) -> Answer:  # noqa: ANN401 (the handler's own arguments)
-    """A group whose server died is asked together again."""
-    return classify_messages(*given, **named, group=lambda images, _: groups_of(images, alone=()))
+def asks_together_for_ever(
+    messages: tuple[Message, ...],
+    settings: Settings,
+    connections: Connections,
+    clock: Clock,
+    workers: Callable[[], Executor],
+) -> Response:
+    """A message that came before is thought to come for the first time: its images are asked for with others again."""
+    first = {"attributes": {"ApproximateReceiveCount": "1"}}
+    forgetful = tuple(Message.model_validate(it.model_dump(by_alias=True) | first) for it in messages)
+    return classify_messages(forgetful, settings, connections, clock, workers)
 
 
 class NeverAlone(SimulatedModelClient):
     """A server that does not take many images in one request is thought to be down."""
 
-    def predict_together(
-        self, sent: Sequence[Sent], *, budget_s: float, model: ModelFacts | None = None
-    ) -> list[Outcome]:
-        outcomes = super().predict_together(sent, budget_s=budget_s, model=model)
-        if outcomes is None:
-            raise ModelUnavailable("refused")
-        return outcomes
+    def ask(self, images: Sequence[bytes], *, budget_s: float, model: ModelFacts | None = None) -> list[Answer]:
+        try:
+            return super().ask(images, budget_s=budget_s, model=model)
+        except NotTogether as refused:
+            raise ModelUnavailable("refused") from refused
 
 
 class DealsBackwards(SimulatedModelClient):
     """The answers of one request are given to the images in another order."""
 
-    def predict_together(
-        self, sent: Sequence[Sent], *, budget_s: float, model: ModelFacts | None = None
-    ) -> list[Outcome] | None:
-        outcomes = super().predict_together(sent, budget_s=budget_s, model=model)
-        return outcomes and outcomes[::-1]
+    def ask(self, images: Sequence[bytes], *, budget_s: float, model: ModelFacts | None = None) -> list[Answer]:
+        return super().ask(images, budget_s=budget_s, model=model)[::-1]
 
 
 def wins_over_everything(image: ImageRef, row: KnownRow | None, job: str) -> Order | None:

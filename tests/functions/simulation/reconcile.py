@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.queue.messages import messages_on
 from pipeline.queue.orders import body_of
 from pipeline.reconcile.handler import Clients, Run
-from pipeline.reconcile.overdue import has_result, latest_uploads
+from pipeline.reconcile.overdue import latest_uploads
 from pipeline.reconcile.reminders import Reminders
 from pipeline.settings import ReconcileSettings
 from tests.functions.simulation.fibers import Fiber
@@ -54,8 +54,6 @@ class Reconcile:
         look_back = run.began_at - timedelta(days=settings.look_back_days)
         for page in run.pages(None):
             uploads = latest_uploads(page, settings.input_bucket, after=look_back, before=run.due_since)
-            rows = run.rows_of_the_model(uploads)
-            verdicts = [run.judge(it) for it in uploads if not has_result(it, rows.get(it.image.uri, ()))]
-            for verdict in verdicts:
-                if verdict.order is not None:
-                    clients.sqs.send_message(QueueUrl=settings.queue_url, MessageBody=body_of(verdict.order))
+            for decision in [run.decide(it) for it in run.without_a_row_of_the_model(uploads)]:
+                if decision.order is not None:
+                    clients.sqs.send_message(QueueUrl=settings.queue_url, MessageBody=body_of(decision.order))

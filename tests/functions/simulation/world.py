@@ -14,25 +14,25 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.aws import Connections
 from pipeline.backfill.handler import order_for
+from pipeline.classify.clock import OutOfTime
+from pipeline.classify.connections import Connections
 from pipeline.classify.handler import classify_messages
-from pipeline.classify.waves import OutOfTime
 from pipeline.contracts import ImageRef, ModelFacts
-from pipeline.errors import MessageUnreadable, ModelUnavailable
+from pipeline.errors import MessageUnreadable, ModelUnavailable, NotTogether
 from pipeline.model_server.client import ModelClient
 from pipeline.queue.messages import Queue
 from pipeline.reconcile.handler import Clients
 from pipeline.results.store import Store
-from pipeline.settings import ReconcileSettings, Settings
-from tests.functions.factories import body_about
+from pipeline.settings import ReconcileSettings
+from tests.functions.factories import body_about, deployed_settings
 from tests.functions.simulation.backfill import OrderFor, backfill
 from tests.functions.simulation.dynamodb import DynamoDBFake, Table
 from tests.functions.simulation.faults import Faults
 from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.function import Function, Handler
 from tests.functions.simulation.gate import Gate
-from tests.functions.simulation.model_server import URL, ModelServer, SimulatedModelClient, Wire, picture
+from tests.functions.simulation.model_server import ModelServer, SimulatedModelClient, Wire, picture
 from tests.functions.simulation.plan import Action, Backfill, Delete, Outage, Plan, Rollout, Stray, Upload
 from tests.functions.simulation.reconcile import UNTIL_ALL_IS_FOUND_S, Reconcile
 from tests.functions.simulation.s3 import S3, S3Fake
@@ -44,7 +44,7 @@ INPUT, RESULTS, ROWS, LEDGER = "input", "results", "rows", "ledger"
 BEGINNING = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FIRST_SEQUENCER = 0x0055AED6DCD90281E0
 LARGEST_IMAGE_BYTES = 400
-EXPECTED_ERRORS = (ClientError, BotoCoreError, ModelUnavailable, OutOfTime, MessageUnreadable)
+EXPECTED_ERRORS = (ClientError, BotoCoreError, ModelUnavailable, NotTogether, OutOfTime, MessageUnreadable)
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,11 @@ class World:
         )
         self.rows = Table(("image", "model"), self.witness.saw_row)
         self.ledger = Table(("id",))
-        self.settings = Settings(
-            input_bucket=INPUT,
-            results_bucket=RESULTS,
-            table_name=ROWS,
+        self.settings = deployed_settings(
             queue_url=self.queue.url,
             dlq_url=self.dead_letters.url,
-            model_server_url=URL,
-            model_server_token_secret="",
-            model_name="balls",
-            model_version="1.0",
             max_image_bytes=LARGEST_IMAGE_BYTES,
             max_receives=plan.max_receives,
-            predict_timeout_s=20.0,
         )
         self.function = Function(
             scheduler=self.scheduler,

@@ -1,4 +1,4 @@
-"""The Lambda looks at first bytes before it asks the model server; it may never refuse what the server could read."""
+"""Magic bytes have one home. The Lambda looks at the first ones alone, and may never refuse what the server could read."""
 
 from __future__ import annotations
 
@@ -8,29 +8,39 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from inference.images.formats import READABLE
+from inference.images.formats import HEAD_BYTES, READABLE, looks_like
 from inference.images.reading import UnreadableImage, read_image
-from pipeline.classify import formats
 
-AWKWARD = Path(__file__).parents[4] / "shared" / "data" / "awkward"
+ROOT = Path(__file__).parents[3]
+AWKWARD = ROOT.parent / "shared" / "data" / "awkward"
 
 
-def test_both_rooms_name_the_same_formats() -> None:
-    assert formats.READABLE == READABLE
+def test_the_lambda_uses_the_very_file() -> None:
+    """A link, whose content `sam build` puts into the zip."""
+    linked = ROOT / "functions" / "pipeline" / "classify" / "formats.py"
+    assert linked.is_symlink()
+    assert linked.resolve() == ROOT / "inference" / "images" / "formats.py"
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
 @pytest.mark.parametrize("form", READABLE)
-def test_what_the_server_reads_passes_the_lambda(form: str, mode: str) -> None:
+def test_the_first_bytes_of_what_the_server_reads_are_enough(form: str, mode: str) -> None:
     data = io.BytesIO()
     Image.new("RGB", (40, 30), "red").convert(mode).save(data, form)
     assert read_image(data.getvalue()).size == (40, 30)
-    assert formats.looks_like(data.getvalue()[: formats.HEAD_BYTES]) == form
+    assert looks_like(data.getvalue()[:HEAD_BYTES]) == form
+
+
+@pytest.mark.parametrize("text", [b"BMW 320i", b"BM", b"BMX bikes, size 20 inches, as good as new"])
+def test_a_text_that_begins_with_the_letters_of_a_bitmap_is_a_text(text: bytes) -> None:
+    with pytest.raises(UnreadableImage, match="This is text") as error:
+        read_image(text)
+    assert error.value.code == "unsupported_format"
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's remarks on damaged files
 @pytest.mark.skipif(not AWKWARD.is_dir(), reason="needs ../shared/data/awkward, which is not part of the project")
-def test_every_awkward_photo_that_the_server_reads_passes_the_lambda() -> None:
+def test_the_first_bytes_of_every_awkward_photo_that_the_server_reads_are_enough() -> None:
     read = 0
     for path in sorted(path for path in AWKWARD.rglob("*") if path.is_file()):
         data = path.read_bytes()
@@ -39,5 +49,5 @@ def test_every_awkward_photo_that_the_server_reads_passes_the_lambda() -> None:
         except UnreadableImage:
             continue
         read += 1
-        assert formats.looks_like(data[: formats.HEAD_BYTES]) in formats.READABLE, path.name
+        assert looks_like(data[:HEAD_BYTES]) in READABLE, path.name
     assert read > 30

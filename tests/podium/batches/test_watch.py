@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.batches.ledger import Ledger, open_batch, stamp
+from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import part_keys, revision_of, write_part
-from pipeline.batches.outcomes import Verdict
-from pipeline.contracts import ExpectedImage, ManifestPart
+from pipeline.batches.outcomes import Outcome
+from pipeline.contracts import ExpectedImage, ManifestPart, stamp
 from pipeline.finish.announcement import Announcer
 from podium.batches.watch import RATE_OVER_S, READ_ALL_EVERY_S, Pace, Progress, hours, watch
 from podium.commands import batch as commands
@@ -147,13 +147,13 @@ def announce(connection: Connection, image: str) -> None:
     """What the finish function does when it finds this image done."""
     dynamodb, facts = connection.dynamodb_client, connection.facts
     revision = revision_of(part_keys(connection.s3, RESULTS, "monday"))
-    open_batch(dynamodb, facts.ledger, "monday", expected=1, revision=revision, now=NOON)
+    Ledger(dynamodb, facts.ledger).open("monday", expected=1, revision=revision, now=NOON)
     ledger = Ledger(dynamodb, facts.ledger)
     entry = ledger.read("monday")
     assert entry is not None
-    verdict = Verdict(image, "balls@1.0", "classified", (), None, None, None, NOON, None, "e")
+    outcome = Outcome(image, "balls@1.0", "classified", (), None, None, None, NOON, None, "e")
     events: Any = EventBus()
-    Announcer(connection.s3, events, ledger, RESULTS).announce(entry, {image: verdict}, NOON)
+    Announcer(connection.s3, events, ledger, RESULTS).announce(entry, {image: outcome}, NOON)
 
 
 class EventBus:

@@ -1,4 +1,4 @@
-"""The golden picture: a valid image of our own, to ask a model server whether it can look at one. No I/O."""
+"""The picture that the gate sends as a probe: a valid image, made here. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIDE = 64  # pixels
 
 
 @cache
-def golden_picture() -> bytes:
+def probe_picture() -> bytes:
     """A PNG, 64 x 64 pixels, RGB: red grows to the right, green downwards, blue to the left.
 
     Made here, so that the zip carries no image library and no file: https://www.w3.org/TR/png/
