@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from inference.archive.digest import content_sha256
 from inference.archive.golden_pictures import read_golden
 from inference.archive.model_file import ModelFile, ModelRefused, read_model_file
-from inference.engines.choice import Chosen, Machine, Wanted, choose
-from inference.engines.seam import Precision
+from inference.engines.choice import EngineChoice, EngineName, choose
+from inference.engines.seam import Machine, Precision
 from inference.images.pixels import Look, Pixels, model_input
 from inference.images.reading import MAX_PIXELS
 
@@ -32,24 +31,20 @@ class Classifier:
     model: ModelFile
     look: Look
     machine: Machine
-    chosen: Chosen
+    chosen: EngineChoice
     sha256: str  # of the archive's content
     max_pixels: int = MAX_PIXELS
 
     @classmethod
     def load(
-        cls, folder: Path, *, engine: Wanted = "auto", precision: Precision | None = None, threads: int = 1,
+        cls, folder: Path, *, engine: EngineName = "auto", precision: Precision | None = None, threads: int = 1,
         gpu: int | None = None, max_pixels: int = MAX_PIXELS,
     ) -> Classifier:  # fmt: skip
-        """Load the unpacked archive in `folder`. Raises ModelRefused where it is not whole or not consistent.
+        """Load the unpacked archive in `folder`. Raises ModelRefused if it is not whole or not consistent.
 
-        `threads` are for one inference; `gpu` is CUDA's number of one, None means the CPU.
+        `threads` are for one inference; `gpu` is CUDA's number, None means the CPU.
         """
-        torch.set_num_threads(threads)
-        torch.backends.cudnn.allow_tf32 = False  # fp32 is the reference, on a GPU too; bf16 does not care
-        if gpu is not None:
-            torch.cuda.set_device(gpu)  # AOTInductor loads its weights onto the current one
-        machine = Machine(torch.device("cpu" if gpu is None else f"cuda:{gpu}"), threads)
+        machine = Machine("cpu" if gpu is None else f"cuda:{gpu}", threads)
         model = read_model_file(folder)
         try:
             look = Look.of(model.preprocessing)

@@ -42,7 +42,7 @@ def explain(classifier: Classifier, pixels: Pixels, index: int) -> bytes:
 @cache
 def _reference(classifier: Classifier) -> TorchEngine:
     """The network in torch: other engines have no gradients. It is loaded when the first explanation is asked for."""
-    return TorchEngine(classifier.folder, classifier.model, classifier.machine.device)
+    return TorchEngine(classifier.folder, classifier.model, classifier.machine)
 
 
 def grad_cam(engine: TorchEngine, pixels: Pixels, index: int) -> NDArray[np.float32]:

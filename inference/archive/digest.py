@@ -26,6 +26,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def matches_sha256(path: Path, sha256: str) -> bool:
+    """Whether the file is there and has this SHA-256: the one check of a file that model.json names."""
+    return path.is_file() and file_sha256(path) == sha256
+
+
 def _counts(path: PurePosixPath) -> bool:
     return path.parts[0] != "MAR-INF" and "__pycache__" not in path.parts and path.suffix != ".pyc"
 

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 import simplejpeg
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Transpose
-from torch.nn.functional import interpolate
 
 from inference.images.reading import MAX_PIXELS, open_image, picture_of, turn_of
 
@@ -66,9 +64,8 @@ class Look:
 def model_input(data: bytes, look: Look, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The middle of the picture in `data`, (H, W, 3) uint8, RGB; mean and std are left to the model.
 
-    As timm's evaluation transform makes it, but for rounding (mostly 1 of 255, at most 2), for `bicubic` where it
-    overshoots black or white and Pillow resizes the height first, and for large JPEGs, which are decoded at a fraction
-    of their size. Raises UnreadableImage, and nothing else, over any bytes.
+    Exactly what timm's evaluation transform makes of it, except for large JPEGs, which are decoded at a fraction of their
+    size. Raises UnreadableImage, and nothing else, for any bytes.
     """
     return cut(read_pixels(data, look, max_pixels=max_pixels), look)
 
@@ -83,12 +80,11 @@ def read_pixels(data: bytes, look: Look, *, max_pixels: int = MAX_PIXELS) -> Pix
 
 
 def cut(pixels: Pixels, look: Look) -> Pixels:
-    """`look` of a picture (H, W, 3): resized with antialiasing, then the middle of it; a view where it can be one."""
+    """`look` of a picture (H, W, 3): resized by Pillow, as timm does, then the middle of it; a view, not a copy."""
     sides = look.resized(*pixels.shape[:2])
     if sides != pixels.shape[:2]:
-        planes = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)  # in memory still (H, W, 3), as the result will be
-        resized = interpolate(planes, size=sides, mode=look.interpolation, antialias=True)
-        pixels = resized[0].permute(1, 2, 0).numpy()
+        filter_ = Image.Resampling[look.interpolation.upper()]
+        pixels = np.array(Image.fromarray(pixels).resize(sides[::-1], filter_))
     top, left = (round((side - wanted) / 2.0) for side, wanted in zip(sides, (look.height, look.width), strict=True))
     return pixels[top : top + look.height, left : left + look.width]
 

@@ -37,7 +37,7 @@ UPRIGHT = {
     8: Transpose.ROTATE_90,
 }
 
-Code = Literal["unsupported_format", "unreadable", "too_many_pixels"]
+Code = Literal["empty", "unsupported_format", "unreadable", "too_many_pixels", "too_slow"]
 
 
 class UnreadableImage(Exception):

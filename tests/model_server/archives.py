@@ -49,6 +49,7 @@ def model_document(weights_sha256: str, **changed: object) -> dict[str, Any]:
         "versions": {},
         "git_commit": None,
         "created_at": "2026-11-21T00:00:00Z",
+        "engines": [],
         **changed,
     }
 

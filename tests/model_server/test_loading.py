@@ -174,11 +174,11 @@ def test_the_handler_takes_its_threads_from_the_environment(unpacked: Path, monk
 
 def test_the_settings_of_the_archive_are_those_that_the_server_has_without_them() -> None:
     """model-config.yaml shows every setting with its default."""
-    from serving.settings import Settings, read_settings
+    from serving.settings import HandlerSettings, read_settings
 
     section = yaml.safe_load((ROOT / "model_server" / "model-config.yaml").read_text(encoding="utf-8"))["handler"]
-    assert set(section) == set(vars(Settings()))
-    assert read_settings(section) == Settings() == read_settings(None)
+    assert set(section) == set(vars(HandlerSettings()))
+    assert read_settings(section) == HandlerSettings() == read_settings(None)
 
 
 def test_a_limit_of_pixels_is_the_archives_own(unpacked: Path) -> None:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from inference.archive.digest import file_sha256
+from inference.archive.digest import matches_sha256
 from inference.images.reading import UnreadableImage
 from training.errors import TrainingError, WrongInput
 from training.evaluation.forward import Judge, batched, cores, read_ahead, torch_threads
@@ -87,7 +87,7 @@ def checked_run(run_folder: Path) -> ModelFile:
     weights = run_folder / WEIGHTS_FILE
     if not weights.is_file():
         raise TrainingError(f"{weights} is missing. Train again.")
-    if file_sha256(weights) != facts.weights.sha256:
+    if not matches_sha256(weights, facts.weights.sha256):
         raise TrainingError(f"{weights} is not the file that {MODEL_FILE} names by its sha256. Train again.")
     return facts
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import timm
 from safetensors import SafetensorError, safe_open
 
-from inference.archive.digest import file_sha256
+from inference.archive.digest import file_sha256, matches_sha256
 from training.errors import TrainingError, WrongInput
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.model.network import head_of, load_run
@@ -74,10 +74,9 @@ def check_run(run_folder: Path) -> ModelFile:
     weights = run_folder / WEIGHTS_FILE
     if not weights.is_file():
         raise TrainingError(f"{weights} is missing. Train again.")
-    digest = file_sha256(weights)
-    if digest != facts.weights.sha256:
+    if not matches_sha256(weights, facts.weights.sha256):
         raise TrainingError(
-            f"{weights} has sha256 {digest[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one of them"
+            f"{weights} has sha256 {file_sha256(weights)[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one of them"
             " was changed after the training. Train again, or restore it."
         )
     _check_shapes(weights, facts)

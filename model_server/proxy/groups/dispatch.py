@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from proxy.groups.rate import Rate
 from proxy.groups.waiting import Job, Key, Limits, Request, Waiting
-from proxy.image_answers import Answer, GroupFailed, unavailable
 from proxy.metrics import Metrics
+from proxy.responses import GroupFailed, Response, unavailable
 
-Send = Callable[[Key, Sequence[Job]], Awaitable[Sequence[Answer]]]
+Send = Callable[[Key, Sequence[Job]], Awaitable[Sequence[Response]]]
 WORKER_DIED = "The model server lost the worker that looked at this image, twice."
 
 
@@ -92,7 +92,7 @@ class Dispatcher:
         self._deliver(twice, [unavailable(WORKER_DIED)] * len(twice))
         self.waiting.again([job for job in group if not job.tried])
 
-    def _deliver(self, group: Sequence[Job], answers: Sequence[Answer]) -> None:
+    def _deliver(self, group: Sequence[Job], answers: Sequence[Response]) -> None:
         for job, answer in zip(group, answers, strict=True):
             self._metrics.image_answered(answer)
             if not job.request.gone:

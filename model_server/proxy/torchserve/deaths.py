@@ -7,6 +7,7 @@ from pathlib import Path
 
 MODEL_LOG, SERVER_LOG = "model_log.log", "ts_log.log"
 _DIED = "Backend worker process died."
+_OURS = re.compile(r"^[\w.]*\bModelRefused: ")  # its sentence says all
 _CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
 
 
@@ -28,7 +29,7 @@ def death_reason(logs: Path, model: str, file: str) -> str | None:
     ]
     if tracebacks:
         exceptions = (line for line in said[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
-        return next(exceptions, "it died without a word").removeprefix("model_file.ModelRefused: ")
+        return _OURS.sub("", next(exceptions, "it died without a word"))
     log = lines_of(logs / SERVER_LOG)
     refused = (number for number, line in enumerate(log) if line.endswith(f"Failed to load model: {file}"))
     words = next((" ".join(log[number : number + 2]) for number in refused), "")
