@@ -94,7 +94,9 @@ def plain(picture: Image.Image) -> bytes:
 def _turned(orientation: int, kind: str, **options: object) -> Odd:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    file = encoded(_sided(orientation).transpose(STORED_AS[orientation]), kind, exif=exif, **options)
+    turn = STORED_AS[orientation]
+    assert turn is not None
+    file = encoded(_sided(orientation).transpose(turn), kind, exif=exif, **options)
     lying = Image.open(io.BytesIO(file))
     lying.load()
     return Odd(

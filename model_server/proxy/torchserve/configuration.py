@@ -70,9 +70,10 @@ def configuration(properties: str, ports: Ports, workers: int) -> str:
 
 
 def environment(home: Path, inherited: Mapping[str, str], threads: int) -> dict[str, str]:
-    """The inherited environment, with the Java that the wheel brings and every trace of the server under `home`.
+    """The inherited environment, with the Java that the wheel brings and every file of the server under `home`.
 
-    A worker computes on so many threads, unless the inherited OMP_NUM_THREADS or its archive says otherwise.
+    A worker computes on so many threads, unless the inherited OMP_NUM_THREADS or its archive says otherwise. PYTHONPATH is
+    not inherited: TorchServe puts it before the archive, and the host's inference/ and serving/ would be imported.
     """
     kept = {key: value for key, value in inherited.items() if key not in {"TS_CONFIG_FILE", "PYTHONPATH"}}
     python = str(Path(sys.executable).parent)  # TorchServe starts its workers as `python`, whatever that is on the PATH

@@ -79,7 +79,8 @@ def test_a_picture_of_any_size_is_exactly_what_timm_makes_of_it(
     if black_beside_white:
         picture = picture.point(lambda level: 255 * (level > 127))
     found = model_input(encoded(picture, "PNG"), look)
-    assert (found.dtype, found.shape) == (np.uint8, (look.height, look.width, 3))
+    assert found.dtype == np.uint8
+    assert found.shape == (look.height, look.width, 3)
     assert np.array_equal(found, by_timm(picture, look))
 
 
