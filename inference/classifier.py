@@ -17,7 +17,7 @@ from inference.archive.golden_pictures import read_golden
 from inference.archive.model_file import ModelFile, ModelRefused, read_model_file
 from inference.engines.choice import EngineChoice, EngineName, choose
 from inference.engines.seam import Machine, Precision
-from inference.images.pixels import Look, Pixels, model_input
+from inference.images.pixels import EvalTransform, Pixels, model_input
 from inference.images.reading import MAX_PIXELS
 
 Probabilities = NDArray[np.float32]
@@ -29,7 +29,7 @@ class Classifier:
 
     folder: Path
     model: ModelFile
-    look: Look
+    transform: EvalTransform
     machine: Machine
     chosen: EngineChoice
     sha256: str  # of the archive's content
@@ -47,12 +47,12 @@ class Classifier:
         machine = Machine("cpu" if gpu is None else f"cuda:{gpu}", threads)
         model = read_model_file(folder)
         try:
-            look = Look.of(model.preprocessing)
+            transform = EvalTransform.of(model.preprocessing)
         except (TypeError, ValueError) as error:
             raise ModelRefused(f"model.json: preprocessing: {error}. Package the model again.") from error
-        golden = read_golden(folder, look, len(model.classes))
+        golden = read_golden(folder, transform, len(model.classes))
         chosen = choose(folder, model, golden, machine, wanted=engine, precision=precision)
-        return cls(folder, model, look, machine, chosen, content_sha256(folder), max_pixels)
+        return cls(folder, model, transform, machine, chosen, content_sha256(folder), max_pixels)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ class Classifier:
 
     def read(self, data: bytes) -> Pixels:
         """The picture in `data` as the model sees it, (H, W, 3) uint8. Raises UnreadableImage over any other bytes."""
-        return model_input(data, self.look, max_pixels=self.max_pixels)
+        return model_input(data, self.transform, max_pixels=self.max_pixels)
 
     def classify(self, pixels: Pixels) -> Probabilities:
         """Probabilities (N, C), float32, of pictures (N, H, W, 3) uint8: the softmax of the logits over the temperature."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.archive.model_file import ModelRefused
-from inference.images.pixels import Look, Pixels, model_input
+from inference.images.pixels import EvalTransform, Pixels, model_input
 from inference.images.reading import UnreadableImage
 
 GOLDEN_FILE = "golden.json"
@@ -27,12 +27,12 @@ class GoldenPicture:
     logits: np.typing.NDArray[np.float32]
 
 
-def read_golden(folder: Path, look: Look, class_count: int) -> tuple[GoldenPicture, ...]:
+def read_golden(folder: Path, transform: EvalTransform, class_count: int) -> tuple[GoldenPicture, ...]:
     """The golden pictures of an unpacked archive, read as any picture is. Raises ModelRefused over anything else."""
     try:
         documents = json.loads((folder / GOLDEN_FILE).read_text(encoding="utf-8"))["pictures"]
         pictures = tuple(
-            GoldenPicture(model_input(base64.b64decode(it["image"]), look), np.asarray(it["logits"], np.float32))
+            GoldenPicture(model_input(base64.b64decode(it["image"]), transform), np.asarray(it["logits"], np.float32))
             for it in documents
         )
     except FileNotFoundError as error:

@@ -95,8 +95,8 @@ def _look(
         done += 1
         on_progress("reading photos", done, len(found.files))
 
-    look = None if features is None else features.look
-    for group in look_at_all(found.files, look, threads or cores(), count):
+    transform = None if features is None else features.transform
+    for group in look_at_all(found.files, transform, threads or cores(), count):
         for looked in group:
             if isinstance(looked.seen, Seen):
                 seen.append(looked.seen)

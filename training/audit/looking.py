@@ -24,7 +24,7 @@ from training.audit.found import File
 from training.audit.records import Unreadable
 
 if TYPE_CHECKING:
-    from inference.images.pixels import Look
+    from inference.images.pixels import EvalTransform
 
 Pixels = NDArray[np.uint8]
 
@@ -68,16 +68,16 @@ class Looked:
 
 
 def look_at_all(
-    files: Sequence[File], look: Look | None, threads: int, on_file: Callable[[], None]
+    files: Sequence[File], transform: EvalTransform | None, threads: int, on_file: Callable[[], None]
 ) -> Iterator[list[Looked]]:
     """Every file, in order, read once and in small groups; a file that cannot be read stops nothing.
 
-    With `look`, each picture comes with what a network sees of it, (H, W, 3).
+    With `transform`, each picture comes with what a network sees of it, (H, W, 3).
     """
     with without_warnings(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(files), AT_ONCE):
             looked = []
-            for one in pool.map(partial(look_at, look=look), files[start : start + AT_ONCE]):
+            for one in pool.map(partial(look_at, transform=transform), files[start : start + AT_ONCE]):
                 looked.append(one)
                 on_file()
             yield looked
@@ -91,7 +91,7 @@ def without_warnings() -> Iterator[None]:
         yield
 
 
-def look_at(file: File, look: Look | None = None) -> Looked:
+def look_at(file: File, transform: EvalTransform | None = None) -> Looked:
     """Read one file."""
     try:
         data = file.path.read_bytes()
@@ -101,7 +101,7 @@ def look_at(file: File, look: Look | None = None) -> Looked:
     if file.sha256 not in (None, sha256):
         return _unreadable(file, "changed", "The file is not the one that split.csv names: its sha256 is another.")
     try:
-        return _seen(file, data, sha256, look)
+        return _seen(file, data, sha256, transform)
     except UnreadableImage as error:
         return _unreadable(file, error.code, error.reason)
 
@@ -110,13 +110,13 @@ def _unreadable(file: File, code: str, reason: str) -> Looked:
     return Looked(Unreadable(path=file.relative, label=file.label, split=file.split, code=code, reason=reason))
 
 
-def _seen(file: File, data: bytes, sha256: str, look: Look | None) -> Looked:
-    from inference.images.pixels import Look, cut, read_pixels
+def _seen(file: File, data: bytes, sha256: str, transform: EvalTransform | None) -> Looked:
+    from inference.images.pixels import EvalTransform, read_pixels, resize_and_crop
 
     header = open_image(data)
     turn = turn_of(header)
     width, height = header.size[::-1] if turn in ON_ITS_SIDE else header.size
-    pixels = read_pixels(data, look or Look(SHARP_PX, SHARP_PX, 1.0, "center", "bilinear"))
+    pixels = read_pixels(data, transform or EvalTransform(SHARP_PX, SHARP_PX, 1.0, "center", "bilinear"))
     picture = Image.fromarray(pixels)
     grey = picture.convert("L")
     colour = np.asarray(picture.resize((COLOUR_PX, COLOUR_PX), Resampling.BOX))
@@ -127,7 +127,7 @@ def _seen(file: File, data: bytes, sha256: str, look: Look | None) -> Looked:
         width=width, height=height, hash=forth, mirrored_hash=back,
         grey=np.asarray(grey.resize((GREY_PX, GREY_PX), Resampling.BOX)), colour=colour, **_light(picture, grey),
     )  # fmt: skip
-    return Looked(seen, None if look is None else np.ascontiguousarray(cut(pixels, look)))
+    return Looked(seen, None if transform is None else np.ascontiguousarray(resize_and_crop(pixels, transform)))
 
 
 def difference_hashes(grey: Image.Image) -> tuple[int, int]:

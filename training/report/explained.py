@@ -44,7 +44,7 @@ def explained(judgement: Judgement, album: Album) -> tuple[list[Explained], str]
 def _pictures(judgement: Judgement, photos: Sequence[int]) -> list[list[str]]:
     """Heat over every photo: for the class that was named, then for the label."""
     network, facts = load_run(judgement.story.folder)
-    pixels = [model_input(read(judgement.photos[photo]), facts.preprocessing.look) for photo in photos]
+    pixels = [model_input(read(judgement.photos[photo]), facts.preprocessing.transform) for photo in photos]
     images = normalise(torch.from_numpy(np.stack(pixels).transpose(0, 3, 1, 2).copy()), facts.preprocessing)
     chosen = (judgement.predicted[photos], judgement.labels[photos])
     with torch_threads():

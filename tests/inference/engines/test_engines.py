@@ -250,7 +250,7 @@ def test_of_several_engines_the_fastest_serves(for_openvino: Path, slow: int, mo
     from inference.engines import choice
 
     reference = Classifier.load(for_openvino, engine="torch")
-    golden = read_golden(for_openvino, reference.look, len(reference.classes))
+    golden = read_golden(for_openvino, reference.transform, len(reference.classes))
     logits = np.stack([picture.logits for picture in golden])
     fakes = [FakeEngine(f"fake{n}-fp32", logits, 0.0 if n == slow else 0.05) for n in range(3)]
     found = [choice.Candidate(fake.name, partial(FakeEngine.itself, fake)) for fake in fakes]
