@@ -51,7 +51,7 @@ class Classifier:
         except (TypeError, ValueError) as error:
             raise ModelRefused(f"model.json: preprocessing: {error}. Package the model again.") from error
         golden = read_golden(folder, transform, len(model.classes))
-        chosen = choose(folder, model, golden, machine, wanted=engine, precision=precision)
+        chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
         return cls(folder, model, transform, machine, chosen, content_sha256(folder), max_pixels)
 
     @property
@@ -72,7 +72,7 @@ class Classifier:
         return {**facts, "engine": self.engine, **fallback}
 
     def read(self, data: bytes) -> Pixels:
-        """The picture in `data` as the model sees it, (H, W, 3) uint8. Raises UnreadableImage over any other bytes."""
+        """The picture in `data` as the model sees it, (H, W, 3) uint8. Raises UnreadableImage if there is none."""
         return model_input(data, self.transform, max_pixels=self.max_pixels)
 
     def classify(self, pixels: Pixels) -> Probabilities:

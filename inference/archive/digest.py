@@ -1,4 +1,4 @@
-"""The digest that says which archive answered: what is inside a `.mar`, however and whenever it was packaged."""
+"""Digests: of one file, and of the content of a `.mar`, which is the same however and whenever it was packaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`model.json`: what the training wrote down about the model in this archive, checked before it is believed."""
+"""`model.json`: the training's record of the model in this archive, checked field by field."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ModelFile:
 
 
 def read_model_file(folder: Path) -> ModelFile:
-    """The `model.json` of an unpacked archive. Raises ModelRefused where it is missing, or not what it must be."""
+    """The `model.json` of an unpacked archive. Raises ModelRefused if it is missing or a field is wrong."""
     try:
         document = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -40,7 +40,7 @@ class Candidate:
 
 def choose(
     folder: Path, model: ModelFile, golden: tuple[GoldenPicture, ...], machine: Machine, *,
-    wanted: EngineName = "auto", precision: Precision | None = None,
+    engine: EngineName = "auto", precision: Precision | None = None,
 ) -> EngineChoice:  # fmt: skip
     """Load an engine for the unpacked archive in `folder` that reproduces its golden predictions.
 
@@ -49,7 +49,7 @@ def choose(
     """
     reasons: list[str] = []
     usable: list[Engine] = []
-    for candidate in candidates(folder, model, machine, wanted, precision):
+    for candidate in candidates(folder, model, machine, engine, precision):
         try:
             usable.append(_tried(candidate.load(), golden))
         except EngineFailed as failed:
@@ -58,17 +58,17 @@ def choose(
     if usable:
         return EngineChoice(min(usable, key=_seconds(golden)) if len(usable) > 1 else usable[0])
     try:
-        engine = _reference(folder, model, machine)
+        reference = _reference(folder, model, machine)
     except ImportError as error:  # an installation for OpenVINO alone
         raise ModelRefused(" ".join([*reasons, f"The reference cannot take its place: {error}."])) from error
     try:
-        return EngineChoice(_tried(engine, golden), " ".join(reasons) or None)
+        return EngineChoice(_tried(reference, golden), " ".join(reasons) or None)
     except EngineFailed as failed:
         raise ModelRefused(f"The archive is not what was packaged: {failed} Package the model again.") from failed
 
 
 def candidates(
-    folder: Path, model: ModelFile, machine: Machine, wanted: EngineName, precision: Precision | None
+    folder: Path, model: ModelFile, machine: Machine, engine: EngineName, precision: Precision | None
 ) -> Iterator[Candidate]:
     """The engines to try, by the settings, the archive and the machine.
 
@@ -76,16 +76,16 @@ def candidates(
     was packaged because it passed its gate.
     """
     gpu = machine.has_gpu
-    ours = {"auto": "aotinductor" if gpu else "openvino"}.get(wanted, wanted)
+    ours = {"auto": "aotinductor" if gpu else "openvino"}.get(engine, engine)
     found = [it for it in model.engines if it.engine == ours and precision in (None, *it.precisions)]
     for file in found:
         for one in file.precisions if precision is None else (precision,):
             yield Candidate(f"{ours}-{one}", _loader(folder, file, machine, one))
-    if wanted in ("torch", "torch-compiled") or (wanted == "auto" and gpu and not found):
+    if engine in ("torch", "torch-compiled") or (engine == "auto" and gpu and not found):
         chosen = precision or ("bf16" if gpu else "fp32")
-        compiled = wanted == "torch-compiled"
+        compiled = engine == "torch-compiled"
         yield Candidate(f"torch-{chosen}", lambda: _reference(folder, model, machine, chosen, compiled=compiled))
-    elif not found and (wanted != "auto" or precision is not None or model.engines):
+    elif not found and (engine != "auto" or precision is not None or model.engines):
         yield Candidate(f"{ours}-{precision or 'any precision'}", _missing)
 
 

@@ -1,4 +1,4 @@
-"""From a file's bytes to what a model looks at: the one way, for evaluation and for the model server alike.
+"""A file's bytes become the input of a model: the one way, for evaluation and for the model server.
 
 bytes -> format, bomb, size (reading) -> pixels, upright -> resized -> the middle, uint8 (H, W, 3)
 """
@@ -38,7 +38,7 @@ class EvalTransform:
 
     @classmethod
     def of(cls, preprocessing: Mapping[str, Any]) -> EvalTransform:
-        """By the arguments of `timm.data.create_transform`. Raises ValueError over what no model of timm asks for."""
+        """By the arguments of `timm.data.create_transform`. Raises ValueError for what no timm model uses."""
         _, height, width = preprocessing["input_size"]
         transform = cls(
             height, width, preprocessing["crop_pct"], preprocessing["crop_mode"], preprocessing["interpolation"]
@@ -96,7 +96,7 @@ def resize_and_crop(pixels: Pixels, transform: EvalTransform) -> Pixels:
 
 
 def _decoded_jpeg(data: bytes, image: Image.Image, transform: EvalTransform) -> Pixels | None:
-    """The pixels of a JPEG; the very ones that Pillow decodes, but in one copy, and smaller where that is enough."""
+    """The pixels of a JPEG; the very ones that Pillow decodes, but in one copy, and smaller if that is enough."""
     if image.mode not in ("RGB", "L"):
         return None
     width, height = image.size

@@ -1,4 +1,4 @@
-"""What Prometheus reads of the proxy."""
+"""The proxy's metrics, for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from proxy.responses import ImageResponse, Response
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 IMAGES = (1, 2, 4, 8, 16, 32, 64)
-MOST_ENGINES = 16  # an archive's handler may say anything
-# What a refusal's code may be; an archive's handler may have others of its own, in any number.
+MOST_ENGINES = 16  # an archive's handler may name any number
+# The known codes; an archive's handler may have others, in any number.
 OF_IMAGES = ("empty", "bad_request", "too_large", "unsupported_format", "unreadable", "too_many_pixels", "too_slow")
 CODES = frozenset([*OF_IMAGES, "401", "404", "503"])
 
@@ -50,7 +50,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def totals(self) -> dict[tuple[str, str], float]:
-        """Every number of the page, by its name and the value of its label; empty where it has none."""
+        """Every number of the page, by its name and the value of its label; empty if it has none."""
         samples = (sample for family in self.registry.collect() for sample in family.samples)
         return {(sample.name, ",".join(sample.labels.values())): sample.value for sample in samples}
 

@@ -105,7 +105,7 @@ def server_error(status: int, message: str) -> dict[str, Any]:
 
 
 def _refused(status: int, document: dict[str, Any], *, one_request: bool) -> ImageResponse:
-    """A 4xx in the handler's own shape, or TorchServe's 404; any other is the server's state, whatever its number."""
+    """A 4xx in the handler's own shape, or TorchServe's 404; any other status is about the server."""
     ours = 400 <= status < 500 and isinstance(document.get("code"), str) and isinstance(document.get("error"), str)
     if status == 404 or (ours and one_request):
         return ImageResponse(status, document, {}, of_request=True)

@@ -1,4 +1,4 @@
-"""The whole proxy, from start to rest.
+"""The whole proxy, from its start to its end.
 
 listen -> TorchServe starts -> ready -> (requests) -> SIGTERM -> drain -> TorchServe stops
 """
@@ -74,13 +74,13 @@ class Service:
         )
 
     def stop(self) -> None:
-        """Come to rest; said a second time, at once."""
+        """Drain and stop; a second call does not wait."""
         if self._stop.is_set():
             self._drain.hurry()
         self._stop.set()
 
     async def run(self) -> int:
-        """Serve until `stop`, then drain; how many requests were cut."""
+        """Serve until `stop`, then drain; returns how many requests were cut."""
         options = self._options
         pages = metrics_application(self._metrics, self._session, lambda: self._torchserve.metrics_url)
         runners = [await _listen(pages, options.metrics)]
@@ -141,7 +141,7 @@ def start_options(options: Options) -> StartOptions:
 
 
 def run(options: Options) -> int:
-    """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 where requests were cut. Raises CannotServe."""
+    """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 if requests were cut. Raises CannotServe."""
     keep_heap()
     disable_created_metrics()  # type: ignore[no-untyped-call] # a second line per metric that says when it began
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
@@ -164,7 +164,7 @@ async def _serve(options: Options) -> int:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed; it takes a third less of a core."""
+    """uvloop's if it is installed; it takes a third less of a core."""
     try:
         import uvloop
     except ImportError:

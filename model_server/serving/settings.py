@@ -30,7 +30,7 @@ COUNTED = ("threads", "readers")  # a number, or auto
 
 
 def read_settings(section: object) -> HandlerSettings:
-    """The settings that `section` changes. Raises ModelRefused over an unknown one, and over a wrong value."""
+    """The settings that `section` changes. Raises ModelRefused for an unknown setting or a wrong value."""
     given = section if isinstance(section, Mapping) else {}
     known = [field.name for field in fields(HandlerSettings)]
     for name, value in given.items():
@@ -49,18 +49,18 @@ def read_settings(section: object) -> HandlerSettings:
 
 
 def threads_for(settings: HandlerSettings, environment: Mapping[str, str] = os.environ) -> int:
-    """On how many threads a worker computes: what OMP_NUM_THREADS says, which the proxy sets for its workers; else one.
+    """The threads of one inference: OMP_NUM_THREADS, which the proxy sets for its workers; else one.
 
     Of a list, such as 4,1, the first number counts.
     """
     if settings.threads != "auto":
         return settings.threads
-    said = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return max(1, int(said)) if said.isdecimal() else 1
+    threads = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return max(1, int(threads)) if threads.isdecimal() else 1
 
 
 def readers_for(settings: HandlerSettings, *, gpu: bool) -> int:
-    """How many images a worker decodes at once: on a GPU half of the cores, for two workers share it; else one.
+    """The images that a worker decodes at once: on a GPU half of the cores, because two workers share it; else one.
 
     Without a GPU there is a worker for each core, and its own forward pass waits for the pixels; or fewer, because each
     reader may take 1.2 GB.

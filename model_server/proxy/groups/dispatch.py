@@ -31,7 +31,7 @@ class Dispatcher:
         self._pump_is_due = False
 
     def admit(self, request: Request) -> bool:
-        """Take all images of a request, or none of them where there is no room."""
+        """Take all images of a request, or none of them if there is no room."""
         admitted = self.waiting.admit(request, time.perf_counter())
         self._pump_soon()
         return admitted
@@ -73,7 +73,7 @@ class Dispatcher:
             answers = await self._send(group[0].request.key, group)
         except GroupFailed:
             self._failed(group)
-        except Exception:  # a fault of ours: said at once, not after the request's time-out
+        except Exception:  # a fault of ours: answered at once, not after the request's time-out
             self._deliver(group, [unavailable("The model server failed; its log says why.")] * len(group))
             raise
         else:

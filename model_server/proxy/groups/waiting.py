@@ -111,7 +111,7 @@ class Waiting:
                 self.images += 1
 
     def next_group(self, free: int) -> list[Job]:
-        """The images to send now, with `free` groups to be filled; none where nothing waits."""
+        """The images to send now, to fill `free` groups; none if nothing waits."""
         if self._again:
             self.images -= 1
             return [self._again.popleft()]
@@ -129,7 +129,7 @@ class Waiting:
         return bool(self._again)
 
     def drop(self, request: Request) -> None:
-        """Forget what still waits of a request; its images under way are answered to nobody."""
+        """Forget the images of a request that still wait; responses to the others are dropped."""
         request.gone = True
         self._turns = deque(turn for turn in self._turns if turn.request is not request)
         self._again = deque(job for job in self._again if job.request is not request)

@@ -1,6 +1,6 @@
-"""What a request carries: one image as it is, or many in a tar or a form. The images' bytes are copied once.
+"""The body of a request: one image, or many in a tar or a form. The images' bytes are copied once.
 
-Sizes are looked at before and while the body is read, never after.
+Sizes are checked before and while the body is read, never after.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FORM = "multipart/form-data"
 
 
 class BadRequest(Exception):
-    """The request as a whole is at fault."""
+    """The request itself is wrong, not an image in it."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -29,15 +29,15 @@ class BadRequest(Exception):
 
 
 class SentImages(NamedTuple):
-    """The images of one request; `names` where it was sent as many, even if it holds one."""
+    """The images of one request; `names` if it was sent as many, even if it holds one."""
 
     images: list[memoryview]
     names: list[str] | None = None
-    top_k: str | None = None  # where a form says it
+    top_k: str | None = None  # a form's own
 
 
 def check_length(request: web.Request) -> None:
-    """Raises BadRequest where the headers already say that the body is too large."""
+    """Raises BadRequest if the headers already say that the body is too large."""
     if (request.content_length or 0) > REQUEST_BYTES:
         raise _too_large("The request", REQUEST_BYTES)
 
@@ -45,7 +45,7 @@ def check_length(request: web.Request) -> None:
 async def read_images(request: web.Request, hold: Hold) -> SentImages:
     """The images of a request, held as they come in.
 
-    Raises BadRequest where they cannot be taken, MemoryFull where there is no room for them now.
+    Raises BadRequest if they cannot be taken, MemoryFull if there is no room for them now.
     """
     if request.content_type == _FORM:
         return await _read_form(request, hold)

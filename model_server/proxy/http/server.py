@@ -1,4 +1,4 @@
-"""The proxy's HTTP: who may ask, what is taken, and every answer there is.
+"""The proxy's HTTP: who may send requests, what is taken, and every response.
 
 request -> door (token, model, readiness, size, room) -> body -> images wait -> answers -> response
 """
@@ -27,7 +27,7 @@ UNREADY_RETRY_S = 5  # about what a worker takes to come back
 
 
 class Refused(Exception):
-    """A request that is answered at the door."""
+    """A request that is turned away before its body is read, or while it waits."""
 
     def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
@@ -88,7 +88,7 @@ class Server:
         return _response(503, body, {"Retry-After": str(UNREADY_RETRY_S)})
 
     async def nothing_here(self, http: web.Request) -> web.Response:
-        """Whatever else TorchServe may answer to, it is not passed on."""
+        """No other path is passed on to TorchServe."""
         sentence = (
             f"There is no {http.method} {http.path} here. "
             "There is POST /predictions/NAME, POST /explanations/NAME and GET /ping."
@@ -96,7 +96,7 @@ class Server:
         return _response(404, server_error(404, sentence))
 
     async def expect(self, http: web.Request) -> web.Response | None:
-        """A sender that asks first, as curl does for large files, hears a refusal before it sends anything."""
+        """A sender that expects `100 Continue`, as curl does for large files, is refused before it sends anything."""
         try:
             self._door(http)
         except (Refused, BadRequest) as refusal:
@@ -127,7 +127,7 @@ class Server:
         return response
 
     def _door(self, http: web.Request) -> ServedModel:
-        """The model that is asked for. Raises Refused or BadRequest before any of the body is read."""
+        """The model that the path names. Raises Refused or BadRequest before any of the body is read."""
         if self._tokens is not None and not self._tokens.allow(http.headers.get("Authorization")):
             sentence = "This server wants a token it knows: Authorization: Bearer TOKEN."
             raise Refused(401, sentence, {"WWW-Authenticate": "Bearer"})

@@ -1,4 +1,4 @@
-"""What TorchServe is started with: the project's config.properties on other ports, and an environment of its own."""
+"""What TorchServe is started with: the project's config.properties on other ports, and its own environment."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Ports:
 
 
 def choose_ports(management: int | None = None) -> Ports:
-    """Ports that nobody listens on now; the management port may be given, so that others know it."""
+    """Free ports; the management port may be given, so that others know it."""
     inference, own_management, metrics, *grpc = free_ports(5)
     return Ports(inference, management or own_management, metrics, *grpc)
 
 
 def free_ports(number: int) -> list[int]:
-    """So many loopback ports that nobody listens on now."""
+    """So many free loopback ports."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports: list[int] = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
@@ -98,7 +98,7 @@ def command(config: Path, model_store: Path, models: Sequence[str]) -> list[str]
 
 
 def check_home(home: Path) -> None:
-    """Raises WrongConfiguration where a worker's socket would have too long a path."""
+    """Raises WrongConfiguration if the path of a worker's socket would be too long."""
     socket_path = os.fsencode(home / "tmp" / ".ts.sock.9000")
     if len(socket_path) > SOCKET_PATH_LIMIT:
         raise WrongConfiguration(

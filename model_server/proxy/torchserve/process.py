@@ -59,7 +59,7 @@ class TorchServe:
 
     @property
     def management_url(self) -> str:
-        """Where it tells of its workers."""
+        """Where it lists its workers."""
         return f"http://127.0.0.1:{self.ports.management if self.ports else 0}"
 
     @property
@@ -118,7 +118,7 @@ class TorchServe:
 
 
 def left_over(home: Path) -> psutil.Process | None:
-    """The Java process that an earlier proxy of this home left behind when it was killed; None where there is none."""
+    """The Java process that an earlier proxy of this home left behind when it was killed; None if there is none."""
     try:
         process = psutil.Process(int((home / "tmp" / ".model_server.pid").read_text()))
         command = process.cmdline()  # empty for a zombie

@@ -26,7 +26,7 @@ LOOK_WHILE_UNREADY_S = 0.25
 
 @dataclass(frozen=True)
 class State:
-    """How a model is, or all of them together."""
+    """The state of a model, or of all models together."""
 
     ready: bool = False
     takes_requests: bool = False  # some worker lives
@@ -41,14 +41,14 @@ class ServedModel:
     name: str
     upstream: Upstream
     dispatcher: Dispatcher
-    facts: Mapping[str, Any] = field(default_factory=dict)  # the model's own words about itself
+    facts: Mapping[str, Any] = field(default_factory=dict)  # which model and engine answer
     passed: bool = False  # one worker has answered the probe picture since TorchServe started
     workers: frozenset[Worker] = frozenset()  # that were READY at the last look
     state: State = field(default_factory=State)
 
 
 class Readiness:
-    """Looks at each model every few seconds, and at once when something went wrong; none waits for another."""
+    """Checks each model every few seconds, and at once when something went wrong; none waits for another."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Readiness:
 
     @property
     def state(self) -> State:
-        """What /ping says: ready where all models are; else the state of one that is not, of a dead one first."""
+        """The state for /ping: ready if all models are; else the state of one that is not, of a dead one first."""
         unready = [it for it in self._served if not it.state.ready]
         if not unready:
             return State(ready=True, takes_requests=True, reason="")
@@ -74,12 +74,12 @@ class Readiness:
         return replace(worst.state, reason=whose + worst.state.reason)
 
     def suspect(self) -> None:
-        """Something went wrong: look now."""
+        """Something went wrong: check now."""
         for suspicion in self._suspicions.values():
             suspicion.set()
 
     def down(self, reason: str) -> None:
-        """TorchServe is gone: whatever its workers were, they are no more."""
+        """TorchServe has ended, and its workers with it."""
         for served in self._served:
             served.passed, served.workers = False, frozenset()
             served.dispatcher.open(workers=0)
@@ -117,7 +117,7 @@ class Readiness:
 
     async def _seen(self, served: ServedModel) -> State:
         workers = await self._workers(served.name)
-        if workers is None:  # busy or starting; a TorchServe that is gone is told by `down`
+        if workers is None:  # busy or starting; one that has ended calls `down`
             return State(
                 False, served.passed and bool(served.workers), f"TorchServe does not say how {served.name} is."
             )

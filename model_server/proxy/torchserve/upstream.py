@@ -87,7 +87,7 @@ def _headers(key: Key) -> dict[str, str]:
 
 
 class Pieces(aiohttp.Payload):
-    """A body in pieces that lie where they lie; aiohttp's own would want them joined."""
+    """A body in pieces that are not copied; aiohttp's own payload would join them."""
 
     _value: list[bytes | bytearray | memoryview]
     _autoclose = True
