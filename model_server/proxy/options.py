@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.bundle import MAX_IMAGES
+
 DRAIN_S = 60.0
 MIB = 2**20
 
@@ -137,6 +139,6 @@ def _number(text: str) -> int:
 
 
 def _batch(text: str) -> int:
-    if _number(text) > 64:
-        raise argparse.ArgumentTypeError(f"{text} is more than the 64 images of one tar")
+    if _number(text) > MAX_IMAGES:
+        raise argparse.ArgumentTypeError(f"{text} is more than the {MAX_IMAGES} images of one tar")
     return int(text)

@@ -97,6 +97,13 @@ def write_unpacked(folder: Path, *, classes: tuple[str, ...] = CLASSES, **change
     return folder
 
 
+def change(archive: Path, **fields: object) -> Path:
+    """An unpacked archive with other top-level fields in its model.json."""
+    document = json.loads((archive / "model.json").read_text())
+    (archive / "model.json").write_text(json.dumps(document | fields))
+    return archive
+
+
 def write_run(folder: Path, data: Path) -> Path:
     """What the training of the tiny network would leave behind in `folder`; its photos lie in `data`."""
     from training.data.listing import list_photos, write_split

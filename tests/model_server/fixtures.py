@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.inference.images.pictures import jpeg
 from tests.model_server.archives import packaged, write_run, write_unpacked
-from tests.model_server.asking import loaded
+from tests.model_server.handlers import loaded
 
 if TYPE_CHECKING:
     from handler import PodiumHandler

@@ -17,13 +17,12 @@ from inference.archive.digest import content_sha256
 from pipeline.contracts import ServerAnswer, ServerRejection
 from serving.bundle import write_bundle
 from tests.inference.images.pictures import encoded, huge_png
-from tests.model_server.archives import CLASSES, PREPROCESSING, ROOT, FakeContext, write_golden, write_unpacked
-from tests.model_server.asking import (
+from tests.model_server.archives import CLASSES, PREPROCESSING, ROOT, FakeContext, change, write_golden, write_unpacked
+from tests.model_server.handlers import (
     answer,
     answers,
     ask,
     assert_same,
-    change,
     loaded,
     probabilities,
     rejection,

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from inference.archive.digest import file_sha256
-from tests.model_server.archives import PREPROCESSING, write_golden, write_unpacked
-from tests.model_server.asking import ask, change, loaded, probabilities
+from tests.model_server.archives import PREPROCESSING, change, write_golden, write_unpacked
+from tests.model_server.handlers import ask, loaded, probabilities
 
 if TYPE_CHECKING:
     from inference.engines.seam import Logits
@@ -328,7 +328,7 @@ def test_how_the_pixels_lie_in_memory_does_not_change_an_answer(
 
 KILLED_ONCE_LOADED = """
 import os, sys
-from tests.model_server.asking import loaded
+from tests.model_server.handlers import loaded
 from pathlib import Path
 kept = loaded(Path(sys.argv[1]), engine="aotinductor", precision="fp32")
 os._exit(9)

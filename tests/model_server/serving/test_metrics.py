@@ -12,7 +12,7 @@ import yaml
 
 from inference.images.reading import Code, UnreadableImage
 from tests.model_server.archives import ROOT, FakeContext
-from tests.model_server.asking import loaded
+from tests.model_server.handlers import loaded
 
 pytestmark = pytest.mark.torch
 
