@@ -67,7 +67,7 @@ def test_a_photo_scores_as_timm_scores_it(handler: PodiumHandler, unpacked: Path
     with torch.inference_mode():
         expected = dict(zip(CLASSES, network(picture.unsqueeze(0)).softmax(1)[0].tolist(), strict=True))
     for prediction in answer(handler, photos[3]).predictions:
-        assert prediction.probability == pytest.approx(expected[prediction.label], abs=1e-3)
+        assert prediction.probability == pytest.approx(expected[prediction.label], abs=1e-6)
 
 
 def test_an_image_scores_the_same_alone_and_among_others(handler: PodiumHandler, photos: list[bytes]) -> None:
