@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 SCHEMA_VERSION = "1.0"
 ENGINES = ("openvino", "aotinductor")  # those that need files of their own
 PRECISIONS = ("fp32", "bf16", "int8")
 PREPROCESSING = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std")
-
-Kind = TypeVar("Kind")
 
 
 class ModelRefused(Exception):

@@ -47,16 +47,14 @@ class Service:
 
     def __init__(self, options: Options, session: aiohttp.ClientSession) -> None:
         check_home(options.home)
-        set_aside(
-            options.home / "logs"
-        )  # before anybody looks there for a reason: an earlier proxy's deaths are not ours
+        set_aside(options.home / "logs")  # an earlier proxy's deaths are not ours
         self._options = options
         self._session = session
         self._metrics = Metrics()
         self._minutes = Minutes(self._metrics)
         self._drain = Drain()
         self._stop = asyncio.Event()
-        self._torchserve = TorchServe(start_options(options), on_death=self._died)
+        self._torchserve = TorchServe(start_options(options), on_death=lambda why: self._readiness.down(why))  # noqa: PLW0108 - it is made below
         served = {name: self._served(name) for name in options.model_names}
         self._dispatchers = [model.dispatcher for model in served.values()]
         self._metrics.watch(
@@ -116,14 +114,8 @@ class Service:
     def _served(self, name: str) -> ServedModel:
         upstream = Upstream(self._session, lambda: self._torchserve.inference_url, name)
         limits = Limits(self._options.queue_images, self._options.batch_images or default_batch_images())
-        dispatcher = Dispatcher(upstream.send, limits, self._metrics, self._suspect)
+        dispatcher = Dispatcher(upstream.send, limits, self._metrics, lambda: self._readiness.suspect())  # noqa: PLW0108 - it is made later
         return ServedModel(name, upstream, dispatcher)
-
-    def _died(self, reason: str) -> None:
-        self._readiness.down(reason)
-
-    def _suspect(self) -> None:
-        self._readiness.suspect()
 
     async def _workers(self, model: str) -> Sequence[Worker] | None:
         return await management.workers(self._session, self._torchserve.management_url, model)

@@ -1,4 +1,4 @@
-"""Where a model looked: a heat map over the photo that is hottest where the network saw what it names."""
+"""Heat maps: hottest in the part of the photo that the network's class lies in."""
 
 from __future__ import annotations
 

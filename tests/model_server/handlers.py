@@ -28,7 +28,7 @@ def loaded(folder: Path, **settings: object) -> PodiumHandler:
 def ask(
     handler: PodiumHandler, *requests: Mapping[str, object], headers: Mapping[int, Mapping[str, str]] | None = None
 ) -> tuple[list[Any], FakeContext]:
-    """The answers to the requests of one inference batch, and the context that was told the rest."""
+    """The responses to the requests of one inference batch, and the context with their statuses and headers."""
     context = FakeContext(Path(), request_headers=headers or {})
     return handler.handle(requests, context), context
 

@@ -1,4 +1,4 @@
-"""The handler without TorchServe: what is asked, what is answered, and to whom."""
+"""The handler without TorchServe: each request gets its own response."""
 
 from __future__ import annotations
 

@@ -59,23 +59,31 @@ class Server:
     def application(self) -> web.Application:
         """What aiohttp serves."""
         app = web.Application(client_max_size=0)  # bodies are read, and limited, in bodies.py
-        for path in ("/predictions/{model}", "/predictions/{model}/{version}"):
+        for path in ("/{verb:predictions|explanations}/{model}", "/{verb:predictions|explanations}/{model}/{version}"):
             for method in ("POST", "PUT"):  # curl -T puts
-                app.router.add_route(method, path, self.predictions, expect_handler=self.expect)
-        for path in ("/explanations/{model}", "/explanations/{model}/{version}"):
-            for method in ("POST", "PUT"):
-                app.router.add_route(method, path, self.explanations, expect_handler=self.expect)
+                app.router.add_route(method, path, self.images, expect_handler=self.expect)
         app.router.add_get("/ping", self.ping)
         app.router.add_route("*", "/{rest:.*}", self.nothing_here)
         return app
 
-    async def predictions(self, http: web.Request) -> web.Response:
-        """Classes for one image or many."""
-        return await self._answered(http, "predictions")
-
-    async def explanations(self, http: web.Request) -> web.Response:
-        """A heat map for one image."""
-        return await self._answered(http, "explanations")
+    async def images(self, http: web.Request) -> web.Response:
+        """Classes for one image or many, or a heat map for one image."""
+        began_s = time.perf_counter()
+        try:
+            served = self._door(http)
+            async with asyncio.timeout(self._request_s) as deadline:
+                with self._drain.admitted(deadline), Hold(self._memory) as hold:
+                    sent = await read_images(http, hold)
+                    response = await self._classified(served, sent, _key(http, sent))
+        except TimeoutError:
+            late = "The server stops." if self._drain.draining else f"No answer within {self._request_s:g} s."
+            return self._refusal(http, self._come_again(late))
+        except MemoryFull:
+            return self._refusal(http, self._come_again("The images that wait fill the server's memory."))
+        except (Refused, BadRequest) as refusal:
+            return self._refusal(http, refusal)
+        self._metrics.request_answered(time.perf_counter() - began_s)
+        return response
 
     async def ping(self, _: web.Request) -> web.Response:
         """Whether images may be sent here, for each of the models; needs no token."""
@@ -107,24 +115,6 @@ class Server:
             await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             http.writer.output_size = 0
         return None
-
-    async def _answered(self, http: web.Request, verb: str) -> web.Response:
-        began_s = time.perf_counter()
-        try:
-            served = self._door(http)
-            async with asyncio.timeout(self._request_s) as deadline:
-                with self._drain.admitted(deadline), Hold(self._memory) as hold:
-                    sent = await read_images(http, hold)
-                    response = await self._classified(served, sent, _key(http, verb, sent))
-        except TimeoutError:
-            late = "The server stops." if self._drain.draining else f"No answer within {self._request_s:g} s."
-            return self._refusal(http, self._come_again(late))
-        except MemoryFull:
-            return self._refusal(http, self._come_again("The images that wait fill the server's memory."))
-        except (Refused, BadRequest) as refusal:
-            return self._refusal(http, refusal)
-        self._metrics.request_answered(time.perf_counter() - began_s)
-        return response
 
     def _door(self, http: web.Request) -> ServedModel:
         """The model that the path names. Raises Refused or BadRequest before any of the body is read."""
@@ -198,11 +188,11 @@ class Server:
         return response
 
 
-def _key(http: web.Request, verb: str, sent: SentImages) -> Key:
+def _key(http: web.Request, sent: SentImages) -> Key:
     top_k = http.headers.get("X-Top-K", sent.top_k)
     if http.query_string:
         top_k = http.query.get("top_k", top_k)
-    return Key(verb, http.match_info.get("version"), top_k)
+    return Key(http.match_info["verb"], http.match_info.get("version"), top_k)
 
 
 def _response(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:

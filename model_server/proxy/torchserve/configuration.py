@@ -27,7 +27,7 @@ class WrongConfiguration(Exception):
 
 
 @dataclass(frozen=True)
-class Ports:
+class TorchServePorts:
     """The ports of one TorchServe, all on loopback."""
 
     inference: int
@@ -37,10 +37,10 @@ class Ports:
     grpc_management: int
 
 
-def choose_ports(management: int | None = None) -> Ports:
+def choose_ports(management: int | None = None) -> TorchServePorts:
     """Free ports; the management port may be given, so that others know it."""
     inference, own_management, metrics, *grpc = free_ports(5)
-    return Ports(inference, management or own_management, metrics, *grpc)
+    return TorchServePorts(inference, management or own_management, metrics, *grpc)
 
 
 def free_ports(number: int) -> list[int]:
@@ -52,7 +52,7 @@ def free_ports(number: int) -> list[int]:
     return ports
 
 
-def configuration(properties: str, ports: Ports, workers: int) -> str:
+def configuration(properties: str, ports: TorchServePorts, workers: int) -> str:
     """config.properties with these ports and so many workers; every other value stays as it is there."""
     moved = {
         "inference_address": f"http://127.0.0.1:{ports.inference}",

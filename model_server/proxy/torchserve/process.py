@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from proxy.torchserve import configuration
-from proxy.torchserve.configuration import CONFIG, Ports
+from proxy.torchserve.configuration import CONFIG, TorchServePorts
 from proxy.torchserve.deaths import set_aside, tail
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class TorchServe:
     """One TorchServe, kept alive until `stop`."""
 
     def __init__(self, options: StartOptions, on_death: Callable[[str], None]) -> None:
-        self.ports: Ports | None = None
+        self.ports: TorchServePorts | None = None
         self._options = options
         self._on_death = on_death
         self._process: asyncio.subprocess.Process | None = None

@@ -55,25 +55,20 @@ class Upstream:
         return model if isinstance(model, dict) else {}
 
     async def _predict(self, key: Key, images: Sequence[memoryview], *, one_request: bool) -> list[ImageResponse]:
-        status, body = await self._post(key, tar_pieces(images))
+        status, body, _ = await self._post(key, tar_pieces(images))
         return deal(status, body, len(images), one_request=one_request)
 
     async def _explain(self, key: Key, image: memoryview) -> Response:
-        try:
-            async with self._session.post(self._url(key), data=Pieces([image]), headers=_headers(key)) as response:
-                body = await response.read()
-                if response.status == 200 and response.content_type != "application/json":
-                    passed_on = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
-                    return HeatMap(body, passed_on)
-                return deal_rejection(response.status, body)
-        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
-            raise GroupFailed(f"TorchServe did not answer: {error!r}") from error
+        status, body, headers = await self._post(key, [image])
+        if status == 200 and not headers.get("Content-Type", "").startswith("application/json"):
+            return HeatMap(body, {name: headers[name] for name in PASSED_ON if name in headers})
+        return deal_rejection(status, body)
 
-    async def _post(self, key: Key, pieces: Iterable[bytes | bytearray | memoryview]) -> tuple[int, bytes]:
+    async def _post(self, key: Key, pieces: Iterable[bytes | memoryview]) -> tuple[int, bytes, Mapping[str, str]]:
         try:
             async with self._session.post(self._url(key), data=Pieces(pieces), headers=_headers(key)) as response:
-                return response.status, await response.read()
-        except (aiohttp.ClientError, OSError) as error:
+                return response.status, await response.read(), response.headers
+        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
             raise GroupFailed(f"TorchServe did not answer: {error!r}") from error
 
     def _url(self, key: Key) -> URL:

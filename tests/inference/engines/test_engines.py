@@ -1,4 +1,4 @@
-"""Which engine serves an archive, and what takes its place where it cannot: the answers stay the network's own."""
+"""Which engine serves an archive, and what takes its place if it cannot: the answers stay the network's own."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_where_an_engine_cannot_serve_the_reference_does_and_answer_and_log_say_why(
+def test_if_an_engine_cannot_serve_the_reference_does_and_answer_and_log_say_why(
     archive: Path, photos: list[bytes], damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil, reason = DAMAGES[damage]
@@ -195,7 +195,7 @@ def test_a_compiled_package_that_torch_cannot_load_is_replaced_by_the_reference(
 def test_the_compiled_reference_serves_as_torch_compiled_and_answers_as_it_does_uncompiled(
     photos: list[bytes], tmp_path: Path
 ) -> None:
-    """Compiling takes half a minute, or half of that where torch has it in its cache."""
+    """Compiling takes half a minute, or half of that if torch has it in its cache."""
     folder = write_unpacked(tmp_path / "balls", preprocessing=PREPROCESSING | {"input_size": [3, 32, 32]})
     compiled = loaded(folder, engine="torch-compiled", precision="fp32")
     assert compiled.classifier.facts["engine"] == "torch-compiled-fp32"
@@ -217,7 +217,7 @@ def test_a_cpu_that_does_not_compute_in_a_precision_says_which_it_knows(
     assert "engine_fallback" not in loaded(for_openvino, engine="openvino").classifier.facts, "it knows others"
 
 
-def test_a_machine_without_the_library_is_served_by_the_reference_and_told_what_to_install(
+def test_a_machine_without_the_library_is_served_by_the_reference_and_the_reason_says_what_to_install(
     for_openvino: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
@@ -314,7 +314,7 @@ def turned_arrays(pixels: Pixels) -> dict[str, Pixels]:
 def test_how_the_pixels_lie_in_memory_does_not_change_an_answer(
     engine: str, photos: list[bytes], request: pytest.FixtureRequest
 ) -> None:
-    """Compiled code looks at no strides: it once answered planes with other classes, and said nothing."""
+    """Compiled code ignores strides: it once answered planes with other classes, without an error."""
     folder = request.getfixturevalue("for_aotinductor" if engine == "aotinductor" else "for_openvino")
     classifier = loaded(folder, engine=engine, precision="fp32").classifier
     assert classifier.engine == f"{engine}-fp32"

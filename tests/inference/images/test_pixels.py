@@ -105,7 +105,7 @@ def test_a_jpeg_that_is_decoded_whole_is_exactly_what_timm_makes_of_it(
 @settings(deadline=None, max_examples=200)
 @given(transforms, st.integers(1, 6000), st.integers(1, 6000))
 def test_the_sides_to_resize_to_are_those_of_timm(transform: EvalTransform, width: int, height: int) -> None:
-    """And of torchvision, which it is built on: the short side is what is asked for, the long one is rounded down."""
+    """And of torchvision, which it is built on: the short side is exact, the long one is rounded down."""
     tall, wide = transform.resized(height, width)
     if transform.crop_mode == "squash" or transform.height != transform.width:
         assert tall >= transform.height - 1
@@ -255,7 +255,7 @@ def test_a_picture_that_fits_is_cut_without_a_copy() -> None:
         {"input_size": (3, 0, 64)},
     ],
 )
-def test_a_look_that_no_model_of_timm_asks_for_is_refused(changed: dict[str, object]) -> None:
+def test_a_transform_that_no_model_of_timm_uses_is_refused(changed: dict[str, object]) -> None:
     usual = {"input_size": (3, 64, 64), "crop_pct": 0.9, "crop_mode": "center", "interpolation": "bicubic"}
     assert EvalTransform.of(usual) == eval_transform(crop_pct=0.9)
     with pytest.raises(ValueError, match=r"not supported|nothing to look at"):

@@ -53,7 +53,7 @@ def read() -> Iterator[Reads]:
 
 
 def seen(outcomes: list[Pixels | UnreadableImage]) -> list[object]:
-    """Values of pixels and codes of refusals, in order."""
+    """Values of pixels and codes of rejections, in order."""
     return [it.code if isinstance(it, UnreadableImage) else int(it[0, 0, 0]) for it in outcomes]
 
 
@@ -67,7 +67,7 @@ def test_no_images_are_no_outcomes(read: Reads) -> None:
     assert Readers(read, threads=1, seconds=LIMIT_S).read([]) == []
 
 
-def test_a_bad_and_an_empty_image_are_refused_for_themselves(read: Reads) -> None:
+def test_a_bad_and_an_empty_image_are_rejected_on_their_own(read: Reads) -> None:
     outcomes = Readers(read, threads=2, seconds=LIMIT_S).read([b"1", b"bad", b"", b"2"])
     assert seen(outcomes) == [1, "unreadable", "empty", 2]
     assert next(it.reason for it in outcomes if isinstance(it, UnreadableImage)) == "It is torn."
@@ -144,7 +144,7 @@ def test_side_by_side_goes_on_after_an_image_was_cut_off(read: Reads) -> None:
 
 
 def test_an_error_that_nobody_foresaw_is_raised_not_answered() -> None:
-    """A bug is the server's fault: 5xx, and the image is asked about again."""
+    """A bug is the server's fault: 5xx, and the image is sent again."""
 
     def broken(data: bytes) -> Pixels:
         raise ZeroDivisionError(data)

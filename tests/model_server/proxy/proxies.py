@@ -159,7 +159,7 @@ async def proxied(
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    """A scenario, in an event loop of its own, within half a minute."""
+    """A scenario, in its own event loop, within half a minute."""
 
     async def bounded() -> None:
         async with asyncio.timeout(30):

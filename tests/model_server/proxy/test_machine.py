@@ -1,4 +1,4 @@
-"""How many workers are started where nobody says."""
+"""The defaults by CPU, memory and GPU limits."""
 
 from __future__ import annotations
 

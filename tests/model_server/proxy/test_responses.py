@@ -1,4 +1,4 @@
-"""What TorchServe said, dealt back: the image's fault stays with its image, the server's is nobody's 4xx."""
+"""TorchServe's responses, dealt back: the image's fault stays with its image, the server's is never a 4xx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the handler counts and measures: the names of metrics.yaml, and nothing breaks where one is missing."""
+"""What the handler counts and measures: the names of metrics.yaml, and nothing breaks if one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order, the groups and the limits: nothing is lost, nothing is sent twice, nobody is starved."""
+"""The order, the groups and the limits: nothing is lost, nothing is sent twice, no request starves."""
 
 from __future__ import annotations
 

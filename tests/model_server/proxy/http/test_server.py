@@ -1,4 +1,4 @@
-"""The proxy's answers, one by one, in front of a TorchServe that does as it is told."""
+"""The proxy's responses, one by one, in front of a fake TorchServe."""
 
 from __future__ import annotations
 
