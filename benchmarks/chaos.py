@@ -1,4 +1,4 @@
-"""Thousands of images through the real stack on this machine while its parts are killed: what is left of them.
+"""Thousands of images go through the real stack on this machine while its parts are killed; the losses are counted.
 
     python -m benchmarks.chaos --images 2000 --batches 10 --seconds 300 --json docs/results/chaos.json
 
@@ -27,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from podium.batches.drop import latest_versions
+from podium.batches.drop import latest_uploads
 from podium.batches.results import rows_of_batch
 from podium.connection import Connection
 from podium.errors import EXIT_UNFINISHED
@@ -47,7 +47,7 @@ GIVE_UP_AFTER_S = 900.0  # after the last drop
 
 @dataclass
 class Chaos:
-    """What strikes, when, and how often it has."""
+    """Faults at random times, and how often each struck."""
 
     draw: random.Random
     struck: Counter[str] = field(default_factory=Counter)
@@ -55,7 +55,7 @@ class Chaos:
     ended_well: bool = False  # a fault that could not be mended ends the thread
 
     def run(self) -> None:
-        """Strike until it is over; whatever was stopped is started again."""
+        """Strike until it is over; each fault starts again what it stopped."""
         faults = [self.kill_server, self.kill_server, self.kill_functions, self.kill_functions, self.restart_emulator]
         while not self.over.wait(self.draw.uniform(*RESTED_S)):
             fault = self.draw.choice(faults)
@@ -64,7 +64,7 @@ class Chaos:
         self.ended_well = True
 
     def kill_server(self) -> None:
-        """As a machine that dies; while it is away, the functions may be killed too."""
+        """Kill the model server, as if its machine died; while it is down, the functions may be killed, too."""
         self.struck["model server killed"] += kill("torchserve") > 0
         self.over.wait(self.draw.uniform(*DOWN_S))
         if self.draw.random() < 0.5:
@@ -72,11 +72,11 @@ class Chaos:
         podium("up")
 
     def kill_functions(self) -> None:
-        """Every function's process, in the midst of whatever it does."""
+        """Kill every function's process, whatever it is doing."""
         self.struck["function processes killed"] += kill("ministack-lambda-")
 
     def restart_emulator(self) -> None:
-        """Stopped as a machine is shut down: its state is written, its functions end where they are."""
+        """Stop and start the embedded AWS: it writes its state, and its functions are terminated."""
         emulator.stop()
         self.struck["embedded AWS restarted"] += 1
         podium("up")
@@ -109,7 +109,7 @@ def kill(part: str) -> int:
 
 
 def draw_images(count: int, batches: int, seed: int) -> list[Path]:
-    """A folder of files for each batch: drawn balls the model never saw, and now and then no image at all."""
+    """A folder of files for each batch: drawn balls that the model never saw, and one bad file in BAD_EVERY."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     pictures = draw_unseen(FOLDER, images_per_class=-(-count // len(CLASSES)))[:count]
     folders = [FOLDER / f"chaos-{seed}-{n}" for n in range(batches)]
@@ -124,7 +124,7 @@ def draw_images(count: int, batches: int, seed: int) -> list[Path]:
 
 
 def drop_all(folders: list[Path], draw: random.Random, seconds: float) -> int:
-    """Drop one batch after the other; a drop that a fault cut off is done again, as its user would. How many were."""
+    """Drop one batch after the other, and repeat a drop that a fault cut off, as its user would; how many were repeated."""
     again = 0
     for folder in folders:
         say(f"drop {folder.name}")
@@ -136,7 +136,7 @@ def drop_all(folders: list[Path], draw: random.Random, seconds: float) -> int:
 
 
 def listen(connection: Connection) -> str:
-    """A queue of its own for the events that say that a batch is complete; its URL."""
+    """Make a queue for the events that announce complete batches; its URL."""
     url = connection.sqs.create_queue(QueueName="chaos-events")["QueueUrl"]
     arn = connection.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = {
@@ -162,16 +162,16 @@ def listen(connection: Connection) -> str:
 
 def announcements(connection: Connection, url: str) -> Counter[str]:
     """How often each batch was announced as complete."""
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     while messages := connection.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=600).get(
         "Messages"
     ):
-        told.update(json.loads(message["Body"])["detail"]["batch"] for message in messages)
-    return told
+        counts.update(json.loads(message["Body"])["detail"]["batch"] for message in messages)
+    return counts
 
 
 def wait_for(batches: list[str], connection: Connection) -> None:
-    """Until every batch has a verdict for every image and its summary."""
+    """Return when every batch has a result for every image, and its summary."""
     deadline = time.monotonic() + GIVE_UP_AFTER_S
     for batch in batches:
         say(f"wait for {batch}")
@@ -181,29 +181,31 @@ def wait_for(batches: list[str], connection: Connection) -> None:
 
 
 def summary_of(connection: Connection, batch: str) -> dict[str, Any] | None:
-    """The batch's summary.json, if it is there."""
+    """The batch's summary.json; None before it is written."""
     try:
-        answer = connection.s3.get_object(Bucket=connection.facts.results_bucket, Key=f"batches/{batch}/summary.json")
+        response = connection.s3.get_object(Bucket=connection.facts.results_bucket, Key=f"batches/{batch}/summary.json")
     except connection.s3.exceptions.NoSuchKey:
         return None
-    summary: dict[str, Any] = json.loads(answer["Body"].read())
+    summary: dict[str, Any] = json.loads(response["Body"].read())
     return summary
 
 
 def audit(connection: Connection, batches: list[str], events_url: str) -> dict[str, int]:
-    """Count what the promises are about, from what lies in the buckets, the table and the queues."""
-    expected = {image: version for batch in batches for image, version in latest_versions(connection, batch).items()}
+    """Count lost, doubled and dead images from the buckets, the table and the queues."""
+    expected = {
+        image: upload.version_id for batch in batches for image, upload in latest_uploads(connection, batch).items()
+    }
     rows = [row for batch in batches for row in rows_of_batch(connection, batch)]
     per_image = Counter(row.image for row in rows)
     settled = {row.image for row in rows if row.version_id == expected.get(row.image)}
     mismatched = 0
     for row in rows:
-        answer = connection.s3.get_object(
+        response = connection.s3.get_object(
             Bucket=connection.facts.results_bucket, Key=row.result_key, VersionId=str(row.result_version_id)
         )
-        image = json.loads(answer["Body"].read())["image"]
+        image = json.loads(response["Body"].read())["image"]
         mismatched += (image["key"], image["version_id"]) != (row.image.split("/", 3)[3], row.version_id)
-    told = announcements(connection, events_url)
+    announced = announcements(connection, events_url)
     return {
         "images": len(expected),
         "classified": sum(row.status == "classified" for row in rows),
@@ -211,19 +213,13 @@ def audit(connection: Connection, batches: list[str], events_url: str) -> dict[s
         "lost": len(expected) - len(settled),
         "doubled rows": sum(count - 1 for count in per_image.values()),
         "rows whose JSON is another's": mismatched,
-        "dead letters": _messages(connection, connection.facts.dlq_url),
-        "messages left on the queue": _messages(connection, connection.facts.queue_url),
+        "dead letters": sum(connection.message_counts(connection.facts.dlq_url)),
+        "messages left on the queue": sum(connection.message_counts(connection.facts.queue_url)),
         "batches": len(batches),
         "batches with a summary": sum(summary_of(connection, batch) is not None for batch in batches),
-        "batches announced once": sum(told[batch] == 1 for batch in batches),
-        "announcements": told.total(),
+        "batches announced once": sum(announced[batch] == 1 for batch in batches),
+        "announcements": announced.total(),
     }
-
-
-def _messages(connection: Connection, url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = connection.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
-    return sum(int(count) for count in counts.values())
 
 
 def main() -> None:
@@ -234,25 +230,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=300, help="between the first drop and the last, about")
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     if local_stack() is None:
         sys.exit(f"there is no stack in {HOME}: run `podium demo` first, with the same PODIUM_HOME")
-    folders = draw_images(asked.images, asked.batches, asked.seed)
+    folders = draw_images(options.images, options.batches, options.seed)
     podium("up")
     connection = Connection(None)
     events_url = listen(connection)
-    chaos = Chaos(random.Random(asked.seed))  # noqa: S311 - faults, not secrets
+    chaos = Chaos(random.Random(options.seed))  # noqa: S311 - faults, not secrets
     began = time.monotonic()
     thread = threading.Thread(target=chaos.run)
     thread.start()
     try:
-        drops_again = drop_all(folders, random.Random(asked.seed + 1), asked.seconds)  # noqa: S311
+        drops_again = drop_all(folders, random.Random(options.seed + 1), options.seconds)  # noqa: S311
         dropped_s = time.monotonic() - began
     finally:
         chaos.over.set()
         thread.join()
     if not chaos.ended_well:
-        sys.exit("the faults ended too early, see above: this run says nothing")
+        sys.exit("the faults ended too early, see above: this run measures nothing")
     podium("up")
     names = [folder.name for folder in folders]
     wait_for(names, connection)
@@ -263,12 +259,12 @@ def main() -> None:
         "seconds of faults": round(dropped_s),
         "seconds in all": round(time.monotonic() - began),
     }
-    report = json.dumps({"seed": asked.seed, "cores": os.cpu_count(), **found}, indent=2)
+    report = json.dumps({"seed": options.seed, "cores": os.cpu_count(), **found}, indent=2)
     print(report)  # noqa: T201
-    if asked.json:
-        asked.json.write_text(report + "\n")
+    if options.json:
+        options.json.write_text(report + "\n")
     broken = any(found[name] for name in MUST_BE_NONE) or found["batches announced once"] != found["batches"]
-    sys.exit(1 if broken or found["images"] != asked.images else 0)
+    sys.exit(1 if broken or found["images"] != options.images else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`podium`: the console. Importing it is cheap; each command imports what it needs."""
+"""`podium`: the console. Importing it is cheap; each command imports its rooms when it runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Every image gets a podium: its three most likely classes.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in the time given, 75 stopped as asked (train --resume).",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in time, 75 stopped by a signal (see train --resume).",
 )
-for room in (stack, batch, care, audit, training, evaluation, model, demo):
+for room in (demo, stack, batch, care, audit, training, evaluation, model):
     room.register(app)
 
 
 def main() -> None:
-    """Run the console; a foreseen failure is one line on stderr and an exit code."""
+    """Run the console; a ConsoleError is one line on stderr and an exit code."""
     try:
         app()
     except ConsoleError as error:

@@ -1,19 +1,23 @@
-"""What a packaged archive says of its model, read without loading anything from it."""
+"""Packaged models (`.mar`): made of a finished run, and read without loading a weight."""
 
 from __future__ import annotations
 
 import json
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from podium.errors import ConsoleError
-from podium.project import MODELS
+from podium.errors import ConsoleError, foreseen
+from podium.project import MODELS, ROOT
+
+if TYPE_CHECKING:
+    from training.packaging.engines import Engine, Precision
 
 
 class ArchivedEngine(BaseModel):
-    """What a server can load instead of the weights; int8 says how often it named the class that fp32 names."""
+    """An engine that a server can load instead of the weights, and how often int8 named the class that fp32 names."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,15 +26,9 @@ class ArchivedEngine(BaseModel):
     agreement: float | None = None
     held_out: int | None = None
 
-    def __str__(self) -> str:
-        said = f"{self.engine} {', '.join(self.precisions)}"
-        if self.agreement is None:
-            return said
-        return f"{said} (the class of fp32 for {self.agreement:.1%} of {self.held_out} validation photos)"
-
 
 class ArchivedModel(BaseModel):
-    """Name and version inside a `.mar`."""
+    """Name, version, classes and engines of the model inside a `.mar`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +41,24 @@ class ArchivedModel(BaseModel):
     def ref(self) -> str:
         """`name@version`."""
         return f"{self.name}@{self.version}"
+
+
+def package_run(
+    run: Path, *, name: str, version: str, out: Path = MODELS, engine: Engine = "auto",
+    precision: Precision = "auto", least_agreement: float | None = None,
+) -> Path:  # fmt: skip
+    """The archive of a finished run, with the handler and the code that reads images and computes."""
+    server = ROOT / "model_server"
+    with foreseen():
+        from training.packaging.engines import LEAST_AGREEMENT
+        from training.packaging.package import package
+
+        return package(
+            run, name=name, version=version, export_dir=out, handler=server / "handler.py",
+            extra_files=[server / "serving", ROOT / "inference"],
+            config_file=server / "model-config.yaml", engine=engine, precision=precision,
+            least_agreement=LEAST_AGREEMENT if least_agreement is None else least_agreement,
+        )  # fmt: skip
 
 
 def read_archive(archive: Path) -> ArchivedModel:

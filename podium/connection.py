@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from podium.errors import ConsoleError
-from podium.local import emulator
-from podium.project import local_stack
+from podium.project import CA_BUNDLE, REGION, local_stack
 
 if TYPE_CHECKING:
     import boto3
-    from botocore.config import Config
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_lambda import LambdaClient
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 LOCAL_STACK_NAME = "podium"
-SOURCE_TAG = "podium-source"  # a stack's tag: the fingerprint of what it was deployed from
+SOURCE_TAG = "podium-source"  # a stack's tag: the fingerprint of the files that it was deployed from
+PARALLEL_REQUESTS = 32  # uploads, above all
 
 
 class StackFacts(BaseModel):
@@ -48,13 +50,20 @@ class StackFacts(BaseModel):
     model: str
 
 
+class MessageCounts(NamedTuple):
+    """About how many messages a queue has."""
+
+    visible: int
+    in_flight: int  # received, and not deleted yet
+
+
 class Connection:
     """AWS clients for one stack. Clients are made when first used; making one imports boto3."""
 
     def __init__(self, stack: str | None) -> None:
-        self.local = stack is None
         self.stack = stack or LOCAL_STACK_NAME
-        self._local_stack = local_stack() if self.local else None
+        self._local_stack = local_stack() if stack is None else None
+        self.local = stack is None
         if self.local and self._local_stack is None:
             raise ConsoleError(
                 "there is no local stack yet. Make one with `podium up`, or name one on AWS with --stack."
@@ -67,65 +76,49 @@ class Connection:
 
         if self._local_stack is None:
             return boto3.Session()
-        keys = emulator.client_environment(self._local_stack)
-        return boto3.Session(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], region_name=emulator.REGION)
+        keys = self._local_stack.client_environment
+        return boto3.Session(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
 
     @cached_property
     def s3(self) -> S3Client:
-        """S3, with room for parallel uploads."""
-        return self.session.client("s3", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config)
+        return self.session.client("s3", **self._options)
 
     @cached_property
     def sqs(self) -> SQSClient:
-        """SQS."""
-        return self.session.client("sqs", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config)
+        return self.session.client("sqs", **self._options)
 
     @cached_property
     def dynamodb_client(self) -> DynamoDBClient:
         """DynamoDB, as the functions speak to it; for rows, `table` is easier."""
-        return self.session.client(
-            "dynamodb", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
-        )
+        return self.session.client("dynamodb", **self._options)
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
-        """Step Functions."""
-        return self.session.client(
-            "stepfunctions", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
-        )
+        return self.session.client("stepfunctions", **self._options)
 
     @cached_property
     def lambda_client(self) -> LambdaClient:
-        """Lambda."""
-        return self.session.client(
-            "lambda", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
-        )
+        return self.session.client("lambda", **self._options)
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
-        """CloudFormation."""
-        return self.session.client(
-            "cloudformation", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
-        )
+        return self.session.client("cloudformation", **self._options)
 
     @cached_property
     def table(self) -> Table:
         """The results table."""
-        dynamodb = self.session.resource(
-            "dynamodb", endpoint_url=self._endpoint_url, verify=self._ca_bundle, config=self._config
-        )
-        return dynamodb.Table(self.facts.table)
+        return self.session.resource("dynamodb", **self._options).Table(self.facts.table)
 
     @cached_property
     def facts(self) -> StackFacts:
-        """What the deployed stack says of itself.
+        """The deployed stack's outputs.
 
         Raises ConsoleError when the stack is not deployed, or its endpoint does not answer.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            described = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
+            described = self._describe()
         except ClientError as error:
             raise ConsoleError(f"no stack {self.stack!r} here ({error}). {self._how_to_deploy()}") from error
         except BotoCoreError as error:
@@ -139,8 +132,8 @@ class Connection:
         return StackFacts(
             stack=self.stack,
             region=self.session.region_name,
-            endpoint_url=self._endpoint_url,
-            ca_bundle=self._ca_bundle,
+            endpoint_url=self._options["endpoint_url"],
+            ca_bundle=self._options["verify"],
             input_bucket=outputs["InputBucket"],
             results_bucket=outputs["ResultsBucket"],
             table=outputs["ResultsTable"],
@@ -156,11 +149,11 @@ class Connection:
 
     @property
     def source_tag(self) -> str | None:
-        """The fingerprint of what the stack was deployed from; None when there is none, or a hand deployed it."""
+        """The fingerprint of the files that the stack was deployed from; None if `podium` has not deployed it whole."""
         from botocore.exceptions import ClientError
 
         try:
-            stack = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
+            stack = self._describe()
         except ClientError:
             return None
         if not stack["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
@@ -168,20 +161,61 @@ class Connection:
         return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get(SOURCE_TAG)
 
     @property
-    def _endpoint_url(self) -> str | None:
-        return self._local_stack.endpoint_url if self._local_stack else None
+    def parameters(self) -> dict[str, str]:
+        """The template's parameters as the stack was deployed with them."""
+        return {it["ParameterKey"]: it.get("ParameterValue", "") for it in self._describe().get("Parameters", [])}
 
     @property
-    def _ca_bundle(self) -> str | None:
-        return str(emulator.CA_BUNDLE) if self._local_stack else None
+    def gate(self) -> str:
+        """The state of the mapping that brings the queue's messages to the classify function: Enabled, Disabled, ..."""
+        return self.lambda_client.get_event_source_mapping(UUID=self.facts.mapping)["State"]
+
+    @property
+    def management_url(self) -> str | None:
+        """TorchServe's management address; None on AWS, where the console cannot reach it."""
+        return f"http://127.0.0.1:{self._local_stack.management_port}" if self._local_stack else None
+
+    @property
+    def server_is_down(self) -> bool:
+        """Whether the local model server answers no HTTP; it may answer and still load its model. False on AWS."""
+        return self.local and not _answers(f"{self.facts.model_server_url}/ping")
+
+    def message_counts(self, queue_url: str) -> MessageCounts:
+        """The messages of one of the stack's queues."""
+        counts = self.sqs.get_queue_attributes(
+            QueueUrl=queue_url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return MessageCounts(
+            visible=int(counts["ApproximateNumberOfMessages"]),
+            in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
+        )
 
     @cached_property
-    def _config(self) -> Config:
+    def _options(self) -> dict[str, Any]:
+        """Of every client."""
         from botocore.config import Config
 
-        return Config(max_pool_connections=32, retries={"mode": "standard", "max_attempts": 5})
+        return {
+            "endpoint_url": self._local_stack.endpoint_url if self._local_stack else None,
+            "verify": str(CA_BUNDLE) if self._local_stack else None,
+            "config": Config(max_pool_connections=PARALLEL_REQUESTS, retries={"mode": "standard", "max_attempts": 5}),
+        }
+
+    def _describe(self) -> StackTypeDef:
+        return self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
 
     def _how_to_deploy(self) -> str:
         if self.local:
             return "Start the local stack with `podium up`."
         return f"Deploy it with `podium deploy --stack {self.stack}`, or check your AWS profile and region."
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of the stack's own
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -1,11 +1,14 @@
-"""What the console says when it cannot go on, and the exit codes that scripts read."""
+"""The error that ends a command with one sentence, and the exit codes that scripts read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 EXIT_FAILED = 1  # something did not work; stderr says what to do
-EXIT_USAGE = 2  # a wrong option or value, as every command-line tool says it
-EXIT_PREEMPTED = 75  # a training was asked to stop and has saved where it stands: start it again (EX_TEMPFAIL)
+EXIT_USAGE = 2  # a wrong option or value, as in every command-line tool
 EXIT_UNFINISHED = 3  # the time was up before the batch was finished; nothing is lost
+EXIT_PREEMPTED = 75  # a training got a signal to stop and saved its state: start it again (EX_TEMPFAIL)
 
 
 class ConsoleError(Exception):
@@ -14,3 +17,16 @@ class ConsoleError(Exception):
     def __init__(self, sentence: str, exit_code: int = EXIT_FAILED) -> None:
         super().__init__(sentence)
         self.exit_code = exit_code
+
+
+@contextmanager
+def foreseen() -> Iterator[None]:
+    """Turn training's errors into the console's: exit code 2 for wrong input, 75 after a signal to stop, else 1."""
+    from training.errors import Preempted, TrainingError, WrongInput
+
+    codes = {WrongInput: EXIT_USAGE, Preempted: EXIT_PREEMPTED}
+    try:
+        yield
+    except TrainingError as error:
+        code = next((code for kind, code in codes.items() if isinstance(error, kind)), EXIT_FAILED)
+        raise ConsoleError(" ".join(str(error).split()), code) from error

@@ -1,9 +1,10 @@
-"""Where things lie, and the ports of the local stack: the one place of the console that reads the environment."""
+"""The project's folders, and the local stack's ports, region and keys: the console's settings, read from the environment here."""
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,15 +15,22 @@ from training.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = Path(os.environ.get("PODIUM_HOME") or ROOT / ".podium").resolve()
+PYTHON = Path(sys.prefix) / "bin"  # has the functions' own Python and pip, which `sam build` looks for
 TOOLS = ROOT / ".venv-tools" / "bin"
 MODELS = HOME / "models"
 LOGS = HOME / "logs"
+CA_BUNDLE = HOME / "tls" / "ca.pem"  # of the embedded AWS
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+SERVER_PARAMETERS = frozenset({"ModelServerUrl", "ModelName", "ModelVersion"})  # of template.yaml
 
 DEFAULT_PORTS = {"emulator": 4566, "inference": 8080, "management": 8081, "metrics": 8082}
 
 
 class LocalStack(BaseModel):
-    """What `podium up` chose, kept between runs: queue URLs carry the emulator's port, so it must not move."""
+    """The ports, archive and parameters that `podium up` chose. They are kept: queue URLs carry the emulator's port."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,14 +51,27 @@ class LocalStack(BaseModel):
         """TorchServe's inference address."""
         return f"http://127.0.0.1:{self.inference_port}"
 
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """The variables with which boto3, the AWS CLI and the SAM CLI speak to the embedded AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_CA_BUNDLE": str(CA_BUNDLE),
+            "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes a key of twelve digits for the account's root
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
     def with_parameters(self, chosen: Mapping[str, str]) -> LocalStack:
-        """The same stack with these parameters of the template kept; who serves which model is not for keeping."""
-        passing = {"ModelServerUrl", "ModelName", "ModelVersion"}
-        kept = {name: value for name, value in chosen.items() if name not in passing}
+        """The same stack, which keeps these parameters of the template; the model and its server are chosen anew each time."""
+        kept = {name: value for name, value in chosen.items() if name not in SERVER_PARAMETERS}
         return self.model_copy(update={"parameters": {**self.parameters, **kept}})
 
     def save(self) -> None:
-        """Write to the project's home, whole or not at all."""
+        """Write to the project's home."""
         HOME.mkdir(parents=True, exist_ok=True)
         write_atomically(self.model_dump_json(indent=2) + "\n", HOME / "local.json")
 
@@ -62,23 +83,23 @@ def local_stack() -> LocalStack | None:
 
 
 def choose_ports() -> dict[str, int]:
-    """A port for each server: PODIUM_<NAME>_PORT when set, else the usual one, else any free one.
+    """A port for each server: PODIUM_<NAME>_PORT if set, else the usual one, else any free one.
 
-    Raises ConsoleError when a port that was asked for is taken.
+    Raises ConsoleError when a port that is set is taken.
     """
     return {name: _choose_port(name, usual) for name, usual in DEFAULT_PORTS.items()}
 
 
 def _choose_port(name: str, usual: int) -> int:
     variable = f"PODIUM_{name.upper()}_PORT"
-    wanted = os.environ.get(variable)
-    if wanted is None:
+    chosen = os.environ.get(variable)
+    if chosen is None:
         return usual if port_is_free(usual) else _any_free_port()
-    if not wanted.isdigit() or not 1024 <= int(wanted) <= 65535:
-        raise ConsoleError(f"{variable}={wanted!r} is no port. Set it to a number from 1024 to 65535, or unset it.")
-    if not port_is_free(int(wanted)):
-        raise ConsoleError(f"port {wanted} ({variable}) is taken. Stop what listens there, or choose another.")
-    return int(wanted)
+    if not chosen.isdigit() or not 1024 <= int(chosen) <= 65535:
+        raise ConsoleError(f"{variable}={chosen!r} is no port. Set it to a number from 1024 to 65535, or unset it.")
+    if not port_is_free(int(chosen)):
+        raise ConsoleError(f"port {chosen} ({variable}) is taken. Stop what listens there, or choose another.")
+    return int(chosen)
 
 
 def port_is_free(port: int) -> bool:

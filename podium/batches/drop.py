@@ -1,4 +1,7 @@
-"""A batch is a prefix: which files go there, their upload, and what the batch expects then."""
+"""A batch is a prefix: the files are planned, uploaded, and written down as the images that the batch expects.
+
+plan_uploads -> drop: upload -> expect
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ MAX_NAME_BYTES = 200  # of a batch: its name is a part of many keys
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file, and the key that it becomes."""
+class PlannedUpload:
+    """A file, and the key that it gets."""
 
     path: Path
     key: str
@@ -34,10 +37,10 @@ class Upload:
         return self.key.removeprefix(INCOMING_PREFIX).partition("/")[0]
 
 
-def plan_uploads(paths: Sequence[Path], batch: str) -> list[Upload]:
+def plan_uploads(paths: Sequence[Path], batch: str) -> list[PlannedUpload]:
     """The files under these paths and their keys; a folder keeps its inner structure, hidden files are left out.
 
-    Raises ConsoleError for a batch name or a path that cannot be, and when two files would become one key.
+    Raises ConsoleError for an impossible batch name or path, and when two files would get one key.
     """
     if not batch or "/" in batch or batch in {".", ".."} or len(batch.encode()) > MAX_NAME_BYTES:
         raise ConsoleError(
@@ -58,21 +61,31 @@ def plan_uploads(paths: Sequence[Path], batch: str) -> list[Upload]:
             planned[key] = file
     if not planned:
         raise ConsoleError("there is no file to upload under " + ", ".join(map(str, paths)) + ".", EXIT_USAGE)
-    return [Upload(path=file, key=key) for key, file in planned.items()]
+    return [PlannedUpload(path=file, key=key) for key, file in planned.items()]
 
 
-def upload(connection: Connection, uploads: Iterable[Upload], on_done: Callable[[int], None]) -> list[ExpectedImage]:
-    """Put every file into the input bucket, many at once, and say what each became; the first failure stops the rest.
+def drop(
+    connection: Connection, uploads: Sequence[PlannedUpload], now: datetime, on_done: Callable[[int], None]
+) -> None:
+    """Upload one batch's files and write down that it expects them; `on_done` gets how many are uploaded."""
+    images = upload(connection, uploads, on_done)
+    expect(connection, uploads[0].batch, images, now)
 
-    `on_done` gets how many are done. One request for each file, for only its answer names the version that it made;
-    S3 takes 5 GB so, and what is larger than a few megabytes is no image that is classified.
+
+def upload(
+    connection: Connection, uploads: Iterable[PlannedUpload], on_done: Callable[[int], None]
+) -> list[ExpectedImage]:
+    """Put every file into the input bucket, many at once; the object version of each. The first failure stops the rest.
+
+    One request for each file, because only its response names the version. S3 takes 5 GB in one request; the pipeline
+    classifies no image of more than some megabytes.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket = connection.facts.input_bucket
     s3 = connection.s3
 
-    def put(item: Upload) -> ExpectedImage:
+    def put(item: PlannedUpload) -> ExpectedImage:
         kind = mimetypes.guess_type(item.path.name)[0] or "application/octet-stream"
         try:
             with item.path.open("rb") as file:
@@ -95,9 +108,9 @@ def upload(connection: Connection, uploads: Iterable[Upload], on_done: Callable[
 
 
 def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], now: datetime) -> int:
-    """Write down which images the batch is complete with, beside those that it expects already; how many that are in all.
+    """Write down that the batch expects these images, beside those that it expects already; how many it expects then.
 
-    From then on the stack looks when they are all done, and announces it.
+    The stack announces the batch when all of them are done.
     """
     s3, bucket = connection.s3, connection.facts.results_bucket
     for first in range(0, len(images), IMAGES_PER_PART):
@@ -111,7 +124,7 @@ def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], 
 
 
 def latest_uploads(connection: Connection, batch: str) -> dict[str, ExpectedUpload]:
-    """Every object of the batch as it was uploaded last, by `s3://bucket/key`."""
+    """The latest version of every object of the batch, by `s3://bucket/key`."""
     bucket = connection.facts.input_bucket
     pages = connection.s3.get_paginator("list_object_versions").paginate(
         Bucket=bucket, Prefix=f"{INCOMING_PREFIX}{batch}/"
@@ -124,11 +137,6 @@ def latest_uploads(connection: Connection, batch: str) -> dict[str, ExpectedUplo
         for version in page.get("Versions", [])
         if version["IsLatest"]
     }
-
-
-def latest_versions(connection: Connection, batch: str) -> dict[str, str | None]:
-    """`s3://bucket/key` -> version id of every object of the batch."""
-    return {image: wanted.version_id for image, wanted in latest_uploads(connection, batch).items()}
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:

@@ -1,4 +1,4 @@
-"""Reading rows: by image, by batch, by label, or the newest of all, as a person asks for them."""
+"""Reading rows: by image, batch, label or review, or any."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
 
 
-class Wanted(BaseModel):
-    """Which rows a person wants. What an index answers is asked of the index, the rest is filtered."""
+class RowFilter(BaseModel):
+    """Which rows to read; None does not narrow. An index narrows by one field, the others are compared here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,14 +31,14 @@ class Wanted(BaseModel):
     limit: int | None = None
 
 
-def find(connection: Connection, wanted: Wanted) -> list[Row]:
-    """The rows that match, read from the index that answers best; at most `limit` of them.
+def find(connection: Connection, row_filter: RowFilter) -> list[Row]:
+    """The rows that match, at most `limit`, read from the index that narrows most.
 
-    A batch's rows come by image, a label's most confident first, what is to be reviewed newest first.
+    A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by time, newest first.
     """
-    matching = (row for row in _narrowest(connection, wanted) if _matches(row, wanted))
-    rows = list(islice(matching, wanted.limit))
-    return sorted(rows, key=lambda row: (row.image, row.model)) if wanted.batch else rows
+    matching = (row for row in _narrowest(connection, row_filter) if _matches(row, row_filter))
+    rows = list(islice(matching, row_filter.limit))
+    return sorted(rows, key=lambda row: (row.image, row.model)) if row_filter.batch else rows
 
 
 def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
@@ -48,21 +48,21 @@ def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
     return _query(connection, Key("batch").eq(batch), IndexName="by-batch")
 
 
-def _narrowest(connection: Connection, wanted: Wanted) -> Iterator[Row]:
+def _narrowest(connection: Connection, row_filter: RowFilter) -> Iterator[Row]:
     from boto3.dynamodb.conditions import Key
 
-    if wanted.image:
-        return _query(connection, Key("image").eq(_uri(connection, wanted.image)))
-    if wanted.batch:
-        return rows_of_batch(connection, wanted.batch)
-    if wanted.label:
-        condition: ConditionBase = Key("label").eq(wanted.label)
-        if wanted.min_probability is not None:
-            condition &= Key("probability").gte(Decimal(str(wanted.min_probability)))
+    if row_filter.image:
+        return _query(connection, Key("image").eq(_uri(connection, row_filter.image)))
+    if row_filter.batch:
+        return rows_of_batch(connection, row_filter.batch)
+    if row_filter.label:
+        condition: ConditionBase = Key("label").eq(row_filter.label)
+        if row_filter.min_probability is not None:
+            condition &= Key("probability").gte(Decimal(str(row_filter.min_probability)))
         return _query(connection, condition, IndexName="by-label", ScanIndexForward=False)
-    if wanted.uncertain:
+    if row_filter.uncertain:
         return _query(connection, Key("review").eq("uncertain"), IndexName="to-review", ScanIndexForward=False)
-    if wanted.status == "rejected":
+    if row_filter.status == "rejected":
         return _query(connection, Key("review").eq("rejected"), IndexName="to-review", ScanIndexForward=False)
     return _pages(connection.table.scan, {})
 
@@ -76,19 +76,19 @@ def _query(connection: Connection, condition: ConditionBase, **arguments: Any) -
     return _pages(connection.table.query, {"KeyConditionExpression": condition, **arguments})
 
 
-def _pages(ask: Any, arguments: dict[str, Any]) -> Iterator[Row]:  # noqa: ANN401 - boto3's query and scan share no type
+def _pages(read: Any, arguments: dict[str, Any]) -> Iterator[Row]:  # noqa: ANN401 - boto3's query and scan share no type
     while True:
-        page = ask(**arguments)
+        page = read(**arguments)
         yield from map(record_of, page["Items"])
         if "LastEvaluatedKey" not in page:
             return
         arguments = {**arguments, "ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def _matches(row: Row, wanted: Wanted) -> bool:
+def _matches(row: Row, row_filter: RowFilter) -> bool:
     return (
-        (wanted.label is None or row.label == wanted.label)
-        and (wanted.min_probability is None or (row.probability or 0.0) >= wanted.min_probability)
-        and (wanted.status is None or row.status == wanted.status)
-        and (not wanted.uncertain or row.uncertain is not None)
+        (row_filter.label is None or row.label == row_filter.label)
+        and (row_filter.min_probability is None or (row.probability or 0.0) >= row_filter.min_probability)
+        and (row_filter.status is None or row.status == row_filter.status)
+        and (not row_filter.uncertain or row.uncertain is not None)
     )

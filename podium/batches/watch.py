@@ -1,6 +1,6 @@
-"""Watching a batch: how many of its images have a verdict, how fast that grows, and how long it will take.
+"""Watching a batch: how many of its images are classified or rejected, at which rate, and how long the rest will take.
 
-What is expected is the manifest and, for images that came by other tools, the latest versions under the batch's prefix.
+A batch expects the images of its manifest and, for those that came by other tools, the latest versions under its prefix.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from pipeline.batches.outcomes import ExpectedUpload, expected_uploads, outcome_
 from pipeline.results.same_upload import same_upload
 from podium.batches.drop import latest_uploads
 from podium.connection import Connection
-from podium.errors import ConsoleError
+from podium.errors import EXIT_UNFINISHED, ConsoleError
 
 RATE_OVER_S = 30.0  # of watching
 RATE_AFTER_S = 3.0
 # A row is written within a minute of its `classified_at`, the function's Timeout; the index shows it a moment later.
 ROWS_COME_WITHIN = timedelta(minutes=2)
-READ_ALL_EVERY_S = 300.0  # whatever should have come later than that
+READ_ALL_EVERY_S = 300.0  # for rows that come later than that
 
 
 @dataclass(frozen=True)
-class Progress:
+class BatchProgress:
     """How far a batch is. `in_flight` and `queued` count the whole queue's messages, other batches' too."""
 
     total: int
@@ -40,7 +40,7 @@ class Progress:
     rejected: int
     queued: int
     in_flight: int
-    rate_per_s: float | None = None  # None: not known yet, or nothing gets done
+    rate_per_s: float | None = None  # None: not known yet, or no image gets done
 
     @property
     def waiting(self) -> int:
@@ -49,35 +49,20 @@ class Progress:
 
     @property
     def seconds_left(self) -> int | None:
-        """When everything will be done at this rate; None when that is not known."""
+        """How long the rest takes at this rate; None when that is not known."""
         if not self.waiting:
             return 0
         return math.ceil(self.waiting / self.rate_per_s) if self.rate_per_s else None
 
-    @property
-    def note(self) -> str:
-        """What a bar does not show."""
-        told = [f"{self.classified} classified, {self.rejected} rejected, {self.waiting} waiting"]
-        if self.waiting and self.rate_per_s:
-            told.append(f"{self.rate_per_s:.1f} images/s, {hours(self.seconds_left or 0)} left")
-        elif self.waiting and self.in_flight + self.queued:
-            told.append(f"queue: {self.queued} to do, {self.in_flight} taken")
-        return "; ".join(told)
 
-
-def hours(seconds: int) -> str:
-    """The seconds as h:mm:ss."""
-    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-class Pace:
-    """How fast things get done, over the last half minute of watching."""
+class RateMeter:
+    """How many images a second get done, over the last half minute of watching."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
     def observe(self, at_s: float, done: int) -> float | None:
-        """The rate per second, now that so many are done; None when it is not known yet, or nothing gets done."""
+        """The rate now that so many are done; None when it is not known yet, or no image gets done."""
         self._seen.append((at_s, done))
         while len(self._seen) > 1 and at_s - self._seen[1][0] >= RATE_OVER_S:
             self._seen.popleft()
@@ -86,7 +71,7 @@ class Pace:
 
 
 class Watch:
-    """What a batch expects and what is known of it; each look asks only for what may have changed."""
+    """The images that a batch expects, and their statuses; each look reads only the rows that may have changed."""
 
     def __init__(self, connection: Connection, batch: str) -> None:
         self.connection = connection
@@ -100,7 +85,7 @@ class Watch:
         self._all_read_at_s = 0.0
 
     def look(self, at_s: float) -> None:
-        """Read the parts of the manifest and the rows that are new, `at_s` on a clock that only goes forward."""
+        """Read the new parts of the manifest and the new rows, `at_s` on a clock that only goes forward."""
         self._read_manifest()
         if self._newest is None or at_s - self._all_read_at_s >= READ_ALL_EVERY_S:
             self._newest, self._all_read_at_s = None, at_s
@@ -117,8 +102,8 @@ class Watch:
         try:
             self._manifest = expected_uploads(read_parts(s3, bucket, fresh), self._manifest)
         except ValidationError as error:
-            where = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
-            raise ConsoleError(f"a part of the manifest in {where} cannot be read: {error}") from error
+            location = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
+            raise ConsoleError(f"a part of the manifest in {location} cannot be read: {error}") from error
         self._part_keys.update(fresh)
         self.wanted = self._manifest | self._uploads
         self.statuses, self._newest = {}, None
@@ -134,15 +119,15 @@ class Watch:
                 self.statuses[outcome.image] = outcome.status
 
     def _is_announced(self) -> bool:
-        """Whether the stack has found complete what the manifest expects."""
+        """Whether the stack has announced the batch as the manifest now is."""
         entry = Ledger(self.connection.dynamodb_client, self.connection.facts.ledger).read(self.batch)
         return entry is not None and entry.completed_revision == revision_of(self._part_keys)
 
     def _read_table(self, images: set[str]) -> None:
-        """Take over what the stack found about images whose rows are in other batches by now."""
+        """The statuses of images whose rows are in other batches by now, from the table that the stack wrote."""
         key = f"{folder_of(self.batch)}results.csv"
-        answer = self.connection.s3.get_object(Bucket=self.connection.facts.results_bucket, Key=key)
-        lines = csv.DictReader(io.StringIO(answer["Body"].read().decode(), newline=""))
+        table = self.connection.s3.get_object(Bucket=self.connection.facts.results_bucket, Key=key)
+        lines = csv.DictReader(io.StringIO(table["Body"].read().decode(), newline=""))
         self.statuses |= {line["image"]: line["status"] for line in lines if line["image"] in images}
 
 
@@ -153,18 +138,18 @@ def watch(
     timeout_s: float | None,
     clock_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Progress]:
+) -> Iterator[BatchProgress]:
     """The batch's progress every second, of a large one every few, until all is done or the time is up.
 
-    What is uploaded by other tools than `podium drop` is expected as it is when the watch starts.
+    Of images that other tools than `podium drop` uploaded, the batch expects those that are there when the watch starts.
     """
-    watched, pace = Watch(connection, batch), Pace()
+    watched, meter = Watch(connection, batch), RateMeter()
     deadline_s = None if timeout_s is None else clock_s() + timeout_s
     while True:
         watched.look(clock_s())
         if not watched.wanted:
             raise ConsoleError(f"batch {batch!r} is empty. Fill it with `podium drop PATH --batch {batch}`.")
-        rate = pace.observe(clock_s(), len(watched.statuses))
+        rate = meter.observe(clock_s(), len(watched.statuses))
         now = _progress(watched, rate)
         yield now
         pause_s = max(1.0, min(5.0, now.total / 10_000))
@@ -173,17 +158,24 @@ def watch(
         sleep(pause_s)
 
 
-def _progress(watched: Watch, rate_per_s: float | None) -> Progress:
-    counts = Counter(watched.statuses.values())
-    queue = watched.connection.sqs.get_queue_attributes(
-        QueueUrl=watched.connection.facts.queue_url,
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )["Attributes"]
-    return Progress(
+def check_finished(last: BatchProgress, batch: str, timeout_s: float | None) -> None:
+    """ConsoleError (exit code 3) when images still wait: the time was up."""
+    if last.waiting:
+        raise ConsoleError(
+            f"{last.waiting} of {last.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "
+            f"they stay in the queue. Go on with `podium watch {batch}`.",
+            EXIT_UNFINISHED,
+        )
+
+
+def _progress(watched: Watch, rate_per_s: float | None) -> BatchProgress:
+    statuses = Counter(watched.statuses.values())
+    messages = watched.connection.message_counts(watched.connection.facts.queue_url)
+    return BatchProgress(
         total=len(watched.wanted),
-        classified=counts["classified"],
-        rejected=counts["rejected"],
-        queued=int(queue["ApproximateNumberOfMessages"]),
-        in_flight=int(queue["ApproximateNumberOfMessagesNotVisible"]),
+        classified=statuses["classified"],
+        rejected=statuses["rejected"],
+        queued=messages.visible,
+        in_flight=messages.in_flight,
         rate_per_s=rate_per_s,
     )

@@ -1,6 +1,6 @@
-"""An existing bucket is classified: Step Functions lists it, a function puts its images on the queue, we look on.
+"""An existing bucket is classified: Step Functions lists it, a function puts its images on the queue, the console watches.
 
-source -> (manifest uploaded) -> machine started -> followed to its end -> what it wrote down
+s3://bucket/prefix, perhaps a file of keys -> begin -> follow the execution to its end -> read_report
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import json
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.batches.manifests import folder_of
-from pipeline.contracts import INCOMING_PREFIX, Backfill
+from pipeline.contracts import Backfill
+from podium.care.source import Source, source_at, upload_keys
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 
@@ -23,19 +26,18 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 2.0  # AWS allows 15 looks a second
 _JOB = re.compile(r"[A-Za-z0-9._-]{1,80}")  # what can name an execution and a folder of keys
-_LOCATION = re.compile(r"s3://(?P<bucket>[^/]+)/?(?P<prefix>.*)", re.DOTALL)
 
 
-class Source(BaseModel):
-    """Where the images lie."""
+class Begun(NamedTuple):
+    """A backfill that was started."""
 
-    model_config = ConfigDict(frozen=True)
+    job: str  # its name, and its batch's
+    source: Source
+    named: int | None  # images in the file of keys; None without a file
+    execution: str  # ARN
 
-    bucket: str
-    prefix: str
 
-
-class Run(BaseModel):
+class Execution(BaseModel):
     """How far the machine is; its counts are of objects."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,30 +54,15 @@ class Run(BaseModel):
         return self.status not in {"RUNNING", "PENDING_REDRIVE"}
 
 
-def source_at(connection: Connection, location: str) -> Source:
-    """What `s3://bucket/prefix` means; ConsoleError for a bucket that the stack's functions may not read."""
-    named = _LOCATION.fullmatch(location)
-    if named is None:
-        raise ConsoleError(f"{location!r} is no place in S3: write s3://bucket/prefix.", EXIT_USAGE)
-    bucket, prefix = named["bucket"], named["prefix"]
-    if bucket == connection.facts.input_bucket:
-        prefix = prefix or INCOMING_PREFIX
-        if not prefix.startswith(INCOMING_PREFIX):
-            raise ConsoleError(
-                f"only {INCOMING_PREFIX} of the input bucket is classified, and {prefix!r} does not lie there: "
-                f"write s3://{bucket}/{INCOMING_PREFIX}...",
-                EXIT_USAGE,
-            )
-        return Source(bucket=bucket, prefix=prefix)
-    allowed = _existing_bucket(connection)
-    if bucket != allowed:
-        stack = "" if connection.local else f" --stack {connection.stack}"
-        raise ConsoleError(
-            f"stack {connection.stack!r} may not read the bucket {bucket!r}"
-            + (f", only {allowed!r} and its own" if allowed else "")
-            + f". Allow it with `podium deploy{stack} --parameter ExistingBucket={bucket}`, then do this again."
-        )
-    return Source(bucket=bucket, prefix=prefix)
+def begin(connection: Connection, location: str, manifest: Path | None, job: str | None) -> Begun:
+    """Start the backfill of `s3://bucket/prefix`, or of the keys in `manifest`; without `job` its name is the time."""
+    source = source_at(connection, location)
+    job = job or f"backfill-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    check_job(connection, job)
+    if manifest is None:
+        return Begun(job, source, None, start(connection, job, source, None))
+    key, named = upload_keys(connection, manifest, source, job)
+    return Begun(job, source, named, start(connection, job, source, key))
 
 
 def check_job(connection: Connection, job: str) -> None:
@@ -91,19 +78,19 @@ def check_job(connection: Connection, job: str) -> None:
         raise ConsoleError(f"there is a batch {job!r} already: choose another name with --job.", EXIT_USAGE)
 
 
-def start(connection: Connection, job: str, source: Source, manifest_key: str | None) -> str:
+def start(connection: Connection, job: str, source: Source, keys_at: str | None) -> str:
     """Start the machine; the execution's ARN. AWS keeps a name from being used twice."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    asked: dict[str, object] = {"job": job, "bucket": source.bucket}
-    if manifest_key is None:
-        asked["prefix"] = source.prefix
+    request: dict[str, object] = {"job": job, "bucket": source.bucket}
+    if keys_at is None:
+        request["prefix"] = source.prefix
     else:
-        asked["manifest"] = {"bucket": connection.facts.results_bucket, "key": manifest_key}
+        request["manifest"] = {"bucket": connection.facts.results_bucket, "key": keys_at}
     machine = connection.stepfunctions
     try:
         return machine.start_execution(
-            stateMachineArn=connection.facts.backfill_machine, name=job, input=json.dumps(asked)
+            stateMachineArn=connection.facts.backfill_machine, name=job, input=json.dumps(request)
         )["executionArn"]
     except machine.exceptions.ExecutionAlreadyExists as error:
         raise ConsoleError(
@@ -114,7 +101,7 @@ def start(connection: Connection, job: str, source: Source, manifest_key: str | 
         raise ConsoleError(f"the backfill {job!r} was not started: {error}") from error
 
 
-def look(connection: Connection, execution: str) -> Run:
+def look(connection: Connection, execution: str) -> Execution:
     """How far the execution is."""
     machine = connection.stepfunctions
     described = machine.describe_execution(executionArn=execution)
@@ -122,7 +109,7 @@ def look(connection: Connection, execution: str) -> Run:
         machine.describe_map_run(mapRunArn=run["mapRunArn"])
         for run in machine.list_map_runs(executionArn=execution).get("mapRuns", [])
     ]
-    return Run(
+    return Execution(
         status=described["status"],
         done=sum(run["itemCounts"]["succeeded"] for run in runs),
         failed=sum(_failed(run) for run in runs),
@@ -132,42 +119,37 @@ def look(connection: Connection, execution: str) -> Run:
 
 
 def follow(
-    look: Callable[[], Run], on_look: Callable[[Run], None], *, sleep: Callable[[float], None] = time.sleep
-) -> Run:
-    """Look until the execution ended; its last state. Whoever stops looking does not stop the machine."""
-    while not (run := look()).ended:
-        on_look(run)
+    look: Callable[[], Execution], on_look: Callable[[Execution], None], *, sleep: Callable[[float], None] = time.sleep
+) -> Execution:
+    """Look until the execution has ended; its last state. The machine goes on if the console stops looking."""
+    while not (now := look()).ended:
+        on_look(now)
         sleep(LOOK_EVERY_S)
-    on_look(run)
-    return run
+    on_look(now)
+    return now
 
 
-def report_of(connection: Connection, job: str) -> Backfill | None:
-    """What the job wrote down at its end; None when it did not come so far."""
+def read_report(connection: Connection, job: str) -> Backfill | None:
+    """The report that the job wrote at its end; None if it did not come to its end."""
     try:
-        answer = connection.s3.get_object(Bucket=connection.facts.results_bucket, Key=f"{folder_of(job)}backfill.json")
+        response = connection.s3.get_object(
+            Bucket=connection.facts.results_bucket, Key=f"{folder_of(job)}backfill.json"
+        )
     except connection.s3.exceptions.NoSuchKey:
         return None
-    return Backfill.model_validate_json(answer["Body"].read())
+    return Backfill.model_validate_json(response["Body"].read())
 
 
-def check_whole(connection: Connection, job: str, run: Run) -> None:
-    """ConsoleError when the machine did not come to its end, or something could not be put on the queue."""
-    if run.status != "SUCCEEDED":
-        raise ConsoleError(f"backfill {job!r} has {run.status.lower()}. {run.cause}".rstrip())
-    if run.failed:
+def check_whole(connection: Connection, job: str, last: Execution) -> None:
+    """ConsoleError when the machine did not come to its end, or could not put every object on the queue."""
+    if last.status != "SUCCEEDED":
+        raise ConsoleError(f"backfill {job!r} has {last.status.lower()}. {last.cause}".rstrip())
+    if last.failed:
         raise ConsoleError(
-            f"{run.failed} of {run.total} objects could not be put on the queue; the log of the function "
-            f"{connection.facts.stack}-backfill says why. Start another backfill of the same images: what has a result "
-            "is skipped."
+            f"{last.failed} of {last.total} objects could not be put on the queue; the log of the function "
+            f"{connection.facts.stack}-backfill says why. Start another backfill of the same images: those that have "
+            "a result are skipped."
         )
-
-
-def _existing_bucket(connection: Connection) -> str | None:
-    """The bucket of the template's parameter; None without one."""
-    stack = connection.cloudformation.describe_stacks(StackName=connection.stack)["Stacks"][0]
-    values = {it["ParameterKey"]: it.get("ParameterValue", "") for it in stack.get("Parameters", [])}
-    return values.get("ExistingBucket") or None
 
 
 def _failed(run: DescribeMapRunOutputTypeDef) -> int:

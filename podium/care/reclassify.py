@@ -1,6 +1,6 @@
-"""Images that have a row are put on the queue again, for another version of the model: its row comes beside the old one.
+"""Images that have a row go on the queue again, for another version of the model; its row comes beside the old one.
 
-rows that a person wants -> one per image -> (skipped: no model ever saw it, that model has) -> orders
+rows -> one per image -> without those that no model could see, and those that this version has classified -> orders -> queue
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from urllib.parse import quote
 
 from pipeline.contracts import ImageRef, ModelFacts, Order, Row
 from pipeline.queue.orders import send
 from pipeline.results.known_rows import KnownRow, TableBusy, known_rows
-from podium.batches.results import Wanted, find
-from podium.care.pacing import Pace
+from podium.batches.results import RowFilter, find
+from podium.care.rate_limiter import RateLimiter
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 
@@ -28,11 +29,11 @@ _MODEL = re.compile(r"(?P<name>[A-Za-z0-9._-]+)@(?P<version>[A-Za-z0-9.-]+)")
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be put on the queue, and what not."""
+    """The orders for the queue, and how many images have none."""
 
     orders: tuple[Order, ...]
-    already: int  # have a row of the same upload under that model
-    never_seen: int  # were rejected for what they are, not by a model
+    already: int  # images with a row of the same upload under that model
+    never_seen: int  # images that were rejected before a model saw them
 
     @property
     def batches(self) -> list[str]:
@@ -48,19 +49,23 @@ def model_of(text: str) -> ModelFacts:
     return ModelFacts(name=named["name"], version=named["version"])
 
 
-def plan(connection: Connection, wanted: Wanted, model: ModelFacts, *, again: bool, limit: int | None) -> Plan:
-    """The orders for the images of the rows that are wanted; each image once, its latest upload.
+def plan(connection: Connection, row_filter: RowFilter, model: ModelFacts, *, again: bool, limit: int | None) -> Plan:
+    """The orders for the images of the rows that match; each image once, its latest upload.
 
-    `again` asks for images that have their row under the model, too.
+    `again` includes images that have their row under the model. ConsoleError when the local server has no such model.
     """
     from botocore.exceptions import ClientError
 
-    rows = _latest(row for row in find(connection, wanted) if wanted.batch is None or row.batch == wanted.batch)
+    if connection.management_url is not None:
+        check_served(connection.management_url, model)
+    rows = _latest(
+        row for row in find(connection, row_filter) if row_filter.batch is None or row.batch == row_filter.batch
+    )
     seen = [row for row in rows if row.rejected_code not in NEVER_SEEN]
     try:
         known = known_rows(connection.dynamodb_client, connection.facts.table, model.ref, [row.image for row in seen])
     except (ClientError, TableBusy) as error:
-        raise ConsoleError(f"the table could not be asked which images {model.ref} has seen: {error}") from error
+        raise ConsoleError(f"the rows of {model.ref} could not be read: {error}") from error
     fresh = [row for row in seen if again or not _has_seen(known.get(row.image), row)]
     return Plan(
         orders=tuple(order_for(row, model) for row in fresh[:limit]),
@@ -70,7 +75,7 @@ def plan(connection: Connection, wanted: Wanted, model: ModelFacts, *, again: bo
 
 
 def order_for(row: Row, model: ModelFacts) -> Order:
-    """The order for the very upload that the row is of."""
+    """The order for the upload that the row is of."""
     bucket, _, key = row.image.removeprefix("s3://").partition("/")
     image = ImageRef(
         bucket=bucket,
@@ -84,25 +89,28 @@ def order_for(row: Row, model: ModelFacts) -> Order:
 
 
 def send_all(
-    connection: Connection, orders: Sequence[Order], pace: Pace, on_sent: Callable[[int], None] = lambda _: None
+    connection: Connection,
+    orders: Sequence[Order],
+    limiter: RateLimiter,
+    on_sent: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Put the orders on the queue in their pace; ConsoleError tells how many were sent when it stops."""
+    """Put the orders on the queue, as fast as the limiter allows; ConsoleError says how many were sent when it stops."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     sent = 0
     try:
-        for some in _chunks(orders):
-            sent += send(pace.each(some), connection.sqs, connection.facts.queue_url)
+        for some in batched(orders, SENT_TOGETHER, strict=False):
+            sent += send(limiter.each(some), connection.sqs, connection.facts.queue_url)
             on_sent(sent)
     except (ClientError, BotoCoreError) as error:
         raise ConsoleError(
             f"it stopped after {sent} of {len(orders)} images were put on the queue: {error}. Do it again: "
-            "what has a row by then is skipped."
+            "images that have their row by then are skipped."
         ) from error
 
 
 def check_served(management_url: str, model: ModelFacts) -> None:
-    """ConsoleError when the model server says that it has no such version; a server that is down says nothing."""
+    """ConsoleError when the model server answers that it has no such version; a server that is down is no error."""
     url = f"{management_url}/models/{quote(model.name)}/{quote(model.version)}"
     try:
         with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - an address of the stack's own
@@ -115,12 +123,12 @@ def check_served(management_url: str, model: ModelFacts) -> None:
             f"the model server has no {model.ref} ({url} answers 404): its images would wait in vain. "
             "Register its archive there first, or name a version that it has."
         ) from error
-    except (urllib.error.URLError, OSError):
+    except OSError:
         return
 
 
 def _latest(rows: Iterable[Row]) -> list[Row]:
-    """One row for each image: of its latest upload, and of that what was written last."""
+    """One row for each image: the newest row of its latest upload."""
     latest: dict[str, Row] = {}
     for row in rows:
         other = latest.setdefault(row.image, row)
@@ -135,8 +143,3 @@ def _has_seen(known: KnownRow | None, row: Row) -> bool:
         return False
     same = known.version_id == row.version_id and (row.version_id is not None or known.etag == row.etag)
     return same or known.sequencer > row.sequencer
-
-
-def _chunks(orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
-    for first in range(0, len(orders), SENT_TOGETHER):
-        yield orders[first : first + SENT_TOGETHER]

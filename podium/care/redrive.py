@@ -1,6 +1,6 @@
-"""Dead letters go back to the queue: those that are wanted are moved, all others are let go of as they were.
+"""Dead letters go back to the queue: those that match are moved, the others stay as they were.
 
-receive -> wanted: sent to the queue, then deleted here | not: held till the end, then visible again
+receive -> match: sent to the queue, then deleted here | no match: hidden until the end, then visible again
 """
 
 from __future__ import annotations
@@ -15,35 +15,33 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import MessageUnreadable
 from pipeline.queue.events import orders_in
-from podium.care.pacing import Pace
+from podium.care.rate_limiter import RateLimiter
 from podium.connection import Connection
 from podium.errors import ConsoleError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-CRASHED = "crashed"  # SQS moved it by itself; whoever sends a message here says why
+CRASHED = "crashed"  # SQS moved it by itself; a function that sends a message here gives its reason
 NO_REASON = "no reason: the function crashed or ran out of time on it"
-SHORT_REASON = 70  # characters of it, in a table
+SHORT_REASON = 70  # characters of a reason, in a table
 HOLD_AT_LEAST_S = 120
 HOLD_AT_MOST_S = 43_200  # SQS's limit on a visibility time-out
-FRUITLESS_RECEIVES = (
-    3  # one after the other: SQS asks all of its servers in a long poll, and still an answer may be empty
-)
+FRUITLESS_RECEIVES = 3  # one after the other: even a long poll, which reads all of SQS's servers, may come back empty
 LET_GO_AT_ONCE = 16
 
 
-class Wanted(BaseModel):
-    """Which dead letters a person wants; None does not narrow."""
+class LetterFilter(BaseModel):
+    """Which dead letters to move; None does not narrow."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    reason: str | None = None  # a code, or a part of the reason in whatever letters
+    reason: str | None = None  # a code, or a part of the reason in upper or lower case
     batch: str | None = None
 
 
 class DeadLetter(BaseModel):
-    """One dead letter, and what is known of why it is one."""
+    """One dead letter, and why it is one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,16 +52,16 @@ class DeadLetter(BaseModel):
     reason: str
     batches: frozenset[str]
 
-    def is_wanted(self, wanted: Wanted) -> bool:
-        """Whether it is one of those."""
-        by_reason = wanted.reason is None or (
-            wanted.reason == self.code or wanted.reason.casefold() in self.reason.casefold()
+    def matches(self, letter_filter: LetterFilter) -> bool:
+        """Whether the filter lets it through."""
+        by_reason = letter_filter.reason is None or (
+            letter_filter.reason == self.code or letter_filter.reason.casefold() in self.reason.casefold()
         )
-        return by_reason and (wanted.batch is None or wanted.batch in self.batches)
+        return by_reason and (letter_filter.batch is None or letter_filter.batch in self.batches)
 
 
-class Kind(BaseModel):
-    """Dead letters of the same reason and batch, and how many: `wanted` ones are moved, unless it is a dry run."""
+class ReasonCount(BaseModel):
+    """How many dead letters have the same reason and batch: `wanted` ones match and are moved, unless it is a dry run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,28 +74,28 @@ class Kind(BaseModel):
 
 def redrive(
     connection: Connection,
-    wanted: Wanted,
+    letter_filter: LetterFilter,
     *,
-    pace: Pace,
+    limiter: RateLimiter,
     dry_run: bool,
     poll_s: int = 2,
     on_moved: Callable[[int], None] = lambda _: None,
-) -> list[Kind]:
-    """Move the dead letters that are wanted back to the queue, and say what there was; a dry run only looks.
+) -> list[ReasonCount]:
+    """Move the dead letters that match back to the queue, and count all of them by reason; a dry run moves none.
 
-    Each is sent before it is deleted: should this end in between, it is on both queues, and classified twice.
-    SQS's own redrive could not do this: it cannot choose, and knows no way back for a message that was sent here.
+    Each is sent before it is deleted: if this ends in between, it is on both queues, and classified twice.
+    SQS's own redrive could not do this: it moves all or none, and only messages that SQS itself moved here.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     held: dict[str, DeadLetter] = {}
     moved: list[DeadLetter] = []
     try:
-        for letters in _receive(connection, _hold_s(connection, pace.per_s), poll_s):
+        for letters in _receive(connection, _hold_s(connection, limiter.per_s), poll_s):
             held |= {letter.message_id: letter for letter in letters}
             for letter in letters if not dry_run else ():
-                if letter.is_wanted(wanted):
-                    pace.wait()
+                if letter.matches(letter_filter):
+                    limiter.wait()
                     _move(connection, letter)
                     moved.append(held.pop(letter.message_id))
                     on_moved(len(moved))
@@ -107,12 +105,12 @@ def redrive(
         ) from error
     finally:
         _let_go(connection, held.values())
-    return _kinds([*moved, *held.values()], wanted)
+    return _counted([*moved, *held.values()], letter_filter)
 
 
 def read_letter(message: MessageTypeDef) -> DeadLetter:
-    """The message with its reasons; one that SQS moved has none."""
-    told = {name: it.get("StringValue", "") for name, it in message.get("MessageAttributes", {}).items()}
+    """The message with its code and reason; one that SQS moved has neither."""
+    attributes = {name: it.get("StringValue", "") for name, it in message.get("MessageAttributes", {}).items()}
     try:
         batches = frozenset(order.batch for order in orders_in(message["Body"]) if order.batch)
     except MessageUnreadable:
@@ -121,22 +119,20 @@ def read_letter(message: MessageTypeDef) -> DeadLetter:
         message_id=message["MessageId"],
         receipt_handle=message["ReceiptHandle"],
         body=message["Body"],
-        code=told.get("code", CRASHED),
-        reason=told.get("reason", NO_REASON),
+        code=attributes.get("code", CRASHED),
+        reason=attributes.get("reason", NO_REASON),
         batches=batches,
     )
 
 
 def _hold_s(connection: Connection, rate_per_s: float) -> int:
-    """How long a message that was received stays invisible: longer than all of this takes, lest it be received again."""
-    waiting = connection.sqs.get_queue_attributes(
-        QueueUrl=connection.facts.dlq_url, AttributeNames=["ApproximateNumberOfMessages"]
-    )["Attributes"]["ApproximateNumberOfMessages"]
-    return min(HOLD_AT_LEAST_S + round(int(waiting) / rate_per_s), HOLD_AT_MOST_S)
+    """How long a received message stays invisible: longer than the whole redrive takes, or it would be received again."""
+    waiting = connection.message_counts(connection.facts.dlq_url).visible
+    return min(HOLD_AT_LEAST_S + round(waiting / rate_per_s), HOLD_AT_MOST_S)
 
 
 def _receive(connection: Connection, hold_s: int, poll_s: int) -> Iterator[list[DeadLetter]]:
-    """The dead letters, ten at a time, until nothing new comes; one may come again when its time is over."""
+    """The dead letters, ten at a time, until no new one comes; one may come again when its time-out ends."""
     seen: set[str] = set()
     fruitless = 0
     while fruitless < FRUITLESS_RECEIVES:
@@ -159,7 +155,7 @@ def _move(connection: Connection, letter: DeadLetter) -> None:
 
 
 def _let_go(connection: Connection, letters: Iterable[DeadLetter]) -> None:
-    """Make them visible now; one that cannot be becomes so by itself when its time is over."""
+    """Make them visible now; if that fails for one, it becomes visible when its time-out ends."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     def let_go(letter: DeadLetter) -> None:
@@ -172,15 +168,15 @@ def _let_go(connection: Connection, letters: Iterable[DeadLetter]) -> None:
         list(pool.map(let_go, letters))
 
 
-def _kinds(letters: Iterable[DeadLetter], wanted: Wanted) -> list[Kind]:
-    """What there was, the most frequent first."""
+def _counted(letters: Iterable[DeadLetter], letter_filter: LetterFilter) -> list[ReasonCount]:
+    """The letters by reason and batch, the most frequent first."""
     alike: defaultdict[tuple[str, str, tuple[str, ...]], list[bool]] = defaultdict(list)
     for letter in letters:
-        name = (letter.code, _shortened(letter.reason), tuple(sorted(letter.batches)))
-        alike[name].append(letter.is_wanted(wanted))
+        key = (letter.code, _shortened(letter.reason), tuple(sorted(letter.batches)))
+        alike[key].append(letter.matches(letter_filter))
     return [
-        Kind(code=code, reason=reason, batches=batches, wanted=sum(are), left=len(are) - sum(are))
-        for (code, reason, batches), are in sorted(alike.items(), key=lambda it: (-len(it[1]), it[0]))
+        ReasonCount(code=code, reason=reason, batches=batches, wanted=sum(match), left=len(match) - sum(match))
+        for (code, reason, batches), match in sorted(alike.items(), key=lambda it: (-len(it[1]), it[0]))
     ]
 
 

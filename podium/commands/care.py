@@ -1,171 +1,144 @@
-"""`podium redrive | reclassify | backfill`: images take the queue's way again, or for the first time."""
+"""`podium redrive | reclassify | backfill`: images go on the queue again, or for the first time."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from podium.commands.options import (
+    CARE,
+    AsJson,
+    DryRun,
+    Limit,
+    OnlyBatch,
+    OnlyImage,
+    OnlyLabel,
+    OnlyUncertain,
+    Rate,
+    Stack,
+    Wait,
+)
 from podium.errors import EXIT_USAGE, ConsoleError
-
-if TYPE_CHECKING:
-    from podium.connection import Connection
-
-Stack = Annotated[
-    str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", show_default=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Rate = Annotated[float, typer.Option("--rate", min=0.1, help="Images put on the queue per second, at most.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
 
 def redrive(
     reason: Annotated[
-        str | None, typer.Option(help="Only these: unreadable, given_up, crashed, or a part of the reason.")
+        str | None,
+        typer.Option(help="Only these: unreadable, given_up, crashed, or a part of the reason.", metavar="REASON"),
     ] = None,
-    batch: Annotated[str | None, typer.Option(help="Only images of this batch.", metavar="NAME")] = None,
+    batch: OnlyBatch = None,
     rate: Rate = 50,
     dry_run: DryRun = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
     """Put dead letters back on the queue, once their cause is mended."""
-    from podium.care import redrive as replay
-    from podium.care.pacing import Pace
+    from podium.care.rate_limiter import RateLimiter
+    from podium.care.redrive import LetterFilter, redrive
     from podium.connection import Connection
-    from podium.shown import care as care_told
-    from podium.shown import results as present
+    from podium.shown.care import batch_of, reasons_table, redrive_document, redrive_sentence
+    from podium.shown.console import answer, print_json, print_next, print_note
     from podium.shown.progress import waiting
 
-    connection = Connection(stack)
-    wanted = replay.Wanted(reason=reason, batch=batch)
-    with waiting("looking through the dead letters") as note:
-        kinds = replay.redrive(
-            connection, wanted, pace=Pace(rate), dry_run=dry_run, on_moved=lambda moved: note(f"{moved} moved")
-        )
+    with waiting("reading the dead letters") as note:
+        counts = redrive(
+            Connection(stack), LetterFilter(reason=reason, batch=batch), limiter=RateLimiter(rate), dry_run=dry_run,
+            on_moved=lambda moved: note(f"{moved} moved"),
+        )  # fmt: skip
     if as_json:
-        present.print_json(
-            {
-                "dry_run": dry_run,
-                "moved": 0 if dry_run else sum(kind.wanted for kind in kinds),
-                "left": sum(kind.left + (kind.wanted if dry_run else 0) for kind in kinds),
-                "kinds": [kind.model_dump(mode="json") for kind in kinds],
-            }
-        )
-    elif kinds:
-        present.answer.print(care_told.kinds_table(kinds, dry_run=dry_run))
-    present.notes.print(care_told.redriven(kinds, dry_run=dry_run))
-    if (batch := care_told.batch_of(kinds)) and not dry_run:
-        present.notes.print(f"next: podium watch {batch}{_stack(connection)}")
+        print_json(redrive_document(counts, dry_run=dry_run))
+    elif counts:
+        answer.print(reasons_table(counts, dry_run=dry_run))
+    print_note(redrive_sentence(counts, dry_run=dry_run))
+    if (moved := batch_of(counts)) and not dry_run:
+        print_next(f"watch {moved}", stack)
 
 
 def reclassify(
-    model: Annotated[str, typer.Option(help="The version that is asked: it must be on the server.", metavar="NAME@VERSION")],
-    batch: Annotated[str | None, typer.Option(help="The images of this batch.", metavar="NAME")] = None,
-    label: Annotated[str | None, typer.Option(help="The images whose most likely class this is.")] = None,
-    uncertain: Annotated[bool, typer.Option("--uncertain", help="The images that no answer should be trusted on.")] = False,
-    image: Annotated[str | None, typer.Option(help="One image: s3://bucket/key, or a key of the input bucket.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Those that this version has seen, too.")] = False,
+    model: Annotated[str, typer.Option(help="The model's version, which must be on the server.", metavar="NAME@VERSION")],
+    batch: OnlyBatch = None,
+    label: OnlyLabel = None,
+    uncertain: OnlyUncertain = False,
+    image: OnlyImage = None,
+    limit: Limit = None,
+    again: Annotated[bool, typer.Option("--again", help="Include images that this version has classified.")] = False,
     rate: Rate = 50,
     dry_run: DryRun = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Ask another version of the model about images that have a row; its rows come beside the old ones."""
-    from podium.batches.results import Wanted
-    from podium.care import reclassify as reclassifying
-    from podium.care.pacing import Pace
+    """Classify images again with another version of the model; its rows come beside the old ones."""
+    from podium.batches.results import RowFilter
+    from podium.care.rate_limiter import RateLimiter
+    from podium.care.reclassify import model_of, plan, send_all
     from podium.connection import Connection
-    from podium.project import local_stack
-    from podium.shown import care as care_told
-    from podium.shown import results as present
+    from podium.shown.care import reclassify_document, reclassify_sentence
+    from podium.shown.console import print_json, print_next, print_note
     from podium.shown.progress import counting
 
-    asked = reclassifying.model_of(model)
+    version = model_of(model)
     if not (batch or label or uncertain or image):
         raise ConsoleError("which images? Name --batch, --label, --uncertain or --image.", EXIT_USAGE)
     connection = Connection(stack)
-    if connection.local and (local := local_stack()):
-        reclassifying.check_served(f"http://127.0.0.1:{local.management_port}", asked)
-    wanted = Wanted(batch=batch, label=label, uncertain=uncertain, image=image)
-    planned = reclassifying.plan(connection, wanted, asked, again=again, limit=limit)
+    row_filter = RowFilter(batch=batch, label=label, uncertain=uncertain, image=image)
+    planned = plan(connection, row_filter, version, again=again, limit=limit)
     if not dry_run:
         with counting() as count:
             total = len(planned.orders)
-            reclassifying.send_all(connection, planned.orders, Pace(rate), lambda n: count("asking again", n, total))
+            send_all(connection, planned.orders, RateLimiter(rate), lambda sent: count("enqueueing", sent, total))
     if as_json:
-        present.print_json(
-            {
-                "model": asked.ref,
-                "dry_run": dry_run,
-                "images": len(planned.orders),
-                "already": planned.already,
-                "never_seen": planned.never_seen,
-            }
-        )
-    present.notes.print(care_told.reclassified(planned, asked.ref, dry_run=dry_run))
+        print_json(reclassify_document(planned, version.ref, dry_run=dry_run))
+    print_note(reclassify_sentence(planned, version.ref, dry_run=dry_run))
     if planned.orders and not dry_run:
-        what = f"results {planned.batches[0]}" if len(planned.batches) == 1 else "status"
-        present.notes.print(f"next: podium {what}{_stack(connection)}")
+        print_next(f"results {planned.batches[0]}" if len(planned.batches) == 1 else "status", stack)
 
 
 def backfill(
-    location: Annotated[str, typer.Argument(help="Where the images lie.", metavar="s3://BUCKET/PREFIX")],
+    location: Annotated[str, typer.Argument(help="The bucket and prefix of the images.", metavar="s3://BUCKET/PREFIX")],
     manifest: Annotated[
-        Path | None, typer.Option(help="A file that names the images: a key per line, or JSON lines with Key.")
+        Path | None,
+        typer.Option(help="Only the images in this file: a key per line, or JSON lines with Key.", metavar="FILE"),
     ] = None,
     job: Annotated[
-        str | None, typer.Option(help="Its name, and the batch's; without it, one with the time.", metavar="NAME")
+        str | None,
+        typer.Option(help="Name of the backfill and of its batch.", metavar="NAME", show_default="backfill-TIME"),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until every image has a verdict.")] = False,
+    wait: Wait = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Classify what lies in a bucket already; what has a result is skipped."""
-    from podium.care import backfill as backfilling
-    from podium.care.manifest_files import upload_manifest
-    from podium.commands.batch import show_progress
+    """Classify the images of an existing bucket; those that have a result are skipped."""
+    from podium.care.backfill import begin, check_whole, follow, look, read_report
     from podium.connection import Connection
-    from podium.shown import care as care_told
-    from podium.shown import results as present
+    from podium.shown.batch import show_watch
+    from podium.shown.care import backfill_document, backfill_sentence, begun_sentences
+    from podium.shown.console import print_json, print_next, print_note
     from podium.shown.progress import counting
 
     connection = Connection(stack)
-    source = backfilling.source_at(connection, location)
-    job = job or f"backfill-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    backfilling.check_job(connection, job)
-    key = None
-    if manifest is not None:
-        key, named = upload_manifest(connection, manifest, source, job)
-        present.notes.print(f"{manifest} names {named} images")
-    execution = backfilling.start(connection, job, source, key)
-    present.notes.print(f"backfill {job} lists s3://{source.bucket}/{source.prefix}; it goes on without this console")
+    begun = begin(connection, location, manifest, job)
+    for sentence in begun_sentences(begun, manifest):
+        print_note(sentence)
     with counting() as count:
-        run = backfilling.follow(
-            lambda: backfilling.look(connection, execution),
+        last = follow(
+            lambda: look(connection, begun.execution),
             lambda now: count("enqueueing", now.done, now.total, f"{now.failed} failed" if now.failed else ""),
         )
-    report = backfilling.report_of(connection, job)
+    report = read_report(connection, begun.job)
     if as_json:
-        found = report.model_dump(mode="json") if report else None
-        present.print_json({"job": job, "status": run.status, "failed": run.failed, "report": found})
+        print_json(backfill_document(begun.job, last, report))
     if report:
-        present.notes.print(care_told.found(report))
-    backfilling.check_whole(connection, job, run)
+        print_note(backfill_sentence(report))
+    check_whole(connection, begun.job, last)
     if report and report.enqueued:
         if wait:
-            show_progress(connection, job, None)
-        present.notes.print(f"next: podium {'results' if wait else 'watch'} {job}{_stack(connection)}")
-
-
-def _stack(connection: Connection) -> str:
-    return "" if connection.local else f" --stack {connection.stack}"
+            show_watch(connection, begun.job)
+        print_next(f"{'results' if wait else 'watch'} {begun.job}", stack)
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
     for command in (redrive, reclassify, backfill):
-        app.command()(command)
+        app.command(rich_help_panel=CARE)(command)

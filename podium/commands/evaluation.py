@@ -1,213 +1,158 @@
-"""`podium evaluate | compare | predict`: how good a trained model is, which of two is better, what it says of photos."""
+"""`podium evaluate | compare | predict`: how accurate a trained model is, which of two is better, and its answers for photos."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.model import foreseen
-from podium.errors import EXIT_USAGE, ConsoleError
+from podium.commands.options import A_MODEL, AsJson, Data, Run, Split
+from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
     from training.evaluation.records import Evaluation
 
-Data = Annotated[
-    str | None,
-    typer.Option(
-        help="Other photos: a folder with one sub-folder per class, a CSV or JSONL manifest, or an s3:// address of either.",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-
-
-class Split(StrEnum):
-    """Which photos of a run are judged."""
-
-    AUTO = "auto"
-    VALIDATION = "validation"
-    TEST = "test"
-
-
-class Format(StrEnum):
-    """How predictions are written."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
-    CSV = "csv"
-
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
+    run: Run,
     split: Annotated[
-        Split, typer.Option(help="auto: test where the run has one, else validation; test is meant to be read once.")
-    ] = Split.AUTO,
+        Split, typer.Option(help="auto: test if the run has one, else validation. Measure on test only once.")
+    ] = "auto",
     data: Data = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html and MODEL_CARD.md.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Measure a finished run: accuracy with intervals, every class, calibration, speed."""
-    from podium.shown import results as present
+    from podium.shown.console import print_next
+    from podium.shown.evaluation import show_evaluation
     from podium.shown.progress import counting
 
-    _check_one(split, data)
+    _check_photos(split, data)
     with foreseen():
-        from training.evaluation.evaluate import evaluate as judge
+        from training.evaluation.evaluate import evaluate
 
         with counting() as count:
-            found = judge(
-                run, split=split.value, data=data, on_progress=lambda done, of: count("judging photos", done, of)
+            evaluation = evaluate(
+                run, split=split, data=data, on_progress=lambda done, of: count("evaluating photos", done, of)
             )
-        pages = _write_pages(run, found) if report else _remove_pages(run, found)
-    if as_json:
-        present.print_json({**found.model_dump(mode="json"), "files": [str(page) for page in pages]})
-    else:
-        from podium.shown.evaluation import parts
-
-        for part in parts(found):
-            present.answer.print(part)
-    for note in found.notes:
-        _note(f"note: {note}")
-    if not as_json:
-        for page in pages:
-            _note(str(page))
-    _note(f"next: podium package {run}")
+        pages = _write_pages(run, evaluation) if report else _remove_pages(run, evaluation)
+    show_evaluation(evaluation, pages, as_json=as_json)
+    print_next(f"package {run}")
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, two or more.", metavar="RUN RUN...")],
     split: Annotated[
-        Split, typer.Option(help="auto: test where every run was evaluated on it already, else validation.")
-    ] = Split.AUTO,
+        Split, typer.Option(help="auto: test if every run was evaluated on it already, else validation.")
+    ] = "auto",
     data: Data = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write comparison.html.")] = True,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write it.", show_default="RUN/evaluation/SPLIT/comparison.html")
+        Path | None,
+        typer.Option(help="The page to write.", metavar="FILE", show_default="RUN/evaluation/SPLIT/comparison.html"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which run is better on the photos that all have judged, and whether that can be chance."""
-    from podium.shown import results as present
+    """Compare runs on the same photos: which is better, and whether the difference may be chance."""
+    from podium.shown.evaluation import show_comparison
     from podium.shown.progress import counting
 
-    _check_one(split, data)
+    _check_photos(split, data)
     if out is not None and not report:
-        raise ConsoleError(
-            "--out says where the page goes, and --no-report that there is none: leave one out.", EXIT_USAGE
-        )
+        raise ConsoleError("--out and --no-report exclude each other: leave one out.", EXIT_USAGE)
     with foreseen():
-        from training.evaluation.compare import compare as judge
+        from training.evaluation.compare import compare
         from training.evaluation.listed import evaluation_folder
+        from training.report.comparison import write_comparison
 
         with counting() as count:
-            found = judge(
-                runs, split.value, data=data, on_progress=lambda run, done, of: count(f"judging with {run}", done, of)
+            comparison = compare(
+                runs, split, data=data, on_progress=lambda run, done, of: count(f"evaluating {run}", done, of)
             )
-        pages = []
-        if report:
-            from training.report.comparison import write_comparison
-
-            where = out or evaluation_folder(runs[0], found.split) / "comparison.html"
-            pages = [write_comparison(found, runs, where)]
-    if as_json:
-        present.print_json({**found.model_dump(mode="json"), "files": [str(page) for page in pages]})
-    else:
-        from podium.shown.evaluation import comparison_parts
-
-        for part in comparison_parts(found):
-            present.answer.print(part)
-    for note in found.notes:
-        _note(f"note: {note}")
-    for page in pages:
-        _note(str(page))
+        page = out or evaluation_folder(runs[0], comparison.split) / "comparison.html"
+        pages = [write_comparison(comparison, runs, page)] if report else []
+    show_comparison(comparison, pages, as_json=as_json)
 
 
 def predict(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, folders, s3://bucket/prefix, or - for names on standard input.", metavar="PATH..."),
+        typer.Argument(
+            help="Files, folders, s3://bucket/prefix, or - to read names from standard input.", metavar="PATH..."
+        ),
     ],
-    run: Annotated[Path | None, typer.Option(help="The folder of a finished run.", show_default=False)] = None,
-    archive: Annotated[Path | None, typer.Option(help="Or a packaged model, NAME.mar.", show_default=False)] = None,
-    output: Annotated[
-        Format | None,
-        typer.Option("--format", help="table to read, jsonl or csv to go on with.", show_default="table"),
+    run: Annotated[Path | None, typer.Option(help="The folder of a finished run.", metavar="RUN")] = None,
+    archive: Annotated[Path | None, typer.Option(help="Or a packaged model.", metavar="NAME.mar")] = None,
+    form: Annotated[
+        Literal["table", "jsonl", "csv"] | None,
+        typer.Option("--format", help="table for a person, jsonl or csv for a program.", show_default="table"),
     ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="Classes to name for each photo.")] = 3,
-    out: Annotated[Path | None, typer.Option(help="A file to write, in place of stdout.", show_default=False)] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="Show so many classes of each photo.", metavar="N")] = 3,
+    out: Annotated[Path | None, typer.Option(help="A file to write instead of stdout.", metavar="FILE")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Classify photos here, without a stack: the most likely classes of each, with the model's own pre-processing."""
-    from podium.shown import results as present
+    """Classify photos on this machine, without a stack: the most likely classes of each."""
+    from podium.shown.console import answer, print_note
     from podium.shown.predictions import Tally, document, write
     from podium.shown.progress import waiting
 
     model = run or archive
     if model is None or (run is not None and archive is not None):
-        raise ConsoleError("say which model answers: either --run RUN or --archive NAME.mar.", EXIT_USAGE)
-    if as_json and output is not None:
+        raise ConsoleError("which model? Give either --run RUN or --archive NAME.mar.", EXIT_USAGE)
+    if as_json and form is not None:
         raise ConsoleError(
-            f"--json and --format {output.value} exclude each other: one document, or a line for every photo.",
-            EXIT_USAGE,
+            f"--json and --format {form} exclude each other: one document, or a line for every photo.", EXIT_USAGE
         )
     tally = Tally()
     with foreseen():
-        from training.prediction.predict import predict as judge
+        from training.prediction.predict import predict
 
-        seen = present.answer.is_terminal and out is None  # the answers themselves are the progress
-        with nullcontext(_silent) if seen else waiting("loading the model") as note:
-            answers = tally.counted(judge(model, paths, top_k=top_k), note)
+        on_screen = answer.is_terminal and out is None  # the predictions themselves are the progress
+        with nullcontext(_silent) if on_screen else waiting("loading the model") as note:
+            predictions = tally.counted(predict(model, paths, top_k=top_k), note)
             if as_json:
-                document(answers, out)
+                document(predictions, out)
             else:
-                write(answers, (output or Format.TABLE).value, top_k, out)
+                write(predictions, form or "table", top_k, out)
     if not tally.photos:
         raise ConsoleError(f"there is no photo in {' '.join(paths)}. Give others.", EXIT_USAGE)
-    _note(str(tally) + (f", in {out}" if out else ""))
-    if tally.photos and tally.unreadable == tally.photos:
+    print_note(str(tally) + (f", in {out}" if out else ""))
+    if tally.unreadable == tally.photos:
         raise ConsoleError("none of the photos could be read; each line says why.")
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
     for command in (evaluate, compare, predict):
-        app.command()(command)
+        app.command(rich_help_panel=A_MODEL)(command)
 
 
-def _check_one(split: Split, data: str | None) -> None:
-    if data is not None and split is not Split.AUTO:
+def _check_photos(split: Split, data: str | None) -> None:
+    if data is not None and split != "auto":
         raise ConsoleError(
             "--split and --data exclude each other: one names the run's photos, the other yours.", EXIT_USAGE
         )
 
 
-def _write_pages(run: Path, found: Evaluation) -> list[Path]:
+def _write_pages(run: Path, evaluation: Evaluation) -> list[Path]:
     from training.report.model_card import write_card
     from training.report.report import write_report
 
-    return [write_report(run, found.split), write_card(run)]
+    return [write_report(run, evaluation.split), write_card(run)]
 
 
-def _remove_pages(run: Path, found: Evaluation) -> list[Path]:
-    """Those of an earlier evaluation: its figures are no longer these."""
+def _remove_pages(run: Path, evaluation: Evaluation) -> list[Path]:
+    """Remove those of an earlier evaluation, which have other figures."""
     from training.evaluation.listed import evaluation_folder
     from training.report.model_card import CARD_FILE
     from training.report.report import REPORT_FILE
 
-    for page in (evaluation_folder(run, found.split) / REPORT_FILE, run / CARD_FILE):
+    for page in (evaluation_folder(run, evaluation.split) / REPORT_FILE, run / CARD_FILE):
         page.unlink(missing_ok=True)
     return []
 
 
 def _silent(_: str) -> None:
     pass
-
-
-def _note(sentence: str) -> None:
-    from podium.shown import results as present
-
-    present.notes.print(sentence, soft_wrap=True, markup=False)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podium.commands.model import AsJson, foreseen
-from podium.errors import EXIT_USAGE, ConsoleError
+from podium.commands.options import A_MODEL, AsJson
+from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
     from podium.shown.progress import OnCount
@@ -46,7 +46,7 @@ def train(
 
     `podium recipes` lists the recipes, `podium recipes --settings` every setting.
     """
-    from podium.shown import results as present
+    from podium.shown import console as present
 
     typed = [*(words or []), *context.args]
     if resume is not None and typed:
@@ -95,7 +95,7 @@ def recipes(
     as_json: AsJson = False,
 ) -> None:
     """List the recipes: settings that belong together, and the figures that their sources report."""
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import recipe_document, recipes_table, settings_document, settings_table
 
     if name and settings:
@@ -120,8 +120,8 @@ def recipes(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the console."""
-    app.command(context_settings=ANY_SETTING)(train)
-    app.command()(recipes)
+    app.command(context_settings=ANY_SETTING, rich_help_panel=A_MODEL)(train)
+    app.command(rich_help_panel=A_MODEL)(recipes)
 
 
 @contextmanager
@@ -142,13 +142,13 @@ def _tell_epoch(count: OnCount, prefix: str, now: TrainingProgress) -> None:
 
 
 def _note(sentence: str) -> None:
-    from podium.shown import results as present
+    from podium.shown import console as present
 
     present.notes.print(sentence, style="dim", markup=False, soft_wrap=True)
 
 
 def _tell(run: Run, *, as_json: bool) -> None:
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import epochs_table, run_document, run_notes
 
     if as_json:
@@ -185,7 +185,7 @@ def _folds_bar() -> Iterator[Callable[[int, int, TrainingProgress], None]]:
 
 
 def _tell_folds(folds: Folds, *, as_json: bool) -> None:
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import folds_document, folds_table
 
     if as_json:
@@ -197,7 +197,7 @@ def _tell_folds(folds: Folds, *, as_json: bool) -> None:
 
 def _show_plan(config: TrainConfig, notes: Sequence[str], *, as_json: bool) -> None:
     """Show the plan of a training, which begins with these notes; no photo is read."""
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.training import plan_table
     from training.planning import plan
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from podium.connection import SOURCE_TAG, Connection
 from podium.errors import ConsoleError
-from podium.local import emulator
-from podium.project import HOME, LOGS, ROOT, TOOLS, LocalStack
+from podium.project import HOME, LOGS, PYTHON, ROOT, TOOLS, LocalStack
 
 OnLine = Callable[[str], None]
 
 
 def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: OnLine) -> None:
-    """Validate, build and deploy to the emulator; a stack that was deployed from the same files is left alone."""
+    """Validate, build and deploy to the emulator, unless the stack there was deployed from the same files."""
     parameters = {"Architecture": _machine(), **parameters}
     source = _fingerprint(parameters)
     if Connection(None).source_tag == source:
@@ -25,12 +24,12 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
     overrides = ["--parameter-overrides", *_overrides(parameters)]
     # Named, because the SAM CLI looks for it beside the built template.
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
-    # A build folder of its own: two local stacks on one machine would else overwrite each other's.
+    # In this stack's home: two local stacks on one machine would else overwrite each other's build.
     build = HOME / "build"
     built = ["--template-file", str(build / "template.yaml")]
-    environment = emulator.client_environment(local)
+    environment = local.client_environment
     _sam(["validate", "--lint", *config], environment, on_line)
-    cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # another model alone builds no function anew
+    cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # a change of the model builds no function anew
     _sam(["build", "--build-dir", str(build), *cached, *config, *overrides], environment, on_line)
     try:
         _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
@@ -51,17 +50,23 @@ def deploy_to_aws(stack: str, parameters: Mapping[str, str], on_line: OnLine, *,
 
 
 def _sam(arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None) -> None:
-    """Run the SAM CLI. Without `on_line` it has the terminal, to ask its questions there."""
-    command = [str(TOOLS / "sam"), *arguments]
-    # The SAM CLI looks for the function's own Python on the PATH; one lies beside it.
-    path = f"{TOOLS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    settings = {**os.environ, **environment, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    """Run the SAM CLI. Without `on_line` it has the terminal and asks its questions there."""
+    command, settings = [str(TOOLS / "sam"), *arguments], sam_environment(environment)
     if on_line is None:
         code, tail = subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode, ["see above"]
     else:
         code, tail = _stream(command, settings, on_line)
     if code != 0:
         raise ConsoleError(f"`sam {' '.join(arguments[:1])}` failed:\n  " + "\n  ".join(tail))
+
+
+def sam_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the SAM CLI: this process's, with these variables, and the functions' own Python first on PATH.
+
+    `sam build` takes the first python3.13 of PATH. That may be a pyenv shim, which runs nothing, or one without pip.
+    """
+    path = os.pathsep.join([str(PYTHON), str(TOOLS), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, **variables, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
 
 
 def _stream(command: Sequence[str], settings: Mapping[str, str], on_line: OnLine) -> tuple[int, list[str]]:
@@ -98,7 +103,7 @@ def _machine() -> str:
 
 
 def _fingerprint(parameters: Mapping[str, str]) -> str:
-    """Changes when the template, a function or a parameter does."""
+    """A digest of the template, the functions and the parameters."""
     digest = hashlib.sha256(repr(sorted(parameters.items())).encode())
     sources = [ROOT / "template.yaml", ROOT / "samconfig.toml", *sorted((ROOT / "functions").rglob("*"))]
     for source in sources:

@@ -1,6 +1,6 @@
-"""The embedded AWS: MiniStack on loopback, over TLS, enforcing IAM, its state kept in the project's home.
+"""The embedded AWS: MiniStack on loopback, over TLS, with IAM enforced and its state kept in the project's home.
 
-Nothing here is special to Podium's template: the real SAM CLI deploys to it as it deploys to AWS.
+Nothing here knows Podium's template: the real SAM CLI deploys to it as it deploys to AWS.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -19,29 +18,12 @@ from pathlib import Path
 import psutil
 
 from podium.errors import ConsoleError
-from podium.project import HOME, LOGS, TOOLS, LocalStack, port_is_free
+from podium.project import CA_BUNDLE, HOME, LOGS, REGION, TOOLS, LocalStack, port_is_free
 from training.files import write_atomically
 
-REGION = "us-east-1"
-ACCOUNT = "000000000000"
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 120.0  # ended before it has written its state, it forgets what came after the last time
-CA_BUNDLE = HOME / "tls" / "ca.pem"
+STOP_TIMEOUT_S = 120.0  # it writes its state at its end; killed before that, it loses all changes since its start
 _PID_FILE = HOME / "emulator.pid"
-
-
-def client_environment(local: LocalStack) -> dict[str, str]:
-    """What boto3, the AWS CLI and the SAM CLI need to speak to the emulator instead of AWS."""
-    return {
-        "AWS_ENDPOINT_URL": local.endpoint_url,
-        "AWS_CA_BUNDLE": str(CA_BUNDLE),
-        "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes a key of twelve digits for the account's root
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "SAM_CLI_TELEMETRY": "0",
-    }
 
 
 def is_running(local: LocalStack) -> bool:
@@ -55,11 +37,11 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
     Raises ConsoleError when its port is taken or it does not come up; the log says why.
     """
     if _running() is not None and _answers_within(local, START_TIMEOUT_S, on_wait):
-        return  # it may be busy: to end it for a slow answer would end the work of its functions, too
+        return  # a busy one may answer late: restarting it would stop its functions' work, too
     stop()
     if not port_is_free(local.emulator_port):
         raise ConsoleError(
-            f"port {local.emulator_port} is taken, and the stack's queues were made with it. "
+            f"port {local.emulator_port} is taken, and the stack's queues have it in their URLs. "
             f"Stop what listens there, or start afresh on another port with `podium down --delete-data`."
         )
     _make_certificate()
@@ -76,7 +58,7 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _PID_FILE.write_text(str(process.pid))
+    write_atomically(str(process.pid), _PID_FILE)
     if not _answers_within(local, START_TIMEOUT_S, on_wait, process.poll):
         stop()
         raise ConsoleError(f"the embedded AWS did not start; see {LOGS / 'emulator.log'}")
@@ -104,8 +86,8 @@ def stop() -> bool:
 def forget_stream_positions(state: Path) -> None:
     """Let the mappings read streams from their beginning.
 
-    MiniStack 1.5.33 keeps how far a mapping has read a DynamoDB stream, and not the stream: after a restart it would wait for
-    as many records as before until it hands out one.
+    MiniStack 1.5.33 keeps a mapping's position in a DynamoDB stream, and not the stream: after a restart it would skip as
+    many new records as it had read before.
     """
     if not state.exists():
         return
@@ -115,7 +97,7 @@ def forget_stream_positions(state: Path) -> None:
 
 
 def _server_environment(local: LocalStack) -> dict[str, str]:
-    """The emulator's own settings; the functions that it runs inherit the rest of this environment."""
+    """The emulator's settings; the functions that it runs inherit the rest of this environment."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PODIUM_"))}
     return inherited | {
         "PATH": f"{TOOLS}{os.pathsep}{inherited.get('PATH', '')}",
@@ -139,7 +121,7 @@ def _server_environment(local: LocalStack) -> dict[str, str]:
 
 
 def _make_certificate() -> None:
-    """A certificate authority of this folder's own, and a certificate for loopback signed by it."""
+    """Make a certificate authority in this home, and a certificate for loopback signed by it."""
     if CA_BUNDLE.exists():
         return
     import trustme
@@ -179,14 +161,14 @@ def _answers(local: LocalStack) -> bool:
             f"{local.endpoint_url}/_ministack/health",
             timeout=2,
             context=ssl.create_default_context(cafile=str(CA_BUNDLE)),
-        ) as answer:
-            return "services" in json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError):
+        ) as response:
+            return "services" in json.load(response)
+    except (OSError, ValueError):
         return False
 
 
 def _running() -> psutil.Process | None:
-    """Our emulator's process, and not one that took its number later."""
+    """Our emulator's process; None if its number belongs to another program by now."""
     if not _PID_FILE.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The model server of the local stack: the proxy with its TorchServe, ready when it can answer, stopped whole.
+"""The model server of the local stack: the proxy with its TorchServe.
 
 start -> wait_ready -> (requests) -> stop
 """
@@ -21,10 +21,11 @@ import urllib3
 from podium.archives import read_archive
 from podium.errors import ConsoleError
 from podium.project import ROOT, port_is_free
+from training.files import write_atomically
 
 JAVA_CLASS = "org.pytorch.serve.ModelServer"
 SOCKET_PATH_LIMIT = 107  # bytes in a Unix socket's path on Linux; TorchServe puts .ts.sock.9000 under its home's tmp
-DRAIN_S = 60.0  # the proxy's own: what it has admitted is answered first
+DRAIN_S = 60.0  # the proxy first answers the requests that it has admitted
 STOP_TIMEOUT_S = DRAIN_S + 25.0
 KILLED_TIMEOUT_S = 10.0
 POLL_S = 0.25
@@ -42,7 +43,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class ServerAddress:
-    """Where a started model server listens, and the home its logs lie in. Management is TorchServe's own."""
+    """The addresses of a started model server, and the folder of its logs. Management is TorchServe's own."""
 
     inference_url: str
     management_url: str
@@ -62,8 +63,8 @@ def free_ports() -> Ports:
 def start(*, home: Path, archive: Path, ports: Ports) -> ServerAddress:
     """Start the model server with one archive, detached: it outlives this process. Ready when `wait_ready` returns.
 
-    Everything it writes lies under `home`. Raises ConsoleError where a server already runs in this home, a port is
-    taken, or the archive is not one of ours.
+    It writes only under `home`. Raises ConsoleError if a server already runs in this home, a port is taken, or the
+    archive is not one of ours.
     """
     home = home.resolve()
     if is_running(home):
@@ -81,8 +82,8 @@ def start(*, home: Path, archive: Path, ports: Ports) -> ServerAddress:
             command, cwd=home, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
-    started.returncode = 0  # it is on its own from here; Popen would warn of a child that nobody waited for
-    _pid_file(home).write_text(str(started.pid))
+    started.returncode = 0  # it goes on alone; without this, Popen would warn of a child that nobody waited for
+    write_atomically(str(started.pid), _pid_file(home))
     return ServerAddress(
         inference_url=f"http://127.0.0.1:{ports.inference}",
         management_url=f"http://127.0.0.1:{ports.management}",
@@ -94,7 +95,7 @@ def start(*, home: Path, archive: Path, ports: Ports) -> ServerAddress:
 def wait_ready(
     address: ServerAddress, model_name: str, timeout_s: float, on_wait: Callable[[], None] = lambda: None
 ) -> None:
-    """Return when the model has answered a picture and every worker is ready; `on_wait` is called between looks.
+    """Return when the model has answered a picture and every worker is ready; `on_wait` is called while it waits.
 
     Raises ConsoleError with the reason when TorchServe or a worker dies, or when the time is up.
     """
@@ -119,10 +120,9 @@ def is_running(home: Path) -> bool:
 
 
 def stop(home: Path) -> None:
-    """Stop the model server of this home, and wait until every process of it is gone; what does not stop is killed.
+    """Stop the model server of this home and wait until all its processes are gone; those that do not end are killed.
 
-    What it has admitted is answered first, for up to a minute. Stopping what does not run does nothing, but for a
-    TorchServe whose proxy was killed.
+    Admitted requests are answered first, for up to a minute. A TorchServe whose proxy was killed is stopped, too.
     """
     proxy = _proxy(home)
     family = [proxy, *proxy.children(recursive=True)] if proxy is not None else []
@@ -138,19 +138,19 @@ def stop(home: Path) -> None:
 
 
 def _unready(address: ServerAddress) -> Mapping[str, object] | None:
-    """What /ping says while it is not healthy; None when it is."""
+    """The body of /ping while the server is not healthy; None when it is."""
     try:
         response = urllib3.request("GET", f"{address.inference_url}/ping", timeout=5, retries=False)
-        said = response.json()
+        body = response.json()
     except (urllib3.exceptions.HTTPError, ValueError):
         return {}
     if response.status == 200:
         return None
-    return said if isinstance(said, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, in which `proxy` can be imported whether or not the project is installed."""
+    """This process's environment, in which `proxy` can be imported even if the project is not installed."""
     path = [str(ROOT / "model_server"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
 
@@ -175,12 +175,12 @@ def _pid_file(home: Path) -> Path:
 
 
 def _proxy(home: Path) -> psutil.Process | None:
-    """The proxy of this home; None when it is gone, or its number belongs to another program by now."""
+    """The proxy of this home; None if it is gone, or its number belongs to another program by now."""
     return _process(_pid_file(home), "proxy", str(home.resolve()))
 
 
 def _torchserve(home: Path) -> psutil.Process | None:
-    """The Java process of this home; its pid file lies where TorchServe puts it, the root of its TMPDIR."""
+    """The Java process of this home; TorchServe puts its pid file in TMPDIR."""
     return _process(home / "tmp" / ".model_server.pid", JAVA_CLASS, str(home.resolve() / "config.properties"))
 
 
@@ -194,7 +194,7 @@ def _process(pid_file: Path, *words: str) -> psutil.Process | None:
 
 
 def _command(process: psutil.Process) -> list[str]:
-    """Its command line; empty for a zombie, for a part of the kernel, and for a moment while a program begins."""
+    """Its command line; empty for a zombie and a kernel thread, and for a moment while a program begins."""
     deadline = time.monotonic() + BEGINNING_S
     while not (command := process.cmdline()) and _runs(process) and time.monotonic() < deadline:
         time.sleep(BEGINNING_S / 20)
@@ -202,7 +202,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def _still_alive(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Those that have not ended within the time. A zombie has ended: its parent only has not looked yet."""
+    """Those that have not ended within the time. A zombie has ended, and its parent has not waited for it yet."""
     deadline = time.monotonic() + timeout_s
     while (alive := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
         time.sleep(POLL_S)
@@ -218,4 +218,4 @@ def _runs(process: psutil.Process) -> bool:
 
 def _tail(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return " / ".join(lines[-3:]) or f"it said nothing in {log}"
+    return " / ".join(lines[-3:]) or f"nothing is in {log}"

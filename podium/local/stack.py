@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from podium.archives import ArchivedModel, newest_archive, read_archive
 from podium.connection import Connection
-from podium.local import deployment, emulator
-from podium.local import model_server as torchserve
+from podium.local import emulator, model_server
+from podium.local.deployment import deploy_locally
 from podium.project import HOME, LocalStack, choose_ports, local_stack, port_is_free
+from training.files import write_atomically
 
 SERVER_HOME = HOME / "torchserve"
 READY_TIMEOUT_S = 180.0
@@ -20,7 +19,7 @@ OnNote = Callable[[str], None]
 
 
 def start_emulator(note: OnNote) -> LocalStack:
-    """The embedded AWS, running; its ports are chosen the first time and kept."""
+    """Start the embedded AWS if it does not run; its ports are chosen the first time and kept."""
     local = local_stack()
     if local is None:
         local = LocalStack.model_validate({f"{name}_port": port for name, port in choose_ports().items()})
@@ -33,52 +32,60 @@ def start_emulator(note: OnNote) -> LocalStack:
 def deploy(
     local: LocalStack, model: ArchivedModel | None, note: OnNote, chosen: Mapping[str, str] | None = None
 ) -> None:
-    """Deploy template.yaml to the embedded AWS, expecting this model to answer; `chosen` parameters go before all."""
+    """Deploy template.yaml to the embedded AWS, for this model; `chosen` parameters override all others."""
     parameters = {"ModelServerUrl": local.model_server_url}
     if model is not None:
         parameters |= {"ModelName": model.name, "ModelVersion": model.version}
-    deployment.deploy_locally(local, {**parameters, **local.parameters, **(chosen or {})}, note)
+    deploy_locally(local, {**parameters, **local.parameters, **(chosen or {})}, note)
+
+
+def deploy_again(chosen: Mapping[str, str], note: OnNote) -> LocalStack:
+    """Deploy with these parameters, and keep them for the deployments to come."""
+    local = start_emulator(note).with_parameters(chosen)
+    local.save()
+    deploy(local, served_model(local), note, chosen)
+    return local
 
 
 def served_model(local: LocalStack) -> ArchivedModel | None:
-    """What the archive says that TorchServe was last started with."""
+    """The model that TorchServe was started with last."""
     return read_archive(local.archive) if local.archive and local.archive.exists() else None
 
 
 def serve(local: LocalStack, archive: Path, note: OnNote) -> LocalStack:
-    """TorchServe with this archive, every worker ready; a server with another archive is replaced.
+    """Start TorchServe with this archive and wait until every worker is ready; a server with another archive is replaced.
 
-    Raises ConsoleError with the server's own reason when the model does not load.
+    Raises ConsoleError with the server's reason when the model does not load.
     """
     archive = archive.resolve()
     model = read_archive(archive)
     serving = _serving()
-    if serving == _identity(archive) and torchserve.is_running(SERVER_HOME):
+    if serving == _identity(archive) and model_server.is_running(SERVER_HOME):
         note(f"TorchServe already serves {model.ref}")
         return local
-    torchserve.stop(SERVER_HOME)
-    ports = torchserve.Ports(local.inference_port, local.management_port, local.metrics_port)
+    model_server.stop(SERVER_HOME)
+    ports = model_server.Ports(local.inference_port, local.management_port, local.metrics_port)
     if not all(port_is_free(port) for port in (ports.inference, ports.management, ports.metrics)):
         local = _move_server(local)
-        ports = torchserve.Ports(local.inference_port, local.management_port, local.metrics_port)
+        ports = model_server.Ports(local.inference_port, local.management_port, local.metrics_port)
         note(f"the usual ports are taken: TorchServe answers on {local.model_server_url}")
-    address = torchserve.start(home=SERVER_HOME, archive=archive, ports=ports)
-    torchserve.wait_ready(
+    address = model_server.start(home=SERVER_HOME, archive=archive, ports=ports)
+    model_server.wait_ready(
         address,
         model.name,
         timeout_s=READY_TIMEOUT_S,
         on_wait=lambda: note(f"TorchServe loads {model.ref}"),
     )
-    (SERVER_HOME / "serving").write_text(_identity(archive))
+    write_atomically(_identity(archive), SERVER_HOME / "serving")
     local = local.model_copy(update={"archive": archive})
     local.save()
     return local
 
 
 def bring_up(archive: Path | None, note: OnNote) -> tuple[LocalStack, ArchivedModel | None]:
-    """Everything: emulator, stack, and TorchServe when there is an archive (the given, the last, or the newest)."""
+    """Start the emulator, the stack, and TorchServe if there is an archive: the given one, else the last, else the newest."""
     if archive is not None:
-        read_archive(archive)  # before anything is started for it
+        read_archive(archive)  # refuse a wrong one before anything starts
     local = start_emulator(note)
     chosen = archive or (local.archive if local.archive and local.archive.exists() else newest_archive())
     model = read_archive(chosen) if chosen else None
@@ -86,20 +93,20 @@ def bring_up(archive: Path | None, note: OnNote) -> tuple[LocalStack, ArchivedMo
         local = serve(local, chosen, note)
     deploy(local, model, note)
     if model is not None:
-        look_at_gate()
+        probe_now()
     return local, model
 
 
-def look_at_gate() -> None:
-    """Have the gate look now, not at its next minute: images that waited for the server that was started go on at once."""
+def probe_now() -> None:
+    """Have the gate probe the server now and not at its next minute: images that wait go on at once."""
     connection = Connection(None)
     connection.lambda_client.invoke(FunctionName=f"{connection.stack}-gate", InvocationType="Event", Payload=b"{}")
 
 
 def bring_down(*, delete_data: bool) -> list[str]:
-    """Stop what runs; with `delete_data` forget buckets, tables and queues too. Returns what was stopped."""
-    stopped = ["TorchServe"] if torchserve.is_running(SERVER_HOME) else []
-    torchserve.stop(SERVER_HOME)
+    """Stop server and emulator, and return those that ran; with `delete_data` delete buckets, tables and queues, too."""
+    stopped = ["TorchServe"] if model_server.is_running(SERVER_HOME) else []
+    model_server.stop(SERVER_HOME)
     if emulator.stop():
         stopped.append("the embedded AWS")
     if delete_data:
@@ -107,17 +114,6 @@ def bring_down(*, delete_data: bool) -> list[str]:
             shutil.rmtree(folder, ignore_errors=True)
         (HOME / "local.json").unlink(missing_ok=True)
     return stopped
-
-
-def model_server_answers(url: str) -> bool:
-    """Whether anything answers HTTP at this address; it may still be loading its model."""
-    try:
-        with urllib.request.urlopen(f"{url}/ping", timeout=1):  # noqa: S310 - an address of the stack's own
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _move_server(local: LocalStack) -> LocalStack:

@@ -1,4 +1,4 @@
-"""Progress that is seen: a live line on a terminal, a plain line every few seconds anywhere else."""
+"""Progress on stderr: a live line on a terminal, a plain line every few seconds anywhere else."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from podium.shown.results import notes
+from podium.shown.console import notes
+
+if TYPE_CHECKING:
+    from training.practice_set import Drawn
 
 PLAIN_EVERY_S = 5.0  # a log or a pipe gets a line this often
 OnNote = Callable[[str], None]
@@ -21,7 +24,7 @@ class OnCount(Protocol):
     """`count("uploading", 3, 60, "a note")`."""
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
-        """Tell how far it is."""
+        """Show that so many are done."""
 
 
 @contextmanager
@@ -35,58 +38,63 @@ def section(title: str) -> Iterator[None]:
 
 @contextmanager
 def step(title: str) -> Iterator[OnNote]:
-    """A section of unknown length, which must not look dead."""
+    """A section of unknown length."""
     with section(title), waiting("") as note:
         yield note
 
 
 @contextmanager
 def waiting(what: str) -> Iterator[OnNote]:
-    """Something of unknown length that must not look dead; `note` says what it does now."""
-    began, said, over = time.monotonic(), what, Event()
+    """A spinner for work of unknown length; `note` changes its text."""
+    began, text, over = time.monotonic(), what, Event()
 
     def seconds() -> str:
         return f"({time.monotonic() - began:.0f} s)"
 
     with notes.status(Text(what)) as spinner:
 
-        def note(text: str) -> None:
-            nonlocal said
-            said = text
+        def note(changed: str) -> None:
+            nonlocal text
+            text = changed
 
-        def tell() -> None:
+        def show() -> None:
             while not over.wait(1.0 if notes.is_terminal else PLAIN_EVERY_S):
                 if notes.is_terminal:
-                    spinner.update(Text(f"{said} {seconds()}"))
+                    spinner.update(Text(f"{text} {seconds()}"))
                 else:
-                    notes.print(f"  {said} {seconds()}", markup=False, no_wrap=True, overflow="ellipsis")
+                    notes.print(f"  {text} {seconds()}", no_wrap=True, overflow="ellipsis")
 
-        teller = Thread(target=tell, daemon=True)
-        teller.start()
+        shower = Thread(target=show, daemon=True)
+        shower.start()
         try:
             yield note
         finally:
             over.set()
-            teller.join()
+            shower.join()
 
 
 @contextmanager
 def counting() -> Iterator[OnCount]:
-    """Things that can be counted: a bar on a terminal for each name, one under the other."""
+    """Work that can be counted: a bar for each name on a terminal, one under the other."""
     with _bar() as bar:
         tasks: dict[str, TaskID] = {}
-        last_said_s = time.monotonic()
+        last_line_s = time.monotonic()
 
         def count(what: str, done: int, total: int, note: str = "") -> None:
-            nonlocal last_said_s
+            nonlocal last_line_s
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total, note=note)
             bar.update(tasks[what], completed=done, total=total, note=note)
-            if not notes.is_terminal and time.monotonic() - last_said_s > PLAIN_EVERY_S:
-                last_said_s = time.monotonic()
-                notes.print(f"  {what} {done}/{total} {note}", markup=False)
+            if not notes.is_terminal and time.monotonic() - last_line_s > PLAIN_EVERY_S:
+                last_line_s = time.monotonic()
+                notes.print(f"  {what} {done}/{total} {note}")
 
         yield count
+
+
+def drawing(count: OnCount, what: str) -> Callable[[Drawn], None]:
+    """Show drawn pictures on such a bar."""
+    return lambda at: count(f"drawing {what}", at.done, at.total)
 
 
 def _bar() -> Progress:

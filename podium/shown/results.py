@@ -1,54 +1,48 @@
-"""What a person reads: tables, CSV and one JSON document, on the right stream each."""
+"""Results as a table with accuracy, as CSV or as one JSON document."""
 
 from __future__ import annotations
 
 import csv
-import io
-import json
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
-from pydantic import BaseModel
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.contracts import INCOMING_PREFIX, LabelProbability, Row
+from pipeline.contracts import INCOMING_PREFIX, Row
+from podium.shown.console import answer, print_json, print_note
 
-# Everything but the answer itself goes to stderr, so that `podium ... --json | jq` works.
-# Names of classes, runs and photos are a stranger's: none is markup (`car [rear]`) or an emoji (`:car:`).
-notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
-answer = Console(
-    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160
-)  # a file or a pipe has no edge to wrap at
+STEPS = 3  # of the podium
 
 
-def print_json(document: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:
-    """One JSON document on stdout."""
-    if isinstance(document, BaseModel):
-        plain: object = document.model_dump(mode="json")
-    elif isinstance(document, dict):
-        plain = document
+def show_rows(rows: Sequence[Row], form: Literal["table", "json", "csv"] = "table", *, truth: bool = False) -> None:
+    """The rows on stdout; with `truth`, the folder that an image lies in is its true label."""
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        print_csv(rows)
+    elif not rows:
+        print_note("no rows match.")
     else:
-        plain = [record.model_dump(mode="json") for record in document]
-    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+        answer.print(results_table(rows, truth=truth))
+        if truth and (accuracy := accuracy_line(rows)):
+            answer.print(f"\n{accuracy}", style="bold")
 
 
 def print_csv(rows: Sequence[Row]) -> None:
     """One line per image on stdout, the podium's three steps side by side."""
-    text = io.StringIO()
     columns = ["image", "model", "status", "label", "probability", "label2", "probability2", "label3", "probability3"]
-    writer = csv.writer(text)
+    writer = csv.writer(sys.stdout)
     writer.writerow([*columns, "uncertain", "rejected_code", "rejected_reason", "classified_at"])
     for row in rows:
-        steps = [value for step in _three(row) for value in (step.label, step.probability)]
+        steps = [value for step in row.top3[:STEPS] for value in (step.label, step.probability)]
         writer.writerow(
             [
-                *(row.image, row.model, row.status, *steps, *[""] * (6 - len(steps))),
+                *(row.image, row.model, row.status, *steps, *[""] * (2 * STEPS - len(steps))),
                 *(row.uncertain, row.rejected_code, row.rejected_reason, row.classified_at.isoformat()),
             ]
         )
-    sys.stdout.write(text.getvalue())
 
 
 def results_table(rows: Sequence[Row], *, truth: bool = False) -> Table:
@@ -64,8 +58,8 @@ def results_table(rows: Sequence[Row], *, truth: bool = False) -> Table:
         first, second, third = _podium_cells(row)
         if truth and row.status == "classified":
             first.append(" ✓" if row.label == true_label(row) else " ✗" if true_label(row) else "")
-        told = [_file_name(row), Text(true_label(row) or "")] if truth else [Text(short_name(row.image))]
-        table.add_row(*told, first, second, third)
+        image = [_file_name(row), Text(true_label(row) or "")] if truth else [Text(short_name(row.image))]
+        table.add_row(*image, first, second, third)
     return table
 
 
@@ -94,17 +88,13 @@ def short_name(image: str) -> str:
 def _podium_cells(row: Row) -> list[Text]:
     if row.status == "rejected":
         return [Text("rejected", style="red"), Text(row.rejected_reason or ""), Text("")]
-    cells = [Text(f"{step.label} {step.probability:.1%}") for step in _three(row)]
-    cells += [Text("")] * (3 - len(cells))
+    cells = [Text(f"{step.label} {step.probability:.1%}") for step in row.top3[:STEPS]]
+    cells += [Text("")] * (STEPS - len(cells))
     cells[0].stylize("yellow" if row.uncertain else "green")  # yellow: a person should look
     return cells
 
 
 def _file_name(row: Row) -> Text:
-    """What is left of the name when the last folder has a column of its own."""
+    """The image's path in the batch without the last folder, which has a column of its own."""
     *folders, name = short_name(row.image).split("/")
     return Text("/".join([*folders[:-1], name]))
-
-
-def _three(row: Row) -> tuple[LabelProbability, ...]:
-    return row.top3[:3]

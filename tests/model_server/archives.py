@@ -122,7 +122,7 @@ def write_run(folder: Path, data: Path) -> Path:
 
 def packaged(run: Path, store: Path, **options: Any) -> Path:  # noqa: ANN401 - package_run's own
     """A run as `podium package` packs it, and TorchServe unpacks it."""
-    from podium.commands.model import package_run
+    from podium.archives import package_run
 
     mar = package_run(run, name="balls", version="1.0", out=store, **options)
     with zipfile.ZipFile(mar) as opened:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -14,9 +13,12 @@ from moto import mock_aws
 from pipeline.contracts import Classification, ImageRef, ModelFacts, Prediction, Rejection, Timings
 from pipeline.results.rows import row_of
 from podium.connection import Connection, StackFacts
+from tests.training.conftest import finished, photos
 
 if TYPE_CHECKING:
     from pipeline.contracts import Status
+
+__all__ = ["finished", "photos"]  # fixtures of the training, for its commands
 
 INPUT = "podium-input-000000000000-us-east-1"
 
@@ -37,7 +39,7 @@ def connection(aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> I
         s3.put_bucket_versioning(Bucket="podium-results", VersioningConfiguration={"Status": "Enabled"})
         queue_url = sqs.create_queue(QueueName="podium-images")["QueueUrl"]
         dlq_url = sqs.create_queue(QueueName="podium-images-dlq")["QueueUrl"]
-        table = _table()
+        _create_table()
         dynamodb = boto3.client("dynamodb")
         dynamodb.create_table(
             TableName="podium-ledger",
@@ -45,29 +47,18 @@ def connection(aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> I
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
-        facts = StackFacts(
+        connection = Connection("podium")
+        connection.session = aws_session
+        connection.facts = StackFacts(
             stack="podium", region="us-east-1", endpoint_url=None, ca_bundle=None, input_bucket=INPUT,
             results_bucket="podium-results", table="podium-results", queue_url=queue_url, dlq_url=dlq_url, mapping="mapping", ledger="podium-ledger",
             backfill_machine="arn:aws:states:us-east-1:123456789012:stateMachine:podium-backfill",
             function="podium-classify", model_server_url="http://127.0.0.1:8080", model="balls@1.0",
         )  # fmt: skip
-        clients = {name: boto3.client(name) for name in ("cloudformation", "stepfunctions")}
-        yield cast(
-            Connection,
-            SimpleNamespace(
-                facts=facts,
-                s3=s3,
-                sqs=sqs,
-                table=table,
-                dynamodb_client=dynamodb,
-                local=False,
-                stack="podium",
-                **clients,
-            ),
-        )
+        yield connection
 
 
-def _table() -> Any:  # noqa: ANN401 - boto3's resource
+def _create_table() -> None:
     names = {
         "image": "S",
         "model": "S",
@@ -78,7 +69,7 @@ def _table() -> Any:  # noqa: ANN401 - boto3's resource
         "classified_at": "S",
     }
     indexes = [("by-label", "label", "probability"), ("by-batch", "batch", "classified_at")]
-    return boto3.resource("dynamodb").create_table(
+    boto3.resource("dynamodb").create_table(
         TableName="podium-results",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in names.items()],  # type: ignore[typeddict-item]
@@ -120,3 +111,14 @@ def put_row(
         classified_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     connection.table.put_item(Item=row_of(classification, image.result_key(INPUT), "r1"))
+
+
+@pytest.fixture
+def monday(connection: Connection) -> Connection:
+    """Rows of two batches."""
+    put_row(connection, "incoming/monday/baseball/1.jpg", probability=0.95)
+    put_row(connection, "incoming/monday/baseball/2.jpg", probability=0.55, uncertain="best probability 0.55")
+    put_row(connection, "incoming/monday/golf ball/3.jpg", label="baseball", probability=0.7)
+    put_row(connection, "incoming/monday/4.jpg", label=None)
+    put_row(connection, "incoming/tuesday/5.jpg", label="rugby ball", probability=0.99)
+    return connection

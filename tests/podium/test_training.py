@@ -269,7 +269,7 @@ def test_a_loss_that_a_recipe_claims_is_no_share() -> None:
 
 
 def test_settings_and_progress_show_brackets_as_they_are() -> None:
-    from podium.shown import results as present
+    from podium.shown import console as present
     from podium.shown.progress import _bar
 
     bar = _bar()

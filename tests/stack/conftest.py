@@ -8,7 +8,8 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PODIUM = Path(sys.executable).parent / "podium"
 
 Json = Any
+PATIENCE_S = "300"  # for what takes seconds on a machine with nothing else to do
 
 
 class Console:
@@ -58,13 +60,22 @@ class Console:
         return rows
 
     def shell(self, command: str) -> str:
-        """A line of bash with `podium env` evaluated, as the README has it; the answer is its stdout."""
+        """The stdout of a line of bash after `podium env` was evaluated, as the README has it."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f'eval "$({shlex.quote(str(PODIUM))} env)"\n{command}'],
-            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+
+def until(what: str, holds: Callable[[], Json], within_s: float = float(PATIENCE_S)) -> Json:
+    """What `holds` returns, as soon as it is true."""
+    deadline = time.monotonic() + within_s
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"{what}: not within {within_s} s"
+        time.sleep(0.5)
+    return found
 
 
 def free_ports(count: int) -> Sequence[int]:

@@ -42,7 +42,7 @@ class Permission(NamedTuple):
 
 
 class _Template(yaml.SafeLoader):
-    """CloudFormation's YAML; `!If [condition, value, none]` is its value, other !Functions are not asked."""
+    """CloudFormation's YAML; `!If [condition, value, none]` is its value, other !Functions are None."""
 
 
 def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Json:
@@ -66,11 +66,11 @@ def permissions() -> Iterator[Permission]:
                     yield Permission(name.removesuffix("Role"), statement["Sid"], action)
 
 
-# Asked for by AWS itself: Lambda's poller receives and deletes with the function's role, and reads the streams
+# Used by AWS itself: Lambda's poller receives and deletes with the function's role, and reads the streams
 # (AWSLambdaSQSQueueExecutionRole and AWSLambdaDynamoDBExecutionRole name the same actions); Lambda writes the log;
 # Step Functions lists, invokes, writes its results and runs the map's children with the machine's role
 # (https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html).
-ASKED_BY_AWS = {
+USED_BY_AWS = {
     *(Permission("Classify", "ConsumeImages", f"sqs:{it}Message") for it in ("Receive", "Delete")),
     Permission("Classify", "ConsumeImages", "sqs:GetQueueAttributes"),
     *(
@@ -87,7 +87,7 @@ ASKED_BY_AWS = {
 }
 # Without it S3 answers 403 where nothing lies; the embedded AWS answers 404 to everybody.
 NOT_IMITATED = {it for it in permissions() if it.sid.endswith("FromForbidden") and it.action == "s3:ListBucket"}
-OURS = sorted(set(permissions()) - ASKED_BY_AWS - NOT_IMITATED)
+OURS = sorted(set(permissions()) - USED_BY_AWS - NOT_IMITATED)
 # The embedded AWS asks for no permission to update a mapping, and for the list's where one is read: these are held by
 # the call being in the code.
 NOT_ENFORCED = {
@@ -383,13 +383,14 @@ def outcome(exercise: Exercise, scene: Scene) -> str:
         return str(refused) or "refused"
 
 
-def test_every_permission_is_exercised_asked_for_by_aws_or_held_by_its_call() -> None:
+def test_every_permission_is_exercised_used_by_aws_or_held_by_its_call() -> None:
     for permission in OURS:
         if permission not in NOT_ENFORCED:
             assert exercise_of(permission), permission
     for permission, call in NOT_ENFORCED.items():
         assert permission in OURS
-        assert call in (ROOT / "functions" / "pipeline" / f"{permission.role.lower()}.py").read_text()
+        tower = ROOT / "functions" / "pipeline" / permission.role.lower()
+        assert call in "".join(file.read_text() for file in tower.glob("*.py"))
 
 
 @pytest.mark.parametrize(
@@ -406,6 +407,6 @@ def test_promise_6_no_function_has_a_permission_it_does_not_use(
     exercise = exercise_of(permission)
     assert exercise
     with without(permission, root, policies[permission.role]):
-        told = outcome(exercise, scene)
-    assert told, "nobody misses this permission: take it out of the template"
-    assert re.search("AccessDenied|not authorized|Forbidden", told), f"it failed for another reason: {told}"
+        failure = outcome(exercise, scene)
+    assert failure, "nobody misses this permission: take it out of the template"
+    assert re.search("AccessDenied|not authorized|Forbidden", failure), f"it failed for another reason: {failure}"

@@ -1,4 +1,4 @@
-"""A batch from a person's side: what is uploaded, and what the batch expects then."""
+"""Which files a drop uploads, under which keys, and which images the batch expects then."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of
 from pipeline.contracts import ExpectedImage
-from podium.batches import drop as batches
-from podium.commands.batch import upload_all
+from podium.batches.drop import drop, expect, latest_uploads, plan_uploads, upload
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 from tests.podium.conftest import INPUT
@@ -31,67 +30,67 @@ def folder_of(tmp_path: Path, *names: str) -> Path:
 
 def test_a_folder_keeps_its_inner_structure_and_its_hidden_files_stay(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "a/été & 100%.jpg", "b.jpg", ".DS_Store", ".git/config")
-    keys = [upload.key for upload in batches.plan_uploads([folder], "monday")]
+    keys = [it.key for it in plan_uploads([folder], "monday")]
     assert keys == ["incoming/monday/a/été & 100%.jpg", "incoming/monday/b.jpg"]
 
 
 def test_a_single_file_becomes_its_own_name(tmp_path: Path) -> None:
     file = folder_of(tmp_path, "b.jpg") / "b.jpg"
-    assert [upload.key for upload in batches.plan_uploads([file], "monday")] == ["incoming/monday/b.jpg"]
+    assert [it.key for it in plan_uploads([file], "monday")] == ["incoming/monday/b.jpg"]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", ".", "..", "é" * 101])
 def test_a_name_that_cannot_be_a_batch_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConsoleError, match="cannot name a batch") as refused:
-        batches.plan_uploads([tmp_path], name)
+        plan_uploads([tmp_path], name)
     assert refused.value.exit_code == EXIT_USAGE
 
 
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConsoleError, match=r"nowhere does not exist"):
-        batches.plan_uploads([tmp_path / "nowhere"], "monday")
+        plan_uploads([tmp_path / "nowhere"], "monday")
 
 
 def test_two_files_for_one_key_are_refused_before_anything_is_uploaded(tmp_path: Path) -> None:
     one = folder_of(tmp_path / "1", "b.jpg")
     two = folder_of(tmp_path / "2", "b.jpg")
     with pytest.raises(ConsoleError, match=r"would both become incoming/monday/b\.jpg"):
-        batches.plan_uploads([one, two], "monday")
+        plan_uploads([one, two], "monday")
 
 
 def test_an_empty_folder_is_no_batch(tmp_path: Path) -> None:
     with pytest.raises(ConsoleError, match="no file to upload"):
-        batches.plan_uploads([tmp_path], "monday")
+        plan_uploads([tmp_path], "monday")
 
 
-def test_every_file_is_uploaded_with_its_kind_and_told(connection: Connection, tmp_path: Path) -> None:
-    uploads = batches.plan_uploads([folder_of(tmp_path, "a.jpg", "b.png", "c")], "monday")
-    told: list[int] = []
-    batches.upload(connection, uploads, told.append)
-    assert told == [1, 2, 3]
+def test_every_file_is_uploaded_with_its_kind_and_counted(connection: Connection, tmp_path: Path) -> None:
+    uploads = plan_uploads([folder_of(tmp_path, "a.jpg", "b.png", "c")], "monday")
+    counted: list[int] = []
+    upload(connection, uploads, counted.append)
+    assert counted == [1, 2, 3]
     kinds = {it.key: connection.s3.head_object(Bucket=INPUT, Key=it.key)["ContentType"] for it in uploads}
     assert sorted(kinds.values()) == ["application/octet-stream", "image/jpeg", "image/png"]
 
 
 def test_a_file_that_vanishes_is_named(connection: Connection, tmp_path: Path) -> None:
-    uploads = batches.plan_uploads([folder_of(tmp_path, "a.jpg")], "monday")
+    uploads = plan_uploads([folder_of(tmp_path, "a.jpg")], "monday")
     uploads[0].path.unlink()
     with pytest.raises(ConsoleError, match=r"a\.jpg was not uploaded"):
-        batches.upload(connection, uploads, lambda _: None)
+        upload(connection, uploads, lambda _: None)
 
 
 def test_a_batch_whose_name_begins_alike_is_another_batch(connection: Connection) -> None:
     for batch in ("monday", "monday-2"):
         connection.s3.put_object(Bucket=INPUT, Key=f"incoming/{batch}/a.jpg", Body=b"x")
-    assert list(batches.latest_versions(connection, "monday")) == [f"s3://{INPUT}/incoming/monday/a.jpg"]
+    assert list(latest_uploads(connection, "monday")) == [f"s3://{INPUT}/incoming/monday/a.jpg"]
 
 
-def drop(connection: Connection, folder: Path, now: datetime = NOON, batch: str = "monday") -> list[ExpectedImage]:
-    """What `podium drop` does."""
-    uploads = batches.plan_uploads([folder], batch)
-    images = batches.upload(connection, uploads, lambda _: None)
-    batches.expect(connection, uploads[0].batch, images, now)
-    return images
+def drop_folder(connection: Connection, folder: Path, now: datetime = NOON) -> list[ExpectedImage]:
+    """Drop a folder; the images of the part of the manifest that this wrote."""
+    before = set(keys_of(connection))
+    drop(connection, plan_uploads([folder], "monday"), now, lambda _: None)
+    [part] = read_parts(connection.s3, RESULTS, [key for key in keys_of(connection) if key not in before])
+    return list(part.images)
 
 
 def entry(connection: Connection) -> Entry:
@@ -106,15 +105,16 @@ def keys_of(connection: Connection) -> list[str]:
 
 def test_a_drop_writes_down_which_versions_it_made(connection: Connection, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "a.jpg", "été/b.jpg")
-    images = drop(connection, folder)
-    assert {it.image: it.version_id for it in images} == batches.latest_versions(connection, "monday")
+    images = drop_folder(connection, folder)
+    uploads = latest_uploads(connection, "monday")
+    assert {it.image: it.version_id for it in images} == {image: it.version_id for image, it in uploads.items()}
     [part] = read_parts(connection.s3, RESULTS, keys_of(connection))
-    assert (part.batch, part.images, part.created_at) == ("monday", tuple(images), NOON)
+    assert (part.batch, part.created_at) == ("monday", NOON)
     assert {it.etag for it in images} == {hashlib.md5(b"x").hexdigest()}
 
 
 def test_what_is_uploaded_meanwhile_is_not_what_the_drop_made(connection: Connection, tmp_path: Path) -> None:
-    uploads = batches.plan_uploads([folder_of(tmp_path, "a.jpg")], "monday")
+    uploads = plan_uploads([folder_of(tmp_path, "a.jpg")], "monday")
 
     others = [b"another's"]
 
@@ -123,21 +123,21 @@ def test_what_is_uploaded_meanwhile_is_not_what_the_drop_made(connection: Connec
             connection.s3.put_object(Bucket=INPUT, Key=uploads[0].key, Body=others.pop())
 
     connection.s3.meta.events.register("after-call.s3.PutObject", overwrite)
-    [image] = batches.upload(connection, uploads, lambda _: None)
+    [image] = upload(connection, uploads, lambda _: None)
     assert others == []
     made = connection.s3.get_object(Bucket=INPUT, Key=uploads[0].key, VersionId=str(image.version_id))
     assert made["Body"].read() == b"x"
 
 
 def test_a_drop_opens_the_batch_with_all_its_images(connection: Connection, tmp_path: Path) -> None:
-    drop(connection, folder_of(tmp_path, "a.jpg", "b.jpg"))
+    drop_folder(connection, folder_of(tmp_path, "a.jpg", "b.jpg"))
     assert (entry(connection).expected, entry(connection).revision) == (2, revision_of(keys_of(connection)))
 
 
 def test_a_second_drop_adds_to_the_batch_and_counts_no_image_twice(connection: Connection, tmp_path: Path) -> None:
-    drop(connection, folder_of(tmp_path, "a.jpg", "b.jpg"))
+    drop_folder(connection, folder_of(tmp_path, "a.jpg", "b.jpg"))
     before = entry(connection)
-    [b, c] = drop(connection, folder_of(tmp_path / "2", "b.jpg", "c.jpg"), NOON + timedelta(minutes=1))
+    [b, c] = drop_folder(connection, folder_of(tmp_path / "2", "b.jpg", "c.jpg"), NOON + timedelta(minutes=1))
     after = entry(connection)
     assert (after.expected, after.revision != before.revision) == (3, True)
     expected = expected_images(read_parts(connection.s3, RESULTS, keys_of(connection)))
@@ -146,15 +146,15 @@ def test_a_second_drop_adds_to_the_batch_and_counts_no_image_twice(connection: C
 
 def test_a_large_drop_is_written_in_parts(connection: Connection) -> None:
     images = [ExpectedImage(image=f"s3://{INPUT}/incoming/monday/{n}", version_id="v") for n in range(10_001)]
-    assert batches.expect(connection, "monday", images, NOON) == 10_001
+    assert expect(connection, "monday", images, NOON) == 10_001
     parts = read_parts(connection.s3, RESULTS, keys_of(connection))
     assert sorted(len(part.images) for part in parts) == [1, 10_000]
 
 
 def test_an_upload_that_fails_expects_nothing(connection: Connection, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "a.jpg", "b.jpg")
-    uploads = batches.plan_uploads([folder], "monday")
+    uploads = plan_uploads([folder], "monday")
     (folder / "b.jpg").unlink()
     with pytest.raises(ConsoleError, match=r"b\.jpg was not uploaded"):
-        upload_all(connection, uploads)
+        drop(connection, uploads, NOON, lambda _: None)
     assert keys_of(connection) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +15,9 @@ from pipeline.batches.manifests import part_keys, revision_of, write_part
 from pipeline.batches.outcomes import Outcome
 from pipeline.contracts import ExpectedImage, ManifestPart, stamp
 from pipeline.finish.announcement import Announcer
-from podium.batches.watch import RATE_OVER_S, READ_ALL_EVERY_S, Pace, Progress, hours, watch
-from podium.commands import batch as commands
+from podium.batches.watch import RATE_OVER_S, READ_ALL_EVERY_S, BatchProgress, RateMeter, watch
 from podium.connection import Connection
-from podium.errors import EXIT_UNFINISHED, ConsoleError
+from podium.errors import ConsoleError
 from tests.podium.conftest import INPUT, put_row
 
 RESULTS = "podium-results"
@@ -53,7 +51,7 @@ class Clock:
 
 def seen(
     connection: Connection, clock: Clock, batch: str = "monday", timeout_s: float | None = 60
-) -> Iterator[Progress]:
+) -> Iterator[BatchProgress]:
     return watch(connection, batch, timeout_s=timeout_s, clock_s=lambda: clock.now_s, sleep=clock.sleep)
 
 
@@ -205,56 +203,19 @@ def test_a_row_that_comes_after_newer_ones_is_seen(connection: Connection, minut
 
 
 def test_the_rate_is_known_after_some_seconds_and_is_of_the_last_half_minute() -> None:
-    pace = Pace()
-    rates = {second: pace.observe(second, 0 if second < 60 else (second - 60) * 5) for second in range(121)}
+    meter = RateMeter()
+    rates = {second: meter.observe(second, 0 if second < 60 else (second - 60) * 5) for second in range(121)}
     assert {rates[second] for second in range(61)} == {None}
     assert rates[75] == pytest.approx(15 * 5 / RATE_OVER_S)
     assert rates[90] == rates[120] == 5
 
 
 def test_what_was_done_before_the_watch_began_is_no_rate() -> None:
-    pace = Pace()
-    assert [pace.observe(second, 1000) for second in range(40)] == [None] * 40
+    meter = RateMeter()
+    assert [meter.observe(second, 1000) for second in range(40)] == [None] * 40
 
 
 @given(total=st.integers(0, 50), classified=st.integers(0, 50), rejected=st.integers(0, 50))
 def test_what_waits_is_what_has_no_verdict(total: int, classified: int, rejected: int) -> None:
-    now = Progress(total + classified + rejected, classified, rejected, queued=0, in_flight=0)
+    now = BatchProgress(total + classified + rejected, classified, rejected, queued=0, in_flight=0)
     assert now.waiting == total
-
-
-def progress(**changes: Any) -> Progress:  # noqa: ANN401
-    ordinary = {"total": 10_000, "classified": 2_990, "rejected": 10, "queued": 9, "in_flight": 1}
-    return Progress(**ordinary | changes)
-
-
-def test_the_note_tells_rate_and_time_left_once_they_are_known() -> None:
-    told = "2990 classified, 10 rejected, 7000 waiting"
-    assert progress().note == f"{told}; queue: 9 to do, 1 taken"
-    assert progress(rate_per_s=1.5).note == f"{told}; 1.5 images/s, 1:17:47 left"
-    assert progress(total=3000).note == "2990 classified, 10 rejected, 0 waiting"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"), [(0, "0:00:00"), (59, "0:00:59"), (3_661, "1:01:01"), (360_000, "100:00:00")]
-)
-def test_time_is_told_in_hours_minutes_and_seconds(seconds: int, told: str) -> None:
-    assert hours(seconds) == told
-
-
-def test_json_says_how_far_a_batch_is_even_when_the_time_was_up(
-    connection: Connection, capsys: pytest.CaptureFixture[str]
-) -> None:
-    upload(connection)
-    with pytest.raises(ConsoleError, match="1 of 1 images still wait") as unfinished:
-        commands.tell_progress(connection, "monday", timeout_s=0.5, as_json=True)
-    assert unfinished.value.exit_code == EXIT_UNFINISHED
-    assert json.loads(capsys.readouterr().out) == {
-        "batch": "monday",
-        "total": 1,
-        "classified": 0,
-        "rejected": 0,
-        "waiting": 1,
-        "rate_per_s": None,
-        "seconds_left": None,
-    }

@@ -1,12 +1,10 @@
-"""`podium evaluate | compare | predict`, as a person and as a script meets them."""
+"""`podium evaluate | compare | predict`, for a person and for a script."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +18,7 @@ from tests.training.conftest import write_photos
 from tests.training.evaluation.runs import write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from typer.testing import Result
-
-    from training.prediction.predict import PhotoResult
 
 CLAIM: dict[str, object] = {"metric": "top1", "value": 1.0, "photos": "its test photos", "source": "a report"}
 
@@ -54,15 +48,8 @@ def run(data: Path, tmp_path: Path) -> Path:
     return write_run(tmp_path / "run", data, claim=CLAIM)
 
 
-def test_importing_the_commands_imports_nothing_heavy() -> None:
-    heavy = ("torch", "timm", "numpy", "PIL", "boto3", "sklearn", "scipy", "safetensors")
-    script = f"import sys, podium.commands.evaluation; print([name for name in {heavy} if name in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert answer.stdout == "[]\n"
-
-
 @pytest.mark.torch
-def test_an_evaluation_begins_with_its_headline_and_ends_with_what_to_do(run: Path) -> None:
+def test_an_evaluation_begins_with_its_headline_and_ends_with_the_next_command(run: Path) -> None:
     result = podium("evaluate", run, "--no-report")
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0] == f"{run} (test_resnet) on validation: 12 photos"
@@ -74,7 +61,7 @@ def test_an_evaluation_begins_with_its_headline_and_ends_with_what_to_do(run: Pa
     interval = f"{top1['low']:.1%} to {top1['high']:.1%}"
     assert f"{measured}{top1['value']:.1%} (95 % {interval}), not met" in lines
     assert "worst classes of 3, by F1" in lines
-    assert "class taken for photos of the class" in lines
+    assert "class mistaken for photos of the class" in lines
     assert next(line for line in lines if line.startswith("calibrated")).split()[1] == "0.500"
     assert "images/s with decoding" in lines[-1]
     assert result.stderr.splitlines()[-1] == f"next: podium package {run}"
@@ -99,7 +86,7 @@ def test_what_cannot_be_evaluated_is_a_wrong_value(run: Path, data: Path, tmp_pa
 def test_a_comparison_says_in_words_which_run_is_better(run: Path, data: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", data, seed=1)
     result = podium("compare", run, other, "--no-report")
-    assert result.stdout.splitlines()[0] == "12 validation photos that both runs have judged"
+    assert result.stdout.splitlines()[0] == "12 validation photos that both runs classified"
     document = json.loads(podium("compare", run, other, "--no-report", "--json").stdout)
     assert document["pairs"][0]["sentence"] in result.stdout
     assert [one["name"] for one in document["runs"]] == ["run", "other"]
@@ -119,10 +106,10 @@ def test_a_table_of_predictions_names_what_could_not_be_read(run: Path, data: Pa
 @pytest.mark.torch
 def test_predictions_as_json_lines_as_csv_and_as_one_document_agree(run: Path, data: Path, tmp_path: Path) -> None:
     (data / "notes.txt").write_text("words")
-    asked = ("predict", data, "--run", run, "--top-k", "2")
-    lines = [json.loads(line) for line in podium(*asked, "--format", "jsonl").stdout.splitlines()]
-    assert json.loads(podium(*asked, "--json").stdout)["predictions"] == lines
-    table = list(csv.DictReader(io.StringIO(podium(*asked, "--format", "csv").stdout)))
+    words = ("predict", data, "--run", run, "--top-k", "2")
+    lines = [json.loads(line) for line in podium(*words, "--format", "jsonl").stdout.splitlines()]
+    assert json.loads(podium(*words, "--json").stdout)["predictions"] == lines
+    table = list(csv.DictReader(io.StringIO(podium(*words, "--format", "csv").stdout)))
     assert [row["path"] for row in table] == [line["path"] for line in lines]
     for row, line in zip(table, lines, strict=True):
         if "top" in line:
@@ -131,7 +118,7 @@ def test_predictions_as_json_lines_as_csv_and_as_one_document_agree(run: Path, d
             assert row["uncertain"] == str(line["uncertain"]).lower()
         else:
             assert (row["code"], row["label"]) == (line["code"], "")
-    written = podium(*asked, "--format", "jsonl", "--out", tmp_path / "out" / "answers.jsonl")
+    written = podium(*words, "--format", "jsonl", "--out", tmp_path / "out" / "answers.jsonl")
     assert written.stdout == ""
     assert [json.loads(line) for line in (tmp_path / "out" / "answers.jsonl").read_text().splitlines()] == lines
 
@@ -154,9 +141,9 @@ def test_a_prediction_without_a_model_or_without_photos_is_refused(run: Path, da
     assert "there is no photo in" in refused("predict", tmp_path / "empty", "--run", run)
 
 
-def test_words_that_would_do_nothing_are_a_wrong_usage(tmp_path: Path) -> None:
-    asked = ("predict", tmp_path, "--run", tmp_path, "--json", "--format", "csv")
-    assert "--json and --format csv exclude each other" in refused(*asked)
+def test_options_without_effect_are_a_wrong_usage(tmp_path: Path) -> None:
+    words = ("predict", tmp_path, "--run", tmp_path, "--json", "--format", "csv")
+    assert "--json and --format csv exclude each other" in refused(*words)
     assert "leave one out" in refused("compare", tmp_path, tmp_path, "--no-report", "--out", tmp_path / "page.html")
 
 
@@ -185,10 +172,10 @@ def test_an_evaluation_without_pages_leaves_no_older_ones(run: Path) -> None:
 
 
 @pytest.mark.torch
-def test_photos_that_cannot_tell_a_claim_from_what_was_measured_say_so(data: Path, tmp_path: Path) -> None:
+def test_a_claim_within_the_interval_stays_open(data: Path, tmp_path: Path) -> None:
     run = write_run(tmp_path / "claimed", data, claim=CLAIM | {"value": 0.4})
-    said = " ".join(podium("evaluate", run, "--no-report").stdout.split())
-    assert "(95 % 13.8% to 60.9%), these photos cannot tell" in said
+    printed = " ".join(podium("evaluate", run, "--no-report").stdout.split())
+    assert "(95 % 13.8% to 60.9%), these photos cannot tell" in printed
 
 
 @pytest.mark.torch
@@ -198,8 +185,8 @@ def test_names_of_classes_are_shown_as_they_are(data: Path, tmp_path: Path) -> N
         (data / old).rename(data / new)
     run = write_run(tmp_path / "[run]", data, classes=classes)
     other = write_run(tmp_path / "[bold]", data, classes=classes, seed=1)
-    said = podium("evaluate", run, "--no-report").stdout
-    assert all(name in said for name in classes)
+    printed = podium("evaluate", run, "--no-report").stdout
+    assert all(name in printed for name in classes)
     assert "[run]" in podium("compare", run, other, "--no-report").stdout
 
 
@@ -213,15 +200,3 @@ def test_a_photo_whose_name_is_no_text_has_its_row(run: Path, data: Path, tmp_pa
         assert spelled in out.read_text(encoding="utf-8")
     document = json.loads(podium("predict", data / "jade", "--run", run, "--json").stdout)
     assert document["predictions"][-1]["path"] == spelled
-
-
-def test_answers_that_break_off_leave_no_half_a_file(tmp_path: Path) -> None:
-    from podium.shown.predictions import write
-
-    def answers() -> Iterator[PhotoResult]:
-        raise OSError("the disk is gone")
-        yield
-
-    with pytest.raises(OSError, match="disk"):
-        write(answers(), "jsonl", 3, tmp_path / "answers.jsonl")
-    assert list(tmp_path.iterdir()) == []

@@ -1,16 +1,13 @@
-"""At most so many a second."""
+"""A limit on how many messages a second go to a queue."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
-
-_Thing = TypeVar("_Thing")
 
 
-class Pace:
-    """Spaces turns evenly, `per_s` of them a second at most; time that nobody used is not made up for."""
+class RateLimiter:
+    """Spaces turns evenly, at most `per_s` a second; unused time is not made up for."""
 
     def __init__(
         self,
@@ -24,14 +21,14 @@ class Pace:
         self._next_s = now_s()
 
     def wait(self) -> None:
-        """Return when it is the next one's turn."""
+        """Return when the next turn comes."""
         now_s = self._now_s()
         if now_s < self._next_s:
             self._sleep(self._next_s - now_s)
         self._next_s = max(now_s, self._next_s) + 1 / self.per_s
 
-    def each(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
-        """The same things, each in its turn."""
+    def each[Thing](self, things: Iterable[Thing]) -> Iterator[Thing]:
+        """The same things, one a turn."""
         for thing in things:
             self.wait()
             yield thing

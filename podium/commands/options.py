@@ -1,0 +1,54 @@
+"""The options that several commands share, each written once, and the panels of `podium --help`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+THE_STACK, A_BATCH, CARE, A_MODEL = "The stack", "A batch", "Images again, or of an existing bucket", "A model"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Stack = Annotated[
+    str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", metavar="NAME")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until every image is classified or rejected.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", min=1, help="Wait at most so long, then end with exit code 3.", metavar="SECONDS"),
+]
+
+# Which images.
+OnlyBatch = Annotated[str | None, typer.Option("--batch", help="Only images of this batch.", metavar="NAME")]
+OnlyLabel = Annotated[
+    str | None, typer.Option("--label", help="Only images whose most likely class this is.", metavar="LABEL")
+]
+OnlyUncertain = Annotated[
+    bool, typer.Option("--uncertain", help="Only images on which the model's answer is uncertain.")
+]
+OnlyImage = Annotated[
+    str | None,
+    typer.Option("--image", help="One image: s3://bucket/key, or a key of the input bucket.", metavar="IMAGE"),
+]
+
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many images.", metavar="N")]
+
+# What goes on the queue.
+Rate = Annotated[
+    float, typer.Option("--rate", min=0.1, help="Put at most so many images a second on the queue.", metavar="RATE")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+
+Run = Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")]
+
+# Photos on which a trained model is measured.
+Split = Literal["auto", "validation", "test"]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="Other photos: a folder with one sub-folder per class, a CSV or JSONL manifest, or an s3:// address of either.",
+        metavar="DATA",
+    ),
+]

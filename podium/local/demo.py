@@ -1,0 +1,60 @@
+"""The demo's model and photos, in the project's home."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from podium.archives import ArchivedModel, package_run
+from podium.project import HOME, MODELS
+
+if TYPE_CHECKING:
+    from training.practice_set import Drawn
+    from training.run import TrainingProgress
+
+BATCH = "demo"
+MODEL = ArchivedModel(name="balls", version="1.0", classes=())
+UNSEEN_PER_CLASS = 4  # of 15 classes: 60 images
+TIMEOUT_S = 300.0  # of the batch
+FOLDER = HOME / "demo"
+DATA = FOLDER / "balls"
+RUN = FOLDER / "run"
+UNSEEN = FOLDER / "unseen"
+ARCHIVE = MODELS / f"{MODEL.name}.mar"
+
+
+def is_trained() -> bool:
+    """Whether an earlier demo has finished its training."""
+    return (RUN / "model.json").exists()  # the last file of a finished run
+
+
+def draw(on_image: Callable[[Drawn], None]) -> None:
+    """Draw the pictures to train on."""
+    from training.demo import draw_demo
+
+    draw_demo(DATA, on_image=on_image)
+
+
+def train(on_progress: Callable[[TrainingProgress], None]) -> None:
+    """Train the demo's small model on the drawn pictures, from scratch."""
+    from training.demo import DEMO
+    from training.fine_tune import train
+
+    shutil.rmtree(RUN, ignore_errors=True)
+    ARCHIVE.unlink(missing_ok=True)
+    train(DEMO.model_copy(update={"data": str(DATA), "run": RUN}), on_progress=on_progress)
+
+
+def package() -> None:
+    """Package the trained model, where `podium up` looks for it."""
+    package_run(RUN, name=MODEL.name, version=MODEL.version)
+
+
+def draw_unseen() -> Path:
+    """The folder of pictures that the model has not seen, drawn anew."""
+    from training.demo import draw_unseen
+
+    draw_unseen(FOLDER, images_per_class=UNSEEN_PER_CLASS)
+    return UNSEEN

@@ -1,0 +1,43 @@
+"""A deployed stack as a person reads it, and as a shell evaluates it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from podium.connection import Connection
+from podium.project import PYTHON, TOOLS, LocalStack
+
+
+def status_table(connection: Connection) -> Table:
+    """The stack's addresses and names, its waiting messages, its gate and its model server."""
+    facts = connection.facts
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in facts.model_dump(exclude_none=True).items():
+        table.add_row(name.replace("_", " "), str(value))
+    for name, url in (("images waiting", facts.queue_url), ("dead letters", facts.dlq_url)):
+        table.add_row(name, str(sum(connection.message_counts(url))))
+    table.add_row("gate", _gate(connection.gate))
+    if connection.local:
+        down = connection.server_is_down
+        table.add_row("model server", "does not answer; start it with `podium up`" if down else "answers")
+    return table
+
+
+def exports(local: LocalStack) -> Iterator[str]:
+    """Lines of shell: the variables that reach the local stack, and a PATH with podium, sam, aws and the functions' Python."""
+    for name, value in local.client_environment.items():
+        yield f"export {name}={shlex.quote(value)}"
+    folders = [str(PYTHON), str(TOOLS)]
+    if os.get_exec_path()[: len(folders)] != folders:
+        yield f"export PATH={':'.join(map(shlex.quote, folders))}:$PATH"
+
+
+def _gate(state: str) -> str:
+    """The gate function opens and closes by the model server's health."""
+    if state == "Disabled":
+        return "closed: images wait until the model server answers; then it opens by itself"
+    return "open" if state == "Enabled" else state.lower()
