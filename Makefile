@@ -34,6 +34,7 @@ check: install
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/cfn-lint template.yaml model_server/gpu-stack.yaml
 	@$(VENV)/bin/hadolint model_server/Dockerfile
+	@PYTHONPATH=functions:model_server $(VENV)/bin/lint-imports
 	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack" tests
 
 install: $(VENV)/.installed $(TOOLS)/.installed

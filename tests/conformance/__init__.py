@@ -8,4 +8,4 @@ violations and misreadings: servers that break one each.
 
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance.promises", "tests.conformance.answers")
+pytest.register_assert_rewrite("tests.conformance.promises", "tests.conformance.responses")

@@ -49,7 +49,7 @@ class Reference:
     token: str | None = "a word among friends"
 
     def door(self, method: str, headers: Mapping[str, str]) -> Reply | None:
-        """Why a request is turned away before its body is read; None where it may come in."""
+        """Why a request is turned away before its body is read; None if it may come in."""
         if not self.knows(headers.get("Authorization", "")):
             return self.stranger()
         if method not in self.methods:
@@ -96,7 +96,7 @@ class Reference:
             raise Refused("too_large" if problem.too_many else "bad_request", str(problem)) from problem
 
     def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
-        """How much of each colour is in a place of a picture where no turned one has it. Raises Refused over what is none."""
+        """The shares of each colour in one place of a picture, which a turned picture has elsewhere. Raises Refused."""
         if not data:
             raise Refused("empty", "There is no image.")
         if len(data) > self.largest_image_bytes:

@@ -24,7 +24,7 @@ class NotOffered(Exception):
     """The contract leaves it to the server whether it does this, and it does not: a sentence."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """One HTTP response, whole."""
 
     status: int
@@ -50,31 +50,31 @@ class Server:
     patience_s: float = 15.0  # with a request that is never sent whole
     pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=32), compare=False)
 
-    def post(self, body: bytes, path: str = "", *, verb: str = "predictions", **headers: str) -> Answer:
+    def post(self, body: bytes, path: str = "", *, verb: str = "predictions", **headers: str) -> Response:
         """Send a body to /predictions/NAME + `path`; `X_Top_K` is the header X-Top-K."""
         sent = {"Content-Type": OCTETS} | {name.replace("_", "-"): value for name, value in headers.items()}
         return self._ask("POST", f"/{verb}/{self.model}{path}", body=body, headers=sent)
 
-    def put(self, body: bytes) -> Answer:
+    def put(self, body: bytes) -> Response:
         """Send a body as `curl -T FILE` does."""
         return self._ask("PUT", f"/predictions/{self.model}", body=body, headers={})
 
-    def pipe(self, body: bytes, method: str = "PUT") -> Answer:
+    def pipe(self, body: bytes, method: str = "PUT") -> Response:
         """Send a body in chunks, its length unannounced, as `curl -T -` does with what is piped into it."""
         chunks = (body[at : at + CHUNK] for at in range(0, len(body), CHUNK))
         return self._ask(method, f"/predictions/{self.model}", body=chunks, headers={})
 
-    def post_form(self, images: Named) -> Answer:
+    def post_form(self, images: Named) -> Response:
         """Send images as the file fields of a form."""
         fields = {name: (f"{name}.jpg", data, "image/jpeg") for name, data in images}
         body, content_type = urllib3.encode_multipart_formdata(fields)
         return self.post(body, Content_Type=content_type)
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> Response:
         """GET a path of the server."""
         return self._ask("GET", path, body=None, headers={})
 
-    def begin_upload(self, size_bytes: int) -> Answer:
+    def begin_upload(self, size_bytes: int) -> Response:
         """Announce a body of this size, send little of it, and wait for an answer."""
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -87,7 +87,7 @@ class Server:
             with suppress(ConnectionError):  # who has answered already may have closed the connection
                 connection.send(b"\xff\xd8\xff" + bytes(1000))
             response = connection.getresponse()
-            return Answer(response.status, dict(response.headers), response.read())
+            return Response(response.status, dict(response.headers), response.read())
         except TimeoutError as error:
             raise AssertionError(f"no answer within {self.patience_s:g} s: it waits for the whole body") from error
         finally:
@@ -99,7 +99,7 @@ class Server:
 
     def _ask(
         self, method: str, path: str, *, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
-    ) -> Answer:
+    ) -> Response:
         try:
             said = self.pool.request(
                 method, self.url + path, body=body, headers={**headers, **self._credentials}, timeout=TIMEOUT_S,
@@ -107,7 +107,7 @@ class Server:
             )  # fmt: skip
         except (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError) as error:
             raise AssertionError(f"{method} {path} is not answered: {error}") from error
-        return Answer(said.status, said.headers, said.data)
+        return Response(said.status, said.headers, said.data)
 
 
 Promise = Callable[[Server], None]  # asserts it

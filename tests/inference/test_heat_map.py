@@ -1,4 +1,4 @@
-"""Where a model looked: a heat map over the photo that is hottest where the network saw what it names."""
+"""Heat maps: hottest in the part of the photo that the network's class lies in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from serving.bundle import write_bundle
 from tests.model_server.archives import PREPROCESSING, tiny_network, write_unpacked
-from tests.model_server.asking import ask, loaded, probabilities
+from tests.model_server.handlers import ask, loaded, probabilities
 from tests.model_server.odd_photos import soft
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The Dockerfile: the rules it keeps, and its exact steps in a plain folder, where they serve an image. No Docker is needed."""
+"""The Dockerfile: the rules it keeps, and its exact steps in a plain folder, from which an image is served. No Docker is needed."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_every_docker_run_of_the_page_can_change_nothing_and_is_taken_by_the_pro
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> PlainFolder:
-    """With a file in the place of an archive, as long as nobody loads it."""
+    """With an empty file in place of an archive, for tests that load none."""
     folder = built_in(tmp_path_factory.mktemp("image"))
     (folder.root / "models").mkdir()
     (folder.root / "models" / "balls.mar").touch()

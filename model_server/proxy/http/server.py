@@ -1,4 +1,4 @@
-"""The proxy's HTTP: who may ask, what is taken, and every answer there is.
+"""The proxy's HTTP: who may send requests, what is taken, and every response.
 
 request -> door (token, model, readiness, size, room) -> body -> images wait -> answers -> response
 """
@@ -14,20 +14,20 @@ from typing import Any
 from aiohttp import web
 
 from proxy.groups.waiting import Key, Request
-from proxy.http.bodies import IMAGE_BYTES, NotTaken, Sent, check_length, read_images, too_large_sentence
+from proxy.http.bodies import IMAGE_BYTES, BadRequest, SentImages, check_length, read_images, too_large_sentence
 from proxy.http.drain import Drain
 from proxy.http.held_bytes import Hold, Memory, MemoryFull
 from proxy.http.tokens import Tokens
-from proxy.image_answers import Picture, Verdict, many, server_error, single, too_large
 from proxy.metrics import Metrics
-from proxy.torchserve.readiness import Served, State
+from proxy.responses import HeatMap, ImageResponse, many, server_error, single, too_large
+from proxy.torchserve.readiness import ServedModel, State
 
 REQUEST_S = 180.0  # from the headers to the answer; a slow sender gives up its place then
 UNREADY_RETRY_S = 5  # about what a worker takes to come back
 
 
 class Refused(Exception):
-    """A request that is answered at the door."""
+    """A request that is turned away before its body is read, or while it waits."""
 
     def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
@@ -39,7 +39,7 @@ class Server:
 
     def __init__(
         self,
-        served: Mapping[str, Served],
+        served: Mapping[str, ServedModel],
         state: Callable[[], State],
         *,
         drain: Drain,
@@ -59,23 +59,31 @@ class Server:
     def application(self) -> web.Application:
         """What aiohttp serves."""
         app = web.Application(client_max_size=0)  # bodies are read, and limited, in bodies.py
-        for path in ("/predictions/{model}", "/predictions/{model}/{version}"):
+        for path in ("/{verb:predictions|explanations}/{model}", "/{verb:predictions|explanations}/{model}/{version}"):
             for method in ("POST", "PUT"):  # curl -T puts
-                app.router.add_route(method, path, self.predictions, expect_handler=self.expect)
-        for path in ("/explanations/{model}", "/explanations/{model}/{version}"):
-            for method in ("POST", "PUT"):
-                app.router.add_route(method, path, self.explanations, expect_handler=self.expect)
+                app.router.add_route(method, path, self.images, expect_handler=self.expect)
         app.router.add_get("/ping", self.ping)
         app.router.add_route("*", "/{rest:.*}", self.nothing_here)
         return app
 
-    async def predictions(self, http: web.Request) -> web.Response:
-        """Classes for one image or many."""
-        return await self._answered(http, "predictions")
-
-    async def explanations(self, http: web.Request) -> web.Response:
-        """A heat map for one image."""
-        return await self._answered(http, "explanations")
+    async def images(self, http: web.Request) -> web.Response:
+        """Classes for one image or many, or a heat map for one image."""
+        began_s = time.perf_counter()
+        try:
+            served = self._door(http)
+            async with asyncio.timeout(self._request_s) as deadline:
+                with self._drain.admitted(deadline), Hold(self._memory) as hold:
+                    sent = await read_images(http, hold)
+                    response = await self._classified(served, sent, _key(http, sent))
+        except TimeoutError:
+            late = "The server stops." if self._drain.draining else f"No answer within {self._request_s:g} s."
+            return self._refusal(http, self._come_again(late))
+        except MemoryFull:
+            return self._refusal(http, self._come_again("The images that wait fill the server's memory."))
+        except (Refused, BadRequest) as refusal:
+            return self._refusal(http, refusal)
+        self._metrics.request_answered(time.perf_counter() - began_s)
+        return response
 
     async def ping(self, _: web.Request) -> web.Response:
         """Whether images may be sent here, for each of the models; needs no token."""
@@ -88,7 +96,7 @@ class Server:
         return _response(503, body, {"Retry-After": str(UNREADY_RETRY_S)})
 
     async def nothing_here(self, http: web.Request) -> web.Response:
-        """Whatever else TorchServe may answer to, it is not passed on."""
+        """No other path is passed on to TorchServe."""
         sentence = (
             f"There is no {http.method} {http.path} here. "
             "There is POST /predictions/NAME, POST /explanations/NAME and GET /ping."
@@ -96,10 +104,10 @@ class Server:
         return _response(404, server_error(404, sentence))
 
     async def expect(self, http: web.Request) -> web.Response | None:
-        """A sender that asks first, as curl does for large files, hears a refusal before it sends anything."""
+        """A sender that expects `100 Continue`, as curl does for large files, is refused before it sends anything."""
         try:
             self._door(http)
-        except (Refused, NotTaken) as refusal:
+        except (Refused, BadRequest) as refusal:
             response = self._refusal(http, refusal)
             response.force_close()
             return response
@@ -108,26 +116,8 @@ class Server:
             http.writer.output_size = 0
         return None
 
-    async def _answered(self, http: web.Request, verb: str) -> web.Response:
-        began_s = time.perf_counter()
-        try:
-            served = self._door(http)
-            async with asyncio.timeout(self._request_s) as deadline:
-                with self._drain.admitted(deadline), Hold(self._memory) as hold:
-                    sent = await read_images(http, hold)
-                    response = await self._classified(served, sent, _key(http, verb, sent))
-        except TimeoutError:
-            late = "The server stops." if self._drain.draining else f"No answer within {self._request_s:g} s."
-            return self._refusal(http, self._come_again(late))
-        except MemoryFull:
-            return self._refusal(http, self._come_again("The images that wait fill the server's memory."))
-        except (Refused, NotTaken) as refusal:
-            return self._refusal(http, refusal)
-        self._metrics.request_answered(time.perf_counter() - began_s)
-        return response
-
-    def _door(self, http: web.Request) -> Served:
-        """The model that is asked for. Raises Refused or NotTaken before any of the body is read."""
+    def _door(self, http: web.Request) -> ServedModel:
+        """The model that the path names. Raises Refused or BadRequest before any of the body is read."""
         if self._tokens is not None and not self._tokens.allow(http.headers.get("Authorization")):
             sentence = "This server wants a token it knows: Authorization: Bearer TOKEN."
             raise Refused(401, sentence, {"WWW-Authenticate": "Bearer"})
@@ -145,9 +135,9 @@ class Server:
             raise self._come_again("The images that wait fill the server's memory.", served)
         return served
 
-    async def _classified(self, served: Served, sent: Sent, key: Key) -> web.Response:
+    async def _classified(self, served: ServedModel, sent: SentImages, key: Key) -> web.Response:
         if key.alone and sent.names is not None:
-            raise NotTaken(400, "bad_request", "A heat map is for one image. Send each on its own.")
+            raise BadRequest(400, "bad_request", "A heat map is for one image. Send each on its own.")
         complete = asyncio.Event()
         request = Request(key, sent.images, complete.set)
         for place, image in enumerate(sent.images):
@@ -165,15 +155,15 @@ class Server:
                 served.dispatcher.waiting.drop(request)
         return self._response(request, sent, served)
 
-    def _response(self, request: Request, sent: Sent, served: Served) -> web.Response:
+    def _response(self, request: Request, sent: SentImages, served: ServedModel) -> web.Response:
         first = request.answers[0]
-        if isinstance(first, Picture):
+        if isinstance(first, HeatMap):
             return web.Response(body=first.body, headers=first.headers)
-        verdicts = [answer for answer in request.answers if isinstance(answer, Verdict)]
-        status, body = single(verdicts[0]) if sent.names is None else many(sent.names, verdicts, served.facts)
+        responses = [answer for answer in request.answers if isinstance(answer, ImageResponse)]
+        status, body = single(responses[0]) if sent.names is None else many(sent.names, responses, served.facts)
         return _response(status, body, self._retry_after(served) if status == 503 else None)
 
-    def _retry_after(self, served: Served | None) -> dict[str, str]:
+    def _retry_after(self, served: ServedModel | None) -> dict[str, str]:
         """When to come again: after what waits now, and not before a worker that is away may be back."""
         state = served.state if served else self._state()
         at_least_s = 1 if state.ready and not self._drain.draining else UNREADY_RETRY_S
@@ -182,11 +172,11 @@ class Server:
         dispatcher = served.dispatcher
         return {"Retry-After": str(dispatcher.rate.seconds_for(dispatcher.waiting.images, at_least_s))}
 
-    def _come_again(self, sentence: str, served: Served | None = None) -> Refused:
+    def _come_again(self, sentence: str, served: ServedModel | None = None) -> Refused:
         closing = {"Connection": "close"} if self._drain.draining else {}
         return Refused(503, sentence, self._retry_after(served) | closing)
 
-    def _refusal(self, http: web.Request, refusal: Refused | NotTaken) -> web.Response:
+    def _refusal(self, http: web.Request, refusal: Refused | BadRequest) -> web.Response:
         self._metrics.refused(refusal.status if isinstance(refusal, Refused) else refusal.code)
         if isinstance(refusal, Refused):
             return _response(refusal.status, server_error(refusal.status, str(refusal)), refusal.headers)
@@ -198,11 +188,11 @@ class Server:
         return response
 
 
-def _key(http: web.Request, verb: str, sent: Sent) -> Key:
+def _key(http: web.Request, sent: SentImages) -> Key:
     top_k = http.headers.get("X-Top-K", sent.top_k)
     if http.query_string:
         top_k = http.query.get("top_k", top_k)
-    return Key(verb, http.match_info.get("version"), top_k)
+    return Key(http.match_info["verb"], http.match_info.get("version"), top_k)
 
 
 def _response(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:

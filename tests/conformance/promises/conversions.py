@@ -1,4 +1,4 @@
-"""What becomes of a picture before the model looks at it: silently another answer, where a server leaves it out.
+"""Conversions before the model sees a picture; a server that leaves one out silently answers something else.
 
 Each odd file is judged by the answer to the same picture in a plain, upright, opaque PNG of 8 bits.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.conformance.answers import classes_of, differences
 from tests.conformance.conversions import Odd, of_several_frames, sixteen_bit, transparent, turned
+from tests.conformance.responses import classes_of, differences
 from tests.conformance.server import NotOffered, Server
 
 
@@ -29,7 +29,7 @@ def of_several_frames_the_first_counts(server: Server) -> None:
 
 
 def _check(promise: str, files: Sequence[Odd], server: Server) -> None:
-    """Raises NotOffered where the model itself answers the same to what the promise keeps apart."""
+    """Raises NotOffered if the model answers the same with and without the conversion."""
     apart = False
     for odd in files:
         found, seen, mistaken = (_classes(body, odd.kind, server) for body in odd[1:])

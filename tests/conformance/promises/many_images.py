@@ -1,4 +1,4 @@
-"""Many images in one request; a server that does not take them says so cleanly, and is then asked one by one."""
+"""Many images in one request; a server that does not take them refuses cleanly, and then gets single images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tarfile import RECORDSIZE
 from typing import Any
 
-from tests.conformance.answers import (
+from tests.conformance.pictures import TEXT, cut_short, of_size, photo
+from tests.conformance.responses import (
     check_model,
     check_predictions,
     check_reason,
@@ -15,8 +16,7 @@ from tests.conformance.answers import (
     check_same,
     classes_of,
 )
-from tests.conformance.pictures import TEXT, cut_short, of_size, photo
-from tests.conformance.server import Answer, Named, NotOffered, Server, tar_of
+from tests.conformance.server import Named, NotOffered, Response, Server, tar_of
 
 MOST = 64  # images in one request
 MOST_BYTES = 64 * 2**20
@@ -77,7 +77,7 @@ def sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large(server: Server
 
 
 def a_tar_that_is_piped_in_is_read_to_its_end(server: Server) -> None:
-    """`tar cf - *.jpg | curl -T - URL`: in chunks, and nobody says how long it will be."""
+    """`tar cf - *.jpg | curl -T - URL`: in chunks, of unannounced length."""
     _require_tars(server)
     images = [(f"{number}.jpg", photo(number)) for number in range(3)]
     for entry, (_, data) in zip(_answers(server.pipe(tar_of(images)), images), images, strict=True):
@@ -107,7 +107,7 @@ def the_file_fields_of_a_form_are_answered_by_their_names(server: Server) -> Non
 
 
 def _require_tars(server: Server) -> None:
-    """Raises NotOffered where two good images in a tar are refused as one bad one is, cleanly."""
+    """Raises NotOffered if two good images in a tar are refused as one bad one is, cleanly."""
     answer = server.post(tar_of([("a.jpg", photo(0)), ("b.jpg", photo(1))]))
     if 400 <= answer.status < 500:
         check_reason(answer.document, answer.document.get("code"))
@@ -115,7 +115,7 @@ def _require_tars(server: Server) -> None:
     assert answer.status == 200, f"a tar is answered {answer.status}: {answer.body[:200]!r}"
 
 
-def _answers(answer: Answer, images: Named) -> Sequence[dict[str, Any]]:
+def _answers(answer: Response, images: Named) -> Sequence[dict[str, Any]]:
     """The entries of an answer to these images, in their order and by their names."""
     assert answer.status == 200, f"{len(images)} images are answered {answer.status}: {answer.body[:200]!r}"
     said = answer.document

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 from PIL import Image
 
-from tests.conformance.answers import check_refused, check_same, classes_of
 from tests.conformance.pictures import TEXT, cut_short, photo, usual_kinds
+from tests.conformance.responses import check_refused, check_same, classes_of
 from tests.conformance.server import NotOffered, Server
 
 # What senders call a photo: right, wrong, and curl's own default.

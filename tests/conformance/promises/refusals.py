@@ -1,9 +1,9 @@
-"""What is the image's fault, or the request's: a 4xx with its code, which nobody sends again."""
+"""The image's fault, or the request's: a 4xx with its code, which is not sent again."""
 
 from __future__ import annotations
 
-from tests.conformance.answers import check_refused
 from tests.conformance.pictures import HEIC, PDF, SVG, TEXT, cut_short, of_size, photo, too_many_pixels
+from tests.conformance.responses import check_refused
 from tests.conformance.server import Server
 
 IMAGE_BYTES = 10 * 2**20

@@ -18,7 +18,7 @@ def ping_says_healthy_while_images_are_answered(server: Server) -> None:
 
 
 def whoever_must_come_again_is_told_when(server: Server) -> None:
-    """Many large requests at once: each is answered, or told to come again; none is cut, and none is called bad."""
+    """Many large requests at once: each is answered or gets a 503; none is cut, and none is called bad."""
     body = tar_of([(f"{number}.jpg", photo(0)) for number in range(IMAGES_EACH)])
     if 400 <= server.post(body).status < 500:
         body = photo()

@@ -71,7 +71,7 @@ def in_strips(width: int, height: int, compression: int, data: bytes) -> bytes:
 
 
 def bitmap(width: int, height: int, *, bits: int = 24, compression: int = 0, data: bytes = b"") -> bytes:
-    """A bitmap with this header; with 256 black colours, where it has colours."""
+    """A bitmap with this header; with 256 black colours, if it has colours."""
     colours = bytes(1024) if bits == 8 else b""
     header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, len(colours) // 4, 0)
     return b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + len(colours)) + header + colours + data

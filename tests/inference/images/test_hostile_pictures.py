@@ -199,7 +199,7 @@ def s3() -> S3Client:
 
 
 def verdict_of_the_lambda(data: bytes, s3: S3Client) -> str | None:
-    """Why the pipeline would not ask the model server about this file; None where it asks."""
+    """Why the pipeline would not send this file to the model server; None if it would."""
     stub = Stubber(s3)
     stub.add_response("get_object", {"Body": StreamingBody(io.BytesIO(data), len(data))})
     image = ImageRef(bucket="input", key="incoming/photo.jpg", size_bytes=len(data), sequencer="")

@@ -1,4 +1,4 @@
-"""One thread, as where pictures are augmented."""
+"""One thread, as in the tests of augmentation."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_prediction_is_what_model_json_alone_describes(finished: Run, photos: Pa
             expected = (network(pixels[None])[0] / facts.temperature).softmax(dim=0)
         assert [step.label for step in answer] == [facts.classes[index] for index in expected.argsort(descending=True)]
         for step in answer:
-            assert step.probability == pytest.approx(expected[facts.classes.index(step.label)].item(), abs=2e-3)
+            assert step.probability == pytest.approx(expected[facts.classes.index(step.label)].item(), abs=1e-6)
 
 
 def test_probabilities_are_best_first_and_add_up(finished: Run, photos: Path) -> None:

@@ -1,4 +1,4 @@
-"""The order, the groups and the limits: nothing is lost, nothing is sent twice, nobody is starved."""
+"""The order, the groups and the limits: nothing is lost, nothing is sent twice, no request starves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.groups.waiting import Job, Key, Limits, Request, Waiting
-from proxy.image_answers import unavailable
+from proxy.responses import unavailable
 
 SINGLE = Key("predictions")
 

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.torchserve.configuration import (
     CONFIG,
-    Ports,
+    TorchServePorts,
     WrongConfiguration,
     check_home,
     choose_ports,
@@ -16,7 +16,7 @@ from proxy.torchserve.configuration import (
     environment,
 )
 
-PORTS = Ports(1, 2, 3, 4, 5)
+PORTS = TorchServePorts(1, 2, 3, 4, 5)
 
 
 def test_the_projects_configuration_gets_other_ports_and_keeps_the_rest() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.conformance.server import Answer
+from tests.conformance.server import Response
 
 SAME = 0.02  # as far as a probability may move between two ways to send an image; half-precision engines round by batch
 
@@ -36,7 +36,7 @@ def check_predictions(said: dict[str, Any]) -> None:
     assert said["uncertain"] is None or isinstance(said["uncertain"], str), f"`uncertain` is {said['uncertain']!r}"
 
 
-def classes_of(answer: Answer) -> dict[str, float]:
+def classes_of(answer: Response) -> dict[str, float]:
     """The classes that one image was given; the answer must be a good one."""
     assert answer.status == 200, f"a good image is answered {answer.status}: {answer.body[:200]!r}"
     assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
@@ -46,7 +46,7 @@ def classes_of(answer: Answer) -> dict[str, float]:
     return {it["label"]: it["probability"] for it in said["predictions"]}
 
 
-def check_refused(answer: Answer, status: int, code: str) -> None:
+def check_refused(answer: Response, status: int, code: str) -> None:
     """A refusal in the contract's own shape."""
     assert answer.status == status, f"expected {status} {code}, found {answer.status}: {answer.body[:200]!r}"
     check_reason(answer.document, code)
@@ -66,7 +66,7 @@ def check_same(found: dict[str, float], expected: dict[str, float]) -> None:
 
 
 def differences(found: dict[str, float], expected: dict[str, float]) -> list[str]:
-    """Where two answers say more than rounding apart, in words; none where they are the same."""
+    """Classes whose probabilities differ by more than rounding, in words; none if the responses agree."""
     off = [
         f"{label}: {found[label]} and {expected[label]}"
         for label in found.keys() & expected.keys()
