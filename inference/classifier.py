@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from inference.archive.digest import content_sha256
 from inference.archive.golden_pictures import read_golden
 from inference.archive.model_file import ModelFile, ModelRefused, read_model_file
-from inference.engines.choice import Chosen, Machine, Wanted, choose
-from inference.engines.seam import Precision
-from inference.images.pixels import Look, Pixels, model_input
+from inference.engines.choice import EngineChoice, EngineName, choose
+from inference.engines.seam import Machine, Precision
+from inference.images.pixels import EvalTransform, Pixels, model_input
 from inference.images.reading import MAX_PIXELS
 
 Probabilities = NDArray[np.float32]
@@ -30,34 +29,30 @@ class Classifier:
 
     folder: Path
     model: ModelFile
-    look: Look
+    transform: EvalTransform
     machine: Machine
-    chosen: Chosen
+    chosen: EngineChoice
     sha256: str  # of the archive's content
     max_pixels: int = MAX_PIXELS
 
     @classmethod
     def load(
-        cls, folder: Path, *, engine: Wanted = "auto", precision: Precision | None = None, threads: int = 1,
+        cls, folder: Path, *, engine: EngineName = "auto", precision: Precision | None = None, threads: int = 1,
         gpu: int | None = None, max_pixels: int = MAX_PIXELS,
     ) -> Classifier:  # fmt: skip
-        """Load the unpacked archive in `folder`. Raises ModelRefused where it is not whole or not consistent.
+        """Load the unpacked archive in `folder`. Raises ModelRefused if it is not whole or not consistent.
 
-        `threads` are for one inference; `gpu` is CUDA's number of one, None means the CPU.
+        `threads` are for one inference; `gpu` is CUDA's number, None means the CPU.
         """
-        torch.set_num_threads(threads)
-        torch.backends.cudnn.allow_tf32 = False  # fp32 is the reference, on a GPU too; bf16 does not care
-        if gpu is not None:
-            torch.cuda.set_device(gpu)  # AOTInductor loads its weights onto the current one
-        machine = Machine(torch.device("cpu" if gpu is None else f"cuda:{gpu}"), threads)
+        machine = Machine("cpu" if gpu is None else f"cuda:{gpu}", threads)
         model = read_model_file(folder)
         try:
-            look = Look.of(model.preprocessing)
+            transform = EvalTransform.of(model.preprocessing)
         except (TypeError, ValueError) as error:
             raise ModelRefused(f"model.json: preprocessing: {error}. Package the model again.") from error
-        golden = read_golden(folder, look, len(model.classes))
-        chosen = choose(folder, model, golden, machine, wanted=engine, precision=precision)
-        return cls(folder, model, look, machine, chosen, content_sha256(folder), max_pixels)
+        golden = read_golden(folder, transform, len(model.classes))
+        chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
+        return cls(folder, model, transform, machine, chosen, content_sha256(folder), max_pixels)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -77,8 +72,8 @@ class Classifier:
         return {**facts, "engine": self.engine, **fallback}
 
     def read(self, data: bytes) -> Pixels:
-        """The picture in `data` as the model sees it, (H, W, 3) uint8. Raises UnreadableImage over any other bytes."""
-        return model_input(data, self.look, max_pixels=self.max_pixels)
+        """The picture in `data` as the model sees it, (H, W, 3) uint8. Raises UnreadableImage if there is none."""
+        return model_input(data, self.transform, max_pixels=self.max_pixels)
 
     def classify(self, pixels: Pixels) -> Probabilities:
         """Probabilities (N, C), float32, of pictures (N, H, W, 3) uint8: the softmax of the logits over the temperature."""

@@ -1,4 +1,4 @@
-"""Where a model looked: Grad-CAM over the photo, for the top class.
+"""Heat maps: Grad-CAM over the photo, for one class.
 
 Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391: the last feature maps, weighted by the gradient of the class's logit.
 """
@@ -41,14 +41,14 @@ def explain(classifier: Classifier, pixels: Pixels, index: int) -> bytes:
 
 @cache
 def _reference(classifier: Classifier) -> TorchEngine:
-    """The network in torch: other engines have no gradients. It is loaded when the first explanation is asked for."""
-    return TorchEngine(classifier.folder, classifier.model, classifier.machine.device)
+    """The network in torch: other engines have no gradients. It is loaded for the first explanation."""
+    return TorchEngine(classifier.folder, classifier.model, classifier.machine)
 
 
 def grad_cam(engine: TorchEngine, pixels: Pixels, index: int) -> NDArray[np.float32]:
     """Heat (H, W), 0 to 1, of one picture (H, W, 3) uint8 for the class `index`.
 
-    Raises NotExplainable where the network keeps no map of places; its weights stay as they are.
+    Raises NotExplainable if the network keeps no feature maps; its weights do not change.
     """
     network = engine.network
     with torch.enable_grad():
@@ -74,7 +74,7 @@ def heat_map(pixels: Pixels, heat: NDArray[np.float32]) -> bytes:
 
 
 def _maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The last features that lie in places, and the logits (1, C) that follow from them."""
+    """The last spatial features, and the logits (1, C) that follow from them."""
     if not hasattr(network, "forward_features") or not hasattr(network, "forward_head"):
         raise NotExplainable(f"{type(network).__name__} has no feature maps to explain.")
     if getattr(network, "global_pool", None) == "token":
@@ -85,7 +85,7 @@ def _maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _before_the_last_block(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Of a transformer that reads its class token alone: what the other tokens hold is looked at in its last block."""
+    """For a transformer that reads only its class token: the other tokens, as they enter its last block."""
     kept: list[Tensor] = []
 
     def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -104,7 +104,7 @@ def _before_the_last_block(network: nn.Module, images: Tensor) -> tuple[Tensor, 
 
 
 def _as_maps(network: nn.Module, features: Tensor) -> Tensor:
-    """Features as (1, C, H, W): a transformer's tokens are laid out as the patches lay."""
+    """Features as (1, C, H, W): a transformer's tokens are laid out like its patches."""
     if features.ndim == 4:
         return features if getattr(network, "output_fmt", "NCHW") == "NCHW" else features.permute(0, 3, 1, 2)
     tokens = features[:, getattr(network, "num_prefix_tokens", 0) :]

@@ -1,6 +1,6 @@
 """Podium's TorchServe handler: one class over plain functions, as TorchServe wants it.
 
-inference batch -> requests -> images -> (read) -> pixels -> (classify) -> probabilities -> an answer to each request
+inference batch -> requests -> images -> (read) -> pixels -> (classify) -> probabilities -> a response to each request
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ import numpy as np
 from inference.classifier import Classifier
 from inference.images.pixels import Pixels
 from inference.images.readers import Readers
-from serving.answers import Context, Refusal, best_classes, doubt
+from inference.images.reading import UnreadableImage
+from serving.context import Context
 from serving.metrics import report, report_engine
-from serving.requests import Asked, BadRequest, asked_in
+from serving.requests import BadRequest, ImageRequest, parse_request
+from serving.responses import best_classes, doubt, rejection_document, rejection_status
 from serving.settings import read_settings, readers_for, threads_for
 
 logger = logging.getLogger(__name__)
 
-Outcome = list[float] | Refusal  # probabilities (C), or why there are none
+Outcome = list[float] | UnreadableImage  # probabilities (C), or why there are none
 
 
 class PodiumHandler:
@@ -57,32 +59,30 @@ class PodiumHandler:
         logger.info("ready: %s on %s, threads: %d", self.classifier.facts, machine.device, machine.threads)
 
     def handle(self, requests: Sequence[Mapping[str, object]], context: Context) -> list[str | bytes]:
-        """TorchServe's call for one inference batch: an answer to each request, in their order.
+        """TorchServe's call for one inference batch: a response to each request, in their order.
 
         A request without a readable image gets its own 4xx, an image among many its own entry; neighbours get their classes.
         """
-        asked = [self._asked(request, context, index) for index, request in enumerate(requests)]
-        good = [it for it in asked if isinstance(it, Asked)]
+        parsed = [self._parsed(request, context, index) for index, request in enumerate(requests)]
+        good = [it for it in parsed if isinstance(it, ImageRequest)]
         outcomes, timings = self._outcomes([data for it in good for _, data in it.images])
         report(context.metrics, self.classifier.model.name, outcomes, timings)
         rest = iter(outcomes)
         return [
-            self._refused(it, context, index)
+            self._bad_request(it, context, index)
             if isinstance(it, BadRequest)
-            else self._answered(it, [next(rest) for _ in it.images], timings, context, index)
-            for index, it in enumerate(asked)
+            else self._response(it, [next(rest) for _ in it.images], timings, context, index)
+            for index, it in enumerate(parsed)
         ]
 
-    def _asked(self, request: Mapping[str, object], context: Context, index: int) -> Asked | BadRequest:
+    def _parsed(self, request: Mapping[str, object], context: Context, index: int) -> ImageRequest | BadRequest:
         try:
-            asked = asked_in(request, context.get_all_request_header(index), len(self.classifier.classes))
+            return parse_request(request, context.get_all_request_header(index), len(self.classifier.classes))
         except BadRequest as problem:
             return problem
-        explain = context.get_request_header(index, "explain") == "True"
-        return BadRequest("One image is explained at a time.") if explain and asked.many else asked
 
     def _outcomes(self, images: Sequence[bytes]) -> tuple[list[Outcome], dict[str, Any]]:
-        """What became of every image, and where the time went. While some are classified, the next ones are read."""
+        """The outcome of every image, and the time it took. While some are classified, the next ones are read."""
         outcomes: list[Outcome] = []
         decode_s = forward_s = 0.0
         reading = self.ahead.submit(self.readers.read, images[: self.images_at_once])
@@ -101,15 +101,15 @@ class PodiumHandler:
         }
         return outcomes, timings
 
-    def _classified(self, read: Sequence[Pixels | Refusal]) -> Iterator[Outcome]:
-        pixels = [it for it in read if not isinstance(it, Refusal)]
+    def _classified(self, read: Sequence[Pixels | UnreadableImage]) -> Iterator[Outcome]:
+        pixels = [it for it in read if not isinstance(it, UnreadableImage)]
         with self._healthy_gpu():
             rows = iter(self.classifier.classify(np.stack(pixels)).tolist() if pixels else ())
-        return (it if isinstance(it, Refusal) else next(rows) for it in read)
+        return (it if isinstance(it, UnreadableImage) else next(rows) for it in read)
 
     @contextmanager
     def _healthy_gpu(self) -> Iterator[None]:
-        """End this worker where the GPU fails, and TorchServe starts another one.
+        """End this worker if the GPU fails, and TorchServe starts another one.
 
         Pixels have one shape here, so it is never the image's fault; a broken CUDA context does not heal, and a worker that
         fails at once would be handed most of the images.
@@ -117,46 +117,46 @@ class PodiumHandler:
         try:
             yield
         except RuntimeError:
-            if self.classifier.machine.device.type != "cuda":
+            if not self.classifier.machine.has_gpu:
                 raise
             logger.exception("the GPU failed: this worker ends")
             logging.shutdown()
             os._exit(1)
 
-    def _answered(
-        self, asked: Asked, outcomes: Sequence[Outcome], timings: Mapping[str, Any], context: Context, index: int
+    def _response(
+        self,
+        request: ImageRequest,
+        outcomes: Sequence[Outcome],
+        timings: Mapping[str, Any],
+        context: Context,
+        index: int,
     ) -> str | bytes:
-        if context.get_request_header(index, "explain") == "True" and not isinstance(outcomes[0], Refusal):
-            return self._explained(asked.images[0][1], outcomes[0], context, index)
-        facts = {"model": self.classifier.facts}
-        if asked.many:
+        first = outcomes[0]
+        if request.explain and not isinstance(first, UnreadableImage):
+            return self._heat_map(request.images[0][1], first, context, index)
+        shared = {"model": self.classifier.facts, "timings": timings}
+        if request.many:
             answers = [
-                {
-                    "name": name,
-                    "status": outcome.status if isinstance(outcome, Refusal) else 200,
-                    **self._said(outcome, asked),
-                }
-                for (name, _), outcome in zip(asked.images, outcomes, strict=True)
+                {"name": name, "status": _status(outcome), **self._document(outcome, request.top_k)}
+                for (name, _), outcome in zip(request.images, outcomes, strict=True)
             ]
-            return _json(context, index, 200, {**facts, "timings": timings, "answers": answers})
-        [outcome] = outcomes
-        status = outcome.status if isinstance(outcome, Refusal) else 200
-        return _json(context, index, status, {**facts, "timings": timings, **self._said(outcome, asked)})
+            return _json(context, index, 200, {**shared, "answers": answers})
+        return _json(context, index, _status(first), {**shared, **self._document(first, request.top_k)})
 
-    def _said(self, outcome: Outcome, asked: Asked) -> dict[str, Any]:
-        if isinstance(outcome, Refusal):
-            return outcome.document
+    def _document(self, outcome: Outcome, top_k: int) -> dict[str, Any]:
+        if isinstance(outcome, UnreadableImage):
+            return rejection_document(outcome)
         model = self.classifier.model
         return {
-            "predictions": best_classes(model.classes, outcome, asked.top_k),
+            "predictions": best_classes(model.classes, outcome, top_k),
             "uncertain": doubt(max(outcome), model.uncertainty_threshold, model.target_accuracy),
         }
 
-    def _refused(self, problem: BadRequest, context: Context, index: int) -> str:
+    def _bad_request(self, problem: BadRequest, context: Context, index: int) -> str:
         document = {"code": problem.code, "error": str(problem), "model": self.classifier.facts}
         return _json(context, index, problem.status, document)
 
-    def _explained(self, data: bytes, probabilities: list[float], context: Context, index: int) -> str | bytes:
+    def _heat_map(self, data: bytes, probabilities: list[float], context: Context, index: int) -> str | bytes:
         from inference.heat_map import NotExplainable, explain
 
         best = int(np.argmax(probabilities))
@@ -164,11 +164,15 @@ class PodiumHandler:
             with self._healthy_gpu():
                 picture = explain(self.classifier, self.classifier.read(data), best)
         except NotExplainable as problem:
-            return self._refused(BadRequest(str(problem)), context, index)
+            return self._bad_request(BadRequest(str(problem)), context, index)
         context.set_response_header(index, "content-type", "image/png")
         context.set_response_header(index, "x-label", quote(self.classifier.classes[best]))
         context.set_response_header(index, "x-probability", f"{probabilities[best]:.6f}")
         return picture
+
+
+def _status(outcome: Outcome) -> int:
+    return rejection_status(outcome) if isinstance(outcome, UnreadableImage) else 200
 
 
 def _json(context: Context, index: int, status: int, document: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import boto3
 import pytest
 
+pytest_plugins = ("tests.model_server.fixtures",)  # archives, for tests/inference and tests/model_server
+
 
 @pytest.fixture(scope="session")
 def aws_session() -> boto3.Session:

@@ -1,4 +1,4 @@
-"""The digest that says which archive answered: what is inside a `.mar`, however and whenever it was packaged."""
+"""Digests: of one file, and of the content of a `.mar`, which is the same however and whenever it was packaged."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of one file, in hex."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def matches_sha256(path: Path, sha256: str) -> bool:
+    """Whether the file is there and has this SHA-256: the one check of a file that model.json names."""
+    return path.is_file() and file_sha256(path) == sha256
 
 
 def _counts(path: PurePosixPath) -> bool:

@@ -1,4 +1,4 @@
-"""Golden pictures: small ones of our own, with the logits that the packaged network gave; what loads must give them again."""
+"""Golden pictures: small pictures in the archive, with the logits of the packaged network, which an engine must give again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.archive.model_file import ModelRefused
-from inference.images.pixels import Look, Pixels, model_input
+from inference.images.pixels import EvalTransform, Pixels, model_input
 from inference.images.reading import UnreadableImage
 
 GOLDEN_FILE = "golden.json"
@@ -27,12 +27,12 @@ class GoldenPicture:
     logits: np.typing.NDArray[np.float32]
 
 
-def read_golden(folder: Path, look: Look, class_count: int) -> tuple[GoldenPicture, ...]:
-    """The golden pictures of an unpacked archive, read as any picture is. Raises ModelRefused over anything else."""
+def read_golden(folder: Path, transform: EvalTransform, class_count: int) -> tuple[GoldenPicture, ...]:
+    """The golden pictures of an unpacked archive, read like any picture. Raises ModelRefused if there are none."""
     try:
         documents = json.loads((folder / GOLDEN_FILE).read_text(encoding="utf-8"))["pictures"]
         pictures = tuple(
-            GoldenPicture(model_input(base64.b64decode(it["image"]), look), np.asarray(it["logits"], np.float32))
+            GoldenPicture(model_input(base64.b64decode(it["image"]), transform), np.asarray(it["logits"], np.float32))
             for it in documents
         )
     except FileNotFoundError as error:
@@ -45,7 +45,7 @@ def read_golden(folder: Path, look: Look, class_count: int) -> tuple[GoldenPictu
 
 
 def disagreement(found: np.typing.NDArray[np.float32], golden: tuple[GoldenPicture, ...], engine: str) -> str | None:
-    """Why logits (N, C) are not the golden ones, in a sentence; None where they are, but for rounding."""
+    """Why logits (N, C) are not the golden ones, in a sentence; None if they are, except for rounding."""
     expected = np.stack([picture.logits for picture in golden])
     if found.shape != expected.shape:
         return f"it answers {found.shape[-1]} numbers for {expected.shape[1]} classes."

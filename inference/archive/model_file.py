@@ -1,4 +1,4 @@
-"""`model.json`: what the training wrote down about the model in this archive, checked before it is believed."""
+"""`model.json`: the training's record of the model in this archive, checked field by field."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EngineFile:
     engine: str
     precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
     files: dict[str, str]  # names and their SHA-256
-    processor: frozenset[str] = frozenset()  # what the CPU must be able to do, in the words of torch.cpu
+    processor: frozenset[str]  # what the CPU must be able to do, in the words of torch.cpu
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class ModelFile:
     temperature: float  # the logits are divided by it before the softmax
     uncertainty_threshold: float  # a best probability under it makes the answer uncertain
     target_accuracy: float  # of the answers over the threshold, on validation
-    engines: tuple[EngineFile, ...] = ()
+    engines: tuple[EngineFile, ...]
 
 
 def read_model_file(folder: Path) -> ModelFile:
-    """The `model.json` of an unpacked archive. Raises ModelRefused where it is missing, or not what it must be."""
+    """The `model.json` of an unpacked archive. Raises ModelRefused if it is missing or a field is wrong."""
     try:
         document = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -70,7 +70,7 @@ def read_model_file(folder: Path) -> ModelFile:
         temperature=_number(document, "temperature", above=0.0, up_to=1000.0),
         uncertainty_threshold=_number(document, "uncertainty.threshold", above=-1.0, up_to=1.0),
         target_accuracy=_number(document, "uncertainty.target_accuracy", above=0.0, up_to=1.0),
-        engines=tuple(_engine_file(it) for it in _field({"engines": [], **document}, "engines", list)),
+        engines=tuple(_engine_file(it) for it in _field(document, "engines", list)),
     )
 
 
@@ -82,7 +82,7 @@ def _engine_file(entry: object) -> EngineFile:
             f"model.json: engines holds {entry!r}, expected one of {', '.join(ENGINES)} with files and precisions of "
             f"{', '.join(PRECISIONS)}. Update the server, or package the model again."
         )
-    processor = frozenset(map(str, _field({"processor": [], **cast(dict[str, Any], entry)}, "processor", list)))
+    processor = frozenset(map(str, _field(entry, "processor", list)))
     return EngineFile(engine, tuple(cast(list[Literal["fp32", "bf16", "int8"]], precisions)), files, processor)
 
 

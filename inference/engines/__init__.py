@@ -1,1 +1,1 @@
-"""What computes: one small seam (`seam`), an engine a file, and the choice between them (`choice`)."""
+"""What computes logits: one small interface (`seam`), an engine a file, and the choice between them (`choice`)."""

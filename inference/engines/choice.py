@@ -1,4 +1,4 @@
-"""Which engine serves an archive: the one that is asked for, or the fastest; the reference where it cannot."""
+"""Which engine serves an archive: the one that is configured, or the fastest; the reference if neither can."""
 
 from __future__ import annotations
 
@@ -10,30 +10,21 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
-from inference.archive.digest import file_sha256
+from inference.archive.digest import matches_sha256
 from inference.archive.golden_pictures import GoldenPicture, disagreement
 from inference.archive.model_file import EngineFile, ModelFile, ModelRefused
-from inference.engines.seam import Engine, EngineFailed, Precision
+from inference.engines.seam import Engine, EngineFailed, Machine, Precision
 
 logger = logging.getLogger(__name__)
 
-Wanted = Literal["auto", "torch", "torch-compiled", "aotinductor", "openvino"]
+EngineName = Literal["auto", "torch", "torch-compiled", "aotinductor", "openvino"]
 TRIES = 3  # of one picture, the best counts: enough to tell engines apart that differ by a fifth
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What an engine may use."""
-
-    device: torch.device
-    threads: int
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The engine that serves, and why it is not the one that was asked for."""
+class EngineChoice:
+    """The engine that serves, and why it is not the one that was configured."""
 
     engine: Engine
     fallback: str | None = None
@@ -49,56 +40,58 @@ class Candidate:
 
 def choose(
     folder: Path, model: ModelFile, golden: tuple[GoldenPicture, ...], machine: Machine, *,
-    wanted: Wanted = "auto", precision: Precision | None = None,
-) -> Chosen:  # fmt: skip
+    engine: EngineName = "auto", precision: Precision | None = None,
+) -> EngineChoice:  # fmt: skip
     """Load an engine for the unpacked archive in `folder` that reproduces its golden predictions.
 
-    `auto` loads what the archive holds for this kind of machine and keeps the fastest. Where none can be used, the
-    reference serves, and `fallback` says why. Raises ModelRefused where the reference, too, is not what was trained.
+    `auto` loads what the archive holds for this kind of machine and keeps the fastest. If none can be used, the
+    reference serves, and `fallback` says why. Raises ModelRefused if the reference, too, is not what was trained.
     """
     reasons: list[str] = []
     usable: list[Engine] = []
-    for candidate in candidates(folder, model, machine, wanted, precision):
+    for candidate in candidates(folder, model, machine, engine, precision):
         try:
             usable.append(_tried(candidate.load(), golden))
         except EngineFailed as failed:
             reasons.append(f"{candidate.name}: {failed}")
             logger.warning("engine not usable: %s", reasons[-1])
     if usable:
-        return Chosen(min(usable, key=_seconds(golden)) if len(usable) > 1 else usable[0])
-    engine = _reference(folder, model, machine)
+        return EngineChoice(min(usable, key=_seconds(golden)) if len(usable) > 1 else usable[0])
     try:
-        return Chosen(_tried(engine, golden), " ".join(reasons) or None)
+        reference = _reference(folder, model, machine)
+    except ImportError as error:  # an installation for OpenVINO alone
+        raise ModelRefused(" ".join([*reasons, f"The reference cannot take its place: {error}."])) from error
+    try:
+        return EngineChoice(_tried(reference, golden), " ".join(reasons) or None)
     except EngineFailed as failed:
         raise ModelRefused(f"The archive is not what was packaged: {failed} Package the model again.") from failed
 
 
 def candidates(
-    folder: Path, model: ModelFile, machine: Machine, wanted: Wanted, precision: Precision | None
+    folder: Path, model: ModelFile, machine: Machine, engine: EngineName, precision: Precision | None
 ) -> Iterator[Candidate]:
-    """The engines to try, by what is wanted, what the archive holds, and what the machine has.
+    """The engines to try, by the settings, the archive and the machine.
 
-    `auto` on a GPU is AOTInductor where it was compiled, else torch in bf16; on a CPU every OpenVINO network. An int8 network
+    `auto` on a GPU is AOTInductor if it was compiled, else torch in bf16; on a CPU every OpenVINO network. An int8 network
     was packaged because it passed its gate.
     """
-    gpu = machine.device.type == "cuda"
-    ours = {"auto": "aotinductor" if gpu else "openvino"}.get(wanted, wanted)
+    gpu = machine.has_gpu
+    ours = {"auto": "aotinductor" if gpu else "openvino"}.get(engine, engine)
     found = [it for it in model.engines if it.engine == ours and precision in (None, *it.precisions)]
     for file in found:
         for one in file.precisions if precision is None else (precision,):
             yield Candidate(f"{ours}-{one}", _loader(folder, file, machine, one))
-    if wanted in ("torch", "torch-compiled") or (wanted == "auto" and gpu and not found):
+    if engine in ("torch", "torch-compiled") or (engine == "auto" and gpu and not found):
         chosen = precision or ("bf16" if gpu else "fp32")
-        compiled = wanted == "torch-compiled"
+        compiled = engine == "torch-compiled"
         yield Candidate(f"torch-{chosen}", lambda: _reference(folder, model, machine, chosen, compiled=compiled))
-    elif not found and (wanted != "auto" or precision is not None or model.engines):
+    elif not found and (engine != "auto" or precision is not None or model.engines):
         yield Candidate(f"{ours}-{precision or 'any precision'}", _missing)
 
 
 def _loader(folder: Path, file: EngineFile, machine: Machine, precision: Precision) -> Callable[[], Engine]:
     def load() -> Engine:
         _check_files(folder, file)
-        _check_processor(file)
         first = folder / next(iter(file.files))
         try:  # imported here: a machine without the library can serve with another engine
             if file.engine == "openvino":
@@ -107,7 +100,7 @@ def _loader(folder: Path, file: EngineFile, machine: Machine, precision: Precisi
                 return OpenVinoEngine(first, precision=precision, threads=machine.threads)
             from inference.engines.aotinductor import AotInductorEngine
 
-            return AotInductorEngine(first, machine.device, precision=precision)
+            return AotInductorEngine(first, machine, precision=precision, processor=file.processor)
         except ImportError as error:
             raise EngineFailed(f"{error}. Install requirements/model_server.txt.") from error
 
@@ -119,7 +112,7 @@ def _reference(
 ) -> Engine:
     from inference.engines.reference import TorchEngine  # imports timm, which takes seconds
 
-    return TorchEngine(folder, model, machine.device, precision=precision, compiled=compiled)
+    return TorchEngine(folder, model, machine, precision=precision, compiled=compiled)
 
 
 def _missing() -> Engine:
@@ -128,22 +121,12 @@ def _missing() -> Engine:
 
 def _check_files(folder: Path, file: EngineFile) -> None:
     for name, sha256 in file.files.items():
-        if not (folder / name).is_file() or file_sha256(folder / name) != sha256:
+        if not matches_sha256(folder / name, sha256):
             raise EngineFailed(f"{name} is missing, or is not the file that model.json names.")
 
 
-def _check_processor(file: EngineFile) -> None:
-    """Machine code with an instruction that the CPU does not know ends the process, at every start anew."""
-    can = {name for name, there in torch.cpu.get_capabilities().items() if there is True}
-    if lacking := sorted(file.processor - can):
-        raise EngineFailed(
-            f"It was compiled for a CPU with {', '.join(lacking)}, and this one has none of that. Package it on a "
-            "machine like this one."
-        )
-
-
 def _tried(engine: Engine, golden: tuple[GoldenPicture, ...]) -> Engine:
-    """The engine, once it has looked at every golden picture and answered as it was packaged to."""
+    """The engine, after it gave the golden logits for every golden picture; raises EngineFailed if it does not."""
     try:
         found = engine.logits(np.ascontiguousarray([picture.pixels for picture in golden]))
     except (RuntimeError, AssertionError, ValueError) as error:

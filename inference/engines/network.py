@@ -11,22 +11,21 @@ from safetensors.torch import load_model
 from torch import nn
 
 import inference.networks  # noqa: F401 - makes its models known to timm
-from inference.archive.digest import file_sha256
+from inference.archive.digest import file_sha256, matches_sha256
 from inference.archive.model_file import ModelFile, ModelRefused
 
 
 def load_network(folder: Path, model: ModelFile, device: torch.device) -> nn.Module:
     """The network of an unpacked archive, with its weights, in channels_last, ready to answer.
 
-    Raises ModelRefused where the weights are missing, are not the ones that model.json names, or do not fit.
+    Raises ModelRefused if the weights are missing, are not those that model.json names, or do not fit.
     """
     weights = folder / model.weights_file
     if not weights.is_file():
         raise ModelRefused(f"The archive holds no {model.weights_file}. Package the model again.")
-    found = file_sha256(weights)
-    if found != model.weights_sha256:
+    if not matches_sha256(weights, model.weights_sha256):
         raise ModelRefused(
-            f"{model.weights_file} has SHA-256 {found}, model.json names {model.weights_sha256}: "
+            f"{model.weights_file} has SHA-256 {file_sha256(weights)}, model.json names {model.weights_sha256}: "
             "one of them was changed after packaging. Package the model again."
         )
     network = _network_with(weights, model)

@@ -17,7 +17,7 @@ class OpenVinoEngine:
     """A network that training exported: uint8 (N, H, W, 3) in, logits out."""
 
     def __init__(self, file: Path, *, precision: Precision, threads: int) -> None:
-        """Raises EngineFailed where the file cannot be loaded, or the CPU does not compute in this precision."""
+        """Raises EngineFailed if the file cannot be loaded, or the CPU does not compute in this precision."""
         try:
             core = openvino.Core()
             speaks = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

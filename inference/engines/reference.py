@@ -10,32 +10,27 @@ from torch import Tensor, nn
 
 from inference.archive.model_file import ModelFile
 from inference.engines.network import load_network
-from inference.engines.seam import EngineFailed, Logits, Precision
+from inference.engines.seam import EngineFailed, Logits, Machine, Precision
+from inference.engines.torch_device import torch_device
 from inference.images.pixels import Pixels
 
 
 class TorchEngine:
-    """The weights as they were trained; any other engine is measured against it in fp32."""
+    """The weights as they were trained; any other engine is compared with it in fp32."""
 
     def __init__(
-        self,
-        folder: Path,
-        model: ModelFile,
-        device: torch.device,
-        *,
-        precision: Precision = "fp32",
-        compiled: bool = False,
+        self, folder: Path, model: ModelFile, machine: Machine, *, precision: Precision = "fp32", compiled: bool = False
     ) -> None:
-        """Raises ModelRefused where the weights do not fit, EngineFailed where torch cannot do what is asked."""
+        """Raises ModelRefused if the weights do not fit, EngineFailed if torch does not compute in this precision."""
         if precision == "int8":
             raise EngineFailed("torch serves fp32 and bf16; int8 is OpenVINO's.")
         self.name = f"torch{'-compiled' if compiled else ''}-{precision}"
-        self.device = device
-        self.network = load_network(folder, model, device)
+        self.device = torch_device(machine)
+        self.network = load_network(folder, model, self.device)
         self._half = precision == "bf16"
         self._forward = cast(nn.Module, torch.compile(self.network, dynamic=True)) if compiled else self.network
         self._mean, self._std = (
-            torch.tensor(numbers, device=device).view(3, 1, 1)
+            torch.tensor(numbers, device=self.device).view(3, 1, 1)
             for numbers in (model.preprocessing["mean"], model.preprocessing["std"])
         )
 

@@ -1,4 +1,4 @@
-"""Small files that would cost far more to read than their size and their pixels say, found before anything is decoded.
+"""Decompression bombs: files that cost far more to read than their size and pixels suggest, found before decoding.
 
 A picture of 50 million pixels costs some seconds and at most 1.2 GB. Of these, less than 1 MB cost up to minutes, or 2 GB.
 """
@@ -28,9 +28,9 @@ _RUN_LENGTHS = (1, 2)  # a bitmap's compression
 
 
 def what_makes_it_a_bomb(kind: str, data: bytes, max_pixels: int) -> str | None:
-    """What makes the file a bomb, as the rest of a sentence that begins with `The TIFF`; None where nothing does.
+    """What makes the file a bomb, as the rest of a sentence that begins with `The TIFF`; None if nothing does.
 
-    `kind` is one of the formats that are read. Damage is not judged here: over no bytes is anything raised.
+    `kind` is one of the formats that are read. Damage is not checked here: no bytes raise anything.
     """
     match kind:
         case "JPEG":

@@ -1,4 +1,4 @@
-"""From a file's bytes to what a model looks at: the one way, for evaluation and for the model server alike.
+"""A file's bytes become the input of a model: the one way, for evaluation and for the model server.
 
 bytes -> format, bomb, size (reading) -> pixels, upright -> resized -> the middle, uint8 (H, W, 3)
 """
@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 import simplejpeg
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Transpose
-from torch.nn.functional import interpolate
 
 from inference.images.reading import MAX_PIXELS, open_image, picture_of, turn_of
 
@@ -29,8 +27,8 @@ INTERPOLATIONS = ("bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
-class Look:
-    """What of a picture a model looks at, in timm's words: sides in pixels, `crop_pct` the share that the crop keeps."""
+class EvalTransform:
+    """timm's evaluation transform, without mean and std: sides in pixels, `crop_pct` is the share that the crop keeps."""
 
     height: int
     width: int
@@ -39,18 +37,22 @@ class Look:
     interpolation: str
 
     @classmethod
-    def of(cls, preprocessing: Mapping[str, Any]) -> Look:
-        """By the arguments of `timm.data.create_transform`. Raises ValueError over what no model of timm asks for."""
+    def of(cls, preprocessing: Mapping[str, Any]) -> EvalTransform:
+        """By the arguments of `timm.data.create_transform`. Raises ValueError for what no timm model uses."""
         _, height, width = preprocessing["input_size"]
-        look = cls(height, width, preprocessing["crop_pct"], preprocessing["crop_mode"], preprocessing["interpolation"])
-        if look.crop_mode not in MODES or look.interpolation not in INTERPOLATIONS:
+        transform = cls(
+            height, width, preprocessing["crop_pct"], preprocessing["crop_mode"], preprocessing["interpolation"]
+        )
+        if transform.crop_mode not in MODES or transform.interpolation not in INTERPOLATIONS:
             raise ValueError(
-                f"crop_mode {look.crop_mode!r} with interpolation {look.interpolation!r} is not supported: "
+                f"crop_mode {transform.crop_mode!r} with interpolation {transform.interpolation!r} is not supported: "
                 f"use {' or '.join(MODES)}, and {' or '.join(INTERPOLATIONS)}"
             )
-        if min(height, width) < 1 or not 0 < look.crop_pct <= 1:
-            raise ValueError(f"input_size {height} x {width} with crop_pct {look.crop_pct} leaves nothing to look at")
-        return look
+        if min(height, width) < 1 or not 0 < transform.crop_pct <= 1:
+            raise ValueError(
+                f"input_size {height} x {width} with crop_pct {transform.crop_pct} leaves nothing to look at"
+            )
+        return transform
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """The sides to which a picture of these sides is resized, before the middle is cut out; timm's rounding."""
@@ -63,42 +65,42 @@ class Look:
         return round(height / ratio), round(width / ratio)
 
 
-def model_input(data: bytes, look: Look, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def model_input(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The middle of the picture in `data`, (H, W, 3) uint8, RGB; mean and std are left to the model.
 
-    As timm's evaluation transform makes it, but for rounding (mostly 1 of 255, at most 2), for `bicubic` where it
-    overshoots black or white and Pillow resizes the height first, and for large JPEGs, which are decoded at a fraction
-    of their size. Raises UnreadableImage, and nothing else, over any bytes.
+    Exactly what timm's evaluation transform makes of it, except for large JPEGs, which are decoded at a fraction of their
+    size. Raises UnreadableImage, and nothing else, for any bytes.
     """
-    return cut(read_pixels(data, look, max_pixels=max_pixels), look)
+    return resize_and_crop(read_pixels(data, transform, max_pixels=max_pixels), transform)
 
 
-def read_pixels(data: bytes, look: Look, *, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """The picture in `data`, upright, (H, W, 3) uint8; a large JPEG smaller than it is, but large enough for `look`."""
+def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """The picture in `data`, upright, (H, W, 3) uint8; a large JPEG smaller than it is, but large enough for `transform`."""
     image = open_image(data, max_pixels)
-    pixels = _decoded_jpeg(data, image, look) if image.format in ("JPEG", "MPO") else None
+    pixels = _decoded_jpeg(data, image, transform) if image.format in ("JPEG", "MPO") else None
     if pixels is None:  # another format, a rare kind of JPEG, or one that Pillow says more about
         return np.array(picture_of(image))
     return _upright(pixels, turn_of(image))
 
 
-def cut(pixels: Pixels, look: Look) -> Pixels:
-    """`look` of a picture (H, W, 3): resized with antialiasing, then the middle of it; a view where it can be one."""
-    sides = look.resized(*pixels.shape[:2])
+def resize_and_crop(pixels: Pixels, transform: EvalTransform) -> Pixels:
+    """`transform` of a picture (H, W, 3): resized by Pillow, as timm does, then the middle of it; a view, not a copy."""
+    sides = transform.resized(*pixels.shape[:2])
     if sides != pixels.shape[:2]:
-        planes = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)  # in memory still (H, W, 3), as the result will be
-        resized = interpolate(planes, size=sides, mode=look.interpolation, antialias=True)
-        pixels = resized[0].permute(1, 2, 0).numpy()
-    top, left = (round((side - wanted) / 2.0) for side, wanted in zip(sides, (look.height, look.width), strict=True))
-    return pixels[top : top + look.height, left : left + look.width]
+        filter_ = Image.Resampling[transform.interpolation.upper()]
+        pixels = np.array(Image.fromarray(pixels).resize(sides[::-1], filter_))
+    top, left = (
+        round((side - wanted) / 2.0) for side, wanted in zip(sides, (transform.height, transform.width), strict=True)
+    )
+    return pixels[top : top + transform.height, left : left + transform.width]
 
 
-def _decoded_jpeg(data: bytes, image: Image.Image, look: Look) -> Pixels | None:
-    """The pixels of a JPEG; the very ones that Pillow decodes, but in one copy, and smaller where that is enough."""
+def _decoded_jpeg(data: bytes, image: Image.Image, transform: EvalTransform) -> Pixels | None:
+    """The pixels of a JPEG; the very ones that Pillow decodes, but in one copy, and smaller if that is enough."""
     if image.mode not in ("RGB", "L"):
         return None
     width, height = image.size
-    part = _part(width, height, min(look.resized(height, width)))
+    part = _part(width, height, min(transform.resized(height, width)))
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(
             data, "RGB", fastdct=False, fastupsample=False, min_height=height // part, min_width=width // part

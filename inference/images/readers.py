@@ -1,4 +1,4 @@
-"""The pictures of one inference batch: read side by side, a slow one cut off, a bad one answered for itself."""
+"""The images of one inference batch: read in parallel, a slow one cut off, a bad one rejected on its own."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from threading import get_ident
 
 from inference.images.pixels import Pixels
 from inference.images.reading import UnreadableImage
-from serving.answers import Refusal
 
 LOOK_EVERY_S = 0.2
 
 
 class Readers:
-    """Threads that read pictures; the libraries that decode let go of Python's lock.
+    """Threads that read images; the decoding libraries release Python's lock.
 
-    An image may use `seconds` of a processor, whatever else the machine does. What uses more is refused, and its thread
-    is left to end on its own: the limits on pixels see to it that it does.
+    An image may use `seconds` of CPU time, however busy the machine is. One that uses more is rejected, and its thread
+    is left to end on its own: the limit on pixels ensures that it does.
     """
 
     def __init__(self, read: Callable[[bytes], Pixels], *, threads: int, seconds: float) -> None:
@@ -28,9 +27,9 @@ class Readers:
         self._pool = self._new_pool()
         self._began: dict[int, tuple[int, float]] = {}  # of this batch: the thread's clock, and what it showed
 
-    def read(self, images: Sequence[bytes]) -> list[Pixels | Refusal]:
+    def read(self, images: Sequence[bytes]) -> list[Pixels | UnreadableImage]:
         """The pixels of every image, or why there are none, in their order."""
-        outcomes: dict[int, Pixels | Refusal] = {}
+        outcomes: dict[int, Pixels | UnreadableImage] = {}
         self._began = {}
         running = self._submit(images, range(len(images)))
         while running:
@@ -43,30 +42,30 @@ class Readers:
                 running = self._submit_anew(images, running, slow)
         return [outcomes[index] for index in range(len(images))]
 
-    def _submit(self, images: Sequence[bytes], indices: Sequence[int]) -> dict[Future[Pixels | Refusal], int]:
+    def _submit(self, images: Sequence[bytes], indices: Sequence[int]) -> dict[Future[Pixels | UnreadableImage], int]:
         return {self._pool.submit(self._one, index, images[index]): index for index in indices}
 
     def _submit_anew(
-        self, images: Sequence[bytes], running: dict[Future[Pixels | Refusal], int], slow: Sequence[int]
-    ) -> dict[Future[Pixels | Refusal], int]:
-        """Give what waits behind the slow ones to new threads; what is being read stays where it is."""
+        self, images: Sequence[bytes], running: dict[Future[Pixels | UnreadableImage], int], slow: Sequence[int]
+    ) -> dict[Future[Pixels | UnreadableImage], int]:
+        """Give images that wait behind the slow ones to new threads; those that are being read stay where they are."""
         waiting = [index for future, index in running.items() if future.cancel()]
         self._pool.shutdown(wait=False)
         self._pool = self._new_pool()
         left = {future: index for future, index in running.items() if index not in (*waiting, *slow)}
         return left | self._submit(images, waiting)
 
-    def _one(self, index: int, data: bytes) -> Pixels | Refusal:
+    def _one(self, index: int, data: bytes) -> Pixels | UnreadableImage:
         self._began[index] = (time.pthread_getcpuclockid(get_ident()), time.thread_time())
         if not data:
-            return Refusal("empty", "There is no image. Send it as the body, or as a form field.")
+            return UnreadableImage("empty", "There is no image.")
         try:
             return self._read(data)
         except UnreadableImage as unreadable:
-            return Refusal(unreadable.code, unreadable.reason)
+            return unreadable
 
     def _used_s(self, index: int) -> float:
-        """Seconds of a processor that the image has used so far; 0 where nobody reads it yet."""
+        """CPU seconds that the image has used so far; 0 if no thread reads it yet."""
         if index not in self._began:
             return 0.0
         clock, before = self._began[index]
@@ -75,11 +74,9 @@ class Readers:
         except OSError:  # the thread has ended meanwhile; to ask for its clock only now could crash the process
             return 0.0
 
-    def _too_slow(self) -> Refusal:
-        sentence = (
-            f"Reading the image took over {self._seconds:g} s of a processor. Save it as a JPEG and send it again."
-        )
-        return Refusal("too_slow", sentence)
+    def _too_slow(self) -> UnreadableImage:
+        reason = f"Reading the image took over {self._seconds:g} s of a processor. Save it as a JPEG and send it again."
+        return UnreadableImage("too_slow", reason)
 
     def _new_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._threads, thread_name_prefix="read")

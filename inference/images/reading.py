@@ -1,4 +1,4 @@
-"""The one way bytes become a picture.
+"""Bytes become a picture: the one way, for training and for serving.
 
 bytes -> format by first bytes -> no bomb -> size by header -> pixels -> RGB, upright
 """
@@ -37,11 +37,11 @@ UPRIGHT = {
     8: Transpose.ROTATE_90,
 }
 
-Code = Literal["unsupported_format", "unreadable", "too_many_pixels"]
+Code = Literal["empty", "unsupported_format", "unreadable", "too_many_pixels", "too_slow"]
 
 
 class UnreadableImage(Exception):
-    """These bytes are no picture that can be read: `code` for programs, `reason` in a sentence for a person."""
+    """The rejection of an image: `code` for programs, `reason` in a sentence for a person."""
 
     def __init__(self, code: Code, reason: str) -> None:
         super().__init__(reason)
@@ -53,13 +53,13 @@ def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture in `data`: RGB, 8 bit, upright as its EXIF says, without metadata; the first of several frames.
 
     Transparency lies on white, 16-bit and float greys are scaled, not clipped. Embedded colour profiles are not
-    applied. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, over any bytes.
+    applied. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for any bytes.
     """
     return picture_of(open_image(data, max_pixels))
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The image in `data`, its header read and judged, its pixels not decoded yet. Raises UnreadableImage."""
+    """The image in `data`, its header read and checked, its pixels not decoded yet. Raises UnreadableImage."""
     image = _open(data, max_pixels)
     _check_size(*image.size, max_pixels)
     return image
@@ -80,7 +80,7 @@ def picture_of(image: Image.Image) -> Image.Image:
 
 
 def turn_of(image: Image.Image) -> Transpose | None:
-    """What makes the picture upright; None where the EXIF is missing or broken: a bad tag does not cost the picture."""
+    """What turns the picture upright; None if the EXIF is missing or broken: a bad tag does not cost the picture."""
     try:
         return UPRIGHT.get(image.getexif().get(ExifTag.Orientation, 1))
     except DAMAGED:

@@ -1,5 +1,7 @@
 """The batching proxy in front of TorchServe.
 
-request (server, bodies) -> images that wait (batching) -> groups on their way (dispatch) -> one tar each (upstream)
-     -> TorchServe (torchserve, watched by readiness) -> each image its own answer (answers)
+request (http) -> images that wait -> groups (groups) -> one tar each -> TorchServe (torchserve) -> each image its response
+
+Rooms import only what stands to their right, and each may import itself:
+service -> http -> torchserve -> groups -> responses, metrics
 """

@@ -1,4 +1,4 @@
-"""How many workers a machine bears, on how many threads each, and how many images they like at once."""
+"""Defaults from the CPU, memory and GPU limits: workers, their threads, and images in a group."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ def threads_for(cores: int, workers: int) -> int:
 
 
 def memory_limit_bytes(cgroup: Path = CGROUP) -> int | None:
-    """What a container may use; None where nothing is said."""
+    """The memory that a container may use; None if it has no limit."""
     try:
-        said = (cgroup / "memory.max").read_text().strip()
+        limit = (cgroup / "memory.max").read_text().strip()
     except OSError:
         return None
-    return int(said) if said.isdecimal() else None
+    return int(limit) if limit.isdecimal() else None
 
 
 def core_limit(cgroup: Path = CGROUP) -> int | None:
-    """The whole cores that a container may use, at least one; None where nothing is said."""
+    """The whole cores that a container may use, at least one; None if it has no limit."""
     try:
         quota, period = (cgroup / "cpu.max").read_text().split()
     except (OSError, ValueError):

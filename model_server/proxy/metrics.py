@@ -1,4 +1,4 @@
-"""What Prometheus reads of the proxy."""
+"""The proxy's metrics, for Prometheus."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from proxy.image_answers import Answer, Verdict
+from proxy.responses import ImageResponse, Response
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 IMAGES = (1, 2, 4, 8, 16, 32, 64)
-MOST_ENGINES = 16  # an archive's handler may say anything
-# What a refusal's code may be; an archive's handler may have others of its own, in any number.
+MOST_ENGINES = 16  # an archive's handler may name any number
+# The known codes; an archive's handler may have others, in any number.
 OF_IMAGES = ("empty", "bad_request", "too_large", "unsupported_format", "unreadable", "too_many_pixels", "too_slow")
 CODES = frozenset([*OF_IMAGES, "401", "404", "503"])
 
@@ -50,7 +50,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def totals(self) -> dict[tuple[str, str], float]:
-        """Every number of the page, by its name and the value of its label; empty where it has none."""
+        """Every number of the page, by its name and the value of its label; empty if it has none."""
         samples = (sample for family in self.registry.collect() for sample in family.samples)
         return {(sample.name, ",".join(sample.labels.values())): sample.value for sample in samples}
 
@@ -59,13 +59,13 @@ class Metrics:
         self._waiting.set_function(waiting_images)
         self._open.set_function(open_requests)
 
-    def group_answered(self, waited_s: Sequence[float], answers: Sequence[Answer]) -> None:
+    def group_answered(self, waited_s: Sequence[float], answers: Sequence[Response]) -> None:
         """A group came back, after its images had waited so long."""
         self._fill.observe(len(waited_s))
         for seconds in waited_s:
             self._queue.observe(seconds)
         first = answers[0]
-        if not isinstance(first, Verdict):
+        if not isinstance(first, ImageResponse):
             return
         timings, model = first.shared.get("timings"), first.shared.get("model")
         if isinstance(model, dict):
@@ -75,14 +75,14 @@ class Metrics:
                 if isinstance(timings.get(name), int | float):
                     histogram.observe(timings[name] / 1000)
 
-    def image_answered(self, answer: Answer) -> None:
+    def image_answered(self, answer: Response) -> None:
         """One image has its answer."""
-        status = answer.status if isinstance(answer, Verdict) else 200
+        status = answer.status if isinstance(answer, ImageResponse) else 200
         counter = self._images_by_status.get(status)
         if counter is None:
             counter = self._images_by_status[status] = self._images.labels(status=str(status))
         counter.inc()
-        if isinstance(answer, Verdict) and 400 <= status < 500:
+        if isinstance(answer, ImageResponse) and 400 <= status < 500:
             self.refused(answer.entry.get("code"))
 
     def refused(self, code: object) -> None:

@@ -1,4 +1,4 @@
-"""What was measured, as one line a minute in the log, for whoever has no Prometheus."""
+"""The metrics as one line a minute in the log, for those without Prometheus."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Minutes:
             self.write()
 
     def write(self) -> None:
-        """Write the line now; nothing where nothing was answered since the last one."""
+        """Write the line now; nothing if no image was answered since the last one."""
         before, self._written = self._written, self._metrics.totals()
         words = in_words(before, self._written)
         if words:
@@ -43,9 +43,9 @@ class Minutes:
 
 
 def in_words(before: Totals, now: Totals) -> str:
-    """What was answered from one time to another, as `key=value ...`; empty where nothing was.
+    """The images answered from one time to another, as `key=value ...`; empty if there were none.
 
-    Means are of an image (queue_ms) or of a group for TorchServe (the others), and left out where no group was answered.
+    Means are of an image (queue_ms) or of a group for TorchServe (the others), and left out if no group was answered.
     """
     more = {key: value - before.get(key, 0.0) for key, value in sorted(now.items())}
     words = [

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.bundle import MAX_IMAGES
+
 DRAIN_S = 60.0
 MIB = 2**20
 
@@ -25,7 +27,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether nobody but this machine reaches it."""
+        """Whether only this machine reaches it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -34,7 +36,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Options:
-    """What the proxy is to do."""
+    """The settings of one proxy."""
 
     model_store: Path
     models: tuple[str, ...]  # NAME=FILE.mar
@@ -43,10 +45,10 @@ class Options:
     management_port: int | None
     home: Path
     token_file: Path | None
-    batch_images: int | None  # what the machine is best at
+    batch_images: int | None  # None: by the machine
     queue_images: int
     queue_bytes: int
-    workers: int | None  # as many as the machine bears
+    workers: int | None  # None: by the machine
     drain_s: float
 
     @property
@@ -61,23 +63,23 @@ class Options:
 
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
-    """The options of a command line. Raises WrongOption where they cannot be."""
-    asked = _parser().parse_args(arguments)
+    """The options of a command line. Raises WrongOption for a value that cannot be."""
+    given = _parser().parse_args(arguments)
     options = Options(
-        model_store=asked.model_store.resolve(),
-        models=tuple(asked.models),
-        listen=_address(asked.listen),
-        metrics=_address(asked.metrics),
-        management_port=asked.management_port,
-        home=asked.home.resolve(),
-        token_file=asked.token_file,
-        batch_images=asked.batch_images,
-        queue_images=asked.queue_images,
-        queue_bytes=asked.queue_mib * MIB,
-        workers=asked.workers,
-        drain_s=asked.drain_s,
+        model_store=given.model_store.resolve(),
+        models=tuple(given.models),
+        listen=_address(given.listen),
+        metrics=_address(given.metrics),
+        management_port=given.management_port,
+        home=given.home.resolve(),
+        token_file=given.token_file,
+        batch_images=given.batch_images,
+        queue_images=given.queue_images,
+        queue_bytes=given.queue_mib * MIB,
+        workers=given.workers,
+        drain_s=given.drain_s,
     )
-    _check(options, unguarded=asked.no_token, metrics_unguarded=asked.no_token or asked.metrics_unguarded)
+    _check(options, unguarded=given.no_token, metrics_unguarded=given.no_token or given.metrics_unguarded)
     return options
 
 
@@ -137,6 +139,6 @@ def _number(text: str) -> int:
 
 
 def _batch(text: str) -> int:
-    if _number(text) > 64:
-        raise argparse.ArgumentTypeError(f"{text} is more than the 64 images of one tar")
+    if _number(text) > MAX_IMAGES:
+        raise argparse.ArgumentTypeError(f"{text} is more than the {MAX_IMAGES} images of one tar")
     return int(text)

@@ -1,4 +1,4 @@
-"""The whole proxy, from start to rest.
+"""The whole proxy, from its start to its end.
 
 listen -> TorchServe starts -> ready -> (requests) -> SIGTERM -> drain -> TorchServe stops
 """
@@ -31,9 +31,8 @@ from proxy.torchserve import management
 from proxy.torchserve.configuration import WrongConfiguration, check_home
 from proxy.torchserve.deaths import death_reason, set_aside
 from proxy.torchserve.management import Worker
-from proxy.torchserve.process import Served as Started
-from proxy.torchserve.process import TorchServe
-from proxy.torchserve.readiness import Readiness, Served
+from proxy.torchserve.process import StartOptions, TorchServe
+from proxy.torchserve.readiness import Readiness, ServedModel
 from proxy.torchserve.upstream import Upstream, open_session
 
 logger = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ class Service:
         self._minutes = Minutes(self._metrics)
         self._drain = Drain()
         self._stop = asyncio.Event()
-        self._torchserve = TorchServe(started_for(options), on_death=self._died)
+        self._torchserve = TorchServe(start_options(options), on_death=self._died)
         served = {name: self._served(name) for name in options.model_names}
         self._dispatchers = [model.dispatcher for model in served.values()]
         self._metrics.watch(
@@ -75,13 +74,13 @@ class Service:
         )
 
     def stop(self) -> None:
-        """Come to rest; said a second time, at once."""
+        """Drain and stop; a second call does not wait."""
         if self._stop.is_set():
             self._drain.hurry()
         self._stop.set()
 
     async def run(self) -> int:
-        """Serve until `stop`, then drain; how many requests were cut."""
+        """Serve until `stop`, then drain; returns how many requests were cut."""
         options = self._options
         pages = metrics_application(self._metrics, self._session, lambda: self._torchserve.metrics_url)
         runners = [await _listen(pages, options.metrics)]
@@ -114,11 +113,11 @@ class Service:
         self._minutes.write()
         return cut
 
-    def _served(self, name: str) -> Served:
+    def _served(self, name: str) -> ServedModel:
         upstream = Upstream(self._session, lambda: self._torchserve.inference_url, name)
         limits = Limits(self._options.queue_images, self._options.batch_images or default_batch_images())
         dispatcher = Dispatcher(upstream.send, limits, self._metrics, self._suspect)
-        return Served(name, upstream, dispatcher)
+        return ServedModel(name, upstream, dispatcher)
 
     def _died(self, reason: str) -> None:
         self._readiness.down(reason)
@@ -133,16 +132,16 @@ class Service:
         return await asyncio.to_thread(death_reason, self._options.home / "logs", model, self._options.files[model])
 
 
-def started_for(options: Options) -> Started:
+def start_options(options: Options) -> StartOptions:
     """What TorchServe is started with: the machine is shared by all workers of all models, unless a person says otherwise."""
     models = len(options.model_names)
     workers = options.workers or default_workers(models)
     threads = default_threads(workers * models)
-    return Started(options.home, options.model_store, options.models, workers, threads, options.management_port)
+    return StartOptions(options.home, options.model_store, options.models, workers, threads, options.management_port)
 
 
 def run(options: Options) -> int:
-    """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 where requests were cut. Raises CannotServe."""
+    """Serve until SIGTERM or SIGINT. The exit code: 0, or 1 if requests were cut. Raises CannotServe."""
     keep_heap()
     disable_created_metrics()  # type: ignore[no-untyped-call] # a second line per metric that says when it began
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
@@ -165,7 +164,7 @@ async def _serve(options: Options) -> int:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed; it takes a third less of a core."""
+    """uvloop's if it is installed; it takes a third less of a core."""
     try:
         import uvloop
     except ImportError:

@@ -40,7 +40,7 @@ def is_bundle(body: bytes | bytearray | memoryview) -> bool:
 def read_bundle(body: bytes | bytearray | memoryview, *, max_images: int = MAX_IMAGES) -> list[Member]:
     """The files of a tar in their order; folders, links and the like are passed over.
 
-    Raises NoBundle where it is cut short, damaged, empty, or holds more than `max_images` files.
+    Raises NoBundle if it is cut short, damaged, empty, or holds more than `max_images` files.
     """
     members: list[Member] = []
     view = memoryview(body)

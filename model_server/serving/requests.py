@@ -1,4 +1,4 @@
-"""What one request asks for: which images, how many classes. No torch, no TorchServe."""
+"""One request: its images, how many classes it wants, and whether it wants a heat map. No torch, no TorchServe."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from serving.bundle import MAX_IMAGES, NoBundle, is_bundle, read_bundle
 
-TOP = 3  # classes in an answer
+TOP = 3  # classes in a response
 TOP_K = "top_k"  # a form's field; TorchServe drops the query, the proxy turns it into the header
 TOP_K_HEADER = "x-top-k"
+EXPLAIN_HEADER = "explain"  # TorchServe's own, for /explanations
 
 
 class BadRequest(Exception):
@@ -23,38 +24,43 @@ class BadRequest(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Images by name, in the order they were sent; `many` where the answer must be a list, though it be of one."""
+class ImageRequest:
+    """Images by name, in the order they were sent; `many` if the response must be a list, even of one."""
 
     images: tuple[tuple[str, bytes], ...]
     many: bool
     top_k: int
+    explain: bool = False
 
 
-def asked_in(request: Mapping[str, object], headers: Mapping[str, object], class_count: int) -> Asked:
-    """What a request of TorchServe asks for: a raw body or a form, and how many classes. Raises BadRequest."""
+def parse_request(request: Mapping[str, object], headers: Mapping[str, object], class_count: int) -> ImageRequest:
+    """TorchServe's request, a raw body or a form, as one of ours. Raises BadRequest."""
     in_header = (value for name, value in headers.items() if name.lower() == TOP_K_HEADER)
-    wanted = request.get(TOP_K, next(in_header, None))
-    parts = [(name, _bytes(value)) for name, value in request.items() if name != TOP_K]
-    top_k = _top_k(wanted, class_count)
+    top_k = _top_k(request.get(TOP_K, next(in_header, None)), class_count)
+    images, many = _images([(name, _bytes(value)) for name, value in request.items() if name != TOP_K])
+    explain = headers.get(EXPLAIN_HEADER) == "True"
+    if explain and many:
+        raise BadRequest("One image is explained at a time.")
+    return ImageRequest(tuple(images), many, top_k, explain)
+
+
+def _images(parts: list[tuple[str, bytes]]) -> tuple[list[tuple[str, bytes]], bool]:
+    """The images of a request's parts, and whether they were sent as many."""
+    if len(parts) > MAX_IMAGES:
+        raise BadRequest(f"The form holds {len(parts)} images, at most {MAX_IMAGES} are answered at once.", status=413)
     if len(parts) > 1:
-        if len(parts) > MAX_IMAGES:
-            raise BadRequest(
-                f"The form holds {len(parts)} images, at most {MAX_IMAGES} are answered at once.", status=413
-            )
-        return Asked(tuple(parts), many=True, top_k=top_k)
+        return parts, True
     name, data = parts[0] if parts else ("body", b"")
     if not is_bundle(data):
-        return Asked(((name, data),), many=False, top_k=top_k)
+        return [(name, data)], False
     try:
-        members = read_bundle(data)
+        return [(member.name, bytes(member.data)) for member in read_bundle(data)], True
     except NoBundle as problem:
         raise BadRequest(str(problem), status=413 if problem.too_many else 400) from problem
-    return Asked(tuple((member.name, bytes(member.data)) for member in members), many=True, top_k=top_k)
 
 
 def _bytes(value: object) -> bytes:
-    """A part's bytes. TorchServe decodes what is declared as text or JSON; it comes back as bytes, to be refused as such."""
+    """A part's bytes. TorchServe decodes what is declared as text or JSON; encoded again, it is rejected as such."""
     if isinstance(value, bytes | bytearray):
         return bytes(value)
     return (value if isinstance(value, str) else json.dumps(value)).encode(errors="replace")  # JSON knows half letters

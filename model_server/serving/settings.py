@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from inference.archive.model_file import ModelRefused
-from inference.engines.choice import Wanted
+from inference.engines.choice import EngineName
 from inference.images.reading import MAX_PIXELS
 
 
 @dataclass(frozen=True)
-class Settings:
+class HandlerSettings:
     """Every setting has a default that suits one worker for each core, and few images at once."""
 
-    engine: Wanted = "auto"
+    engine: EngineName = "auto"
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"  # the fastest that the archive holds
     threads: int | Literal["auto"] = "auto"  # of one inference; see `threads_for`
     readers: int | Literal["auto"] = "auto"  # images decoded at once; see `readers_for`
@@ -25,14 +25,14 @@ class Settings:
     max_pixels: int = MAX_PIXELS  # of one image
 
 
-CHOICES = {"engine": get_args(Wanted), "precision": ("auto", "fp32", "bf16", "int8")}
+CHOICES = {"engine": get_args(EngineName), "precision": ("auto", "fp32", "bf16", "int8")}
 COUNTED = ("threads", "readers")  # a number, or auto
 
 
-def read_settings(section: object) -> Settings:
-    """The settings that `section` changes. Raises ModelRefused over an unknown one, and over a wrong value."""
+def read_settings(section: object) -> HandlerSettings:
+    """The settings that `section` changes. Raises ModelRefused for an unknown setting or a wrong value."""
     given = section if isinstance(section, Mapping) else {}
-    known = [field.name for field in fields(Settings)]
+    known = [field.name for field in fields(HandlerSettings)]
     for name, value in given.items():
         if name not in known:
             raise ModelRefused(f"model-config.yaml: handler: {name} is not known. Known are {', '.join(known)}.")
@@ -45,22 +45,22 @@ def read_settings(section: object) -> Settings:
         kind = float | int if name == "image_seconds" else int
         if name not in CHOICES and (isinstance(value, bool) or not isinstance(value, kind) or not value >= 1):
             raise ModelRefused(f"model-config.yaml: handler: {name} is {value!r}, expected 1 or more.")
-    return Settings(**given)
+    return HandlerSettings(**given)
 
 
-def threads_for(settings: Settings, environment: Mapping[str, str] = os.environ) -> int:
-    """On how many threads a worker computes: what OMP_NUM_THREADS says, which the proxy sets for its workers; else one.
+def threads_for(settings: HandlerSettings, environment: Mapping[str, str] = os.environ) -> int:
+    """The threads of one inference: OMP_NUM_THREADS, which the proxy sets for its workers; else one.
 
     Of a list, such as 4,1, the first number counts.
     """
     if settings.threads != "auto":
         return settings.threads
-    said = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return max(1, int(said)) if said.isdecimal() else 1
+    threads = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return max(1, int(threads)) if threads.isdecimal() else 1
 
 
-def readers_for(settings: Settings, *, gpu: bool) -> int:
-    """How many images a worker decodes at once: on a GPU half of the cores, for two workers share it; else one.
+def readers_for(settings: HandlerSettings, *, gpu: bool) -> int:
+    """The images that a worker decodes at once: on a GPU half of the cores, because two workers share it; else one.
 
     Without a GPU there is a worker for each core, and its own forward pass waits for the pixels; or fewer, because each
     reader may take 1.2 GB.

@@ -14,19 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from tests.conformance.pictures import encoded
+from tests.inference.images.pictures import ORIENTATION, STORED_AS, encoded
 
 SIZE = (240, 120)  # a turned one is cut elsewhere, too
-ORIENTATION = 0x0112  # EXIF 2.32: 2 to 8 are every way but upright in which a picture can lie
-LYING = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 class Odd(NamedTuple):
@@ -41,7 +31,10 @@ class Odd(NamedTuple):
 @cache
 def turned() -> Sequence[Odd]:
     """Pictures that lie in their files as a camera was held, and EXIF says how."""
-    return [*(_turned(orientation, "JPEG", quality=95, subsampling=0) for orientation in LYING), _turned(6, "PNG")]
+    return [
+        *(_turned(orientation, "JPEG", quality=95, subsampling=0) for orientation in range(2, 9)),
+        _turned(6, "PNG"),
+    ]
 
 
 @cache
@@ -101,7 +94,9 @@ def plain(picture: Image.Image) -> bytes:
 def _turned(orientation: int, kind: str, **options: object) -> Odd:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    file = encoded(_sided(orientation).transpose(LYING[orientation]), kind, exif=exif, **options)
+    turn = STORED_AS[orientation]
+    assert turn is not None
+    file = encoded(_sided(orientation).transpose(turn), kind, exif=exif, **options)
     lying = Image.open(io.BytesIO(file))
     lying.load()
     return Odd(

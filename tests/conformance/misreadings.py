@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from inference.images.reading import open_image, picture_of
-from tests.conformance.conversions import ORIENTATION
 from tests.conformance.promises import conversions
 from tests.conformance.reference import Reference
 from tests.conformance.server import Promise
+from tests.inference.images.pictures import ORIENTATION
 
 
 class TurnsNothing(Reference):

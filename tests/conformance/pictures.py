@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import struct
 import zlib
@@ -10,7 +9,7 @@ from functools import cache
 
 from PIL import Image
 
-from tests.inference.images.pictures import huge_png
+from tests.inference.images.pictures import encoded, huge_png
 
 TEXT = b"a letter, not a picture"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"></svg>'
@@ -62,13 +61,6 @@ def of_size(size_bytes: int) -> bytes:
 def cut_short(number: int = 0) -> bytes:
     """A JPEG whose second half was lost on the way."""
     return photo(number)[: len(photo(number)) // 2]
-
-
-def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
-    """The bytes of a file with this picture."""
-    written = io.BytesIO()
-    picture.save(written, file_format, **options)
-    return written.getvalue()
 
 
 def _picture(number: int) -> Image.Image:

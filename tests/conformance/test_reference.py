@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 
-from inference.images.reading import read_image
-from tests.conformance.conversions import Odd, of_several_frames, sixteen_bit, transparent, turned
 from tests.conformance.promises import PROMISES, conversions, many_images, one_image, the_server
 from tests.conformance.reference import Reference, Reply
 from tests.conformance.running import running
@@ -43,15 +40,6 @@ def test_every_promise_is_broken_by_somebody_or_follows_from_one_that_is() -> No
         many_images.top_k_counts_for_every_image_of_a_tar,
     }
     assert set(PROMISES) - set(VIOLATIONS.values()) == follow
-
-
-@pytest.mark.parametrize(
-    "odd", [*turned(), *transparent(), *sixteen_bit(), *of_several_frames()], ids=lambda odd: odd.kind
-)
-def test_the_plain_picture_beside_an_odd_file_is_the_one_in_it(odd: Odd) -> None:
-    from_file, plain, mistaken = (np.asarray(read_image(body), dtype=np.int16) for body in odd[1:])
-    assert np.abs(from_file - plain).max() <= 2
-    assert from_file.shape != mistaken.shape or np.abs(from_file - mistaken).mean() > 20
 
 
 class TellsNothingApart(Reference):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from serving.bundle import write_bundle
 from tests.model_server.archives import PREPROCESSING, tiny_network, write_unpacked
-from tests.model_server.asking import ask, loaded, probabilities
+from tests.model_server.handlers import ask, loaded, probabilities
 from tests.model_server.odd_photos import soft
 
 if TYPE_CHECKING:

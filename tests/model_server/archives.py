@@ -49,6 +49,7 @@ def model_document(weights_sha256: str, **changed: object) -> dict[str, Any]:
         "versions": {},
         "git_commit": None,
         "created_at": "2026-11-21T00:00:00Z",
+        "engines": [],
         **changed,
     }
 
@@ -94,6 +95,13 @@ def write_unpacked(folder: Path, *, classes: tuple[str, ...] = CLASSES, **change
         shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "model_server" / "model-config.yaml", folder)
     return folder
+
+
+def change(archive: Path, **fields: object) -> Path:
+    """An unpacked archive with other top-level fields in its model.json."""
+    document = json.loads((archive / "model.json").read_text())
+    (archive / "model.json").write_text(json.dumps(document | fields))
+    return archive
 
 
 def write_run(folder: Path, data: Path) -> Path:

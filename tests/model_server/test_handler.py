@@ -17,13 +17,12 @@ from inference.archive.digest import content_sha256
 from pipeline.contracts import ServerAnswer, ServerRejection
 from serving.bundle import write_bundle
 from tests.inference.images.pictures import encoded, huge_png
-from tests.model_server.archives import CLASSES, PREPROCESSING, ROOT, FakeContext, write_golden, write_unpacked
-from tests.model_server.asking import (
+from tests.model_server.archives import CLASSES, PREPROCESSING, ROOT, FakeContext, change, write_golden, write_unpacked
+from tests.model_server.handlers import (
     answer,
     answers,
     ask,
     assert_same,
-    change,
     loaded,
     probabilities,
     rejection,
@@ -93,7 +92,7 @@ def test_a_bad_image_gets_its_own_answer_and_its_neighbours_theirs(handler: Podi
     )
     assert context.statuses == {
         1: (415, "Unsupported Media Type"),
-        3: (422, "Unprocessable Entity"),
+        3: (422, "Unprocessable Content"),
         4: (400, "Bad Request"),
     }
     assert [ServerRejection.model_validate_json(bodies[n]).code for n in (1, 3, 4)] == [
@@ -138,7 +137,6 @@ def test_a_gpu_that_fails_ends_its_worker_and_no_image_is_blamed(
     unpacked: Path, photos: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broken CUDA context stays broken: TorchServe starts a new process, and the images are sent again."""
-    import torch
 
     handler = loaded(unpacked)
 
@@ -154,7 +152,7 @@ def test_a_gpu_that_fails_ends_its_worker_and_no_image_is_blamed(
 
     monkeypatch.setattr("os._exit", ended)
     monkeypatch.setattr("logging.shutdown", lambda: None)
-    gpu = dataclasses.replace(handler.classifier.machine, device=torch.device("cuda:0"))
+    gpu = dataclasses.replace(handler.classifier.machine, device="cuda:0")
     handler.classifier = dataclasses.replace(handler.classifier, machine=gpu)
     with pytest.raises(SystemExit) as end:
         answer(handler, photos[0])

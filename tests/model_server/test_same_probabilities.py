@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.model_server.asking import loaded, probabilities
+from tests.model_server.handlers import loaded, probabilities
 from tests.model_server.odd_photos import odd_photos
 
 if TYPE_CHECKING:

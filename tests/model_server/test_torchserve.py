@@ -34,7 +34,16 @@ USUAL_PORTS = (8080, 8081, 8082, 7070, 7071)
 
 @pytest.fixture(scope="module")
 def archive(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pack(unpacked, tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("packing"))
+    """With code that differs from the repository's in two words, so that a response shows whose code made it."""
+    marked = shutil.copytree(unpacked, tmp_path_factory.mktemp("marked") / "balls")
+    for file, code, changed in (
+        ("inference/classifier.py", 'facts = {"name"', 'facts = {"code": "the archive\'s", "name"'),
+        ("serving/responses.py", "There is no image.", "The archive sees no image."),
+    ):
+        text = (marked / file).read_text(encoding="utf-8")
+        assert text.count(code) == 1
+        (marked / file).write_text(text.replace(code, changed), encoding="utf-8")
+    return pack(marked, tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("packing"))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +105,16 @@ def test_a_photo_is_answered_as_the_handler_answers_it_in_process(
             [p.probability for p in expected.predictions], abs=1e-4
         )
         assert served.model.archive_sha256 == content_sha256(archive)
+
+
+def test_a_worker_runs_the_archives_code_though_the_hosts_lies_on_the_proxys_path(
+    address: torchserve.ServerAddress, photos: list[bytes]
+) -> None:
+    """TorchServe puts an inherited PYTHONPATH before the archive, and the proxy's holds serving/ and inference/."""
+    on_path = proxy_of(address.home).environ()["PYTHONPATH"].split(os.pathsep)
+    assert all(any((Path(it) / room).is_dir() for it in on_path) for room in ("serving", "inference"))
+    assert post(address, photos[0]).json()["model"]["code"] == "the archive's"
+    assert post(address, b"").json()["error"].startswith("The archive sees no image.")
 
 
 def test_a_form_field_is_answered_like_a_body(address: torchserve.ServerAddress, photos: list[bytes]) -> None:

@@ -95,8 +95,8 @@ def _measured(
         done += 1
         on_progress("reading photos", done, len(found.files))
 
-    look = None if features is None else features.look
-    for group in measure_all(found.files, look, threads or cores(), count):
+    transform = None if features is None else features.transform
+    for group in measure_all(found.files, transform, threads or cores(), count):
         for one in group:
             if isinstance(one.facts, PhotoFacts):
                 photos.append(one.facts)

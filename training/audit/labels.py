@@ -20,7 +20,7 @@ from training.audit.records import LabelCheck, Suspect
 from training.evaluation.forward import cores, torch_threads
 
 if TYPE_CHECKING:
-    from inference.images.pixels import Look
+    from inference.images.pixels import EvalTransform
 
 FOLDS = 5
 LOSS_WEIGHT = 60.0  # of the mean loss against half the squared weights, on features of unit variance: C times photos
@@ -49,9 +49,9 @@ class Features:
         self._parts: list[NDArray[np.float32]] = []
 
     @property
-    def look(self) -> Look:
+    def transform(self) -> EvalTransform:
         """How a picture becomes the network's input."""
-        return self.preprocessing.look
+        return self.preprocessing.transform
 
     def show(self, pictures: Sequence[Pixels]) -> None:
         """Compute the features of these pictures, (H, W, 3) each."""

@@ -24,7 +24,7 @@ from training.audit.files import AuditedFile
 from training.audit.records import Unreadable
 
 if TYPE_CHECKING:
-    from inference.images.pixels import Look
+    from inference.images.pixels import EvalTransform
 
 Pixels = NDArray[np.uint8]
 
@@ -70,16 +70,16 @@ class Measurement:
 
 
 def measure_all(
-    files: Sequence[AuditedFile], look: Look | None, threads: int, on_file: Callable[[], None]
+    files: Sequence[AuditedFile], transform: EvalTransform | None, threads: int, on_file: Callable[[], None]
 ) -> Iterator[list[Measurement]]:
     """Every file, in order and in small groups, read once; a file that cannot be read does not stop the others.
 
-    With `look`, each picture comes with the input of a network, (H, W, 3).
+    With `transform`, each picture comes with the input of a network, (H, W, 3).
     """
     with without_warnings(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(files), AT_ONCE):
             measured = []
-            for one in pool.map(partial(measure, look=look), files[start : start + AT_ONCE]):
+            for one in pool.map(partial(measure, transform=transform), files[start : start + AT_ONCE]):
                 measured.append(one)
                 on_file()
             yield measured
@@ -93,7 +93,7 @@ def without_warnings() -> Iterator[None]:
         yield
 
 
-def measure(file: AuditedFile, look: Look | None = None) -> Measurement:
+def measure(file: AuditedFile, transform: EvalTransform | None = None) -> Measurement:
     """Read one file."""
     try:
         data = file.path.read_bytes()
@@ -103,7 +103,7 @@ def measure(file: AuditedFile, look: Look | None = None) -> Measurement:
     if file.sha256 not in (None, sha256):
         return _unreadable(file, "changed", "The file is not the one that split.csv names: its sha256 is another.")
     try:
-        return _facts(file, data, sha256, look)
+        return _facts(file, data, sha256, transform)
     except UnreadableImage as error:
         return _unreadable(file, error.code, error.reason)
 
@@ -112,13 +112,13 @@ def _unreadable(file: AuditedFile, code: str, reason: str) -> Measurement:
     return Measurement(Unreadable(path=file.relative, label=file.label, split=file.split, code=code, reason=reason))
 
 
-def _facts(file: AuditedFile, data: bytes, sha256: str, look: Look | None) -> Measurement:
-    from inference.images.pixels import Look, cut, read_pixels
+def _facts(file: AuditedFile, data: bytes, sha256: str, transform: EvalTransform | None) -> Measurement:
+    from inference.images.pixels import EvalTransform, read_pixels, resize_and_crop
 
     header = open_image(data)
     turn = turn_of(header)
     width, height = header.size[::-1] if turn in ON_ITS_SIDE else header.size
-    pixels = read_pixels(data, look or Look(SHARP_PX, SHARP_PX, 1.0, "center", "bilinear"))
+    pixels = read_pixels(data, transform or EvalTransform(SHARP_PX, SHARP_PX, 1.0, "center", "bilinear"))
     picture = Image.fromarray(pixels)
     grey = picture.convert("L")
     colour = np.asarray(picture.resize((COLOUR_PX, COLOUR_PX), Resampling.BOX))
@@ -129,7 +129,7 @@ def _facts(file: AuditedFile, data: bytes, sha256: str, look: Look | None) -> Me
         width=width, height=height, hash=forth, mirrored_hash=back,
         grey=np.asarray(grey.resize((GREY_PX, GREY_PX), Resampling.BOX)), colour=colour, **_light(picture, grey),
     )  # fmt: skip
-    return Measurement(facts, None if look is None else np.ascontiguousarray(cut(pixels, look)))
+    return Measurement(facts, None if transform is None else np.ascontiguousarray(resize_and_crop(pixels, transform)))
 
 
 def difference_hashes(grey: Image.Image) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from inference.images.pixels import Look
+from inference.images.pixels import EvalTransform
 from training.errors import TrainingError, WrongInput
 
 MODEL_FILE = "model.json"
@@ -38,9 +38,9 @@ class Preprocessing(Part):
     std: tuple[float, float, float]
 
     @property
-    def look(self) -> Look:
-        """The part of an image that the model looks at, and how it is resized."""
-        return Look.of(self.model_dump())
+    def transform(self) -> EvalTransform:
+        """Resize and crop, as evaluation does them."""
+        return EvalTransform.of(self.model_dump())
 
 
 class Uncertainty(Part):

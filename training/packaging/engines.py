@@ -76,7 +76,7 @@ def _photos(run_folder: Path, facts: ModelFile, split: str, count: int) -> list[
 
     def look(path: Path) -> Pixels | None:
         try:
-            return model_input(path.read_bytes(), facts.preprocessing.look)
+            return model_input(path.read_bytes(), facts.preprocessing.transform)
         except UnreadableImage:
             return None
 

@@ -22,7 +22,7 @@ SIDES = (96, 128)  # pixels
 def golden_document(network: nn.Module, facts: ModelFile) -> str:
     """`golden.json`: the pictures as JPEGs in base64, each with the logits of the network in fp32."""
     images = [_picture(seed) for seed in range(PICTURES)]
-    pixels = np.stack([model_input(image, facts.preprocessing.look) for image in images])
+    pixels = np.stack([model_input(image, facts.preprocessing.transform) for image in images])
     with torch.inference_mode():
         logits = ServingGraph(network, facts.preprocessing)(torch.from_numpy(pixels)).tolist()
     pictures = [

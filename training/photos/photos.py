@@ -110,7 +110,7 @@ def read_photos(
     else:
         trained = _open_pictures(training, settings, threads, on_photo)
     validated = open_cache(
-        validation, partial(_for_evaluation, preprocessing=preprocessing), preprocessing.look.__dict__,
+        validation, partial(_for_evaluation, preprocessing=preprocessing), preprocessing.transform.__dict__,
         folder=settings.cache_dir, threads=threads, on_photo=on_photo,
     )  # fmt: skip
     set_aside = _set_aside(training, trained) | _set_aside(validation, validated)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from inference.images.pixels import Look, model_input, read_pixels
+from inference.images.pixels import EvalTransform, model_input, read_pixels
 from training.model.model_file import Preprocessing
 from training.settings.config import TrainConfig
 
@@ -26,14 +26,14 @@ def evaluation_pixels(data: bytes, preprocessing: Preprocessing) -> Tensor:
 
     Raises inference's UnreadableImage.
     """
-    return torch.from_numpy(np.ascontiguousarray(model_input(data, preprocessing.look).transpose(2, 0, 1)))
+    return torch.from_numpy(np.ascontiguousarray(model_input(data, preprocessing.transform).transpose(2, 0, 1)))
 
 
 def training_pixels(data: bytes, config: TrainConfig) -> Image.Image:
     """A file's picture, upright, no larger than training crops need; raises inference's UnreadableImage."""
     side = room_px(config)
-    look = Look(side, side, crop_pct=1.0, crop_mode="center", interpolation="bicubic")
-    return shrink(Image.fromarray(read_pixels(data, look)), config)
+    transform = EvalTransform(side, side, crop_pct=1.0, crop_mode="center", interpolation="bicubic")
+    return shrink(Image.fromarray(read_pixels(data, transform)), config)
 
 
 def squared_pixels(data: bytes, side_px: int) -> tuple[NDArray[np.uint8], float]:
@@ -41,8 +41,8 @@ def squared_pixels(data: bytes, side_px: int) -> tuple[NDArray[np.uint8], float]
 
     Raises inference's UnreadableImage.
     """
-    look = Look(side_px, side_px, crop_pct=1.0, crop_mode="squash", interpolation="bicubic")
-    image = Image.fromarray(read_pixels(data, look))
+    transform = EvalTransform(side_px, side_px, crop_pct=1.0, crop_mode="squash", interpolation="bicubic")
+    image = Image.fromarray(read_pixels(data, transform))
     squared = image.resize((side_px, side_px), Image.Resampling.BICUBIC)
     return np.asarray(squared).transpose(2, 0, 1), image.width / image.height
 

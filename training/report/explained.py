@@ -44,7 +44,7 @@ def explained(scored: ScoredEvaluation, album: Album) -> tuple[list[Explained], 
 def _pictures(scored: ScoredEvaluation, photos: Sequence[int]) -> list[list[str]]:
     """Heat over every photo: for the predicted class, then for the label."""
     network, facts = load_run(scored.story.folder)
-    pixels = [model_input(read(scored.photos[photo]), facts.preprocessing.look) for photo in photos]
+    pixels = [model_input(read(scored.photos[photo]), facts.preprocessing.transform) for photo in photos]
     images = normalise(torch.from_numpy(np.stack(pixels).transpose(0, 3, 1, 2).copy()), facts.preprocessing)
     chosen = (scored.predicted[photos], scored.labels[photos])
     with torch_threads():

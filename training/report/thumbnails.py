@@ -56,7 +56,7 @@ class Album:
         shape = scored.story.model.preprocessing
         scale = SIDE_PX / min(shape.input_size[1:])
         height, width = (round(side * scale) for side in shape.input_size[1:])
-        self._look = replace(shape.look, height=height, width=width)
+        self._transform = replace(shape.transform, height=height, width=width)
         self._encoded = lru_cache(maxsize=None)(self._encode)
 
     def tile(self, index: int) -> Tile:
@@ -78,7 +78,7 @@ class Album:
 
     def _encode(self, index: int) -> str:
         try:
-            return jpeg(model_input(read(self.scored.photos[index]), self._look))
+            return jpeg(model_input(read(self.scored.photos[index]), self._transform))
         except (FileNotFoundError, UnreadableImage) as error:
             return str(error)
 

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from proxy.groups.rate import Rate
 from proxy.groups.waiting import Job, Key, Limits, Request, Waiting
-from proxy.image_answers import Answer, GroupFailed, unavailable
 from proxy.metrics import Metrics
+from proxy.responses import GroupFailed, Response, unavailable
 
-Send = Callable[[Key, Sequence[Job]], Awaitable[Sequence[Answer]]]
+Send = Callable[[Key, Sequence[Job]], Awaitable[Sequence[Response]]]
 WORKER_DIED = "The model server lost the worker that looked at this image, twice."
 
 
@@ -31,7 +31,7 @@ class Dispatcher:
         self._pump_is_due = False
 
     def admit(self, request: Request) -> bool:
-        """Take all images of a request, or none of them where there is no room."""
+        """Take all images of a request, or none of them if there is no room."""
         admitted = self.waiting.admit(request, time.perf_counter())
         self._pump_soon()
         return admitted
@@ -73,7 +73,7 @@ class Dispatcher:
             answers = await self._send(group[0].request.key, group)
         except GroupFailed:
             self._failed(group)
-        except Exception:  # a fault of ours: said at once, not after the request's time-out
+        except Exception:  # a fault of ours: answered at once, not after the request's time-out
             self._deliver(group, [unavailable("The model server failed; its log says why.")] * len(group))
             raise
         else:
@@ -92,7 +92,7 @@ class Dispatcher:
         self._deliver(twice, [unavailable(WORKER_DIED)] * len(twice))
         self.waiting.again([job for job in group if not job.tried])
 
-    def _deliver(self, group: Sequence[Job], answers: Sequence[Answer]) -> None:
+    def _deliver(self, group: Sequence[Job], answers: Sequence[Response]) -> None:
         for job, answer in zip(group, answers, strict=True):
             self._metrics.image_answered(answer)
             if not job.request.gone:

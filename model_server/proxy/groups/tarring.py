@@ -37,7 +37,7 @@ def members_of(body: memoryview) -> list[Member]:
 
 
 def _plain_members(body: memoryview) -> list[Member] | None:
-    """The files of a whole tar of nothing but files with short names; None where anything in it is less simple."""
+    """The files of a whole tar of nothing but files with short names; None if anything in it is less simple."""
     members: list[Member] = []
     at = 0
     while (header := bytes(body[at : at + BLOCK])) != _END:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from proxy.image_answers import Answer
+from proxy.responses import Response
 
 
 class Key(NamedTuple):
@@ -55,14 +55,14 @@ class Request:
     images: Sequence[memoryview]
     on_complete: Callable[[], None] = lambda: None
     gone: bool = False  # the client went away, or was answered without this
-    answers: list[Answer | None] = field(init=False)
+    answers: list[Response | None] = field(init=False)
     missing: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.answers = [None] * len(self.images)
         self.missing = len(self.images)
 
-    def answer(self, place: int, answer: Answer) -> None:
+    def answer(self, place: int, answer: Response) -> None:
         """Keep the answer to one image; each image is answered once."""
         if self.answers[place] is not None:
             raise ValueError(f"image {place} was answered before")
@@ -84,13 +84,8 @@ class Waiting:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.images = 0
-        self._batch_images = limits.batch_images
         self._turns: deque[_Turn] = deque()
         self._again: deque[Job] = deque()
-
-    def limit_batches(self, images: int | None) -> None:
-        """Never more images in a group than this, or than the limits say, the fewer."""
-        self._batch_images = min(images or self.limits.batch_images, self.limits.batch_images)
 
     def has_room(self) -> bool:
         """Whether one more request may wait, of however many images: a stream of small ones starves no large one."""
@@ -116,14 +111,14 @@ class Waiting:
                 self.images += 1
 
     def next_group(self, free: int) -> list[Job]:
-        """The images to send now, with `free` groups to be filled; none where nothing waits."""
+        """The images to send now, to fill `free` groups; none if nothing waits."""
         if self._again:
             self.images -= 1
             return [self._again.popleft()]
         if not self._turns:
             return []
         key = self._turns[0].request.key
-        size = 1 if key.alone else min(self._batch_images, -(-self.images // max(1, free)))
+        size = 1 if key.alone else min(self.limits.batch_images, -(-self.images // max(1, free)))
         group = self._take(key, size)
         self.images -= len(group)
         return group
@@ -134,7 +129,7 @@ class Waiting:
         return bool(self._again)
 
     def drop(self, request: Request) -> None:
-        """Forget what still waits of a request; its images under way are answered to nobody."""
+        """Forget the images of a request that still wait; responses to the others are dropped."""
         request.gone = True
         self._turns = deque(turn for turn in self._turns if turn.request is not request)
         self._again = deque(job for job in self._again if job.request is not request)

@@ -1,6 +1,6 @@
-"""What a request carries: one image as it is, or many in a tar or a form. The images' bytes are copied once.
+"""The body of a request: one image, or many in a tar or a form. The images' bytes are copied once.
 
-Sizes are looked at before and while the body is read, never after.
+Sizes are checked before and while the body is read, never after.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ _HEAD = 512  # bytes that say whether a body is a tar
 _FORM = "multipart/form-data"
 
 
-class NotTaken(Exception):
-    """The request as a whole is at fault."""
+class BadRequest(Exception):
+    """The request itself is wrong, not an image in it."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.status, self.code = status, code
 
 
-class Sent(NamedTuple):
-    """The images of one request; `names` where it was sent as many, even if it holds one."""
+class SentImages(NamedTuple):
+    """The images of one request; `names` if it was sent as many, even if it holds one."""
 
     images: list[memoryview]
     names: list[str] | None = None
-    top_k: str | None = None  # where a form says it
+    top_k: str | None = None  # a form's own
 
 
 def check_length(request: web.Request) -> None:
-    """Raises NotTaken where the headers already say that the body is too large."""
+    """Raises BadRequest if the headers already say that the body is too large."""
     if (request.content_length or 0) > REQUEST_BYTES:
         raise _too_large("The request", REQUEST_BYTES)
 
 
-async def read_images(request: web.Request, hold: Hold) -> Sent:
+async def read_images(request: web.Request, hold: Hold) -> SentImages:
     """The images of a request, held as they come in.
 
-    Raises NotTaken where they cannot be taken, MemoryFull where there is no room for them now.
+    Raises BadRequest if they cannot be taken, MemoryFull if there is no room for them now.
     """
     if request.content_type == _FORM:
         return await _read_form(request, hold)
     body = memoryview(await _read_body(request, hold))
-    return _unpacked(body) if is_bundle(body) else Sent([body])
+    return _unpacked(body) if is_bundle(body) else SentImages([body])
 
 
 def too_large_sentence() -> str:
@@ -73,14 +73,14 @@ async def _read_body(request: web.Request, hold: Hold) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def _read_form(request: web.Request, hold: Hold) -> Sent:
+async def _read_form(request: web.Request, hold: Hold) -> SentImages:
     names: list[str] = []
     images: list[memoryview] = []
     top_k, size = None, 0
     try:
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader):
-                raise NotTaken(400, "bad_request", "The form holds a form. Send each image as a field of its own.")
+                raise BadRequest(400, "bad_request", "The form holds a form. Send each image as a field of its own.")
             image = bytearray()
             while piece := await part.read_chunk(2**16):
                 hold.grow(len(piece))
@@ -94,30 +94,32 @@ async def _read_form(request: web.Request, hold: Hold) -> Sent:
                 names.append(part.name or part.filename or str(len(names)))
                 images.append(memoryview(image))
             if len(images) > MAX_IMAGES:
-                raise NotTaken(413, "too_large", f"The form holds more than {MAX_IMAGES} images. Send it in parts.")
+                raise BadRequest(413, "too_large", f"The form holds more than {MAX_IMAGES} images. Send it in parts.")
     except (ValueError, AssertionError, web.RequestPayloadError, HttpProcessingError) as error:
-        raise NotTaken(400, "bad_request", f"The form cannot be read ({error}).") from error
+        raise BadRequest(400, "bad_request", f"The form cannot be read ({error}).") from error
     if not images:
-        raise NotTaken(400, "empty", "The form holds no image. Send it as the field `data`, or as a file in any field.")
-    return (Sent(images, names) if len(images) > 1 else _from_one_field(images[0]))._replace(top_k=top_k)
+        raise BadRequest(
+            400, "empty", "The form holds no image. Send it as the field `data`, or as a file in any field."
+        )
+    return (SentImages(images, names) if len(images) > 1 else _from_one_field(images[0]))._replace(top_k=top_k)
 
 
-def _from_one_field(image: memoryview) -> Sent:
+def _from_one_field(image: memoryview) -> SentImages:
     if is_bundle(image):
         return _unpacked(image)
     if image.nbytes > IMAGE_BYTES:
         raise _too_large("The image", IMAGE_BYTES)
-    return Sent([image])
+    return SentImages([image])
 
 
-def _unpacked(body: memoryview) -> Sent:
+def _unpacked(body: memoryview) -> SentImages:
     try:
         members = members_of(body)
     except NoBundle as error:
         status, code = (413, "too_large") if error.too_many else (400, "bad_request")
-        raise NotTaken(status, code, str(error)) from error
-    return Sent([member.data for member in members], [member.name for member in members])
+        raise BadRequest(status, code, str(error)) from error
+    return SentImages([member.data for member in members], [member.name for member in members])
 
 
-def _too_large(what: str, limit: int) -> NotTaken:
-    return NotTaken(413, "too_large", f"{what} is larger than {limit // 2**20} MiB.")
+def _too_large(what: str, limit: int) -> BadRequest:
+    return BadRequest(413, "too_large", f"{what} is larger than {limit // 2**20} MiB.")

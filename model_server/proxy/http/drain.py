@@ -1,4 +1,4 @@
-"""What is open, and how the proxy comes to rest: everything admitted is answered, within a time."""
+"""Open requests, and draining: everything admitted is answered, within a time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Drain:
         self._hurry.set()
 
     async def finish(self, within_s: float) -> int:
-        """Wait until all is answered; what is not by then is told to come again. How many those were."""
+        """Wait until all requests are answered, at most so long; the others get a 503. Returns how many those were."""
         waits = {asyncio.create_task(event.wait()) for event in (self._empty, self._hurry)}
         await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

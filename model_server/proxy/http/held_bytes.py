@@ -30,7 +30,7 @@ class Hold:
         self._held_bytes = 0
 
     def grow(self, size_bytes: int) -> None:
-        """Hold so many bytes more; raises MemoryFull where there is no room."""
+        """Hold so many bytes more; raises MemoryFull if there is no room."""
         if not self._memory.has_room(size_bytes):
             raise MemoryFull
         self._memory.held_bytes += size_bytes

@@ -1,4 +1,4 @@
-"""The proxy's HTTP: who may ask, what is taken, and every answer there is.
+"""The proxy's HTTP: who may send requests, what is taken, and every response.
 
 request -> door (token, model, readiness, size, room) -> body -> images wait -> answers -> response
 """
@@ -14,20 +14,20 @@ from typing import Any
 from aiohttp import web
 
 from proxy.groups.waiting import Key, Request
-from proxy.http.bodies import IMAGE_BYTES, NotTaken, Sent, check_length, read_images, too_large_sentence
+from proxy.http.bodies import IMAGE_BYTES, BadRequest, SentImages, check_length, read_images, too_large_sentence
 from proxy.http.drain import Drain
 from proxy.http.held_bytes import Hold, Memory, MemoryFull
 from proxy.http.tokens import Tokens
-from proxy.image_answers import Picture, Verdict, many, server_error, single, too_large
 from proxy.metrics import Metrics
-from proxy.torchserve.readiness import Served, State
+from proxy.responses import HeatMap, ImageResponse, many, server_error, single, too_large
+from proxy.torchserve.readiness import ServedModel, State
 
 REQUEST_S = 180.0  # from the headers to the answer; a slow sender gives up its place then
 UNREADY_RETRY_S = 5  # about what a worker takes to come back
 
 
 class Refused(Exception):
-    """A request that is answered at the door."""
+    """A request that is turned away before its body is read, or while it waits."""
 
     def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
@@ -39,7 +39,7 @@ class Server:
 
     def __init__(
         self,
-        served: Mapping[str, Served],
+        served: Mapping[str, ServedModel],
         state: Callable[[], State],
         *,
         drain: Drain,
@@ -88,7 +88,7 @@ class Server:
         return _response(503, body, {"Retry-After": str(UNREADY_RETRY_S)})
 
     async def nothing_here(self, http: web.Request) -> web.Response:
-        """Whatever else TorchServe may answer to, it is not passed on."""
+        """No other path is passed on to TorchServe."""
         sentence = (
             f"There is no {http.method} {http.path} here. "
             "There is POST /predictions/NAME, POST /explanations/NAME and GET /ping."
@@ -96,10 +96,10 @@ class Server:
         return _response(404, server_error(404, sentence))
 
     async def expect(self, http: web.Request) -> web.Response | None:
-        """A sender that asks first, as curl does for large files, hears a refusal before it sends anything."""
+        """A sender that expects `100 Continue`, as curl does for large files, is refused before it sends anything."""
         try:
             self._door(http)
-        except (Refused, NotTaken) as refusal:
+        except (Refused, BadRequest) as refusal:
             response = self._refusal(http, refusal)
             response.force_close()
             return response
@@ -121,13 +121,13 @@ class Server:
             return self._refusal(http, self._come_again(late))
         except MemoryFull:
             return self._refusal(http, self._come_again("The images that wait fill the server's memory."))
-        except (Refused, NotTaken) as refusal:
+        except (Refused, BadRequest) as refusal:
             return self._refusal(http, refusal)
         self._metrics.request_answered(time.perf_counter() - began_s)
         return response
 
-    def _door(self, http: web.Request) -> Served:
-        """The model that is asked for. Raises Refused or NotTaken before any of the body is read."""
+    def _door(self, http: web.Request) -> ServedModel:
+        """The model that the path names. Raises Refused or BadRequest before any of the body is read."""
         if self._tokens is not None and not self._tokens.allow(http.headers.get("Authorization")):
             sentence = "This server wants a token it knows: Authorization: Bearer TOKEN."
             raise Refused(401, sentence, {"WWW-Authenticate": "Bearer"})
@@ -145,9 +145,9 @@ class Server:
             raise self._come_again("The images that wait fill the server's memory.", served)
         return served
 
-    async def _classified(self, served: Served, sent: Sent, key: Key) -> web.Response:
+    async def _classified(self, served: ServedModel, sent: SentImages, key: Key) -> web.Response:
         if key.alone and sent.names is not None:
-            raise NotTaken(400, "bad_request", "A heat map is for one image. Send each on its own.")
+            raise BadRequest(400, "bad_request", "A heat map is for one image. Send each on its own.")
         complete = asyncio.Event()
         request = Request(key, sent.images, complete.set)
         for place, image in enumerate(sent.images):
@@ -165,15 +165,15 @@ class Server:
                 served.dispatcher.waiting.drop(request)
         return self._response(request, sent, served)
 
-    def _response(self, request: Request, sent: Sent, served: Served) -> web.Response:
+    def _response(self, request: Request, sent: SentImages, served: ServedModel) -> web.Response:
         first = request.answers[0]
-        if isinstance(first, Picture):
+        if isinstance(first, HeatMap):
             return web.Response(body=first.body, headers=first.headers)
-        verdicts = [answer for answer in request.answers if isinstance(answer, Verdict)]
-        status, body = single(verdicts[0]) if sent.names is None else many(sent.names, verdicts, served.facts)
+        responses = [answer for answer in request.answers if isinstance(answer, ImageResponse)]
+        status, body = single(responses[0]) if sent.names is None else many(sent.names, responses, served.facts)
         return _response(status, body, self._retry_after(served) if status == 503 else None)
 
-    def _retry_after(self, served: Served | None) -> dict[str, str]:
+    def _retry_after(self, served: ServedModel | None) -> dict[str, str]:
         """When to come again: after what waits now, and not before a worker that is away may be back."""
         state = served.state if served else self._state()
         at_least_s = 1 if state.ready and not self._drain.draining else UNREADY_RETRY_S
@@ -182,11 +182,11 @@ class Server:
         dispatcher = served.dispatcher
         return {"Retry-After": str(dispatcher.rate.seconds_for(dispatcher.waiting.images, at_least_s))}
 
-    def _come_again(self, sentence: str, served: Served | None = None) -> Refused:
+    def _come_again(self, sentence: str, served: ServedModel | None = None) -> Refused:
         closing = {"Connection": "close"} if self._drain.draining else {}
         return Refused(503, sentence, self._retry_after(served) | closing)
 
-    def _refusal(self, http: web.Request, refusal: Refused | NotTaken) -> web.Response:
+    def _refusal(self, http: web.Request, refusal: Refused | BadRequest) -> web.Response:
         self._metrics.refused(refusal.status if isinstance(refusal, Refused) else refusal.code)
         if isinstance(refusal, Refused):
             return _response(refusal.status, server_error(refusal.status, str(refusal)), refusal.headers)
@@ -198,7 +198,7 @@ class Server:
         return response
 
 
-def _key(http: web.Request, verb: str, sent: Sent) -> Key:
+def _key(http: web.Request, verb: str, sent: SentImages) -> Key:
     top_k = http.headers.get("X-Top-K", sent.top_k)
     if http.query_string:
         top_k = http.query.get("top_k", top_k)

@@ -1,4 +1,4 @@
-"""Who may ask: bearer tokens from a file, several valid at once, so that one can be replaced without a pause."""
+"""Who may send requests: bearer tokens from a file, several valid at once, so that one can be replaced without a pause."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Tokens:
     """The tokens of a file, one per line; the file is read again when it changes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises NoTokens where the file is not there or holds none."""
+        """Raises NoTokens if the file is missing or holds none."""
         self._path = path
         self._seen: object = None
         self._tokens: tuple[bytes, ...] = ()
@@ -34,7 +34,7 @@ class Tokens:
         return any(matches) and scheme.lower() == "bearer"
 
     def _reread(self) -> None:
-        """A file that is away for a moment changes nothing; one that is empty lets nobody in."""
+        """A file that is missing for a moment changes nothing; an empty file lets nobody in."""
         try:
             stat = self._path.stat()
             seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)

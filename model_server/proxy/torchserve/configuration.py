@@ -1,4 +1,4 @@
-"""What TorchServe is started with: the project's config.properties on other ports, and an environment of its own."""
+"""What TorchServe is started with: the project's config.properties on other ports, and its own environment."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Ports:
 
 
 def choose_ports(management: int | None = None) -> Ports:
-    """Ports that nobody listens on now; the management port may be given, so that others know it."""
+    """Free ports; the management port may be given, so that others know it."""
     inference, own_management, metrics, *grpc = free_ports(5)
     return Ports(inference, management or own_management, metrics, *grpc)
 
 
 def free_ports(number: int) -> list[int]:
-    """So many loopback ports that nobody listens on now."""
+    """So many free loopback ports."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports: list[int] = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
@@ -70,9 +70,10 @@ def configuration(properties: str, ports: Ports, workers: int) -> str:
 
 
 def environment(home: Path, inherited: Mapping[str, str], threads: int) -> dict[str, str]:
-    """The inherited environment, with the Java that the wheel brings and every trace of the server under `home`.
+    """The inherited environment, with the Java that the wheel brings and every file of the server under `home`.
 
-    A worker computes on so many threads, unless the inherited OMP_NUM_THREADS or its archive says otherwise.
+    A worker computes on so many threads, unless the inherited OMP_NUM_THREADS or its archive says otherwise. PYTHONPATH is
+    not inherited: TorchServe puts it before the archive, and the host's inference/ and serving/ would be imported.
     """
     kept = {key: value for key, value in inherited.items() if key not in {"TS_CONFIG_FILE", "PYTHONPATH"}}
     python = str(Path(sys.executable).parent)  # TorchServe starts its workers as `python`, whatever that is on the PATH
@@ -97,7 +98,7 @@ def command(config: Path, model_store: Path, models: Sequence[str]) -> list[str]
 
 
 def check_home(home: Path) -> None:
-    """Raises WrongConfiguration where a worker's socket would have too long a path."""
+    """Raises WrongConfiguration if the path of a worker's socket would be too long."""
     socket_path = os.fsencode(home / "tmp" / ".ts.sock.9000")
     if len(socket_path) > SOCKET_PATH_LIMIT:
         raise WrongConfiguration(

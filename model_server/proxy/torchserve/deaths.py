@@ -7,11 +7,12 @@ from pathlib import Path
 
 MODEL_LOG, SERVER_LOG = "model_log.log", "ts_log.log"
 _DIED = "Backend worker process died."
+_OURS = re.compile(r"^[\w.]*\bModelRefused: ")  # its sentence says all
 _CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
 
 
 def death_reason(logs: Path, model: str, file: str) -> str | None:
-    """Why a worker of this model died or its archive was not taken, in the words of the log; None where neither is there.
+    """Why a worker of this model died or its archive was not taken, in the words of the log; None if the log holds neither.
 
     A worker's reason is the exception under the last Python traceback that TorchServe copied from its output when the
     worker died. A traceback that a living worker logged is none.
@@ -20,30 +21,30 @@ def death_reason(logs: Path, model: str, file: str) -> str | None:
         rf" W-\d+-{re.escape(model)}_[^ _]*-std(out|err) "
     )  # the thread: its port, the model, its version
     lines = [line for line in lines_of(logs / MODEL_LOG) if of_model.search(line)]
-    said = [line.partition(" MODEL_LOG - ")[2] for line in lines]
+    text = [line.partition(" MODEL_LOG - ")[2] for line in lines]
     tracebacks = [
         number
-        for number, line in enumerate(said)
-        if line.startswith("Traceback ") and ("-stderr " in lines[number] or _follows_a_death(said, number))
+        for number, line in enumerate(text)
+        if line.startswith("Traceback ") and ("-stderr " in lines[number] or _follows_a_death(text, number))
     ]
     if tracebacks:
-        exceptions = (line for line in said[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
-        return next(exceptions, "it died without a word").removeprefix("model_file.ModelRefused: ")
+        exceptions = (line for line in text[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
+        return _OURS.sub("", next(exceptions, "it died without a word"))
     log = lines_of(logs / SERVER_LOG)
     refused = (number for number, line in enumerate(log) if line.endswith(f"Failed to load model: {file}"))
     words = next((" ".join(log[number : number + 2]) for number in refused), "")
     return f"TorchServe says: {words.partition(' - ')[2]}" if words else None
 
 
-def _follows_a_death(said: list[str], traceback: int) -> bool:
+def _follows_a_death(text: list[str], traceback: int) -> bool:
     """Whether this traceback is the worker's last word, or the cause of that, which Python prints before it."""
-    before = next((number for number in range(traceback - 1, -1, -1) if said[number]), None)
+    before = next((number for number in range(traceback - 1, -1, -1) if text[number]), None)
     if before is None:
         return False
-    if said[before].startswith(_CHAINED):
-        earlier = (number for number in range(before, -1, -1) if said[number].startswith("Traceback "))
-        return _follows_a_death(said, next(earlier, 0))
-    return said[before] == _DIED
+    if text[before].startswith(_CHAINED):
+        earlier = (number for number in range(before, -1, -1) if text[number].startswith("Traceback "))
+        return _follows_a_death(text, next(earlier, 0))
+    return text[before] == _DIED
 
 
 def set_aside(logs: Path) -> None:
@@ -59,7 +60,7 @@ def tail(log: Path) -> str:
 
 
 def lines_of(log: Path) -> list[str]:
-    """All lines of a log; none where it is not there."""
+    """All lines of a log; none if there is no such file."""
     try:
         return log.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:  # or just set aside

@@ -1,4 +1,4 @@
-"""What TorchServe's management API says of a model's workers."""
+"""A model's workers, from TorchServe's management API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Worker(NamedTuple):
 
 
 async def workers(session: aiohttp.ClientSession, management_url: str, model: str) -> Sequence[Worker] | None:
-    """The workers of a model's default version; None where TorchServe gives no answer that says."""
+    """The workers of a model's default version; None if TorchServe does not list them."""
     try:
         async with session.get(f"{management_url}/models/{quote(model, safe='')}", timeout=TIMEOUT) as response:
             body = await response.read()

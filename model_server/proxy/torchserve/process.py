@@ -31,8 +31,8 @@ STEADY_S = 60.0  # who lived that long starts again at once
 
 
 @dataclass(frozen=True)
-class Served:
-    """What one TorchServe serves, and where it keeps its files."""
+class StartOptions:
+    """What one TorchServe is started with: what it serves, and where it keeps its files."""
 
     home: Path
     model_store: Path
@@ -45,9 +45,9 @@ class Served:
 class TorchServe:
     """One TorchServe, kept alive until `stop`."""
 
-    def __init__(self, served: Served, on_death: Callable[[str], None]) -> None:
+    def __init__(self, options: StartOptions, on_death: Callable[[str], None]) -> None:
         self.ports: Ports | None = None
-        self._served = served
+        self._options = options
         self._on_death = on_death
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -59,7 +59,7 @@ class TorchServe:
 
     @property
     def management_url(self) -> str:
-        """Where it tells of its workers."""
+        """Where it lists its workers."""
         return f"http://127.0.0.1:{self.ports.management if self.ports else 0}"
 
     @property
@@ -79,7 +79,7 @@ class TorchServe:
             _end_group(self._process.pid, signal.SIGKILL)  # Java's workers would go on without it
             if time.monotonic() - began_s > STEADY_S:
                 pause_s = FIRST_PAUSE_S
-            words = tail(self._served.home / "logs" / "console.log")
+            words = tail(self._options.home / "logs" / "console.log")
             logger.warning("TorchServe ended with code %s, starts again in %g s: %s", code, pause_s, words)
             self._on_death(f"TorchServe ended: {words}")
             await asyncio.sleep(pause_s)
@@ -97,18 +97,18 @@ class TorchServe:
         await process.wait()
 
     async def _start(self) -> asyncio.subprocess.Process:
-        home = self._served.home
+        home = self._options.home
         await asyncio.to_thread(_prepare, home)
-        self.ports = configuration.choose_ports(self._served.management_port)
+        self.ports = configuration.choose_ports(self._options.management_port)
         config = home / "config.properties"
         properties = CONFIG.read_text(encoding="utf-8")
-        properties = configuration.configuration(properties, self.ports, self._served.workers)
+        properties = configuration.configuration(properties, self.ports, self._options.workers)
         config.write_text(properties, encoding="utf-8")
-        line = configuration.command(config, self._served.model_store, self._served.models)
-        environment = configuration.environment(home, os.environ, self._served.threads)
+        line = configuration.command(config, self._options.model_store, self._options.models)
+        environment = configuration.environment(home, os.environ, self._options.threads)
         logger.info(
             "starting TorchServe: port %d, workers of each model %d, threads of each %s",
-            self.ports.inference, self._served.workers, environment["OMP_NUM_THREADS"],
+            self.ports.inference, self._options.workers, environment["OMP_NUM_THREADS"],
         )  # fmt: skip
         with (home / "logs" / "console.log").open("wb") as console:
             return await asyncio.create_subprocess_exec(
@@ -118,7 +118,7 @@ class TorchServe:
 
 
 def left_over(home: Path) -> psutil.Process | None:
-    """The Java process that an earlier proxy of this home left behind when it was killed; None where there is none."""
+    """The Java process that an earlier proxy of this home left behind when it was killed; None if there is none."""
     try:
         process = psutil.Process(int((home / "tmp" / ".model_server.pid").read_text()))
         command = process.cmdline()  # empty for a zombie

@@ -1,7 +1,7 @@
-"""Whether the models can answer: all workers of each are READY, and the golden picture was answered.
+"""Whether the models can answer: all workers of each are READY, and the probe picture was answered.
 
-TorchServe hands the golden picture to one worker, and it is asked for once in each TorchServe's life: it shows that the way there
-and back is open. What each worker computes, the archive's handler has judged before that worker is READY.
+The probe picture is sent once in each TorchServe's life, and goes to one worker: it shows that the way there and back is
+open. What each worker computes was checked by the archive's handler before that worker became READY.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.groups.dispatch import Dispatcher
-from proxy.image_answers import GroupFailed
 from proxy.metrics import Metrics
+from proxy.responses import GroupFailed
 from proxy.torchserve.management import Worker
 from proxy.torchserve.upstream import Upstream
 
@@ -26,7 +26,7 @@ LOOK_WHILE_UNREADY_S = 0.25
 
 @dataclass(frozen=True)
 class State:
-    """How a model is, or all of them together."""
+    """The state of a model, or of all models together."""
 
     ready: bool = False
     takes_requests: bool = False  # some worker lives
@@ -35,24 +35,24 @@ class State:
 
 
 @dataclass(eq=False)
-class Served:
+class ServedModel:
     """One model, from the proxy's side."""
 
     name: str
     upstream: Upstream
     dispatcher: Dispatcher
-    facts: Mapping[str, Any] = field(default_factory=dict)  # the model's own words about itself
-    passed: bool = False  # one worker has answered the golden picture since TorchServe started
+    facts: Mapping[str, Any] = field(default_factory=dict)  # which model and engine answer
+    passed: bool = False  # one worker has answered the probe picture since TorchServe started
     workers: frozenset[Worker] = frozenset()  # that were READY at the last look
     state: State = field(default_factory=State)
 
 
 class Readiness:
-    """Looks at each model every few seconds, and at once when something went wrong; none waits for another."""
+    """Checks each model every few seconds, and at once when something went wrong; none waits for another."""
 
     def __init__(
         self,
-        served: Sequence[Served],
+        served: Sequence[ServedModel],
         workers: Callable[[str], Awaitable[Sequence[Worker] | None]],
         death: Callable[[str], Awaitable[str | None]],
         metrics: Metrics,
@@ -65,7 +65,7 @@ class Readiness:
 
     @property
     def state(self) -> State:
-        """What /ping says: ready where all models are; else the state of one that is not, of a dead one first."""
+        """The state for /ping: ready if all models are; else the state of one that is not, of a dead one first."""
         unready = [it for it in self._served if not it.state.ready]
         if not unready:
             return State(ready=True, takes_requests=True, reason="")
@@ -74,12 +74,12 @@ class Readiness:
         return replace(worst.state, reason=whose + worst.state.reason)
 
     def suspect(self) -> None:
-        """Something went wrong: look now."""
+        """Something went wrong: check now."""
         for suspicion in self._suspicions.values():
             suspicion.set()
 
     def down(self, reason: str) -> None:
-        """TorchServe is gone: whatever its workers were, they are no more."""
+        """TorchServe has ended, and its workers with it."""
         for served in self._served:
             served.passed, served.workers = False, frozenset()
             served.dispatcher.open(workers=0)
@@ -90,10 +90,10 @@ class Readiness:
         await asyncio.gather(*map(self._watch, self._served))
 
     async def look(self) -> None:
-        """Ask for the workers of each model, and try the golden picture where it has not passed yet."""
+        """Ask for the workers of each model, and send the probe picture to a model that has not answered it yet."""
         await asyncio.gather(*map(self._look_at, self._served))
 
-    async def _watch(self, served: Served) -> None:
+    async def _watch(self, served: ServedModel) -> None:
         suspicion = self._suspicions[served.name]
         while True:
             suspicion.clear()
@@ -105,19 +105,19 @@ class Readiness:
                 continue
             await asyncio.sleep(LOOK_WHILE_UNREADY_S)  # many failures at once are one look
 
-    def _pause_s(self, served: Served) -> float:
+    def _pause_s(self, served: ServedModel) -> float:
         """Until the next look; a model that may never load takes no time from one that is served."""
         beside_others = served.state.failed and any(it.state.ready for it in self._served)
         return LOOK_S if served.state.ready or beside_others else LOOK_WHILE_UNREADY_S
 
-    async def _look_at(self, served: Served) -> None:
+    async def _look_at(self, served: ServedModel) -> None:
         state = await self._seen(served)
         death = None if state.ready else await self._death(served.name)
         self._become(served, replace(state, reason=death, failed=True) if death else state)
 
-    async def _seen(self, served: Served) -> State:
+    async def _seen(self, served: ServedModel) -> State:
         workers = await self._workers(served.name)
-        if workers is None:  # busy or starting; a TorchServe that is gone is told by `down`
+        if workers is None:  # busy or starting; one that has ended calls `down`
             return State(
                 False, served.passed and bool(served.workers), f"TorchServe does not say how {served.name} is."
             )
@@ -134,17 +134,16 @@ class Readiness:
         served.dispatcher.open(workers=len(ready) if served.passed else 0)
         return State(whole and served.passed, bool(ready) and served.passed, reason)
 
-    async def _try(self, served: Served) -> str:
+    async def _try(self, served: ServedModel) -> str:
         try:
-            served.facts = await served.upstream.try_golden()
+            served.facts = await served.upstream.probe()
         except GroupFailed as failed:
             return f"{served.name} does not answer the golden picture: {failed}."
         served.passed = True
-        served.dispatcher.waiting.limit_batches(served.upstream.batch_limit)
         self._metrics.engine(served.facts)
         return ""
 
-    def _become(self, served: Served, state: State) -> None:
+    def _become(self, served: ServedModel, state: State) -> None:
         before, served.state = served.state, state
         self._metrics.readiness(ready=self.state.ready)
         self._metrics.model_readiness(served.name, ready=state.ready)

@@ -12,8 +12,8 @@ from yarl import URL
 
 from proxy.groups.tarring import tar_pieces
 from proxy.groups.waiting import Job, Key
-from proxy.image_answers import Answer, GroupFailed, Picture, Verdict, deal, deal_single
-from proxy.torchserve.golden_picture import golden_picture
+from proxy.responses import GroupFailed, HeatMap, ImageResponse, Response, deal, deal_rejection
+from proxy.torchserve.probe_picture import probe_picture
 
 CONNECT_S = 5.0
 ANSWER_S = 150.0  # TorchServe kills a worker after its responseTimeout, 120 s; this outlasts that and a restart
@@ -38,50 +38,34 @@ class Upstream:
         self._session = session
         self._address = address
         self._model = quote(model, safe="")
-        self.knows_bundles = True
 
-    @property
-    def batch_limit(self) -> int | None:
-        """1 where the archive's handler takes single images only; None where it takes any number."""
-        return None if self.knows_bundles else 1
-
-    async def send(self, key: Key, group: Sequence[Job]) -> Sequence[Answer]:
-        """An answer for each image of a group. Raises GroupFailed where TorchServe gave none."""
+    async def send(self, key: Key, group: Sequence[Job]) -> Sequence[Response]:
+        """A response for each image of a group. Raises GroupFailed if TorchServe gave none."""
         if key.alone:
             return [await self._explain(key, group[0].image)]
-        if not self.knows_bundles:
-            return [deal_single(*await self._post(key, [job.image])) for job in group]
         one_request = all(job.request is group[0].request for job in group)
         return await self._predict(key, [job.image for job in group], one_request=one_request)
 
-    async def try_golden(self) -> Mapping[str, Any]:
-        """The model's facts, from its answer to the golden picture. Raises GroupFailed where there is none.
-
-        An archive of earlier days takes a tar for an unreadable image; it is sent bare images from then on.
-        """
-        key = Key("predictions")
-        self.knows_bundles = True
-        [verdict] = await self._predict(key, [golden_picture()], one_request=True)
-        if verdict.of_request:
-            self.knows_bundles = False
-            verdict = deal_single(*await self._post(key, [golden_picture()]))
-        if verdict.status != 200:
-            raise GroupFailed(f"the golden picture is answered {verdict.status}: {dict(verdict.entry)}")
-        model = verdict.shared.get("model")
+    async def probe(self) -> Mapping[str, Any]:
+        """The model's facts, from its response to the probe picture. Raises GroupFailed if there is none."""
+        [response] = await self._predict(Key("predictions"), [probe_picture()], one_request=True)
+        if response.status != 200:
+            raise GroupFailed(f"the golden picture is answered {response.status}: {dict(response.entry)}")
+        model = response.shared.get("model")
         return model if isinstance(model, dict) else {}
 
-    async def _predict(self, key: Key, images: Sequence[memoryview], *, one_request: bool) -> list[Verdict]:
+    async def _predict(self, key: Key, images: Sequence[memoryview], *, one_request: bool) -> list[ImageResponse]:
         status, body = await self._post(key, tar_pieces(images))
         return deal(status, body, len(images), one_request=one_request)
 
-    async def _explain(self, key: Key, image: memoryview) -> Answer:
+    async def _explain(self, key: Key, image: memoryview) -> Response:
         try:
             async with self._session.post(self._url(key), data=Pieces([image]), headers=_headers(key)) as response:
                 body = await response.read()
                 if response.status == 200 and response.content_type != "application/json":
                     passed_on = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
-                    return Picture(body, passed_on)
-                return deal_single(response.status, body)
+                    return HeatMap(body, passed_on)
+                return deal_rejection(response.status, body)
         except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
             raise GroupFailed(f"TorchServe did not answer: {error!r}") from error
 
@@ -98,12 +82,12 @@ class Upstream:
 
 
 def _headers(key: Key) -> dict[str, str]:
-    """How many classes are wanted, whatever was written there: the handler says what is wrong with it."""
+    """The number of classes as it was sent, whatever it is: the handler says what is wrong with it."""
     return {} if key.top_k is None else {"X-Top-K": quote(key.top_k[:40], safe="", errors="replace")}
 
 
 class Pieces(aiohttp.Payload):
-    """A body in pieces that lie where they lie; aiohttp's own would want them joined."""
+    """A body in pieces that are not copied; aiohttp's own payload would join them."""
 
     _value: list[bytes | bytearray | memoryview]
     _autoclose = True
@@ -118,5 +102,5 @@ class Pieces(aiohttp.Payload):
             await writer.write(piece)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Of use to nobody: the pieces are images."""
+        """Never used: the pieces are images."""
         return b"".join(self._value).decode(encoding, errors)

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from inference.archive.digest import file_sha256
-from tests.model_server.archives import PREPROCESSING, write_golden, write_unpacked
-from tests.model_server.asking import ask, change, loaded, probabilities
+from tests.model_server.archives import PREPROCESSING, change, write_golden, write_unpacked
+from tests.model_server.handlers import ask, loaded, probabilities
 
 if TYPE_CHECKING:
     from inference.engines.seam import Logits
@@ -131,7 +131,9 @@ def test_an_archive_that_was_compiled_for_gpus_says_on_a_cpu_that_the_reference_
     unpacked: Path, tmp_path: Path
 ) -> None:
     archive = shutil.copytree(unpacked, tmp_path / "balls")
-    compiled = [{"engine": "aotinductor", "precisions": ["bf16"], "files": {"aotinductor-bf16.pt2": "0" * 64}}]
+    compiled = [
+        {"engine": "aotinductor", "precisions": ["bf16"], "files": {"aotinductor-bf16.pt2": "0" * 64}, "processor": []}
+    ]
     change(archive, engines=compiled)
     model = loaded(archive).classifier.facts
     assert model["engine"] == "torch-fp32"
@@ -182,13 +184,14 @@ def test_a_compiled_package_that_torch_cannot_load_is_replaced_by_the_reference(
     folder = shutil.copytree(unpacked, tmp_path / "balls")
     (folder / "fp32.pt2").write_bytes(content)
     files = {"fp32.pt2": file_sha256(folder / "fp32.pt2")}
-    change(folder, engines=[{"engine": "aotinductor", "precisions": ["fp32"], "files": files}])
+    change(folder, engines=[{"engine": "aotinductor", "precisions": ["fp32"], "files": files, "processor": []}])
     facts = loaded(folder, engine="aotinductor").classifier.facts
     assert facts["engine"] == "torch-fp32"
     assert "aotinductor-fp32: torch cannot load fp32.pt2" in facts["engine_fallback"]
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 def test_the_compiled_reference_serves_as_torch_compiled_and_answers_as_it_does_uncompiled(
     photos: list[bytes], tmp_path: Path
 ) -> None:
@@ -247,13 +250,13 @@ def test_of_several_engines_the_fastest_serves(for_openvino: Path, slow: int, mo
     from inference.engines import choice
 
     reference = Classifier.load(for_openvino, engine="torch")
-    golden = read_golden(for_openvino, reference.look, len(reference.classes))
+    golden = read_golden(for_openvino, reference.transform, len(reference.classes))
     logits = np.stack([picture.logits for picture in golden])
     fakes = [FakeEngine(f"fake{n}-fp32", logits, 0.0 if n == slow else 0.05) for n in range(3)]
     found = [choice.Candidate(fake.name, partial(FakeEngine.itself, fake)) for fake in fakes]
     monkeypatch.setattr(choice, "candidates", lambda *_: found)
     chosen = choice.choose(for_openvino, reference.model, golden, reference.machine)
-    assert chosen == choice.Chosen(fakes[slow])
+    assert chosen == choice.EngineChoice(fakes[slow])
 
 
 def test_auto_measures_every_network_of_the_archive_and_keeps_the_fastest(
@@ -325,7 +328,7 @@ def test_how_the_pixels_lie_in_memory_does_not_change_an_answer(
 
 KILLED_ONCE_LOADED = """
 import os, sys
-from tests.model_server.asking import loaded
+from tests.model_server.handlers import loaded
 from pathlib import Path
 kept = loaded(Path(sys.argv[1]), engine="aotinductor", precision="fp32")
 os._exit(9)

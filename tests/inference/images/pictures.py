@@ -10,7 +10,17 @@ from PIL import Image
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 SIZE = (48, 32)  # wider than high, so that a turned picture shows it
-ORIENTATION = 0x0112
+ORIENTATION = 0x0112  # EXIF 2.32: how the camera was held, and so what makes the stored picture from the upright one
+STORED_AS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 def corners() -> Image.Image:

@@ -13,6 +13,7 @@ from tests.inference.images.pictures import (
     ORIENTATION,
     RED,
     SIZE,
+    STORED_AS,
     WHITE,
     corners,
     encoded,
@@ -45,19 +46,7 @@ def test_a_jpeg_keeps_the_picture_to_a_few_levels(progressive: bool) -> None:
     assert_upright_and_right_coloured(read_image(jpeg(corners(), progressive=progressive)), tolerance=6)
 
 
-@pytest.mark.parametrize(
-    ("orientation", "stored_as"),
-    [
-        (1, None),
-        (2, Image.Transpose.FLIP_LEFT_RIGHT),
-        (3, Image.Transpose.ROTATE_180),
-        (4, Image.Transpose.FLIP_TOP_BOTTOM),
-        (5, Image.Transpose.TRANSPOSE),
-        (6, Image.Transpose.ROTATE_90),
-        (7, Image.Transpose.TRANSVERSE),
-        (8, Image.Transpose.ROTATE_270),
-    ],
-)
+@pytest.mark.parametrize(("orientation", "stored_as"), STORED_AS.items())
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_a_picture_that_the_camera_stored_turned_is_read_upright(
     orientation: int, stored_as: Image.Transpose | None, file_format: str

@@ -12,7 +12,6 @@ import pytest
 from inference.images.pixels import Pixels
 from inference.images.readers import Readers
 from inference.images.reading import UnreadableImage
-from serving.answers import Refusal
 
 pytestmark = pytest.mark.torch
 
@@ -53,9 +52,9 @@ def read() -> Iterator[Reads]:
     reads.let_go.set()
 
 
-def seen(outcomes: list[Pixels | Refusal]) -> list[object]:
+def seen(outcomes: list[Pixels | UnreadableImage]) -> list[object]:
     """Values of pixels and codes of refusals, in order."""
-    return [it.code if isinstance(it, Refusal) else int(it[0, 0, 0]) for it in outcomes]
+    return [it.code if isinstance(it, UnreadableImage) else int(it[0, 0, 0]) for it in outcomes]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -71,8 +70,7 @@ def test_no_images_are_no_outcomes(read: Reads) -> None:
 def test_a_bad_and_an_empty_image_are_refused_for_themselves(read: Reads) -> None:
     outcomes = Readers(read, threads=2, seconds=LIMIT_S).read([b"1", b"bad", b"", b"2"])
     assert seen(outcomes) == [1, "unreadable", "empty", 2]
-    assert [it.status for it in outcomes if isinstance(it, Refusal)] == [422, 400]
-    assert next(it.error for it in outcomes if isinstance(it, Refusal)) == "It is torn."
+    assert next(it.reason for it in outcomes if isinstance(it, UnreadableImage)) == "It is torn."
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -85,9 +83,8 @@ def test_a_slow_image_is_refused_and_those_beside_it_and_behind_it_are_read(
     outcomes = Readers(read, threads=threads, seconds=LIMIT_S).read(images)
     assert seen(outcomes) == [n if n != place else "too_slow" for n in range(5)]
     refused = outcomes[place]
-    assert isinstance(refused, Refusal)
-    assert refused.status == 422
-    assert "took over 0.3 s of a processor" in refused.error
+    assert isinstance(refused, UnreadableImage)
+    assert "took over 0.3 s of a processor" in refused.reason
 
 
 def test_many_slow_images_are_each_refused_whatever_the_number_of_threads(read: Reads) -> None:

@@ -163,6 +163,7 @@ def test_it_answers_the_same_after_export_for_any_batch() -> None:
         torch.testing.assert_close(program(images(count)), network(images(count)))
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 def test_torch_compile_traces_it_without_a_break() -> None:
     import torch
 

@@ -21,9 +21,9 @@ from proxy.http.held_bytes import Memory
 from proxy.http.server import Server
 from proxy.http.tokens import Tokens
 from proxy.metrics import Metrics
-from proxy.torchserve.golden_picture import golden_picture
 from proxy.torchserve.management import Worker
-from proxy.torchserve.readiness import Readiness, Served
+from proxy.torchserve.probe_picture import probe_picture
+from proxy.torchserve.readiness import Readiness, ServedModel
 from proxy.torchserve.upstream import Upstream, open_session
 from serving.bundle import is_bundle, read_bundle
 
@@ -39,7 +39,7 @@ def answer(status: int, document: object) -> web.Response:
 
 
 def entry(image: bytes) -> dict[str, Any]:
-    """The verdict of the fake model: an image's label is its first word; `bad ...` is no image."""
+    """The response of the fake model: an image's label is its first word; `bad ...` is no image."""
     if image.startswith(b"bad"):
         return {"name": "?", "status": 415, "code": "unsupported_format", "error": "This is no image."}
     label = image[:20].split()[0].decode(errors="replace") if image[:20].split() else "nothing"
@@ -65,7 +65,7 @@ class FakeTorchServe:
     async def predictions(self, request: web.Request) -> web.Response:
         body = await request.read()
         images = [bytes(member.data) for member in read_bundle(body)] if is_bundle(body) else [body]
-        if images == [bytes(golden_picture())] and self.behave is not classify:
+        if images == [bytes(probe_picture())] and self.behave is not classify:
             return await classify(images, request)
         self.groups.append(images)
         self.asked.append((request.path_qs, request.headers.get("X-Top-K")))
@@ -87,7 +87,7 @@ class Proxied:
     drain: Drain
     metrics: Metrics
     readiness: Readiness
-    served: Served
+    served: ServedModel
     memory: Memory
 
     async def post(
@@ -131,10 +131,10 @@ async def proxied(
     async with open_session() as session, aiohttp.ClientSession() as client:
         readiness: Readiness
 
-        def one(name: str) -> Served:
+        def one(name: str) -> ServedModel:
             upstream = Upstream(session, lambda: str(upstream_server.make_url("")).rstrip("/"), name)
             dispatcher = Dispatcher(upstream.send, limits or Limits(), metrics, lambda: readiness.suspect())  # noqa: PLW0108
-            return Served(name, upstream, dispatcher)
+            return ServedModel(name, upstream, dispatcher)
 
         served = {name: one(name) for name in models}
         readiness = Readiness([*served.values()], workers, death, metrics)

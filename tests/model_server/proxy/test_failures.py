@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from proxy.torchserve.golden_picture import golden_picture
 from proxy.torchserve.management import Worker
+from proxy.torchserve.probe_picture import probe_picture
 from tests.model_server.proxy.http.test_server import tar
 from tests.model_server.proxy.proxies import MODEL, READY, FakeTorchServe, answer, classify, proxied, run
 
@@ -238,8 +238,8 @@ def test_a_model_whose_first_answer_takes_long_keeps_no_other_one_waiting() -> N
     run(scenario())
 
 
-def test_the_golden_picture_is_answered_once_in_the_life_of_a_torchserve() -> None:
-    golden = [bytes(golden_picture())]
+def test_the_probe_picture_is_answered_once_in_the_life_of_a_torchserve() -> None:
+    probe = [bytes(probe_picture())]
 
     async def scenario() -> None:
         two = (Worker("9000", 1, True), Worker("9001", 2, True))
@@ -248,10 +248,10 @@ def test_the_golden_picture_is_answered_once_in_the_life_of_a_torchserve() -> No
             fake.workers = (two[0], Worker("9001", 3, True))  # one of them was replaced
             await proxy.readiness.look()
             assert proxy.readiness.state.ready
-            assert fake.groups == [golden]
+            assert fake.groups == [probe]
             proxy.readiness.down("TorchServe ended.")
             await proxy.readiness.look()
-            assert fake.groups == [golden, golden]
+            assert fake.groups == [probe, probe]
 
     run(scenario())
 
@@ -268,29 +268,6 @@ def test_what_was_admitted_outlives_a_torchserve_that_dies() -> None:
             assert (await proxy.post(b"late"))[0] == 503
             await proxy.readiness.look()
             assert (await asked)[0] == 200
-
-    run(scenario())
-
-
-def test_an_archive_that_knows_no_tars_is_sent_bare_images() -> None:
-    async def old(images: list[bytes], request: web.Request) -> web.Response:
-        raise AssertionError("not used")
-
-    async def predictions(request: web.Request) -> web.Response:
-        body = await request.read()
-        if body[257:262] == b"ustar" or body.startswith(b"bad"):
-            return answer(415, {"code": "unsupported_format", "error": "This is no image.", "model": {"name": "balls"}})
-        label = body[:20].split()[0].decode(errors="replace")
-        found = [{"label": label, "probability": 0.9}]
-        return answer(200, {"model": {"name": "balls"}, "predictions": found, "uncertain": None})
-
-    async def scenario() -> None:
-        fake = FakeTorchServe(old)
-        fake.predictions = predictions  # type: ignore[method-assign]
-        async with proxied(fake) as proxy:
-            assert await proxy.labels(*[b"golf ball"] * 20) == ["golf"] * 20
-            _, said, _ = await proxy.post(tar(b"a", b"bad", b"c"))
-            assert [each["status"] for each in said["answers"]] == [200, 415, 200]
 
     run(scenario())
 

@@ -37,10 +37,10 @@ def test_gpus_are_counted_and_nothing_else_of_their_driver(tmp_path: Path) -> No
 
 
 def test_a_group_for_a_gpu_is_read_in_parts_while_others_are_classified(monkeypatch: pytest.MonkeyPatch) -> None:
-    from serving.settings import Settings
+    from serving.settings import HandlerSettings
 
     monkeypatch.setattr(hardware, "gpus", lambda: 1)
-    assert hardware.default_batch_images() >= 2 * Settings().images_at_once
+    assert hardware.default_batch_images() >= 2 * HandlerSettings().images_at_once
 
 
 @pytest.mark.parametrize(

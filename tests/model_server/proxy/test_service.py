@@ -9,7 +9,7 @@ import pytest
 
 from proxy.machine import default_threads, default_workers
 from proxy.options import read_options
-from proxy.service import Service, started_for
+from proxy.service import Service, start_options
 from proxy.torchserve.upstream import open_session
 
 
@@ -20,7 +20,7 @@ def test_two_models_share_the_machine_and_all_their_workers_its_threads(
     for name in ("balls", "cats"):
         (tmp_path / f"{name}.mar").touch()
     models = ["--models", "balls=balls.mar", "cats=cats.mar"]
-    started = started_for(read_options(["--model-store", str(tmp_path), *models, *said]))
+    started = start_options(read_options(["--model-store", str(tmp_path), *models, *said]))
     assert started.workers == (workers or default_workers(models=2))
     assert started.threads == default_threads(2 * started.workers)
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
+from inference.images.reading import Code, UnreadableImage
 from tests.model_server.archives import ROOT, FakeContext
-from tests.model_server.asking import loaded
-
-if TYPE_CHECKING:
-    from serving.answers import Refusal
+from tests.model_server.handlers import loaded
 
 pytestmark = pytest.mark.torch
 
@@ -48,10 +46,9 @@ class FakeMetrics:
         return {f"{name} {kind}": metric.added for (name, kind), metric in self.known.items()}
 
 
-def refusals() -> list[Refusal]:
-    from serving.answers import Refusal
-
-    return [Refusal("empty", "."), Refusal("unreadable", "."), Refusal("too_slow", "."), Refusal("empty", ".")]
+def rejections() -> list[UnreadableImage]:
+    codes: tuple[Code, ...] = ("empty", "unreadable", "too_slow", "empty")
+    return [UnreadableImage(code, ".") for code in codes]
 
 
 TIMINGS = {"images": 7, "decode_ms": 12.5, "forward_ms": 80.0}
@@ -61,7 +58,7 @@ def test_a_batch_is_counted_by_image_and_by_reason_and_measured_in_seconds() -> 
     from serving.metrics import report
 
     metrics = FakeMetrics()
-    report(metrics, "balls", [[0.9], *refusals(), [0.8], [0.7]], TIMINGS)
+    report(metrics, "balls", [[0.9], *rejections(), [0.8], [0.7]], TIMINGS)
     assert metrics.added == {
         "handler_images counter": [(3, ("balls",))],
         "handler_rejected counter": [(2, ("balls", "empty")), (1, ("balls", "unreadable")), (1, ("balls", "too_slow"))],
@@ -84,7 +81,7 @@ def test_a_metric_that_the_file_lacks_costs_only_itself(missing: str) -> None:
     from serving.metrics import report
 
     metrics = FakeMetrics(missing)
-    report(metrics, "balls", [[0.9], *refusals()], TIMINGS)
+    report(metrics, "balls", [[0.9], *rejections()], TIMINGS)
     assert missing not in " ".join(metrics.added)
     assert len(metrics.added) == 4
 
@@ -134,7 +131,7 @@ def test_what_is_reported_is_what_metrics_yaml_names_with_as_many_dimensions(
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves the file open
         cache = MetricsCacheYamlImpl(config_file_path=str(METRICS_FILE))
     cache.initialize_cache()
-    report(cache, "balls", [[0.9], *refusals()], TIMINGS)
+    report(cache, "balls", [[0.9], *rejections()], TIMINGS)
     report_engine(cache, {"name": "balls", "engine": "torch-fp32", "engine_fallback": "It is missing."})
     logged = {found[1] for record in caplog.records if (found := re.match(r"\[METRICS\](\w+)\.", record.getMessage()))}
     named = yaml.safe_load(METRICS_FILE.read_text(encoding="utf-8"))["model_metrics"]

@@ -8,18 +8,18 @@ import tarfile
 import pytest
 
 from serving.bundle import MAX_IMAGES, write_bundle
-from serving.requests import Asked, BadRequest, asked_in
+from serving.requests import BadRequest, ImageRequest, parse_request
 
 CLASSES = 12
 
 
-def asked(request: dict[str, object], **headers: object) -> Asked:
-    return asked_in(request, headers, CLASSES)
+def parsed(request: dict[str, object], **headers: object) -> ImageRequest:
+    return parse_request(request, headers, CLASSES)
 
 
 def refused(request: dict[str, object], headers: dict[str, object] | None = None) -> BadRequest:
     with pytest.raises(BadRequest) as caught:
-        asked_in(request, headers or {}, CLASSES)
+        parse_request(request, headers or {}, CLASSES)
     assert str(caught.value).endswith(".")
     return caught.value
 
@@ -30,52 +30,52 @@ def tar(*images: tuple[str, bytes]) -> bytes:
 
 def test_a_raw_body_and_a_form_of_one_field_are_one_image_whatever_the_field_is_called() -> None:
     for name in ("body", "data", "a photo.jpg", "top_k.jpg"):
-        assert asked({name: bytearray(b"bytes")}) == Asked(((name, b"bytes"),), many=False, top_k=3)
+        assert parsed({name: bytearray(b"bytes")}) == ImageRequest(((name, b"bytes"),), many=False, top_k=3)
 
 
 def test_no_body_is_one_image_without_bytes_for_that_is_how_it_is_refused() -> None:
-    assert asked({}).images == (("body", b""),)
-    assert asked({"body": b""}).images == (("body", b""),)
+    assert parsed({}).images == (("body", b""),)
+    assert parsed({"body": b""}).images == (("body", b""),)
 
 
 def test_fields_of_different_names_are_many_images_in_their_order() -> None:
     names = ["b", "a", "c"]
-    found = asked({name: name.encode() for name in names} | {"top_k": "2"})
-    assert found == Asked((("b", b"b"), ("a", b"a"), ("c", b"c")), many=True, top_k=2)
+    found = parsed({name: name.encode() for name in names} | {"top_k": "2"})
+    assert found == ImageRequest((("b", b"b"), ("a", b"a"), ("c", b"c")), many=True, top_k=2)
 
 
 def test_a_tar_is_many_images_in_their_order_also_in_a_field_of_a_form() -> None:
     images = (("b.jpg", b"1"), ("a.jpg", b"2"), ("b.jpg", b"3"))
     for field in ("body", "data", "holiday.tar"):
-        assert asked({field: bytearray(tar(*images))}) == Asked(images, many=True, top_k=3)
+        assert parsed({field: bytearray(tar(*images))}) == ImageRequest(images, many=True, top_k=3)
 
 
 def test_a_tar_of_one_image_is_asked_for_as_many() -> None:
-    assert asked({"body": tar(("a", b"1"))}) == Asked((("a", b"1"),), many=True, top_k=3)
+    assert parsed({"body": tar(("a", b"1"))}) == ImageRequest((("a", b"1"),), many=True, top_k=3)
 
 
 def test_a_tar_among_other_fields_is_one_image_of_them_and_refused_as_such() -> None:
-    found = asked({"a": tar(("x", b"1")), "b": b"2"})
+    found = parsed({"a": tar(("x", b"1")), "b": b"2"})
     assert [name for name, _ in found.images] == ["a", "b"]
 
 
 def test_the_images_of_a_tar_outlive_the_body() -> None:
     """TorchServe may use the buffer again."""
     body = bytearray(tar(("a", b"1")))
-    [(_, data)] = asked({"body": body}).images
+    [(_, data)] = parsed({"body": body}).images
     body[:] = bytes(len(body))
     assert data == b"1"
 
 
 @pytest.mark.parametrize("wanted", ["5", b"5", bytearray(b"5"), 5, "05", "000000005"])
 def test_the_number_of_classes_stands_in_the_query(wanted: object) -> None:
-    assert asked({"body": b"", "top_k": wanted}).top_k == 5
+    assert parsed({"body": b"", "top_k": wanted}).top_k == 5
 
 
 @pytest.mark.parametrize("name", ["x-top-k", "X-Top-K", "X-TOP-K"])
 def test_the_number_of_classes_stands_in_a_header_of_any_case_and_the_query_counts_more(name: str) -> None:
-    assert asked({"body": b""}, **{name: "5", "host": "x"}).top_k == 5
-    assert asked({"body": b"", "top_k": "2"}, **{name: "5"}).top_k == 2
+    assert parsed({"body": b""}, **{name: "5", "host": "x"}).top_k == 5
+    assert parsed({"body": b"", "top_k": "2"}, **{name: "5"}).top_k == 2
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_any_other_number_of_classes_is_refused_with_what_is_allowed(wanted: obj
 
 
 def test_a_model_of_two_classes_answers_two_and_no_more_may_be_asked_for() -> None:
-    assert asked_in({"body": b""}, {}, 2).top_k == 2
+    assert parse_request({"body": b""}, {}, 2).top_k == 2
     with pytest.raises(BadRequest, match="from 1 to 2"):
-        asked_in({"body": b"", "top_k": "3"}, {}, 2)
+        parse_request({"body": b"", "top_k": "3"}, {}, 2)
 
 
 def test_more_images_than_are_answered_at_once_are_too_large_not_wrong() -> None:
     images = [(f"{n}", b"1") for n in range(MAX_IMAGES)]
-    assert len(asked({"body": tar(*images)}).images) == len(asked(dict(images)).images) == MAX_IMAGES
+    assert len(parsed({"body": tar(*images)}).images) == len(parsed(dict(images)).images) == MAX_IMAGES
     one_more = [*images, ("one", b"more")]
     requests: list[dict[str, object]] = [{"body": tar(*one_more)}, dict(one_more)]
     for request in requests:
@@ -130,4 +130,4 @@ def test_a_tar_without_files_is_a_bad_request() -> None:
 
 def test_what_torchserve_decoded_comes_back_as_bytes() -> None:
     decoded = {"text": "ä", "number": 5, "list": [1, None], "half a letter": "\ud800", "nothing": None}
-    assert [data for _, data in asked(decoded).images] == ["ä".encode(), b"5", b"[1, null]", b"?", b"null"]
+    assert [data for _, data in parsed(decoded).images] == ["ä".encode(), b"5", b"[1, null]", b"?", b"null"]

@@ -37,7 +37,7 @@ def looked_at(facts: ModelFile, photos: Path) -> Pixels:
     from inference.images.pixels import model_input
 
     return np.stack(
-        [model_input(path.read_bytes(), facts.preprocessing.look) for path in sorted(photos.rglob("*.png"))]
+        [model_input(path.read_bytes(), facts.preprocessing.transform) for path in sorted(photos.rglob("*.png"))]
     )
 
 

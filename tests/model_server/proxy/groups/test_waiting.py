@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.groups.waiting import Job, Key, Limits, Request, Waiting
-from proxy.image_answers import unavailable
+from proxy.responses import unavailable
 
 SINGLE = Key("predictions")
 

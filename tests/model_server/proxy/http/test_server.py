@@ -117,15 +117,15 @@ def test_a_tar_in_a_form_is_a_tar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "verdict"),
+    ("body", "response"),
     [(tar(b"a", b"b" * 2000)[:1500], (400, "bad_request")), (tar(*[b"a"] * 65), (413, "too_large"))],
     ids=["cut short", "too many"],
 )
-def test_a_tar_that_cannot_be_taken_is_the_requests_fault(body: bytes, verdict: tuple[int, str]) -> None:
+def test_a_tar_that_cannot_be_taken_is_the_requests_fault(body: bytes, response: tuple[int, str]) -> None:
     async def scenario() -> None:
         async with proxied() as proxy:
             status, said, _ = await proxy.post(body)
-            assert (status, said["code"]) == verdict
+            assert (status, said["code"]) == response
             assert said["error"].endswith(".")
 
     run(scenario())

@@ -21,7 +21,10 @@ TRACEBACK = """\
 @pytest.mark.parametrize(
     ("exception", "reason"),
     [
-        ("model_file.ModelRefused: The archive holds no model.json.", "The archive holds no model.json."),
+        (
+            "inference.archive.model_file.ModelRefused: The archive holds no model.json.",
+            "The archive holds no model.json.",
+        ),
         ("ModuleNotFoundError: No module named 'timm'", "ModuleNotFoundError: No module named 'timm'"),
         ("MemoryError", "MemoryError"),
     ],
@@ -51,7 +54,11 @@ def test_a_worker_that_lives_has_no_reason_to_have_died(tmp_path: Path) -> None:
 def test_an_exception_with_a_cause_is_the_reason_and_not_its_cause(tmp_path: Path) -> None:
     prefix = TRACEBACK.partition("MODEL_LOG - ")[0] + "MODEL_LOG - "
     chained = ("", "The above exception was the direct cause of the following exception:", "")
-    last = ("Traceback (most recent call last):", "  raise ...", "model_file.ModelRefused: No weights.")
+    last = (
+        "Traceback (most recent call last):",
+        "  raise ...",
+        "inference.archive.model_file.ModelRefused: No weights.",
+    )
     log = TRACEBACK.format(exception="KeyError: 'weights'") + "\n".join(prefix + said for said in (*chained, *last))
     (tmp_path / "model_log.log").write_text(log)
     assert death_reason(tmp_path, "balls", "balls.mar") == "No weights."

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.image_answers import GroupFailed, Verdict, deal, deal_single, many, single, unavailable
+from proxy.responses import GroupFailed, deal, deal_rejection, many, single, unavailable
 
 MODEL = {"name": "balls", "version": "1.0", "archive_sha256": "0" * 64, "engine": "torch-fp32"}
 GOOD = {"predictions": [{"label": "golf ball", "probability": 0.9}], "uncertain": None}
@@ -30,8 +30,8 @@ def body(document: object) -> bytes:
 
 
 def test_a_single_image_gets_its_entry_as_an_answer_of_its_own() -> None:
-    [verdict] = deal(200, group(entry(200, **GOOD), images=1, decode_ms=1.5), 1, one_request=True)
-    assert single(verdict) == (200, {"model": MODEL, "timings": {"images": 1, "decode_ms": 1.5}, **GOOD})
+    [response] = deal(200, group(entry(200, **GOOD), images=1, decode_ms=1.5), 1, one_request=True)
+    assert single(response) == (200, {"model": MODEL, "timings": {"images": 1, "decode_ms": 1.5}, **GOOD})
 
 
 def test_a_bad_image_gets_its_own_4xx_and_its_neighbour_its_classes() -> None:
@@ -41,8 +41,8 @@ def test_a_bad_image_gets_its_own_4xx_and_its_neighbour_its_classes() -> None:
 
 
 def test_an_image_that_the_server_failed_is_to_be_sent_again() -> None:
-    [verdict] = deal(200, group(entry(503, error="Out of memory.")), 1, one_request=True)
-    status, said = single(verdict)
+    [response] = deal(200, group(entry(503, error="Out of memory.")), 1, one_request=True)
+    status, said = single(response)
     assert (status, said["code"], said["message"]) == (503, 503, "Out of memory.")
 
 
@@ -69,14 +69,14 @@ def test_one_image_of_many_that_failed_is_an_entry_and_all_that_failed_are_a_503
 
 def test_a_version_that_is_not_there_is_said_of_the_whole_request() -> None:
     said = {"code": 404, "type": "ModelVersionNotFoundException", "message": "no 2.0"}
-    verdicts = deal(404, body(said), 2, one_request=False)
-    assert many(["a", "b"], verdicts, {}) == (404, said)
+    responses = deal(404, body(said), 2, one_request=False)
+    assert many(["a", "b"], responses, {}) == (404, said)
 
 
 def test_a_wrong_top_k_is_said_to_the_request_that_sent_it() -> None:
     said = {"code": "bad_request", "error": "top_k is 99 of 4 classes.", "model": MODEL}
-    [verdict] = deal(400, body(said), 1, one_request=True)
-    assert single(verdict) == (400, said)
+    [response] = deal(400, body(said), 1, one_request=True)
+    assert single(response) == (400, said)
     with pytest.raises(GroupFailed):
         deal(400, body(said), 2, one_request=False)
 
@@ -86,7 +86,7 @@ def test_what_torchserve_says_on_its_own_is_never_the_images_fault(status: int) 
     with pytest.raises(GroupFailed):
         deal(status, body(INVALID_KEY), 1, one_request=True)
     with pytest.raises(GroupFailed):
-        deal_single(status, body(INVALID_KEY))
+        deal_rejection(status, body(INVALID_KEY))
 
 
 def test_a_full_queue_is_a_503_and_a_failed_prediction_is_tried_again() -> None:
@@ -101,12 +101,7 @@ def test_an_answer_that_is_none_is_a_failure_of_the_group(said: bytes) -> None:
         deal(200, said, 1, one_request=True)
 
 
-def test_an_archive_that_knows_no_tars_is_answered_image_by_image() -> None:
-    assert single(deal_single(200, body({"model": MODEL, **GOOD}))) == (200, {"model": MODEL, **GOOD})
-    bad = deal_single(422, body({"model": MODEL, **BAD}))
-    assert single(bad) == (422, {"model": MODEL, **BAD})
-    assert many(["a", "b"], [Verdict(200, GOOD, {"model": MODEL}), bad], {})[1]["answers"][1] == {
-        "name": "b",
-        "status": 422,
-        **BAD,
-    }
+def test_an_image_that_is_rejected_gets_no_heat_map_but_its_reason() -> None:
+    assert single(deal_rejection(422, body({"model": MODEL, **BAD}))) == (422, {"model": MODEL, **BAD})
+    with pytest.raises(GroupFailed):
+        deal_rejection(200, body({"model": MODEL, **GOOD}))

@@ -1,4 +1,4 @@
-"""Questions to a handler without TorchServe, and what its answers are as the pipeline reads them."""
+"""A handler without TorchServe: requests to it, and its responses as the pipeline reads them."""
 
 from __future__ import annotations
 
@@ -63,19 +63,3 @@ def assert_same(one: ServerAnswer, other: ServerAnswer) -> None:
     assert [p.label for p in one.predictions] == [p.label for p in other.predictions]
     odds = [[p.probability for p in found.predictions] for found in (one, other)]
     assert odds[0] == pytest.approx(odds[1], abs=1e-4)
-
-
-def change(archive: Path, **fields: object) -> Path:
-    """An unpacked archive with other top-level fields in its model.json."""
-    document = json.loads((archive / "model.json").read_text())
-    (archive / "model.json").write_text(json.dumps(document | fields))
-    return archive
-
-
-def refusal(archive: Path, **settings: object) -> str:
-    """Why an archive is not served."""
-    from inference.archive.model_file import ModelRefused
-
-    with pytest.raises(ModelRefused) as caught:
-        loaded(archive, **settings)
-    return str(caught.value)

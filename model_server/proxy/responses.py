@@ -1,4 +1,4 @@
-"""What TorchServe answered to a group of images, dealt back to the requests that sent them. No I/O."""
+"""TorchServe's response to a group of images, as a response to each image and each request. No I/O."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class GroupFailed(Exception):
     """TorchServe did not answer a group's images: each of them may be sent once more, alone."""
 
 
-class Verdict(NamedTuple):
-    """What is to be said of one image."""
+class ImageResponse(NamedTuple):
+    """The response to one image: its classes, or why there are none."""
 
     status: int
     entry: Mapping[str, Any]  # of this image alone: its classes, or why there are none
@@ -23,31 +23,31 @@ class Verdict(NamedTuple):
     of_request: bool = False  # about the request as a whole, such as a version that is not there
 
 
-class Picture(NamedTuple):
+class HeatMap(NamedTuple):
     """A heat map, passed on as it came."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
-Answer = Verdict | Picture
+Response = ImageResponse | HeatMap
 Body = tuple[int, dict[str, Any]]
 
 
-def unavailable(sentence: str) -> Verdict:
+def unavailable(sentence: str) -> ImageResponse:
     """The server's state, not the image's fault: to be sent again later."""
-    return Verdict(503, {"error": sentence}, {})
+    return ImageResponse(503, {"error": sentence}, {})
 
 
-def too_large(sentence: str, model: Mapping[str, Any]) -> Verdict:
+def too_large(sentence: str, model: Mapping[str, Any]) -> ImageResponse:
     """An image that is refused for its size before TorchServe sees it."""
-    return Verdict(413, {"code": "too_large", "error": sentence}, {"model": model} if model else {})
+    return ImageResponse(413, {"code": "too_large", "error": sentence}, {"model": model} if model else {})
 
 
-def deal(status: int, body: bytes, count: int, *, one_request: bool) -> list[Verdict]:
-    """TorchServe's answer to a tar of `count` images as one verdict for each, in their order.
+def deal(status: int, body: bytes, count: int, *, one_request: bool) -> list[ImageResponse]:
+    """TorchServe's response to a tar of `count` images as one response to each, in their order.
 
-    Raises GroupFailed where the answer is about the server, or about a group of several requests as a whole.
+    Raises GroupFailed if it is about the server, or about a group of several requests as a whole.
     """
     document = _object(body)
     if status != 200:
@@ -57,47 +57,44 @@ def deal(status: int, body: bytes, count: int, *, one_request: bool) -> list[Ver
         raise GroupFailed(f"TorchServe answered 200 with no list of {count} answers")
     kept = {"name", "status"}
     return [
-        Verdict(entry["status"], {key: entry[key] for key in entry if key not in kept}, document) for entry in entries
+        ImageResponse(entry["status"], {key: entry[key] for key in entry if key not in kept}, document)
+        for entry in entries
     ]
 
 
-def deal_single(status: int, body: bytes) -> Verdict:
-    """TorchServe's answer to one bare image, of an archive whose handler knows no tars."""
+def deal_rejection(status: int, body: bytes) -> ImageResponse:
+    """TorchServe's response to one image of which it made no heat map. Raises GroupFailed if it is about the server."""
     document = _object(body)
-    if status != 200:
-        verdict = _refused(status, document, one_request=True)
-        if status == 404 or not verdict.of_request:
-            return verdict
-        fields = {key: document[key] for key in ("code", "error")}
-        return Verdict(status, fields, {"model": document["model"]} if "model" in document else {})
-    if "predictions" not in document:
-        raise GroupFailed("TorchServe answered 200 without predictions")
-    own: dict[str, Any] = {key: document.pop(key) for key in ("predictions", "uncertain") if key in document}
-    return Verdict(200, own, document)
+    response = _refused(status, document, one_request=True)
+    if status == 404 or not response.of_request:
+        return response
+    fields = {key: document[key] for key in ("code", "error")}
+    return ImageResponse(status, fields, {"model": document["model"]} if "model" in document else {})
 
 
-def single(verdict: Verdict) -> Body:
-    """The answer to a request of one image."""
-    if verdict.status >= 500:
-        return 503, server_error(503, verdict.entry.get("error", "The model server failed."))
-    if verdict.of_request:
-        return verdict.status, dict(verdict.entry)
-    shared = verdict.shared
-    if verdict.status != 200:
+def single(response: ImageResponse) -> Body:
+    """The response to a request of one image: status and body."""
+    if response.status >= 500:
+        return 503, server_error(503, response.entry.get("error", "The model server failed."))
+    if response.of_request:
+        return response.status, dict(response.entry)
+    shared = response.shared
+    if response.status != 200:
         shared = {"model": shared["model"]} if "model" in shared else {}
-    return verdict.status, {**shared, **verdict.entry}
+    return response.status, {**shared, **response.entry}
 
 
-def many(names: Sequence[str], verdicts: Sequence[Verdict], model: Mapping[str, Any]) -> Body:
-    """The answer to a request of many images: one entry for each; 503 where the server failed them all."""
-    whole = next((verdict for verdict in verdicts if verdict.of_request), None)
-    if whole is not None or all(verdict.status >= 500 for verdict in verdicts):
-        return single(whole or verdicts[0])
-    groups = list({id(verdict.shared): verdict.shared for verdict in verdicts if verdict.shared}.values())
+def many(names: Sequence[str], responses: Sequence[ImageResponse], model: Mapping[str, Any]) -> Body:
+    """The response to a request of many images: an entry for each; 503 if the server failed them all."""
+    whole = next((response for response in responses if response.of_request), None)
+    if whole is not None or all(response.status >= 500 for response in responses):
+        return single(whole or responses[0])
+    groups = list({id(response.shared): response.shared for response in responses if response.shared}.values())
     shared = {key: value for group in reversed(groups) for key, value in group.items()}
     timings = [group["timings"] for group in groups if isinstance(group.get("timings"), dict)]
     entries = [
-        {"name": name, "status": verdict.status, **verdict.entry} for name, verdict in zip(names, verdicts, strict=True)
+        {"name": name, "status": response.status, **response.entry}
+        for name, response in zip(names, responses, strict=True)
     ]
     return 200, {"model": model, **shared, "timings": _summed(timings), "answers": entries}
 
@@ -107,11 +104,11 @@ def server_error(status: int, message: str) -> dict[str, Any]:
     return {"code": status, "type": HTTPStatus(status).phrase.replace(" ", ""), "message": message}
 
 
-def _refused(status: int, document: dict[str, Any], *, one_request: bool) -> Verdict:
-    """A 4xx in the handler's own shape, or TorchServe's 404; any other is the server's state, whatever its number."""
+def _refused(status: int, document: dict[str, Any], *, one_request: bool) -> ImageResponse:
+    """A 4xx in the handler's own shape, or TorchServe's 404; any other status is about the server."""
     ours = 400 <= status < 500 and isinstance(document.get("code"), str) and isinstance(document.get("error"), str)
     if status == 404 or (ours and one_request):
-        return Verdict(status, document, {}, of_request=True)
+        return ImageResponse(status, document, {}, of_request=True)
     if status == 503 and document.get("type") == QUEUE_FULL:
         return unavailable("The model server's queue is full.")
     raise GroupFailed(f"TorchServe answered {status}")

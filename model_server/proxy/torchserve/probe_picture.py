@@ -1,4 +1,4 @@
-"""The golden picture: a valid image of our own, to ask TorchServe whether it can look at one. No I/O."""
+"""The probe picture: a valid image of our own, sent to find out whether TorchServe answers at all. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIDE = 64  # pixels
 
 
 @cache
-def golden_picture() -> memoryview:
+def probe_picture() -> memoryview:
     """A PNG, 64 x 64 pixels, gray, darker towards the top: https://www.w3.org/TR/png/
 
     Made here, so that the proxy needs no image library.

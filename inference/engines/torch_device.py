@@ -1,0 +1,17 @@
+"""Torch on a machine: its device, its threads and its precision. Only the torch engines import it."""
+
+from __future__ import annotations
+
+import torch
+
+from inference.engines.seam import Machine
+
+
+def torch_device(machine: Machine) -> torch.device:
+    """The machine's device, after torch was set to its threads and to full fp32, for the whole process."""
+    torch.set_num_threads(machine.threads)
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is the reference, on a GPU too; bf16 does not care
+    device = torch.device(machine.device)
+    if machine.has_gpu:
+        torch.cuda.set_device(device)  # AOTInductor loads its weights onto the current one
+    return device
