@@ -48,7 +48,7 @@ class Row:
     seconds: float  # on the wall, whatever else the machine did
     cpu_s: float  # of one core, of all of `podium train`
     many_hours: float  # of one core: the same epochs over MANY photos
-    judged_on: str
+    evaluated_on: str
     top1: float
     low: float
     high: float
@@ -56,38 +56,40 @@ class Row:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train what is asked for, and write what was found after each."""
-    asked = _arguments(arguments)
-    path = asked.out / "recipes.json"
+    """Train the requested recipes, and write the table after each."""
+    options = _arguments(arguments)
+    path = options.out / "recipes.json"
     document: Json = json.loads(path.read_text()) if path.exists() else {}
     rows = {row["recipe"]: Row(**row) for row in document.get("rows", [])}
     with tempfile.TemporaryDirectory(prefix="recipes-") as scratch:
         data = {
-            "photos": _some_of(asked.photos, Path(scratch) / "photos", asked.photos_per_class),
-            "cifar": _some_of(asked.cifar, Path(scratch) / "cifar", asked.cifar_per_class),
+            "photos": _some_of(options.photos, Path(scratch) / "photos", options.photos_per_class),
+            "cifar": _some_of(options.cifar, Path(scratch) / "cifar", options.cifar_per_class),
         }
         for recipe in map(read_recipe, recipe_names()):
-            if recipe.name in rows or (asked.recipes and recipe.name not in asked.recipes.split(",")):
+            if recipe.name in rows or (options.recipes and recipe.name not in options.recipes.split(",")):
                 continue
             say(f"{recipe.name} ...")
             folder = data["cifar" if recipe.settings.get("data") == "cifar10" else "photos"]
-            rows[recipe.name] = _measured(recipe, folder, Path(scratch) / recipe.name, asked)
-            _write(list(rows.values()), asked)
+            rows[recipe.name] = _measured(recipe, folder, Path(scratch) / recipe.name, options)
+            _write(list(rows.values()), options)
 
 
-def _measured(recipe: Recipe, data: Path, run: Path, asked: argparse.Namespace) -> Row:
-    settings, weights = settings_beside(recipe, asked)
+def _measured(recipe: Recipe, data: Path, run: Path, options: argparse.Namespace) -> Row:
+    settings, weights = settings_beside(recipe, options)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    told = podium("train", recipe.name, f"data={data}", f"run={run}", f"test_share={TEST_SHARE}", *settings, "--json")
+    trained = podium(
+        "train", recipe.name, f"data={data}", f"run={run}", f"test_share={TEST_SHARE}", *settings, "--json"
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    runs = told.get("folds", [told])
+    runs = trained.get("folds", [trained])
     epochs = [epoch for one in runs for epoch in one["epochs"]]
-    judged = podium("evaluate", str(runs[0]["run"]), "--no-report", "--json")
+    evaluated = podium("evaluate", str(runs[0]["run"]), "--no-report", "--json")
     photos = runs[0]["model"]["data"]["train_images"]
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Row(
         recipe=recipe.name,
-        model=str(told.get("model", runs[0]["model"])["architecture"]),
+        model=str(trained.get("model", runs[0]["model"])["architecture"]),
         weights=weights,
         photos=photos,
         settings=settings,
@@ -95,28 +97,28 @@ def _measured(recipe: Recipe, data: Path, run: Path, asked: argparse.Namespace) 
         seconds=round(sum(one["seconds"] for one in runs), 1),
         cpu_s=round(cpu_s, 1),
         many_hours=round(cpu_s * MANY / photos / 3600, 2),
-        judged_on=f"{judged['images']} {judged['split']} photos",
-        top1=judged["top1"]["value"],
-        low=judged["top1"]["low"],
-        high=judged["top1"]["high"],
+        evaluated_on=f"{evaluated['images']} {evaluated['split']} photos",
+        top1=evaluated["top1"]["value"],
+        low=evaluated["top1"]["low"],
+        high=evaluated["top1"]["high"],
         measured_on=datetime.now(UTC).date().isoformat(),
     )
 
 
-def settings_beside(recipe: Recipe, asked: argparse.Namespace) -> tuple[list[str], str]:
+def settings_beside(recipe: Recipe, options: argparse.Namespace) -> tuple[list[str], str]:
     """What is set beside the recipe's own, and which weights it starts from."""
-    settings = list(asked.set)
+    settings = list(options.set)
     if "hours" in recipe.settings:
-        settings.append(f"hours={asked.hours}")
+        settings.append(f"hours={options.hours}")
     if recipe.settings.get("pretrained") != "hub":
         return settings, "random, as the recipe says"
-    if asked.weights and recipe.settings["model"] == "mobilenetv2_100":
-        return [*settings, f"pretrained={asked.weights}"], "ImageNet"
+    if options.weights and recipe.settings["model"] == "mobilenetv2_100":
+        return [*settings, f"pretrained={options.weights}"], "ImageNet"
     return [*settings, "pretrained=none"], "random"
 
 
 def podium(*words: str) -> Json:
-    """What `podium ... --json` says. Raises CalledProcessError where it fails; its reason is on stderr."""
+    """The document of `podium ... --json`. Raises CalledProcessError if it fails, with the reason on stderr."""
     done = subprocess.run([PODIUM, *words], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     answer: Json = json.loads(done.stdout)
     return answer
@@ -131,12 +133,12 @@ def _some_of(source: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def _write(rows: Sequence[Row], asked: argparse.Namespace) -> None:
-    out, facts = asked.out, machine.facts()
+def _write(rows: Sequence[Row], options: argparse.Namespace) -> None:
+    out, facts = options.out, machine.facts()
     out.mkdir(parents=True, exist_ok=True)
-    document = {"command": asked.command, "machine": facts, "rows": [asdict(row) for row in rows]}
+    document = {"command": options.command, "machine": facts, "rows": [asdict(row) for row in rows]}
     (out / "recipes.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    (out / "recipes.md").write_text("\n".join(_page(rows, facts, asked.command)) + "\n", encoding="utf-8")
+    (out / "recipes.md").write_text("\n".join(_page(rows, facts, options.command)) + "\n", encoding="utf-8")
 
 
 def _page(rows: Sequence[Row], facts: Mapping[str, object], command: str) -> Iterator[str]:
@@ -160,7 +162,7 @@ def _page(rows: Sequence[Row], facts: Mapping[str, object], command: str) -> Ite
     for row in sorted(rows, key=lambda row: row.recipe):
         yield (
             f"| `{row.recipe}` | {row.model} | {row.weights} | {row.photos} | {row.epochs} | {row.seconds:.0f} | {row.cpu_s:.0f} "
-            f"| {row.many_hours:.1f} | {row.judged_on} "
+            f"| {row.many_hours:.1f} | {row.evaluated_on} "
             f"| {row.top1:.1%} ({row.low:.1%} to {row.high:.1%}) | {', '.join(f'`{it}`' for it in row.settings)} |"
         )
 

@@ -37,26 +37,26 @@ SPARE = 1.2  # times the photos that are timed: trainers run on for a moment aft
 
 def main() -> None:
     """Measure, and write what was found."""
-    asked = _arguments()
+    options = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and what was started is killed, too
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="training-") as folder:
         scratch = Path(folder)
-        source = asked.photos or photos.draw(DRAWN)
-        steps = asked.warm + 1 + asked.rounds * (asked.steps + UNTIMED)
-        count = round(steps * SPARE + 8) * asked.batch_size
+        source = options.photos or photos.draw(DRAWN)
+        steps = options.warm + 1 + options.rounds * (options.steps + UNTIMED)
+        count = round(steps * SPARE + 8) * options.batch_size
         classes = photos.lay_out(source, scratch / "data", count=count)
-        run = _new_run(asked, scratch / "data", len(classes))
+        run = _new_run(options, scratch / "data", len(classes))
         suite = Suite(
-            run, _settings(asked, scratch), len(classes), asked.timm_train and asked.timm_train.resolve(), scratch, asked.warm,
-            asked.steps, asked.rounds,
+            run, _settings(options, scratch), len(classes), options.timm_train and options.timm_train.resolve(), scratch, options.warm,
+            options.steps, options.rounds,
         )  # fmt: skip
         try:
-            for model in asked.models.split(","):
+            for model in options.models.split(","):
                 suite.measure(model)
         finally:
             run.minutes = round((time.monotonic() - began) / 60, 1)
-            write(run, asked.out)
+            write(run, options.out)
 
 
 def write(run: Run, out: Path) -> None:
@@ -72,16 +72,16 @@ def write(run: Run, out: Path) -> None:
         say(f"{'reached' if goal.met else 'MISSED '} {goal.text}: {goal.reached:.2f} (>= {goal.wanted:g})")
 
 
-def _settings(asked: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+def _settings(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """What differs from the settings that `podium train` has by itself."""
     return {
-        "data": str(scratch / "data"), "cache_dir": scratch / "cache", "image_size": asked.image_size,
-        "batch_size": asked.batch_size, "threads": asked.threads, "workers": asked.workers, "device": asked.device,
-        "cache": asked.cache, "epochs": 100, "tensorboard": False,
+        "data": str(scratch / "data"), "cache_dir": scratch / "cache", "image_size": options.image_size,
+        "batch_size": options.batch_size, "threads": options.threads, "workers": options.workers, "device": options.device,
+        "cache": options.cache, "epochs": 100, "tensorboard": False,
     }  # fmt: skip
 
 
-def _new_run(asked: argparse.Namespace, data: Path, classes: int) -> Run:
+def _new_run(options: argparse.Namespace, data: Path, classes: int) -> Run:
     laid = list((data / "train").rglob("*.*"))
     different = {path.resolve() for path in laid}
     kilobytes = sum(path.stat().st_size for path in different) / len(different) / 1000
@@ -91,20 +91,20 @@ def _new_run(asked: argparse.Namespace, data: Path, classes: int) -> Run:
         began_at=time.strftime("%Y-%m-%d"),
         machine={**machine.facts(), "gpu": gpu},
         versions={name: metadata.version(name) for name in LIBRARIES},
-        turns={key: getattr(asked, key) for key in ("steps", "rounds", "warm")},
+        turns={key: getattr(options, key) for key in ("steps", "rounds", "warm")},
         photos={
             "count": len(laid),
             "different": len(different),
             "kilobytes": round(kilobytes, 1),
             "classes": classes,
-            "drawn": asked.photos is None,
+            "drawn": options.photos is None,
         },
-        timm_script=hashlib.sha256(asked.timm_train.read_bytes()).hexdigest()[:12] if asked.timm_train else None,
+        timm_script=hashlib.sha256(options.timm_train.read_bytes()).hexdigest()[:12] if options.timm_train else None,
     )
 
 
 def _shown(argument: str) -> str:
-    """Paths by their last part only: where files lie on this machine is nobody else's concern."""
+    """Paths by their last part alone, without the folders of this machine."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 

@@ -1,4 +1,4 @@
-"""How a trainer is told to run a number of steps, and says how long they took.
+"""A trainer runs a requested number of steps and reports their seconds.
 
 facts (a line of JSON) -> "UNTIMED TIMED" on stdin -> that many steps -> {"seconds": ...} -> the next line on stdin
 """
@@ -15,7 +15,7 @@ import torch
 
 
 def ask() -> str:
-    """The next line on stdin; empty where nobody asks any more."""
+    """The next line on stdin; empty after the last request."""
     return sys.stdin.readline()
 
 
@@ -35,19 +35,19 @@ class Gate:
         tell: Callable[[dict[str, Any]], None] = tell,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`wait` returns when the device has done all that it was given."""
+        """`wait` returns when the device has done all its work."""
         self.wait, self.ask, self.tell, self.clock = wait, ask, tell, clock
         self.done, self.untimed, self.timed, self.began = 0, 0, 0, 0.0
 
     def open(self) -> None:
-        """Wait for the next block; SystemExit where nobody wants one."""
-        asked = self.ask().split()
-        if not asked:
+        """Wait for the next block; SystemExit if there is none."""
+        request = self.ask().split()
+        if not request:
             raise SystemExit(0)
-        self.done, (self.untimed, self.timed) = 0, map(int, asked)
+        self.done, (self.untimed, self.timed) = 0, map(int, request)
 
     def step(self) -> None:
-        """One more step was given to the device."""
+        """Count a step that was handed to the device."""
         self.done += 1
         if self.done == self.untimed:
             self.wait()
@@ -59,5 +59,5 @@ class Gate:
 
 
 def wait_for(device: torch.device) -> Callable[[], None]:
-    """What returns when the device has done all that it was given."""
+    """A function that returns when the device has done all its work."""
     return (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)

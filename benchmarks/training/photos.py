@@ -22,7 +22,7 @@ def lay_out(source: Path, folder: Path, *, count: int) -> list[str]:
     """Links at `folder`/train/CLASS to `count` photos of `source`/CLASS, class by class in turn, and one of each class at
     `folder`/validation; the classes.
 
-    Where there are fewer photos, some stand there several times. Raises ValueError where there are no two classes.
+    If there are fewer photos, some are used several times. Raises ValueError if there are fewer than two classes.
     """
     classes = sorted(path.name for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
     photos = {label: _photos(source / label) for label in classes}

@@ -1,4 +1,4 @@
-"""A trainer as a process that stands still but for its turn: nobody trains while another is measured."""
+"""A trainer as a process that is stopped except in its turn: no trainer runs while another is measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STOPS_S = 10
 
 
 class TrainerEnded(Exception):
-    """The trainer ended, or says nothing more; with what it said last."""
+    """The trainer ended, or prints nothing more; with its last lines."""
 
 
 class Process:
@@ -46,7 +46,7 @@ class Process:
             self.started.stdin.write(f"{line}\n".encode())
 
     def line(self) -> str:
-        """Its next line; raises TrainerEnded where none comes."""
+        """Its next line; raises TrainerEnded if none comes."""
         until = time.monotonic() + QUIET_S
         while not self.lines:
             left = until - time.monotonic()
@@ -55,7 +55,7 @@ class Process:
         return self.lines.popleft()
 
     def hold(self) -> None:
-        """Stop it and all that it started, and forget what it said until then."""
+        """Stop it and all its processes, and drop its lines so far."""
         os.killpg(self.started.pid, signal.SIGSTOP)
         until = time.monotonic() + STOPS_S
         while self.watched.status() != psutil.STATUS_STOPPED and time.monotonic() < until:

@@ -113,7 +113,7 @@ def _how(run: Run) -> str:
         " model, crops, loss, optimizer, precision, threads and workers; no validation, no averaged weights, no mixup, no colour jitter; with"
         " the system's own memory allocation, as it is when somebody starts it."
         if run.timm_script
-        else "timm's train.py was not given (`--timm-train`), so that its columns are empty."
+        else "timm's train.py was not given (`--timm-train`), so its columns are empty."
     )
     parts = [
         "**Podium**: the loop of `podium train` on real photos, random crops and flips included, with the memory that it keeps on a CPU (so does the limit). "

@@ -57,7 +57,7 @@ class Run:
         return cls(**{**own, "blocks": [Block(**block) for block in document["blocks"]]})
 
     def config(self) -> dict[str, Any]:
-        """The settings of the first model, which are all models' but for the name; empty where none was trained."""
+        """The settings of the first model, which are those of all models except the name; empty if none was trained."""
         return next((dict(settled["config"]) for settled in self.settled.values()), {})
 
     def models(self) -> list[str]:
@@ -69,12 +69,12 @@ class Run:
         return [block for block in self.blocks if (block.model, block.trainer) == (model, trainer)]
 
     def images_per_s(self, model: str, trainer: str) -> float | None:
-        """The median of its rounds; None where it was not measured."""
+        """The median of its rounds; None if it was not measured."""
         found = [block.images_per_s for block in self.of_trainer(model, trainer)]
         return statistics.median(found) if found else None
 
     def ratio(self, model: str, trainer: str, other: str) -> Ratio | None:
-        """The median over the rounds in which both were measured; None where there is none."""
+        """The median over the rounds in which both were measured; None if there is none."""
         theirs = {block.round: block.images_per_s for block in self.of_trainer(model, other)}
         ratios = [
             block.images_per_s / theirs[block.round]

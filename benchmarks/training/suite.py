@@ -15,7 +15,7 @@ from benchmarks.training.run import LIMIT, OURS, TIMM, Block, Run
 from benchmarks.training.trainers import Own, Timms, Trainer
 from training.settings.config import make_config
 
-PATHS = {"data", "run", "cache_dir"}  # are nobody else's concern
+PATHS = {"data", "run", "cache_dir"}  # of this machine alone
 UNTIMED = 1  # step of each block: the trainer stood still in it
 
 
@@ -48,9 +48,9 @@ class Suite:
 
     def _start(self, model: str, trainers: dict[str, Trainer]) -> None:
         """One after the other, each until it is warm: the first steps choose algorithms and grow memory."""
-        asked = make_config({**self.settings, "model": model, "run": self.scratch / "runs" / model})
-        threads = {name: str(asked.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        ours = Own("ours", asked.model_dump(mode="json"), classes=self.classes, environment=threads)
+        settings = make_config({**self.settings, "model": model, "run": self.scratch / "runs" / model})
+        threads = {name: str(settings.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        ours = Own("ours", settings.model_dump(mode="json"), classes=self.classes, environment=threads)
         trainers[OURS] = ours
         facts = ours.answer()
         self.run.settled[model] = {**facts, "config": {k: v for k, v in facts["config"].items() if k not in PATHS}}

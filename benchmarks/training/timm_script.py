@@ -1,4 +1,4 @@
-"""How timm's train.py is told to train as `podium train` does, and what its log lines say."""
+"""The arguments with which timm's train.py trains as `podium train` does, and its log lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEP = re.compile(r"Train: (?P<epoch>\d+) \[\s*(?P<step>\d+)/\d+ .*?Time: [\d.]+
 
 @dataclass(frozen=True)
 class Step:
-    """One line of its log, of one step where it logs every step."""
+    """One line of its log: one step, if it logs every step."""
 
     epoch: int  # from 0
     step: int  # from 0
@@ -21,7 +21,7 @@ class Step:
 
 
 def step_of(line: str) -> Step | None:
-    """The step in a line of its log; None where the line is about something else."""
+    """The step in a line of its log; None if the line is about something else."""
     found = STEP.search(line)
     return Step(int(found["epoch"]), int(found["step"]), float(found["rate"])) if found else None
 
@@ -31,7 +31,7 @@ def arguments(config: Mapping[str, Any], *, classes: int, output: str) -> list[s
 
     No validation, no average of weights, no mixup. On a GPU as timm's own recipes have it: channels last, pinned memory.
     """
-    said: dict[str, object] = {
+    options: dict[str, object] = {
         "--data-dir": config["data"], "--train-split": "train", "--val-split": "", "--num-classes": classes,
         "--model": config["model"], "--batch-size": config["batch_size"],
         "--scale": [config["min_scale"], 1.0], "--ratio": [1 / config["max_aspect"], config["max_aspect"]],
@@ -41,7 +41,7 @@ def arguments(config: Mapping[str, Any], *, classes: int, output: str) -> list[s
         "--input-size": [3, config["image_size"], config["image_size"]],
         "--workers": config["workers"], "--device": config["device"], "--log-interval": 1, "--output": output,
     }  # fmt: skip
-    words = [word for key, value in said.items() for word in (key, *_words(value))]
+    words = [word for key, value in options.items() for word in (key, *_words(value))]
     if config["precision"] in DTYPES:
         words += ["--amp", "--amp-dtype", DTYPES[config["precision"]]]
     if str(config["device"]).startswith("cuda"):

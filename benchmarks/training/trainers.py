@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Own:
-    """One of our own processes, that is asked for blocks of steps: see `gate`."""
+    """One of our own processes, which trains blocks of steps on request: see `gate`."""
 
     def __init__(self, module: str, config: Mapping[str, Any], *, classes: int, environment: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", f"benchmarks.training.{module}", json.dumps(config), str(classes)]
@@ -26,17 +26,17 @@ class Own:
         """The next line of JSON."""
         while not (line := self.process.line()).startswith("{"):
             pass  # what libraries say
-        said: dict[str, Any] = json.loads(line)
-        return said
+        facts: dict[str, Any] = json.loads(line)
+        return facts
 
     def block(self, untimed: int, timed: int) -> float:
         """Seconds of `timed` steps, after `untimed` ones; leaves it standing still."""
         self.process.go_on()
         self.process.write(f"{untimed} {timed}")
-        while "seconds" not in (said := self.answer()):
+        while "seconds" not in (facts := self.answer()):
             pass
         self.process.hold()
-        return float(said["seconds"])
+        return float(facts["seconds"])
 
 
 class Timms:

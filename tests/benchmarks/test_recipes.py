@@ -1,4 +1,4 @@
-"""The page of recipes: what each is given beside its own settings, and how its cost is scaled."""
+"""The page of recipes: the settings beside each recipe's own, and the scaled cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks import recipes
 from training.settings.recipes import read_recipe, recipe_names
 
 
-def asked(weights: Path | None = None) -> argparse.Namespace:
+def options(weights: Path | None = None) -> argparse.Namespace:
     return argparse.Namespace(set=["threads=1"], hours=0.1, weights=weights)
 
 
@@ -29,7 +29,7 @@ def asked(weights: Path | None = None) -> argparse.Namespace:
     ],
 )
 def test_a_recipe_starts_from_weights_that_are_at_hand(name: str, settings: list[str], weights: str) -> None:
-    assert recipes.settings_beside(read_recipe(name), asked(Path("w.safetensors"))) == (settings, weights)
+    assert recipes.settings_beside(read_recipe(name), options(Path("w.safetensors"))) == (settings, weights)
 
 
 def test_every_recipe_is_measured_once_and_its_epochs_are_scaled_to_many_photos(
@@ -40,10 +40,10 @@ def test_every_recipe_is_measured_once_and_its_epochs_are_scaled_to_many_photos(
         for number in range(3):
             (tmp_path / kind / "a").mkdir(parents=True, exist_ok=True)
             (tmp_path / kind / "a" / f"{number}.jpg").write_bytes(b"a photo")
-    told: list[tuple[str, ...]] = []
+    calls: list[tuple[str, ...]] = []
 
     def podium(*words: str) -> dict[str, Any]:
-        told.append(words)
+        calls.append(words)
         if words[0] == "train":
             model = {"architecture": "resnet50", "data": {"train_images": 40}}
             return {"run": "r", "model": model, "epochs": [{}, {}], "seconds": 7.0}
@@ -57,7 +57,7 @@ def test_every_recipe_is_measured_once_and_its_epochs_are_scaled_to_many_photos(
     arguments = ["--photos", str(tmp_path / "photos"), "--cifar", str(tmp_path / "cifar"), "--out", str(tmp_path)]
     for _ in range(2):  # the second time there is nothing to do
         recipes.main([*arguments, "--photos-per-class", "2"])
-    assert [words[1] for words in told if words[0] == "train"] == list(recipe_names())
+    assert [words[1] for words in calls if words[0] == "train"] == list(recipe_names())
     [row] = [row for row in json.loads((tmp_path / "recipes.json").read_text())["rows"] if row["recipe"] == "cnn"]
     assert (row["photos"], row["epochs"], row["cpu_s"], row["many_hours"]) == (40, 2, 36.0, 1.25)
     page = (tmp_path / "recipes.md").read_text()

@@ -1,4 +1,4 @@
-"""Training's speed: what timm's log says, who has a turn when, and what becomes of the measured turns."""
+"""Training's speed: timm's log, the order of turns, and the figures from the measured turns."""
 
 from __future__ import annotations
 

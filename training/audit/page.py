@@ -120,7 +120,7 @@ def _outlier(outlier: Outlier) -> Finding:
 
 
 def _thumbnails(paths: Mapping[str, Path]) -> Callable[[str], str]:
-    """A function from a file's path in the report to a data URL; empty where there is no picture."""
+    """A function from a file's path in the report to a data URL; empty if there is no picture."""
     made: dict[str, str] = {}
 
     def picture(relative: str) -> str:

@@ -1,4 +1,4 @@
-"""From what a person calls their data to the pixels that a training sees.
+"""From the address of the data to the list of photos and their splits.
 
 sources (folders, manifest, s3, torchvision_sets) -> listing -> split -> cache (decoded once) -> photos
 """

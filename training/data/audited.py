@@ -1,4 +1,4 @@
-"""What an audit found, as a training uses it: which photos stay together, and which are left out.
+"""An audit's findings in a training: groups of photos that stay together, and photos that are left out.
 
 groups.csv -> groups -> sha256 of a photo to that of its group; issues.csv -> files without those
 """
@@ -19,7 +19,7 @@ GROUPS_HEADER = ("path", "group")
 def read_groups(path: Path, files: Sequence[LabelledFile]) -> dict[str, str]:
     """The group of every photo that the file names, also of photos that are no longer there.
 
-    Raises WrongInput where it is no groups file, and where it names photos, but none of these files: then it is about
+    Raises WrongInput if it is no groups file, or if it names photos, but none of these files: then it is about
     other data.
     """
     groups: dict[str, str] = {}
@@ -52,7 +52,7 @@ def together(photos: Sequence[Photo], groups: Mapping[str, str]) -> dict[str, st
 def leave_out(files: Sequence[LabelledFile], path: Path) -> tuple[list[LabelledFile], str]:
     """The files that the CSV does not name, and a sentence that counts those it does, there or not.
 
-    Raises WrongInput where it has no column path, and where it names photos, but none of these files.
+    Raises WrongInput if it has no column path, or if it names photos, but none of these files.
     """
     named = {_name(row["path"]): None for _, row in _rows(path, ("path",), "list of photos to leave out")}
     there = {spelled(found.relative) for found in files}
@@ -72,7 +72,7 @@ def spelled(name: str) -> str:
 
 
 def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each line with its number; WrongInput where a column is missing, or empty in a line."""
+    """Each line with its number; WrongInput if a column is missing, or empty in a line."""
     header = ",".join(columns)
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from training.data.audited import spelled
-from training.data.names import check_told_apart, is_text
+from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
 from training.data.walking import files_in, files_under, folders_in, opened
 from training.errors import WrongInput
@@ -19,14 +19,14 @@ SPLIT_FOLDERS: dict[str, Split] = {
     "valid": "validation",
     "test": "test",
 }
-PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # what is missed where no class has it
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # reported if they lie in no class
 
 
 def in_folders(data: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     """The classes, sorted, and every file under their folders; hidden files and folders are no photos.
 
     Either DATA/CLASS/* or DATA/train/CLASS/* with, perhaps, a validation and a test folder beside it. Raises WrongInput
-    where there is nothing to learn from, or a class that has no folder to train on.
+    if there is nothing to learn from, or if a class has no folder to train on.
     """
     with opened():
         splits = split_folders(data) or {"train": data}
@@ -39,7 +39,7 @@ def in_folders(data: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
         files: list[LabelledFile] = []
         for split, root in splits.items():
             if strangers := set(folders_in(root)) - set(classes):
-                check_told_apart(data, [*classes, *sorted(strangers)])
+                check_distinct(data, [*classes, *sorted(strangers)])
                 raise WrongInput(
                     f"{root / min(strangers)} has no class of that name in {splits['train']}. Rename or remove it."
                 )
@@ -48,10 +48,10 @@ def in_folders(data: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
 
 
 def split_folders(data: Path) -> dict[Split, Path]:
-    """The folders of `data` that are splits, with classes in them; none where its folders are the classes.
+    """The folders of `data` that are splits, with classes in them; none if its folders are the classes.
 
-    A folder called `train` or `test` is a class where it has photos in it, no folders, and other classes beside it.
-    Raises WrongInput where it is neither, and where `data` is no folder.
+    A folder called `train` or `test` is a class if it has photos in it, no folders, and other classes beside it.
+    Raises WrongInput if it is neither, or if `data` is no folder.
     """
     if not data.is_dir():
         raise WrongInput(
@@ -73,12 +73,14 @@ def split_folders(data: Path) -> dict[Split, Path]:
         )
     validation = [name for name, inside in named.items() if inside and SPLIT_FOLDERS[name] == "validation"]
     if len(validation) > 1:
-        raise WrongInput(f"{data} has {_listed(validation)}, and one folder validates. Keep one, or make them one.")
+        raise WrongInput(
+            f"{data} has {_listed(validation)}, but only one validation folder is allowed. Keep one, or merge them."
+        )
     return {SPLIT_FOLDERS[name]: data / name for name, inside in named.items() if inside}
 
 
 def left_out(data: Path) -> list[str]:
-    """A sentence each about photos of `data` that lie in no class, and about folders that are none."""
+    """A sentence each about photos of `data` in no class folder, and about folders that are no split."""
     with opened():
         splits = split_folders(data)
         beside = [name for name in folders_in(data) if splits and data / name not in splits.values()]
@@ -88,16 +90,16 @@ def left_out(data: Path) -> list[str]:
             for path in (root / name for name in files_in(root))
             if path.suffix.lower() in PHOTOS
         ]
-    told = (
+    notes = (
         [f"{data}: left out, as no validation or test folder with classes in it: {_listed(beside)}"] if beside else []
     )
     if stray:
-        told.append(f"{data}: left out, as in no class folder: {len(stray)} photos, as {spelled(str(stray[0]))}")
-    return told
+        notes.append(f"{data}: left out, as in no class folder: {len(stray)} photos, as {spelled(str(stray[0]))}")
+    return notes
 
 
 def _check_classes(data: Path, named: dict[str, list[str]], others: Sequence[str]) -> None:
-    """WrongInput where a folder that is called as a split is no class, either."""
+    """WrongInput if a folder that has the name of a split is neither split nor class."""
     for name, inside in named.items():
         if both := set(inside) & set(others):
             raise WrongInput(
@@ -119,12 +121,12 @@ def _classes(root: Path) -> tuple[str, ...]:
         raise WrongInput(f"{root} has no class folders. Put the photos of each class into a sub-folder named after it.")
     if len(classes) == 1:
         raise WrongInput(f"{root} has only one class, {classes[0]!r}. Add a folder of photos of something else.")
-    check_told_apart(root, classes)
+    check_distinct(root, classes)
     return tuple(classes)
 
 
 def _files(data: Path, folder: Path, label: str, split: Split) -> Iterator[LabelledFile]:
-    """Sorted by path; none where a class has no photos to test it by."""
+    """The files of one class, sorted by path; none if the class has no test photos."""
     beginning = len(str(data / "x")) - 1
     for path in files_under(folder):
         yield LabelledFile(Path(path), path[beginning:].replace(os.sep, "/"), label, split)

@@ -1,4 +1,4 @@
-"""Which photos there are, and on which side of the split each lies.
+"""The list of photos, each in its split.
 
 config.data -> files and classes (folders, manifest), without those to leave out -> hash of every file -> groups -> split
 -> Listing -> split.csv -> Listing
@@ -34,16 +34,16 @@ def list_photos(
     on_note: Callable[[str], None] = lambda _: None,
     fetched: Path = FETCHED,
 ) -> Listing:
-    """Every photo of `config.data`, hashed, on its side of the split; nothing is decoded.
+    """Every photo of `config.data`, hashed and split; nothing is decoded.
 
-    Validation and test photos that the data brings are taken as they are, and `validation_share` or `test_share` is then
-    not looked at. Else test photos are drawn first, the same for every seed, then validation photos by seed, or one of
-    `folds` (the first, where `fold` is not said). With `config.split`, the photos are those of that file and no others.
-    The same data gives the same split on every machine. Raises WrongInput where there is nothing to learn from.
+    If the data has validation or test photos, these are used, and `validation_share` or `test_share` is ignored. Else
+    test photos are drawn first, the same for every seed, then validation photos by seed, or one of `folds` (by default
+    the first). With `config.split`, the photos are those of that file alone.
+    The same data gives the same split on every machine. Raises WrongInput if there is nothing to learn from.
 
-    With `config.groups`, whole groups are drawn; what the data brings stays where it is, so that of a group with a photo
-    in a brought validation or test split the others train: such leaks are for `config.exclude`. The photos that this
-    names are in no split, brought or drawn, and `on_note` is told how many those are.
+    With `config.groups`, whole groups are drawn. The data's own splits do not change: if a group has a photo in the data's
+    validation or test split, the others of the group train; `config.exclude` is for such leaks. Photos in `config.exclude`
+    are in no split, and `on_note` gets their number.
     """
     if config.split is not None:
         listing = read_split(config.split, config.data, on_count=on_count, fetched=fetched)
@@ -61,7 +61,7 @@ def list_photos(
 
 
 def check_every_class(listing: Listing) -> None:
-    """WrongInput where a class has no photo to train on, or none to validate on."""
+    """WrongInput if a class has no photo to train on, or none to validate on."""
     for split in ("train", "validation"):
         present = {photo.label for photo in listing.photos if photo.split == split}
         for label, name in enumerate(listing.classes):
@@ -80,7 +80,7 @@ def read_split(
 ) -> Listing:
     """The listing in a run's split.csv, its photos found in `data`; with `only`, those of one split alone.
 
-    Raises WrongInput where a photo is gone or its bytes are others: it says how many are, and names the first.
+    Raises WrongInput if a photo is gone or its bytes are others: the message counts them and names the first.
     """
     rows = split_rows(path)
     classes = tuple(sorted({row["label"] for row in rows}))
@@ -104,7 +104,7 @@ def read_split(
 
 
 def _found(place: Path) -> tuple[tuple[str, ...], list[LabelledFile], list[str]]:
-    """The classes and files, and what a person should know of those that are in no class."""
+    """The classes and files, and notes about files in no class."""
     with opened():
         if is_manifest(place.name) and not place.is_dir():
             return *in_manifest(place), []
@@ -112,7 +112,7 @@ def _found(place: Path) -> tuple[tuple[str, ...], list[LabelledFile], list[str]]
 
 
 def _hashed(classes: tuple[str, ...], files: Sequence[LabelledFile], on_count: OnCount) -> Listing:
-    """The photos on the side that the data itself says, `train` where it says none."""
+    """The photos in the data's own splits, `train` if it has none."""
     labels = {name: label for label, name in enumerate(classes)}
     hashes = hash_files([found.path for found in files], on_count)
     photos = [
@@ -128,7 +128,7 @@ def _divided(config: TrainConfig, found: Listing, groups: Mapping[str, str]) -> 
     stays = together(photos, groups)
     if config.folds is not None and brought["validation"]:
         raise WrongInput(
-            f"folds = {config.folds}, and the data says itself what validates ({brought['validation']} photos)."
+            f"folds = {config.folds}, but the data has its own {brought['validation']} validation photos."
             " Leave folds out, or give data without a validation folder or split."
         )
     if not brought["test"]:
@@ -142,18 +142,18 @@ def _divided(config: TrainConfig, found: Listing, groups: Mapping[str, str]) -> 
 
 
 def _check_groups_divide(config: TrainConfig, classes: Sequence[str], photos: Sequence[Photo]) -> None:
-    """WrongInput where groups leave no photo of a class to validate."""
+    """WrongInput if groups leave no photo of a class to validate."""
     counts = Counter((photo.label, photo.split) for photo in photos)
     for label, name in enumerate(classes):
         if config.groups is not None and counts[label, "train"] > 1 and not counts[label, "validation"]:
             raise WrongInput(
                 f"groups = {config.groups}: class {name!r} lies in one group, or in groups with other classes or test"
-                " photos, and those always train: none of it can validate. Make smaller groups, or add photos."
+                " photos, which always train, so it has no validation photos. Make smaller groups, or add photos."
             )
 
 
 def split_rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a split.csv, in their order, whether or not the photos are there; WrongInput where it is none."""
+    """The lines of a split.csv, in their order, whether or not the photos exist; WrongInput if it is no split.csv."""
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             reader = read_table(file)

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from training.data.audited import spelled
-from training.data.names import check_told_apart, is_text
+from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
 from training.data.tables import read_table
 from training.errors import WrongInput
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
 SPLITS: dict[str, Split] = {
-    "": "train",  # not said: to be divided, where nothing says what validates
+    "": "train",  # no split yet
     "train": "train",
     "validation": "validation",
     "val": "validation",
@@ -48,7 +48,7 @@ def is_manifest(name: str) -> bool:
 def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     """The classes, sorted, and every photo that the manifest names.
 
-    Raises WrongInput over the first line that is wrong, with its number; also where a photo is not there.
+    Raises WrongInput for the first line that is wrong, with its number; also if a photo does not exist.
     """
     files = []
     for row in read_rows(path):
@@ -62,12 +62,12 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     if len(classes) < 2:
         seen = f"only one class, {classes[0]!r}" if classes else "no photo"
         raise WrongInput(f"{path} names {seen}. Add lines for photos of at least two classes.")
-    check_told_apart(path, classes)
+    check_distinct(path, classes)
     return classes, files
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Every line of the manifest, whether or not the photos are there; WrongInput names the line that is wrong."""
+    """Every line of the manifest, whether or not the photos exist; WrongInput names the line that is wrong."""
     read = _csv_lines if path.suffix.lower() == ".csv" else _json_lines
     lines: dict[str, int] = {}
     rows = []
@@ -126,11 +126,11 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> Row:
         raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
     if not is_text(text["label"]):
         raise _wrong(path, line, f"label is {text['label']!a}, which is not UTF-8")
-    return Row(line, _as_it_lies(path, line, text["path"]), text["label"], SPLITS[text["split"]])
+    return Row(line, _spelling_of_the_file(path, line, text["path"]), text["label"], SPLITS[text["split"]])
 
 
-def _as_it_lies(manifest: Path, line: int, text: str) -> str:
-    """The path in the spelling of the file that is there; with forward slashes where none is there in any."""
+def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:
+    """The path in the spelling of the existing file; with forward slashes if there is none."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:

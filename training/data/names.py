@@ -9,7 +9,7 @@ from training.errors import WrongInput
 
 
 def is_text(name: str) -> bool:
-    """Whether it can be written; Python keeps bytes that are no UTF-8 as lone surrogates, which cannot."""
+    """Whether it is valid Unicode; Python keeps bytes that are no UTF-8 as lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -17,8 +17,8 @@ def is_text(name: str) -> bool:
     return True
 
 
-def check_told_apart(where: object, classes: Iterable[str]) -> None:
-    """WrongInput where two names differ only in how Unicode writes their letters: nobody could tell their labels apart."""
+def check_distinct(where: object, classes: Iterable[str]) -> None:
+    """WrongInput if two names differ only in how Unicode writes their letters: their labels would look the same."""
     first: dict[str, str] = {}
     for name in classes:
         other = first.setdefault(unicodedata.normalize("NFC", name), name)

@@ -1,4 +1,4 @@
-"""What a file of the data set becomes, in this order: LabelledFile, Photo, a line of the Listing."""
+"""The records of a file of the data set, in this order: LabelledFile, Photo, a line of the Listing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Split = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A file with its class, before its bytes are looked at; `train` is also what is still to be divided."""
+    """A file with its class, before its bytes are read; `train` also means not yet split."""
 
     path: Path
     relative: str  # to the data folder, with forward slashes
@@ -52,7 +52,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Counted:
-    """How far a step of finding the data is."""
+    """Progress of a step of listing the data."""
 
     step: Literal["downloading", "writing", "hashing"]
     done: int
@@ -63,4 +63,4 @@ OnCount = Callable[[Counted], None]
 
 
 def uncounted(_: Counted) -> None:
-    """For who does not ask how far it is."""
+    """No progress report."""

@@ -1,4 +1,4 @@
-"""Photos in a bucket, downloaded once: a later start fetches only what has changed.
+"""Photos in a bucket, downloaded once: a later start fetches only changed objects.
 
 s3://bucket/prefix -> list of keys -> those whose etag or size is new -> FETCHED/bucket-hash/
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SCHEME = "s3://"
-AT_ONCE = 16  # downloads
+AT_ONCE = 16  # downloads: a GET waits 20 to 50 ms for its first byte, whatever the core does
 INDEX = ".fetched.json"  # in the folder: of every file that lies there, which object it is
 
 
@@ -39,15 +39,15 @@ class Object:
 
 
 def fetch(address: str, fetched: Path, on_count: OnCount = uncounted) -> Path:
-    """The local folder, or manifest, that now holds what lies at `address`; endpoint and credentials are boto3's to find.
+    """The local folder or manifest with the content of `address`; boto3 finds endpoint and credentials.
 
-    Keys with a part that is empty or begins with a dot are no photos, as hidden files are none: so no key leads out of the
-    folder. Raises WrongInput where nothing lies there, TrainingError where S3 does not answer.
+    Keys with a part that is empty or begins with a dot are left out, as hidden files are: so no key leads out of the
+    folder. Raises WrongInput if nothing lies there, TrainingError if S3 does not answer.
     """
     bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
     folder, _, name = prefix.rpartition("/") if is_manifest(prefix) else (prefix.strip("/"), "", "")
-    with _told(address):
-        client = _client()
+    with _explained(address):
+        client = s3_client()
         place = fetched / f"{bucket}-{_short_hash(client.meta.endpoint_url, bucket, prefix)}"
         objects = {found.relative: found for found in _list(client, bucket, f"{folder}/" if folder else "")}
         if not objects or (name and name not in objects):
@@ -70,7 +70,8 @@ def _named(address: str, manifest: Path, objects: dict[str, Object]) -> dict[str
     return wanted
 
 
-def _client() -> S3Client:
+def s3_client() -> S3Client:
+    """A client for many GETs at once; endpoint and credentials by boto3's own rules."""
     import boto3
     from botocore.config import Config
 
@@ -89,7 +90,7 @@ def _list(client: S3Client, bucket: str, prefix: str) -> Iterator[Object]:
 def _bring(
     client: S3Client, bucket: str, place: Path, objects: dict[str, Object], on_count: OnCount, *, prune: bool = True
 ) -> None:
-    """Make the folder hold these objects; what it has already stays, and is known also after an interruption."""
+    """Make the folder hold these objects; files that are there already stay, also after an interruption."""
     place.mkdir(parents=True, exist_ok=True)
     index = _read_index(place)
     if prune:
@@ -152,17 +153,19 @@ def _short_hash(*parts: str) -> str:
 
 
 @contextmanager
-def _told(address: str) -> Iterator[None]:
-    """What goes wrong with S3 or with the disk, in a sentence."""
+def _explained(address: str) -> Iterator[None]:
+    """Errors of S3 and of the disk as sentences."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        told = error.response.get("Error", {})
-        if told.get("Code") == "NoSuchBucket":
+        answer = error.response.get("Error", {})
+        if answer.get("Code") == "NoSuchBucket":
             raise WrongInput(f"{address}: there is no such bucket. Check its name and AWS_ENDPOINT_URL.") from error
-        raise TrainingError(f"{address} cannot be read: S3 says {told.get('Code')} ({told.get('Message')}).") from error
+        raise TrainingError(
+            f"{address} cannot be read: S3 says {answer.get('Code')} ({answer.get('Message')})."
+        ) from error
     except BotoCoreError as error:
         raise TrainingError(
             f"{address} cannot be read ({error}). Check the network, and AWS_ENDPOINT_URL, AWS_REGION and the credentials."

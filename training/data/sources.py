@@ -1,4 +1,4 @@
-"""Where the data lies: every kind of address becomes a folder or a manifest on this machine."""
+"""The address of the data, of any kind, becomes a folder or a manifest on this machine."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from training.data import s3, torchvision_sets
 from training.data.manifest import is_manifest
 from training.data.records import OnCount, uncounted
 
-FETCHED = Path(".podium/data")  # what was downloaded, for this start and the next
+FETCHED = Path(".podium/data")  # downloads, kept for the next start
 
 
 def find_data(data: str, *, on_count: OnCount = uncounted, fetched: Path = FETCHED) -> Path:
-    """The folder or the manifest that `data` names, downloaded into `fetched` where it is not on this machine.
+    """The folder or the manifest that `data` names, downloaded into `fetched` if it is not on this machine.
 
-    A name of torchvision's, as cifar10, is that data set also where a folder is called so; the folder is `./cifar10`.
-    Raises WrongInput and TrainingError over what cannot be downloaded; that a path is there is for the reader to say.
+    A name of torchvision's, such as cifar10, is that data set even if a folder has the name; the folder is `./cifar10`.
+    Raises WrongInput and TrainingError if a download fails; the reader checks whether a path exists.
     """
     if data.startswith(s3.SCHEME):
         return s3.fetch(data, fetched, on_count)

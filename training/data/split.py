@@ -1,12 +1,12 @@
-"""Who trains, who validates, who is set aside to test: drawn by content, so that neither names nor the system matter.
+"""Train, validation and test split, drawn by content, so that neither file names nor the system matter.
 
 Within a class, contents are ordered by the hash of a salt and their own sha256, and the first of them are drawn. A photo
-that is added to one class moves none of another. Files with the same bytes lie on one side; bytes that stand under two
-classes always train, for no answer about them could be judged.
+that is added to one class moves none of another. Files with the same bytes are in one split; if they have two classes,
+they always train, because their true class is unknown.
 
 With `together`, groups are drawn in place of contents, whole, each under the smallest sha256 in it: a class then gets its
 share as nearly as its groups allow. A group of two classes always trains, and so does what is left of a group that has
-a photo on another side already: what the data says itself stays.
+a photo in the data's own validation or test split.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from dataclasses import replace
 from training.data.records import Photo, Split
 from training.errors import WrongInput
 
-Together = Mapping[str, str]  # sha256 -> the smallest one in its group; who is not in it stands alone
+Together = Mapping[str, str]  # sha256 -> the smallest one in its group; a photo that is not in it is a group of its own
 
 ALONE: Together = {}
-TEST_SALT = "test"  # not the seed: what no choice may look at stays the same whatever is tried
+TEST_SALT = "test"  # not the seed: held-out photos stay the same for every seed
 
 
 def draw_test(photos: Sequence[Photo], share: float, together: Together = ALONE) -> list[Photo]:
-    """Set `share` of every class aside as `test`; the same photos whatever the seed, and among them those of any smaller share.
+    """Set `share` of every class aside as `test`; the same photos whatever the seed, and a larger share includes a smaller one.
 
     A class keeps at least two photos, to train on and to validate on.
     """
@@ -34,16 +34,16 @@ def draw_test(photos: Sequence[Photo], share: float, together: Together = ALONE)
 
 
 def draw_validation(photos: Sequence[Photo], share: float, seed: int, together: Together = ALONE) -> list[Photo]:
-    """Let `share` of every class, at least one photo and not all, validate; `test` photos count, and stay what they are."""
+    """Draw `share` of every class for validation, at least one photo and not all; `test` photos count, and stay test."""
     return _drawn(photos, share, str(seed), "validation", together, keeps=1)
 
 
 def draw_fold(
     photos: Sequence[Photo], folds: int, fold: int, seed: int, classes: Sequence[str], together: Together = ALONE
 ) -> list[Photo]:
-    """Let one of `folds` parts of every class validate: over all folds each photo validates once, but for `test` photos.
+    """Draw one of `folds` parts of every class for validation: over all folds each photo validates once, except `test` photos.
 
-    Raises WrongInput where a class has fewer different photos, or groups, than there are folds.
+    Raises WrongInput if a class has fewer different photos, or groups, than there are folds.
     """
     drawn: set[str] = set()
     for label, contents in _contents(photos, together).items():
@@ -100,7 +100,7 @@ def _ordered(contents: Iterable[str], salt: str) -> list[str]:
 
 
 def _dealt(sizes: Mapping[str, int], folds: int, salt: str) -> list[list[str]]:
-    """Each to the fold that has the fewest photos so far, the largest first: where all are equal, one after the other."""
+    """Each to the fold that has the fewest photos so far, the largest first; equal ones one after the other."""
     dealt: list[list[str]] = [[] for _ in range(folds)]
     photos = [0] * folds
     for key in sorted(_ordered(sizes, salt), key=lambda key: -sizes[key]):

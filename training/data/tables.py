@@ -16,7 +16,7 @@ from training.files import replacing
 def read_table(file: TextIO) -> csv.DictReader[str]:
     """A reader of the lines under the header, whose names lose the spaces around them; the file stands at its beginning.
 
-    Fields end at commas; where the header has none, at semicolons or else at tabs.
+    Fields end at commas; if the header has none, at semicolons or else at tabs.
     """
     header = file.readline()
     file.seek(0)

@@ -1,4 +1,4 @@
-"""torchvision's data sets by name: downloaded by torchvision, then written out once as folders, as everything else is."""
+"""torchvision's data sets by name: downloaded by torchvision, then written once as class folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPLITS = ("train", "test")
 
 
 class ImageSet(Protocol):
-    """What is used of a data set of torchvision: an item is a picture of Pillow's and its class's number."""
+    """The interface of torchvision's data sets: an item is a Pillow picture and the number of its class."""
 
     @property
     def classes(self) -> Sequence[str]:
@@ -33,7 +33,7 @@ OpenSet = Callable[[str, Path, str], ImageSet]
 
 
 def open_set(name: str, folder: Path, split: str) -> ImageSet:
-    """The `train` or `test` part of a data set, downloaded into `folder` where it is not there yet."""
+    """The `train` or `test` part of a data set, downloaded into `folder` if it is not there yet."""
     from torchvision import datasets
 
     train = split == "train"
@@ -50,8 +50,8 @@ def open_set(name: str, folder: Path, split: str) -> ImageSet:
 def fetch(name: str, fetched: Path, on_count: OnCount = uncounted, *, opened: OpenSet = open_set) -> Path:
     """The folder `fetched`/NAME with train/CLASS and test/CLASS of the set's official split.
 
-    Pictures that the set keeps as arrays become PNGs, which lose nothing; JPEGs stay the files that they are. The folder
-    appears when it is complete, and the download is then removed. Raises TrainingError where it cannot be downloaded.
+    Pictures that the set keeps as arrays become PNGs, without loss; JPEGs are copied. The folder
+    appears when it is complete, and the download is then removed. Raises TrainingError if it cannot be downloaded.
     """
     folder, raw = fetched / name, fetched / f".{name}-download"
     if folder.is_dir():
@@ -92,7 +92,7 @@ def _write_out(part: ImageSet, folder: Path, on_done: Callable[[int], None], don
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name, so that an interruption leaves the download whole; a copy where the disk knows no second names."""
+    """A hard link, so that an interruption leaves the download whole; a copy if the disk has no hard links."""
     try:
         target.hardlink_to(source)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The folders and files that can be seen below a place: hidden ones, pipes and links that lead nowhere are none."""
+"""The folders and files below a place, without hidden ones, pipes and broken links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # what a link may lead to
 
 @contextmanager
 def opened() -> Iterator[None]:
-    """What the system does not let us look at becomes a WrongInput that names it: nothing is passed over in silence."""
+    """An error of the file system becomes a WrongInput that names the path: nothing is skipped in silence."""
     try:
         yield
     except PermissionError as error:
@@ -40,9 +40,9 @@ def files_in(root: Path) -> list[str]:
 
 
 def files_under(folder: Path) -> list[str]:
-    """The paths of all files at any depth, sorted; none where there is no such folder.
+    """The paths of all files at any depth, sorted; none if there is no such folder.
 
-    Links to folders are followed, but each folder is looked at once, so that a link to one above ends there, and the
+    Links to folders are followed, but each folder is read once, so that a link to one above ends there, and the
     path without links is preferred. Strings and `scandir`: over 50,000 files, pathlib's own ways take seconds.
     """
     found: list[str] = []
@@ -77,7 +77,7 @@ def _look_into(folder: str, found: list[str], folders: list[str], links: list[st
 
 
 def _led_to(link: str) -> int:
-    """The mode of what a link leads to; 0 where that is nothing, or the link itself."""
+    """The mode of a link's target; 0 if there is none, or if it is the link itself."""
     try:
         return os.stat(link).st_mode  # noqa: PTH116
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How far probabilities are to be trusted: a temperature, and the threshold below which an answer is uncertain."""
+"""Calibration: the temperature, and the threshold under which a prediction is uncertain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from training.model.model_file import Uncertainty
 
-COLDEST, HOTTEST = 0.05, 20.0  # where every answer is right the best temperature is 0: keep it a number to divide by
+COLDEST, HOTTEST = 0.05, 20.0  # if every prediction is right, the best temperature is 0: keep it a number to divide by
 
 
 def temperature_scale(logits: Tensor, labels: Tensor) -> float:
@@ -34,7 +34,7 @@ def temperature_scale(logits: Tensor, labels: Tensor) -> float:
 def uncertainty_threshold(probabilities: Tensor, labels: Tensor, *, target_accuracy: float) -> Uncertainty:
     """The smallest best-probability at which the photos at or above it reach `target_accuracy`.
 
-    Probabilities (N, C), calibrated. Where no threshold reaches the target, the threshold is 1 and the coverage 0.
+    Probabilities (N, C), calibrated. If no threshold reaches the target, the threshold is 1 and the coverage 0.
     Photos with equal best-probability are accepted together or not at all.
     """
     best, answers = probabilities.max(dim=1)

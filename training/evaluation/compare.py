@@ -90,7 +90,7 @@ def compare(
 
 
 def pair_of(a: str, b: str, a_right: Flags, b_right: Flags, labels: Sequence[str]) -> RunPair:
-    """Two runs on the same photos, given for which photos each is right, (N,); p is not yet corrected for other pairs."""
+    """Two runs on the same photos, by which photos each is right for, (N,); p is not yet corrected for other pairs."""
     only_a, only_b = int((a_right & ~b_right).sum()), int((b_right & ~a_right).sum())
     both, total = int((a_right & b_right).sum()), len(labels)
     cells = (both, only_a, only_b, total - both - only_a - only_b)

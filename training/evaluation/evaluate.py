@@ -159,11 +159,15 @@ def _earlier(run_folder: Path, split: str) -> tuple[str, ...]:
 def _notes(scores: Scores, facts: ModelFile, earlier: tuple[str, ...], learnt: int) -> tuple[str, ...]:
     notes = []
     if earlier:
-        notes.append(f"test was evaluated on {earlier[0]} already; choosing by it makes it a validation split.")
+        notes.append(
+            f"test was evaluated on {earlier[0]} already; if you choose a model by it, it becomes a validation split."
+        )
     if scores.split == "validation":
-        notes.append("validation photos chose the checkpoint and the temperature: expect a little less of others.")
+        notes.append(
+            "checkpoint and temperature were chosen on these photos: held-out photos may score a little lower."
+        )
     if scores.split == "train":
-        notes.append("the model has learnt these very photos: the figures say nothing of others.")
+        notes.append("the model learnt from these photos: the figures say nothing about other photos.")
     elif learnt:
         notes.append(f"the model has learnt {learnt} of these {len(scores.digests)} photos: the figures are too good.")
     if median(Counter(scores.labels.tolist()).values()) < FEW_PHOTOS:

@@ -26,7 +26,7 @@ from training.evaluation.records import Bin, Calibration, ClassScores, Interval
 
 RESAMPLES = 1_000
 BINS = 15
-CERTAIN = 1e-9  # an interval narrower than that claims to know
+CERTAIN = 1e-9  # a narrower interval would claim certainty
 AT_ONCE = 4_000_000  # numbers in one piece of work: what bounds the memory
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ def headlines(logits: Tensor, labels: Tensor, *, resamples: int = RESAMPLES, see
     """Loss and averages over classes, with 95 % bootstrap intervals (percentiles over photos drawn with replacement).
 
     Draws leave out photos of small classes, so their recall and F1 lie lower than the figure: they are shifted onto it.
-    Draws that are all the same say nothing of chance: there the bounds are those of the accuracy (Wilson).
+    If all draws are the same, they show no chance: then the bounds are those of the accuracy (Wilson).
     """
     classes = logits.shape[1]
     truth, answers = labels.numpy(), best_of(logits, 1)[:, 0].numpy()

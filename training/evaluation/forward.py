@@ -31,7 +31,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class EvalNetwork:
-    """A network in eval mode on a device, and what makes its input."""
+    """A network in eval mode on a device, and its pre-processing."""
 
     network: nn.Module
     preprocessing: Preprocessing
@@ -56,7 +56,7 @@ class EvalNetwork:
         return answer.float().cpu()
 
     def latencies_ms(self, photo: Tensor, repetitions: int = LATENCY_REPETITIONS) -> Tensor:
-        """Milliseconds of each of so many passes of one photo (3, S, S), pixels in memory to logits in memory."""
+        """Milliseconds of each forward pass of one photo (3, S, S), from pixels in memory to logits in memory."""
         for _ in range(3):
             self.logits(photo[None])
         taken = []
@@ -70,9 +70,9 @@ class EvalNetwork:
 def read_ahead[Given, Read](
     given: Iterable[Given], read: Callable[[Given], Read], *, threads: int, ahead: int = 2 * BATCH
 ) -> Iterator[Read]:
-    """`read` of each, in order, on threads; at most `ahead` results wait, however many are given.
+    """`read` of each, in order, on threads; at most `ahead` results wait.
 
-    Where `given` ends with a TrainingError, it is raised after the results of all that came before.
+    If `given` ends with a TrainingError, it is raised after the results of everything before it.
     """
     waiting: deque[Future[Read]] = deque()
     coming = iter(given)
@@ -99,7 +99,7 @@ def read_ahead[Given, Read](
 
 
 def batched[Given](coming: Iterable[Given], size: int = BATCH) -> Iterator[list[Given]]:
-    """Lists of `size`, the last one shorter; what came before a TrainingError is not lost."""
+    """Lists of `size`, the last one shorter; items before a TrainingError are not lost."""
     batch: list[Given] = []
     try:
         for one in coming:
@@ -122,7 +122,7 @@ def cores() -> int:
 
 @contextmanager
 def torch_threads(count: int | None = None) -> Iterator[int]:
-    """So many threads in torch, and one less than cores by default: the decoders want one, too."""
+    """Set torch's number of threads; by default one fewer than cores, because the decoders need one."""
     before = torch.get_num_threads()
     chosen = count or max(1, cores() - 1)
     torch.set_num_threads(chosen)

@@ -1,4 +1,4 @@
-"""What an evaluation ran on, in words."""
+"""The machine of an evaluation, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.evaluation.forward import cores
 
 
 def machine_in_words(device: str) -> str:
-    """`AMD EPYC 7R13, 2 cores`, and the GPU's name where the network ran on one."""
+    """`AMD EPYC 7R13, 2 cores`, with the GPU's name if the network ran on one."""
     count = cores()
     words = f"{_cpu()}, {count} core{'s' if count > 1 else ''}"
     if device.startswith("cuda"):

@@ -38,7 +38,7 @@ OnProgress = Callable[[int, int], None]  # photos done, of how many
 class Scores:
     """The logits of a model for the photos that can be read."""
 
-    split: str  # train, validation, test, or the place of the data that was given
+    split: str  # train, validation, test, or the place of a person's data
     classes: tuple[str, ...]
     paths: tuple[str, ...]  # relative to the data
     files: tuple[str, ...]  # whole paths

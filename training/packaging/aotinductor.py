@@ -13,7 +13,7 @@ from torch import nn
 from inference.archive.digest import file_sha256
 from training.errors import TrainingError
 from training.model.model_file import EngineFile, ModelFile
-from training.packaging.graph import Served, exported
+from training.packaging.graph import ServingGraph, exported
 
 
 def export(
@@ -21,12 +21,12 @@ def export(
 ) -> EngineFile:
     """Write aotinductor-PRECISION.pt2 into `folder`: pixels in, logits out, for `device`.
 
-    Takes 10 to 60 s and needs a C++ compiler; raises TrainingError where there is none. What it writes is machine code: it
-    runs where the processor (or the GPU's generation) is like the one here.
+    Takes 10 to 60 s and needs a C++ compiler; raises TrainingError if there is none. It writes machine code, which runs on
+    processors (or a GPU generation) like the one here.
     """
     if missing := what_is_missing(device):
         raise TrainingError(missing)
-    served = Served(network, facts.preprocessing, half=precision == "bf16").eval().to(device)
+    served = ServingGraph(network, facts.preprocessing, half=precision == "bf16").eval().to(device)
     served.network.to(memory_format=torch.channels_last)
     path = folder / f"aotinductor-{precision}.pt2"
     program = exported(served, facts.preprocessing, device)
@@ -41,12 +41,12 @@ def export(
 
 
 def _abilities() -> tuple[str, ...]:
-    """What this CPU can do: the compiler used all of it, and another CPU would die of what it does not know."""
+    """The instruction sets of this CPU: the compiler uses all of them, and a CPU without one would crash."""
     return tuple(sorted(name for name, there in torch.cpu.get_capabilities().items() if there is True))
 
 
 def what_is_missing(device: torch.device) -> str | None:
-    """Why nothing can be compiled for this device here, in a sentence; None where it can."""
+    """Why this device cannot be compiled for here, in a sentence; None if it can."""
     if shutil.which("g++") is None and shutil.which("clang++") is None:
         return "AOTInductor needs a C++ compiler: install g++, or package with --engine openvino or torch."
     if device.type == "cuda" and not _cuda_home():
@@ -55,6 +55,6 @@ def what_is_missing(device: torch.device) -> str | None:
 
 
 def _cuda_home() -> bool:
-    """Whether torch will find the toolkit: where it looks itself, without importing what compiles its extensions."""
+    """Whether torch will find the toolkit: in the places where torch looks, without its slow import."""
     named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
     return bool(named or shutil.which("nvcc")) or Path("/usr/local/cuda").exists()

@@ -1,4 +1,4 @@
-"""The `.mar` itself: made by torch-model-archiver, then settled, so that the same content is the same bytes."""
+"""The `.mar`: made by torch-model-archiver, then normalised, so that the same content is the same bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def archive(scratch: Path, facts: ModelFile, *, handler: Path, staged: Path, con
     environment = {**os.environ, "TMPDIR": str(temporary.resolve())}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
-        last = (answer.stderr.strip() or "it said nothing").splitlines()[-1]
+        last = (answer.stderr.strip() or "it printed nothing").splitlines()[-1]
         raise TrainingError(f"torch-model-archiver failed with exit code {answer.returncode}: {last}")
     return scratch / f"{facts.name}.mar"
 
@@ -49,7 +49,7 @@ def settle(archived: Path, facts: ModelFile) -> Path:
 
 
 def check_archive(path: Path, facts: ModelFile) -> None:
-    """TrainingError where the archive holds a kind of file that it may not, or not the complete `facts`."""
+    """TrainingError if the archive holds a forbidden kind of file, or lacks a part of `facts`."""
     with zipfile.ZipFile(path) as opened:
         engines = {name for entry in facts.engines for name in entry.files}
         names = (entry for entry in opened.namelist() if entry not in engines)

@@ -1,4 +1,4 @@
-"""Which engines' files an archive gets: by what is asked for, and by the machine."""
+"""The engine files of an archive, by the requested engine and the machine."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def build_engines(
     run_folder: Path, network: nn.Module, facts: ModelFile, folder: Path, *, engine: Engine, precision: Precision,
     least_agreement: float = LEAST_AGREEMENT,
 ) -> tuple[EngineFile, ...]:  # fmt: skip
-    """Write the files of the engine that is asked for into `folder`, and say which they are.
+    """Write the files of the requested engine into `folder` and return their entries.
 
-    `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it, or torch where that cannot compile; `all`
-    is both. Raises WrongInput over what does not go together, and TrainingError where an export fails or int8 does not pass
-    its gate.
+    `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it, or torch if that cannot compile; `all`
+    is both. Raises WrongInput if engine and precision do not go together, and TrainingError if an export fails or int8 does not
+    pass its gate.
     """
     gpu = torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")

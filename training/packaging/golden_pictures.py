@@ -1,4 +1,4 @@
-"""Golden predictions: the logits of small pictures of our own, which the server must give again before it serves."""
+"""Golden pictures: small pictures with their logits, which a server must reproduce before it serves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from inference.images.pixels import model_input
 from training.model.model_file import ModelFile
-from training.packaging.graph import Served
+from training.packaging.graph import ServingGraph
 
 PICTURES = 3
 SIDES = (96, 128)  # pixels
@@ -24,7 +24,7 @@ def golden_document(network: nn.Module, facts: ModelFile) -> str:
     images = [_picture(seed) for seed in range(PICTURES)]
     pixels = np.stack([model_input(image, facts.preprocessing.transform) for image in images])
     with torch.inference_mode():
-        logits = Served(network, facts.preprocessing)(torch.from_numpy(pixels)).tolist()
+        logits = ServingGraph(network, facts.preprocessing)(torch.from_numpy(pixels)).tolist()
     pictures = [
         {"image": base64.b64encode(image).decode(), "logits": row} for image, row in zip(images, logits, strict=True)
     ]
@@ -32,7 +32,7 @@ def golden_document(network: nn.Module, facts: ModelFile) -> str:
 
 
 def _picture(seed: int) -> bytes:
-    """A JPEG of soft coloured spots: nobody's photo."""
+    """A JPEG of soft coloured spots, so that no photo is in the archive."""
     spots = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     written = io.BytesIO()
     Image.fromarray(spots).resize(SIDES[::-1], Image.Resampling.BICUBIC).save(written, "JPEG", quality=90)

@@ -10,7 +10,7 @@ from training.model.model_file import Preprocessing
 MAX_BATCH = 64  # what the server classifies at once, at most
 
 
-class Served(nn.Module):
+class ServingGraph(nn.Module):
     """uint8 (N, H, W, 3) to logits (N, C), float32: mean and std are part of the graph, and `half` computes in bf16."""
 
     mean: Tensor
@@ -30,7 +30,7 @@ class Served(nn.Module):
         return logits.float()
 
 
-def exported(served: Served, preprocessing: Preprocessing, device: torch.device) -> torch.export.ExportedProgram:
+def exported(served: ServingGraph, preprocessing: Preprocessing, device: torch.device) -> torch.export.ExportedProgram:
     """The graph of a network in eval mode, for batches of 1 to MAX_BATCH images."""
     _, height, width = preprocessing.input_size
     pixels = torch.zeros((2, height, width, 3), dtype=torch.uint8, device=device)

@@ -1,4 +1,4 @@
-"""The network for OpenVINO: one graph for fp32 and bf16, and an int8 one that must pass its gate."""
+"""Export to OpenVINO: one graph for fp32 and bf16, and an int8 graph that must pass its gate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inference.archive.digest import file_sha256
 from inference.images.pixels import Pixels
 from training.errors import TrainingError
 from training.model.model_file import EngineFile, ModelFile
-from training.packaging.graph import Served, exported
+from training.packaging.graph import ServingGraph, exported
 
 CALIBRATION_IMAGES = 300  # NNCF's own default
 
@@ -63,7 +63,7 @@ def export_int8(
 
 
 def _converted(network: nn.Module, facts: ModelFile) -> openvino.Model:
-    program = exported(Served(network, facts.preprocessing).eval(), facts.preprocessing, torch.device("cpu"))
+    program = exported(ServingGraph(network, facts.preprocessing).eval(), facts.preprocessing, torch.device("cpu"))
     graph = openvino.convert_model(program)
     _, height, width = facts.preprocessing.input_size
     graph.reshape(openvino.PartialShape([-1, height, width, 3]))

@@ -1,4 +1,4 @@
-"""A finished run, packed for TorchServe: NAME.mar, checked on the way in and on the way out.
+"""Package a finished run for TorchServe as NAME.mar; run and archive are verified.
 
 run folder -> network -> staged files -> engines, golden pictures -> archive -> settle -> check_archive
 """
@@ -40,7 +40,7 @@ def package(
 
     `extra_files` lie beside the handler in the archive; a folder among them arrives as a folder. An archive that is
     there already is replaced. With another `engine` than torch, the files that it loads come in, too; the configuration
-    names what was asked for. Raises WrongInput over a name, and TrainingError where run, engine or archive fail a check.
+    names engine and precision. Raises WrongInput for a wrong name, and TrainingError if run, engine or archive fail a check.
     """
     if not NAME.fullmatch(name):
         raise WrongInput(f"--name {name!r}: use letters, digits, dots, dashes and underscores; no other sign first.")
@@ -65,7 +65,7 @@ def package(
 
 
 def _configured(config_file: Path | None, scratch: Path, engine: Engine, precision: Precision) -> Path | None:
-    """The configuration with the engine and the precision that were asked for."""
+    """The configuration with the requested engine and precision."""
     if config_file is None:
         return None
     text = config_file.read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def _configured(config_file: Path | None, scratch: Path, engine: Engine, precisi
 
 
 def _stage(folder: Path, run_folder: Path, extra_files: Sequence[Path]) -> Path:
-    """The weights, and what else is given to the package, as it shall lie in the archive."""
+    """A folder with the weights and the extra files, as in the archive."""
     folder.mkdir()
     for extra in extra_files:
         if extra.is_dir():

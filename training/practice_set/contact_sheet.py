@@ -1,4 +1,4 @@
-"""`python -m training.practice_set.contact_sheet PATH`: every class in one picture, six of each, to be looked at."""
+"""`python -m training.practice_set.contact_sheet PATH`: one picture with six photos of every class, for people."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Drawn:
 
 
 def seed_of(split: Split, number: int) -> int:
-    """The seed of the split's picture `number`; ValueError where it would reach into the next split."""
+    """The seed of the split's picture `number`; ValueError if it would reach into the next split."""
     if not 0 <= number < SEEDS_PER_SPLIT:
         raise ValueError(f"Picture {number} of {split!r} does not exist: numbers go from 0 to {SEEDS_PER_SPLIT - 1}.")
     return get_args(Split).index(split) * SEEDS_PER_SPLIT + number

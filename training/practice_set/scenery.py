@@ -1,4 +1,4 @@
-"""Where balls lie: grounds, clutter behind them, and what stands in front. None of it depends on the class."""
+"""The scenery of a ball: ground, clutter behind it, objects in front. None of it depends on the class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ground = Callable[[np.random.Generator, int], Array]
 
 
 def random_ground(rng: np.random.Generator, size_px: int) -> Array:
-    """One of the grounds: (S, S, 3), 0 to 1, turned by a random quarter where that makes sense."""
+    """One of the grounds: (S, S, 3), 0 to 1, turned by a random quarter if that makes sense."""
     ground = GROUNDS[rng.integers(len(GROUNDS))](rng, size_px)
     lit: Array = np.clip(ground * rng.uniform(0.75, 1.1), 0, 1)
     return lit

@@ -16,13 +16,14 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from inference.images.reading import UnreadableImage
+from training.data.s3 import AT_ONCE, SCHEME
 from training.errors import WrongInput
 from training.evaluation.figures import best_of
 from training.evaluation.forward import EvalNetwork, batched, cores, read_ahead, torch_threads
 from training.model.model_file import MODEL_FILE, ModelFile, Preprocessing
 from training.model.network import choose_device, load_network, load_run
 from training.photos.pixels import evaluation_pixels
-from training.prediction.sources import S3, S3_CONNECTIONS, STDIN, Given, NotFetched, given_photos
+from training.prediction.sources import STDIN, Given, NotFetched, given_photos
 
 NOT_FETCHED = "not_fetched"
 
@@ -59,14 +60,14 @@ def load_model(model: Path, device: str = "auto") -> Model:
 
     Raises WrongInput if there is no model, and TrainingError if its weights are not those of its model.json.
     """
-    where = choose_device(device)
+    chosen = choose_device(device)
     if model.is_dir():
         network, facts = load_run(model)
     elif model.is_file():
         network, facts = _from_archive(model)
     else:
         raise WrongInput(f"{model} does not exist. Give the folder of a finished run, or a .mar of `podium package`.")
-    return Model(facts, EvalNetwork.of(network, facts.preprocessing, where))
+    return Model(facts, EvalNetwork.of(network, facts.preprocessing, chosen))
 
 
 def predict(
@@ -82,8 +83,8 @@ def predict(
     words = [str(path) for path in paths]
     photos = given_photos(words)
     ready = model if isinstance(model, Model) else load_model(model, device)
-    waits = any(word == STDIN or word.startswith(S3) for word in words)
-    return _results(ready, photos, top_k, max(cores(), S3_CONNECTIONS) if waits else cores())
+    waits = any(word == STDIN or word.startswith(SCHEME) for word in words)
+    return _results(ready, photos, top_k, max(cores(), AT_ONCE) if waits else cores())
 
 
 def predict_paths(model: Path, paths: Sequence[Path]) -> list[tuple[Prediction, ...]]:

@@ -1,4 +1,4 @@
-"""The model card: MODEL_CARD.md of a run folder, written from its files alone; the same run gives the same bytes.
+"""The model card, MODEL_CARD.md: written from the files of a run folder alone; the same run gives the same bytes.
 
 model.json, config.yaml, split.csv, metrics.jsonl, evaluation/*/evaluation.json -> facts -> card.md.j2
 """
@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from training.evaluation.records import Evaluation
+from training.evaluation.records import Evaluation, read_evaluation_in
 from training.files import write_atomically
 from training.report import words
 from training.report.headline import worst_first
@@ -29,7 +28,7 @@ from training.report.settings import versions_of
 from training.report.story import Story, read_story
 
 CARD_FILE = "MODEL_CARD.md"
-INDEXED = ("validation", "test")  # what machines may read: other figures are of learnt photos, or of anyone's
+INDEXED = ("validation", "test")  # in the machine-readable index; others are of training photos or of a person's data
 WEAKEST, SMALLEST, CONFUSED = 3, 3, 3
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch norm: kept, but not learnt
 MARKS = re.compile(r"([\\`*\[\]|#])")
@@ -37,7 +36,7 @@ MARKS = re.compile(r"([\\`*\[\]|#])")
 
 @dataclass(frozen=True)
 class Licence:
-    """Of the weights that the training began with: Hugging Face's word, None where nothing is known, and a sentence."""
+    """The licence of the initial weights: Hugging Face's identifier, None if there is none, and a sentence."""
 
     word: str | None
     sentence: str
@@ -45,25 +44,21 @@ class Licence:
 
 
 def write_card(run_folder: Path) -> Path:
-    """Write MODEL_CARD.md into the run folder, with every evaluation that lies there, and return its path.
+    """Write MODEL_CARD.md into the run folder, with every evaluation in it, and return its path.
 
-    Raises TrainingError where it is no finished run.
+    Raises TrainingError if it is no finished run.
     """
     path = run_folder / CARD_FILE
-    write_atomically(card_of(read_story(run_folder), list(read_evaluations(run_folder))), path)
+    write_atomically(card_of(read_story(run_folder), read_evaluations(run_folder)), path)
     return path
 
 
-def read_evaluations(run_folder: Path) -> Iterator[Evaluation]:
-    """Every evaluation of a run that can still be read: test, validation, train, then what a person gave."""
-    found = []
-    for path in (run_folder / "evaluation").glob("*/evaluation.json"):
-        try:
-            found.append(Evaluation.model_validate_json(path.read_bytes()))
-        except ValidationError:
-            continue  # an older version's; `podium evaluate` writes it anew
-    order = ("test", "validation", "train")
-    yield from sorted(found, key=lambda one: (order.index(one.split) if one.split in order else 3, one.split))
+def read_evaluations(run_folder: Path) -> list[Evaluation]:
+    """Every evaluation of a run that can be read: test, validation, train, then those of a person's data."""
+    folders = (run_folder / "evaluation").glob("*/")
+    order = {"test": 0, "validation": 1, "train": 2}
+    found = filter(None, map(read_evaluation_in, folders))
+    return sorted(found, key=lambda one: (order.get(one.split, len(order)), one.split))
 
 
 def card_of(story: Story, evaluations: list[Evaluation]) -> str:
@@ -91,7 +86,7 @@ def card_of(story: Story, evaluations: list[Evaluation]) -> str:
 
 
 def front_matter(story: Story, evaluations: list[Evaluation], licence: Licence) -> str:
-    """What Hugging Face reads of a card, as YAML."""
+    """The part of a card that Hugging Face reads, as YAML."""
     fields: dict[str, Any] = {
         "library_name": "timm",
         "pipeline_tag": "image-classification",
@@ -120,7 +115,7 @@ def _result(story: Story, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def licence_of(pretrained: str, architecture: str) -> Licence:
-    """What is known of the licence under which the first weights came."""
+    """The licence of the initial weights, as far as it is known."""
     if pretrained == "none":
         return Licence(None, "Trained from scratch: no one else's weights are in it.", None)
     if pretrained != "hub":
@@ -139,13 +134,13 @@ def licence_of(pretrained: str, architecture: str) -> Licence:
 
 
 def data_name(story: Story) -> str:
-    """The data's own name, without the folders that it lies in on somebody's machine."""
+    """The data's name, without the folders of somebody's machine."""
     source = Path(str(story.config.get("data", "unknown")))
     return f"{source.parent.name}/{source.name}" if source.name == "train" and source.parent.name else source.name
 
 
 def parameter_count(weights: Path) -> int | None:
-    """Learnt numbers in a safetensors file, by its header; None where the file is gone."""
+    """Learnt numbers in a safetensors file, by its header; None if the file is gone."""
     if not weights.is_file():
         return None
     with weights.open("rb") as file:
@@ -156,7 +151,7 @@ def parameter_count(weights: Path) -> int | None:
 
 
 def limits(story: Story, evaluation: Evaluation) -> Iterator[str]:
-    """Where it is weak, by the first of its evaluations; a sentence each."""
+    """The weaknesses in the first of its evaluations; a sentence each."""
     weak = [row for row in worst_first(evaluation) if row.f1 is not None][:WEAKEST]
     named = ", ".join(f"{escape(row.label)} (F1 {words.percent(row.f1)}, {words.photos(row.images)})" for row in weak)
     yield f"Weakest classes on the {words.evaluated_photos(evaluation)}: {named}."
@@ -176,7 +171,7 @@ def smallest(story: Story) -> str:
 
 
 def escape(text: object) -> str:
-    """A stranger's word as Markdown shows it, and not as what it might do: no tags, links, tables or lines of its own."""
+    """A user's text as plain Markdown text: no tags, links, tables or lines of its own."""
     return MARKS.sub(r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
 
 

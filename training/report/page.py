@@ -16,7 +16,7 @@ from training.report import words
 
 
 def render_text(template: str, facts: Mapping[str, Any]) -> str:
-    """A page that is no HTML: nothing is escaped, the template does it where it must."""
+    """A page that is no HTML: nothing is escaped here, only by the template."""
     return spelled(_pages().get_template(template).render(facts))
 
 
@@ -37,7 +37,7 @@ def _pages() -> Environment:
 
 
 def render(template: str, facts: Mapping[str, Any]) -> str:
-    """The page; every text of a stranger (labels, file names, settings) is escaped, and could not run if it were not."""
+    """The page; every text of a user (labels, file names, settings) is escaped, and the policy forbids other scripts."""
     script = _file("sort.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"

@@ -61,7 +61,7 @@ def _by_epoch(
 
 
 def series(epochs: Sequence[Mapping[str, Any]], field: str) -> tuple[list[float], list[float]]:
-    """Epochs and values of one field, where it is a number."""
+    """Epochs and values of one field; lines without a number are left out."""
     pairs = [(line["epoch"], line[field]) for line in epochs if isinstance(line.get(field), int | float)]
     return [float(x) for x, _ in pairs], [float(y) for _, y in pairs]
 
@@ -74,7 +74,7 @@ def draw_line(plot: Axes, x: Sequence[float], y: Sequence[float], place: int) ->
 
 
 def finish_epochs(plot: Axes, *, share: bool, from_zero: bool) -> None:
-    """Whole epochs below; shares as percent, other figures from zero where that says more."""
+    """Whole epochs below; shares as percent, other figures from zero with `from_zero`."""
     plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
     if share:
         _percent(plot, "y")

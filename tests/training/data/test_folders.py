@@ -93,7 +93,7 @@ def test_validation_and_test_folders_without_train_are_audited_and_not_trained_o
 def test_two_validation_folders_are_refused_rather_than_one_lost(tmp_path: Path) -> None:
     for number, name in enumerate(("train", "val", "valid")):
         write_photos(tmp_path / name, first=20 * number)
-    refused(tmp_path, "has val/ and valid/, and one folder validates")
+    refused(tmp_path, "has val/ and valid/, but only one validation folder is allowed")
 
 
 def test_photos_and_folders_that_are_left_out_are_told(tmp_path: Path) -> None:

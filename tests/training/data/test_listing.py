@@ -106,7 +106,7 @@ def test_data_that_cannot_teach_is_refused_in_a_sentence(tmp_path: Path) -> None
 def test_folds_beside_a_validation_folder_are_refused(tmp_path: Path) -> None:
     write_photos(tmp_path / "train")
     write_photos(tmp_path / "val")
-    with pytest.raises(WrongInput, match=r"folds = 3, and the data says itself what validates \(18 photos\)"):
+    with pytest.raises(WrongInput, match=r"folds = 3, but the data has its own 18 validation photos"):
         listed(tmp_path, folds=3)
 
 

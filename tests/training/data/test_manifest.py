@@ -49,7 +49,7 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("\n".join(["path,label,split", *rows]))
     listing = list_photos(config_of(tmp_path / "all.csv"))
     assert {photo.relative[-7:] for photo in listing.of("validation")} == {"000.png"}
-    with pytest.raises(WrongInput, match="folds = 2, and the data says itself"):
+    with pytest.raises(WrongInput, match="folds = 2, but the data has its own 3 validation photos"):
         list_photos(config_of(tmp_path / "all.csv", folds=2))
 
 
