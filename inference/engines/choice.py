@@ -51,16 +51,16 @@ def choose(
     usable: list[Engine] = []
     for candidate in candidates(folder, model, machine, engine, precision):
         try:
-            usable.append(_tried(candidate.load(), golden))
+            usable.append(_tried(_loaded(candidate.load), golden))
         except EngineFailed as failed:
             reasons.append(f"{candidate.name}: {failed}")
             logger.warning("engine not usable: %s", reasons[-1])
     if usable:
         return EngineChoice(min(usable, key=_seconds(golden)) if len(usable) > 1 else usable[0])
     try:
-        reference = _reference(folder, model, machine)
-    except ImportError as error:  # an installation for OpenVINO alone
-        raise ModelRefused(" ".join([*reasons, f"The reference cannot take its place: {error}."])) from error
+        reference = _loaded(lambda: _reference(folder, model, machine))
+    except EngineFailed as failed:  # an installation for OpenVINO alone
+        raise ModelRefused(" ".join([*reasons, f"The reference cannot serve: {failed}"])) from failed
     try:
         return EngineChoice(_tried(reference, golden), " ".join(reasons) or None)
     except EngineFailed as failed:
@@ -93,18 +93,23 @@ def _loader(folder: Path, file: EngineFile, machine: Machine, precision: Precisi
     def load() -> Engine:
         _check_files(folder, file)
         first = folder / next(iter(file.files))
-        try:  # imported here: a machine without the library can serve with another engine
-            if file.engine == "openvino":
-                from inference.engines.openvino import OpenVinoEngine
+        if file.engine == "openvino":
+            from inference.engines.openvino import OpenVinoEngine
 
-                return OpenVinoEngine(first, precision=precision, threads=machine.threads)
-            from inference.engines.aotinductor import AotInductorEngine
+            return OpenVinoEngine(first, precision=precision, threads=machine.threads)
+        from inference.engines.aotinductor import AotInductorEngine
 
-            return AotInductorEngine(first, machine, precision=precision, processor=file.processor)
-        except ImportError as error:
-            raise EngineFailed(f"{error}. Install requirements/model_server.txt.") from error
+        return AotInductorEngine(first, machine, precision=precision, processor=file.processor)
 
     return load
+
+
+def _loaded(load: Callable[[], Engine]) -> Engine:
+    """An engine's library is imported only now: a machine without it can serve with another engine."""
+    try:
+        return load()
+    except ImportError as error:
+        raise EngineFailed(f"{error}. Install requirements/model_server.txt.") from error
 
 
 def _reference(

@@ -84,3 +84,17 @@ def test_an_archive_is_loaded_and_classifies_with_openvino_where_torch_cannot_be
     done = subprocess.run(command, cwd=for_openvino, env={"PATH": ""}, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"openvino-{precision} ")
+
+
+@pytest.mark.torch
+def test_an_engine_whose_library_is_not_installed_is_refused_with_what_to_install(
+    for_openvino: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inference.archive.model_file import ModelRefused
+    from inference.classifier import Classifier
+
+    monkeypatch.delitem(sys.modules, "inference.engines.reference", raising=False)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.delitem(sys.modules, "inference.engines.network", raising=False)
+    with pytest.raises(ModelRefused, match=r"timm.*Install requirements/model_server\.txt"):
+        Classifier.load(for_openvino, engine="torch")

@@ -16,13 +16,14 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from inference.images.reading import UnreadableImage
+from training.data.s3 import AT_ONCE, SCHEME
 from training.errors import WrongInput
 from training.evaluation.figures import best_of
 from training.evaluation.forward import EvalNetwork, batched, cores, read_ahead, torch_threads
 from training.model.model_file import MODEL_FILE, ModelFile, Preprocessing
 from training.model.network import choose_device, load_network, load_run
 from training.photos.pixels import evaluation_pixels
-from training.prediction.sources import S3, S3_CONNECTIONS, STDIN, Given, NotFetched, given_photos
+from training.prediction.sources import STDIN, Given, NotFetched, given_photos
 
 NOT_FETCHED = "not_fetched"
 
@@ -82,8 +83,8 @@ def predict(
     words = [str(path) for path in paths]
     photos = given_photos(words)
     ready = model if isinstance(model, Model) else load_model(model, device)
-    waits = any(word == STDIN or word.startswith(S3) for word in words)
-    return _results(ready, photos, top_k, max(cores(), S3_CONNECTIONS) if waits else cores())
+    waits = any(word == STDIN or word.startswith(SCHEME) for word in words)
+    return _results(ready, photos, top_k, max(cores(), AT_ONCE) if waits else cores())
 
 
 def predict_paths(model: Path, paths: Sequence[Path]) -> list[tuple[Prediction, ...]]:

@@ -14,14 +14,13 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.data.s3 import SCHEME, s3_client
 from training.errors import TrainingError, WrongInput
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-S3 = "s3://"
 STDIN = "-"
-S3_CONNECTIONS = 16  # a GET waits 20 to 50 ms for its first byte, whatever the core does
 
 
 class NotFetched(Exception):
@@ -44,7 +43,7 @@ def given_photos(words: Sequence[str], lines: Iterable[str] | None = None) -> It
     is a photo that cannot be fetched.
     """
     for word in words:
-        if word.startswith(S3):
+        if word.startswith(SCHEME):
             next(_keys(word))
         elif not (word == STDIN or Path(word).exists() or _matches(word)):
             raise WrongInput(f"{word} does not exist. Give files, folders, s3://bucket/prefix, or - for a list.")
@@ -57,7 +56,7 @@ def _each(words: Sequence[str], lines: Iterable[str]) -> Iterator[Given]:
             for line in lines:
                 if name := line.rstrip("\r\n"):
                     yield from _of_line(name)
-        elif not word.startswith(S3) and not Path(word).exists():
+        elif not word.startswith(SCHEME) and not Path(word).exists():
             for match in _matches(word):
                 yield from _of(match)
         else:
@@ -82,7 +81,7 @@ def _not_there(reason: str) -> bytes:
 
 
 def _of(word: str) -> Iterator[Given]:
-    if word.startswith(S3):
+    if word.startswith(SCHEME):
         yield from _in_s3(word)
     elif Path(word).is_dir():
         for path in sorted(Path(word).rglob("*")):
@@ -104,22 +103,19 @@ def _read(path: Path) -> bytes:
 
 
 def _in_s3(url: str) -> Iterator[Given]:
-    bucket = url.removeprefix(S3).partition("/")[0]
+    bucket = url.removeprefix(SCHEME).partition("/")[0]
     for client, key in _keys(url):
-        yield Given(f"{S3}{bucket}/{key}", partial(_get, client, bucket, key))
+        yield Given(f"{SCHEME}{bucket}/{key}", partial(_get, client, bucket, key))
 
 
 def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
     """The keys under a prefix, in S3's order; the object that has this very name wins alone."""
-    import boto3
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, _, prefix = url.removeprefix(S3).partition("/")
+    bucket, _, prefix = url.removeprefix(SCHEME).partition("/")
     found = False
     try:
-        config = Config(max_pool_connections=S3_CONNECTIONS, retries={"mode": "standard", "max_attempts": 5})
-        client = boto3.client("s3", config=config)
+        client = s3_client()
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):

@@ -64,6 +64,14 @@ def test_an_exception_with_a_cause_is_the_reason_and_not_its_cause(tmp_path: Pat
     assert death_reason(tmp_path, "balls", "balls.mar") == "No weights."
 
 
+def test_two_workers_that_die_at_the_same_time_mix_their_lines_and_each_has_its_reason(tmp_path: Path) -> None:
+    one = TRACEBACK.format(exception="MemoryError").splitlines()
+    other = [line.replace("W-9000", "W-9001") for line in one]
+    mixed = [*one[:3], *other[:2], one[3], *other[2:], *one[4:]]
+    (tmp_path / "model_log.log").write_text("\n".join(mixed))
+    assert death_reason(tmp_path, "balls", "balls.mar") == "MemoryError"
+
+
 def test_a_traceback_that_a_living_worker_logs_is_no_death(tmp_path: Path) -> None:
     logged = TRACEBACK.format(exception="RuntimeError: bf16 is not there").splitlines()
     (tmp_path / "model_log.log").write_text("\n".join(line for line in logged if "died" not in line))
