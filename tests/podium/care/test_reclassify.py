@@ -45,7 +45,8 @@ def has_seen(connection: Connection, key: str, **changes: object) -> None:
         KeyConditionExpression="image = :image",
         ExpressionAttributeValues={":image": f"s3://{INPUT}/{key}"},
     )["Items"]
-    connection.table.put_item(Item=cast(Any, {**row, "model": NEXT.ref, **changes}))
+    seen = {**row, "model": NEXT.ref, **changes}
+    connection.table.put_item(Item=cast(Any, {name: value for name, value in seen.items() if value is not None}))
 
 
 def test_an_order_names_the_model_and_the_very_upload_that_the_row_is_of(classified: Connection) -> None:
@@ -90,6 +91,12 @@ def test_an_image_that_has_its_row_of_that_model_is_left_out_unless_asked_for_ag
 def test_a_row_of_that_model_about_an_older_upload_does_not_count(classified: Connection) -> None:
     has_seen(classified, "incoming/monday/1.jpg", version_id="v0", sequencer="09".ljust(32, "0"))
     assert names(planned(classified, batch="monday")) == ["monday/1.jpg", "monday/2.jpg"]
+
+
+def test_a_row_of_that_model_without_a_version_counts_by_its_bytes(classified: Connection) -> None:
+    """As a backfill writes it."""
+    has_seen(classified, "incoming/monday/1.jpg", version_id=None)
+    assert names(planned(classified, batch="monday")) == ["monday/2.jpg"]
 
 
 def test_an_order_that_would_lose_to_that_models_row_of_a_newer_upload_is_not_made(classified: Connection) -> None:
