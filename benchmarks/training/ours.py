@@ -26,12 +26,12 @@ from training.settings.config import make_config
 
 def main() -> None:
     """Read the photos, say what the settings became, and train until nobody asks for more steps."""
-    asked = make_config(json.loads(sys.argv[1]))
-    torch.set_num_threads(asked.threads or 1)
-    world, device = World(), choose_device(asked.device)
+    settings = make_config(json.loads(sys.argv[1]))
+    torch.set_num_threads(settings.threads or 1)
+    world, device = World(), choose_device(settings.device)
     began = time.monotonic()
     reasons: list[str] = []
-    prepared = prepare(asked, list_photos(asked), device, world, lambda _: None, reasons.append)
+    prepared = prepare(settings, list_photos(settings), device, world, lambda _: None, reasons.append)
     if device.type == "cpu":
         keep_freed_memory()
     fit = make_fit(prepared.settings, prepared.network, prepared.preprocessing, prepared.photos, device, world)

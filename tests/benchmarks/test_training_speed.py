@@ -40,7 +40,7 @@ def settled(**changed: object) -> dict[str, object]:
     return {**config, "device": "cpu", "precision": "fp32", "workers": 2, **changed}
 
 
-def test_timm_is_told_to_train_as_podium_does() -> None:
+def test_timm_gets_the_settings_of_podium() -> None:
     words = arguments(settled(), classes=15, output="out")
     said = " ".join(words)
     assert (
@@ -143,7 +143,7 @@ def test_a_trainer_that_is_held_does_nothing_until_it_goes_on(started: Callable[
         process.end()
 
 
-def test_a_trainer_that_ends_is_told_with_its_last_line(started: Callable[[str], Process]) -> None:
+def test_a_trainer_that_ends_is_reported_with_its_last_line(started: Callable[[str], Process]) -> None:
     process = started("print('reading'); raise SystemExit('there is no such model')")
     try:
         assert process.line() == "reading"
@@ -155,7 +155,7 @@ def test_a_trainer_that_ends_is_told_with_its_last_line(started: Callable[[str],
 
 
 @pytest.mark.torch
-def test_a_gate_times_the_steps_that_it_was_asked_for_and_no_others() -> None:
+def test_a_gate_times_the_requested_steps_and_no_others() -> None:
     from benchmarks.training.gate import Gate
 
     said: list[dict[str, float]] = []

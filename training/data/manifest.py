@@ -31,7 +31,7 @@ SPLITS: dict[str, Split] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """One line of a manifest; `path` has forward slashes and is relative to the manifest's folder."""
 
     line: int
@@ -66,7 +66,7 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     return classes, files
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[ManifestRow]:
     """Every line of the manifest, whether or not the photos exist; WrongInput names the line that is wrong."""
     read = _csv_lines if path.suffix.lower() == ".csv" else _json_lines
     lines: dict[str, int] = {}
@@ -117,7 +117,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             yield line, values
 
 
-def _row(path: Path, line: int, values: Mapping[str, object]) -> Row:
+def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:
     text = {name: _text(path, line, name, values.get(name)) for name in ("path", "label", "split")}
     for name in ("path", "label"):
         if not text[name]:
@@ -126,7 +126,7 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> Row:
         raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
     if not is_text(text["label"]):
         raise _wrong(path, line, f"label is {text['label']!a}, which is not UTF-8")
-    return Row(line, _spelling_of_the_file(path, line, text["path"]), text["label"], SPLITS[text["split"]])
+    return ManifestRow(line, _spelling_of_the_file(path, line, text["path"]), text["label"], SPLITS[text["split"]])
 
 
 def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:

@@ -31,7 +31,7 @@ PANELS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """A run in the table: its figures on the common photos, and its own evaluation."""
 
     place: int  # of its colour, from 1
@@ -84,12 +84,12 @@ def colour_of(place: int) -> int:
     return place % len(SERIES) + 1
 
 
-def _rows(comparison: Comparison, evaluations: Sequence[ScoredEvaluation]) -> Iterator[Row]:
+def _rows(comparison: Comparison, evaluations: Sequence[ScoredEvaluation]) -> Iterator[RunRow]:
     least = min(run.top1.low for run in comparison.runs)
     span = max(max(run.top1.high for run in comparison.runs) - least, 1e-9)
     for place, (run, one) in enumerate(zip(comparison.runs, evaluations, strict=True)):
         low, width = 100 * (run.top1.low - least) / span, 100 * (run.top1.high - run.top1.low) / span
-        yield Row(colour_of(place), run, one.story, one.evaluation, low, width)
+        yield RunRow(colour_of(place), run, one.story, one.evaluation, low, width)
 
 
 def _curves(stories: Sequence[Story], names: Sequence[str]) -> Iterator[Plot]:

@@ -187,7 +187,7 @@ def test_a_folder_without_splits_has_duplicates_but_no_leaks(data: Path) -> None
     assert report.counts()["leak"] == 0
 
 
-def test_a_single_class_and_a_class_without_photos_are_told_not_refused(data: Path) -> None:
+def test_a_single_class_and_a_class_without_photos_are_reported_not_refused(data: Path) -> None:
     shutil.rmtree(data / "train/basketball")
     shutil.rmtree(data / "validation/basketball")
     shutil.rmtree(data / "train/golf ball")

@@ -117,7 +117,7 @@ def test_an_audit_with_weights_checks_every_photo_that_can_be_read(drawn: Path, 
     assert audit(str(drawn), model="test_resnet", pretrained=str(weights), labels=False).report.labels.skipped
 
 
-def test_weights_that_are_not_there_are_told_before_a_photo_is_read(drawn: Path) -> None:
+def test_missing_weights_are_an_error_before_a_photo_is_read(drawn: Path) -> None:
     def never(*_: object) -> None:
         raise AssertionError
 

@@ -96,7 +96,7 @@ def test_two_validation_folders_are_refused_rather_than_one_lost(tmp_path: Path)
     refused(tmp_path, "has val/ and valid/, but only one validation folder is allowed")
 
 
-def test_photos_and_folders_that_are_left_out_are_told(tmp_path: Path) -> None:
+def test_photos_and_folders_that_are_left_out_have_a_note(tmp_path: Path) -> None:
     write_photos(tmp_path / "train")
     assert told(tmp_path) == []
     photos_in(tmp_path / "test")

@@ -98,9 +98,7 @@ def test_odd_keys_stay_in_the_folder(bucket: S3Client, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["fetched"]
 
 
-def test_what_goes_wrong_with_s3_is_said_in_a_sentence(
-    bucket: S3Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_s3_is_a_sentence(bucket: S3Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(WrongInput, match="s3://photos/empty holds nothing"):
         fetched("s3://photos/empty", tmp_path)
     with pytest.raises(WrongInput, match="there is no such bucket"):

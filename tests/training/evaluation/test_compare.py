@@ -200,7 +200,7 @@ def test_less_than_two_runs_are_nothing_to_compare(data: Path, tmp_path: Path, c
         compare([run] * count)
 
 
-def test_runs_whose_folders_are_called_the_same_are_told_apart(tmp_path: Path) -> None:
+def test_runs_whose_folders_have_the_same_name_are_named_by_their_paths(tmp_path: Path) -> None:
     from training.evaluation.compare import names_of
 
     assert names_of([tmp_path / "a", tmp_path / "b"]) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""An evaluation is worth what it says: on whose photos it was made, where it lies, and what is left of it after a crash."""
+"""An evaluation names its photos, lies in a folder of its own, and survives a crash."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def learn(run: Path, *photos: Path) -> None:
         file.writelines(f"train,amber,{photo.name},{file_sha256(photo)}\n" for photo in photos)
 
 
-def test_photos_that_the_model_learnt_from_are_counted_and_said(data: Path, tmp_path: Path) -> None:
+def test_photos_that_the_model_learnt_from_are_counted_and_noted(data: Path, tmp_path: Path) -> None:
     from training.evaluation.evaluate import evaluate
 
     run = write_run(
@@ -68,7 +68,7 @@ def test_hidden_folders_hold_no_photos(data: Path, tmp_path: Path) -> None:
     assert evaluate(run, data=data).images == 15
 
 
-def test_a_name_that_is_no_text_is_judged_and_written(data: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_no_text_is_evaluated_and_written(data: Path, tmp_path: Path) -> None:
     from training.evaluation.compare import compare
     from training.evaluation.evaluate import evaluate
     from training.evaluation.listed import evaluation_folder
@@ -107,7 +107,7 @@ def test_a_crash_while_an_evaluation_is_written_does_not_forget_that_test_was_re
     assert sorted(path.name for path in (run / "evaluation").iterdir()) == ["test"]
 
 
-def test_few_photos_of_a_class_are_said_to_measure_no_precision(data: Path, tmp_path: Path) -> None:
+def test_a_note_says_that_few_photos_of_a_class_measure_no_precision(data: Path, tmp_path: Path) -> None:
     from training.evaluation.evaluate import evaluate
 
     run = write_run(tmp_path / "run", data)

@@ -138,7 +138,7 @@ def test_a_handler_that_is_missing_ends_in_a_sentence(finished: Run, handler: Pa
         packed(finished.folder, handler, tmp_path / "models")
 
 
-def test_the_configuration_in_the_archive_names_the_engine_and_the_precision_that_were_asked_for(
+def test_the_configuration_in_the_archive_names_the_requested_engine_and_precision(
     finished: Run, handler: Path, tmp_path: Path
 ) -> None:
     for engine, precision in (("torch", "auto"), ("torch", "bf16"), ("torch-compiled", "fp32")):

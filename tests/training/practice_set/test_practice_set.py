@@ -116,7 +116,7 @@ def test_rotations_are_rotations(seed: int) -> None:
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1.2))
-def test_a_facing_rotation_turns_x_no_further_from_the_camera_than_asked(seed: int, most: float) -> None:
+def test_a_facing_rotation_turns_x_no_further_from_the_camera_than_allowed(seed: int, most: float) -> None:
     towards_camera = facing_rotation(np.random.default_rng(seed), most=most)[:, 0][2]
     assert np.arccos(np.clip(towards_camera, -1, 1)) <= most + 1e-2
 

@@ -125,7 +125,7 @@ def test_what_is_no_picture_is_a_row_in_its_place(run: Path, data: Path) -> None
     assert "Convert it" in (found[1].reason or "")
 
 
-def test_as_many_classes_are_named_as_are_asked_for(run: Path, data: Path) -> None:
+def test_top_k_is_the_number_of_predictions(run: Path, data: Path) -> None:
     from training.prediction.predict import predict
 
     assert [len(next(predict(run, [data], top_k=count)).predictions) for count in (1, 2, 3, 9)] == [1, 2, 3, 3]
