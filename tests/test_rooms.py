@@ -52,7 +52,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("training/run.py", "podium.project", "training is not allowed to import podium"),
         ("training/run.py", "ts.context", "training is not allowed to import ts"),
         ("training/run.py", "proxy.metrics", "training is not allowed to import proxy"),
-        ("inference/classifier.py", "serving.answers", "inference is not allowed to import serving"),
+        (
+            "model_server/proxy/groups/rate.py",
+            "proxy.torchserve.process",
+            "proxy.groups is not allowed to import proxy.torchserve",
+        ),
+        (
+            "inference/images/bombs.py",
+            "inference.archive.digest",
+            "inference.images is not allowed to import inference.archive",
+        ),
+        ("inference/classifier.py", "serving.responses", "inference is not allowed to import serving"),
         ("inference/classifier.py", "boto3", "inference is not allowed to import boto3"),
         ("podium/shown/results.py", "podium.commands.batch", "podium.shown is not allowed to import podium.commands"),
     ],

@@ -96,7 +96,7 @@ def _field[Kind](document: object, path: str, kind: type[Kind]) -> Kind:
 
 
 def _preprocessing(document: object) -> dict[str, Any]:
-    """All of it; sides, crop and interpolation are checked by `inference.images.pixels.Look`."""
+    """All of it; sides, crop and interpolation are checked by `inference.images.pixels.EvalTransform`."""
     found: dict[str, Any] = {key: _field(document, f"preprocessing.{key}", object) for key in PREPROCESSING}
     for key, least in (("mean", float("-inf")), ("std", 0.0)):
         values = found[key]

@@ -91,8 +91,8 @@ def _member(entry: tarfile.TarInfo, view: memoryview) -> Member:
 class _Borrowed(io.RawIOBase):
     """A file over bytes that stay where they are; io.BytesIO would copy them.
 
-    No more than a header is ever read of it: tarfile before Python 3.11.10 would search a long one for minutes
-    (CVE-2024-6232), and a size below 0 is none (CVE-2025-8194).
+    No more than a header is ever read of it: tarfile before Python 3.13.6 reads a size below 0 without an end
+    (CVE-2025-8194), and a long name takes the square of its length in time.
     """
 
     def __init__(self, view: memoryview) -> None:
