@@ -17,7 +17,7 @@ from inference.archive.golden_pictures import read_golden
 from inference.archive.model_file import ModelFile, ModelRefused, read_model_file
 from inference.engines.choice import EngineChoice, EngineName, choose
 from inference.engines.seam import Machine, Precision
-from inference.images.pixels import EvalTransform, Pixels, model_input
+from inference.images.pixels import EvalTransform, Pixels, Resize, model_input, pillow_resize
 from inference.images.reading import MAX_PIXELS
 
 Probabilities = NDArray[np.float32]
@@ -34,15 +34,17 @@ class Classifier:
     chosen: EngineChoice
     sha256: str  # of the archive's content
     max_pixels: int = MAX_PIXELS
+    resize: Resize = pillow_resize
 
     @classmethod
     def load(
         cls, folder: Path, *, engine: EngineName = "auto", precision: Precision | None = None, threads: int = 1,
-        gpu: int | None = None, max_pixels: int = MAX_PIXELS,
+        gpu: int | None = None, max_pixels: int = MAX_PIXELS, resize: Resize = pillow_resize,
     ) -> Classifier:  # fmt: skip
         """Load the unpacked archive in `folder`. Raises ModelRefused if it is not whole or not consistent.
 
-        `threads` are for one inference; `gpu` is CUDA's number, None means the CPU.
+        `threads` are for one inference; `gpu` is CUDA's number, None means the CPU. `resize` may be torch's
+        (`engines/torch_resize.py`), which is faster; Pillow needs no torch.
         """
         machine = Machine("cpu" if gpu is None else f"cuda:{gpu}", threads)
         model = read_model_file(folder)
@@ -52,7 +54,7 @@ class Classifier:
             raise ModelRefused(f"model.json: preprocessing: {error}. Package the model again.") from error
         golden = read_golden(folder, transform, len(model.classes))
         chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
-        return cls(folder, model, transform, machine, chosen, content_sha256(folder), max_pixels)
+        return cls(folder, model, transform, machine, chosen, content_sha256(folder), max_pixels, resize)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ class Classifier:
 
     def read(self, data: bytes) -> Pixels:
         """The picture in `data` as the model sees it, (H, W, 3) uint8. Raises UnreadableImage if there is none."""
-        return model_input(data, self.transform, max_pixels=self.max_pixels)
+        return model_input(data, self.transform, max_pixels=self.max_pixels, resize=self.resize)
 
     def classify(self, pixels: Pixels) -> Probabilities:
         """Probabilities (N, C), float32, of pictures (N, H, W, 3) uint8: the softmax of the logits over the temperature."""

@@ -18,8 +18,10 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import torch
 
 from inference.classifier import Classifier
+from inference.engines.torch_resize import torch_resize
 from inference.images.pixels import Pixels
 from inference.images.readers import Readers
 from inference.images.reading import UnreadableImage
@@ -42,6 +44,7 @@ class PodiumHandler:
         properties = context.system_properties
         settings = read_settings(context.model_yaml_config.get("handler"))
         gpu = properties.get("gpu_id")
+        torch.set_num_threads(threads_for(settings))  # it resizes, whatever engine computes
         self.classifier = Classifier.load(
             Path(str(properties["model_dir"])),
             engine=settings.engine,
@@ -49,6 +52,7 @@ class PodiumHandler:
             threads=threads_for(settings),
             gpu=int(str(gpu)) if gpu is not None else None,
             max_pixels=settings.max_pixels,
+            resize=torch_resize,  # TorchServe has imported torch already
         )
         readers = readers_for(settings, gpu=gpu is not None)
         self.readers = Readers(self.classifier.read, threads=readers, seconds=settings.image_seconds)

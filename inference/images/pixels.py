@@ -5,7 +5,7 @@ bytes -> format, bomb, size (reading) -> pixels, upright -> resized -> the middl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor
 from typing import Any
@@ -19,6 +19,7 @@ from PIL.Image import Transpose
 from inference.images.reading import MAX_PIXELS, open_image, picture_of, turn_of
 
 Pixels = NDArray[np.uint8]
+Resize = Callable[[Pixels, int, int, str], Pixels]  # of a picture (H, W, 3) to a height and a width, antialiased
 
 ROOM = 2  # a JPEG is decoded smaller while its short side stays at least this many times the resized one
 SMALLER = (8, 4, 2)  # libjpeg decodes at these fractions faster than whole; at odd ones (5/8) slower
@@ -65,13 +66,20 @@ class EvalTransform:
         return round(height / ratio), round(width / ratio)
 
 
-def model_input(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def pillow_resize(pixels: Pixels, height: int, width: int, interpolation: str) -> Pixels:
+    """As timm's evaluation resizes."""
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling[interpolation.upper()]))
+
+
+def model_input(
+    data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_PIXELS, resize: Resize = pillow_resize
+) -> Pixels:
     """The middle of the picture in `data`, (H, W, 3) uint8, RGB; mean and std are left to the model.
 
-    Exactly what timm's evaluation transform makes of it, except for large JPEGs, which are decoded at a fraction of their
-    size. Raises UnreadableImage, and nothing else, for any bytes.
+    With `pillow_resize` it is exactly what timm's evaluation transform makes of it, except for large JPEGs, which are
+    decoded at a fraction of their size. Raises UnreadableImage, and nothing else, for any bytes.
     """
-    return resize_and_crop(read_pixels(data, transform, max_pixels=max_pixels), transform)
+    return resize_and_crop(read_pixels(data, transform, max_pixels=max_pixels), transform, resize)
 
 
 def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -83,12 +91,11 @@ def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_
     return _upright(pixels, turn_of(image))
 
 
-def resize_and_crop(pixels: Pixels, transform: EvalTransform) -> Pixels:
-    """`transform` of a picture (H, W, 3): resized by Pillow, as timm does, then the middle of it; a view, not a copy."""
+def resize_and_crop(pixels: Pixels, transform: EvalTransform, resize: Resize = pillow_resize) -> Pixels:
+    """`transform` of a picture (H, W, 3): resized, then the middle of it; a view, not a copy."""
     sides = transform.resized(*pixels.shape[:2])
     if sides != pixels.shape[:2]:
-        filter_ = Image.Resampling[transform.interpolation.upper()]
-        pixels = np.array(Image.fromarray(pixels).resize(sides[::-1], filter_))
+        pixels = resize(pixels, *sides, transform.interpolation)
     top, left = (
         round((side - wanted) / 2.0) for side, wanted in zip(sides, (transform.height, transform.width), strict=True)
     )

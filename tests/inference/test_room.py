@@ -16,8 +16,8 @@ from tests.inference.images.pictures import corners, jpeg
 ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "inference"
 WITH_TORCH = {
-    "engines/aotinductor.py", "engines/network.py", "engines/reference.py", "engines/torch_device.py", "heat_map.py",
-    "networks/__init__.py", "networks/plain_cnn.py",
+    "engines/aotinductor.py", "engines/network.py", "engines/reference.py", "engines/torch_device.py",
+    "engines/torch_resize.py", "heat_map.py", "networks/__init__.py", "networks/plain_cnn.py",
 }  # fmt: skip
 CLASSIFIES = """
 import sys

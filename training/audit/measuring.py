@@ -129,7 +129,11 @@ def _facts(file: AuditedFile, data: bytes, sha256: str, transform: EvalTransform
         width=width, height=height, hash=forth, mirrored_hash=back,
         grey=np.asarray(grey.resize((GREY_PX, GREY_PX), Resampling.BOX)), colour=colour, **_light(picture, grey),
     )  # fmt: skip
-    return Measurement(facts, None if transform is None else np.ascontiguousarray(resize_and_crop(pixels, transform)))
+    if transform is None:
+        return Measurement(facts)
+    from inference.engines.torch_resize import torch_resize
+
+    return Measurement(facts, np.ascontiguousarray(resize_and_crop(pixels, transform, torch_resize)))
 
 
 def difference_hashes(grey: Image.Image) -> tuple[int, int]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from inference.images.pixels import EvalTransform, model_input, read_pixels
+from inference.engines.torch_resize import torch_resize
+from inference.images.pixels import EvalTransform, Pixels, model_input, read_pixels
 from training.model.model_file import Preprocessing
 from training.settings.config import TrainConfig
 
@@ -26,7 +27,12 @@ def evaluation_pixels(data: bytes, preprocessing: Preprocessing) -> Tensor:
 
     Raises inference's UnreadableImage.
     """
-    return torch.from_numpy(np.ascontiguousarray(model_input(data, preprocessing.transform).transpose(2, 0, 1)))
+    return torch.from_numpy(np.ascontiguousarray(model_pixels(data, preprocessing).transpose(2, 0, 1)))
+
+
+def model_pixels(data: bytes, preprocessing: Preprocessing) -> Pixels:
+    """As `evaluation_pixels`, (H, W, 3), which is how the server's engines take them."""
+    return model_input(data, preprocessing.transform, resize=torch_resize)
 
 
 def training_pixels(data: bytes, config: TrainConfig) -> Image.Image:

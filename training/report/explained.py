@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.images.pixels import Pixels, model_input
+from inference.images.pixels import Pixels
 from training.evaluation.forward import torch_threads
 from training.model.network import load_run
-from training.photos.pixels import normalise
+from training.photos.pixels import model_pixels, normalise
 from training.report.choices import EXPLAINED, highest_loss
 from training.report.heat import NotExplainable, grad_cam, over
 from training.report.scored import ScoredEvaluation
@@ -44,7 +44,7 @@ def explained(scored: ScoredEvaluation, album: Album) -> tuple[list[Explained], 
 def _pictures(scored: ScoredEvaluation, photos: Sequence[int]) -> list[list[str]]:
     """Heat over every photo: for the predicted class, then for the label."""
     network, facts = load_run(scored.story.folder)
-    pixels = [model_input(read(scored.photos[photo]), facts.preprocessing.transform) for photo in photos]
+    pixels = [model_pixels(read(scored.photos[photo]), facts.preprocessing) for photo in photos]
     images = normalise(torch.from_numpy(np.stack(pixels).transpose(0, 3, 1, 2).copy()), facts.preprocessing)
     chosen = (scored.predicted[photos], scored.labels[photos])
     with torch_threads():

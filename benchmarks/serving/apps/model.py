@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.classifier import Classifier
+from inference.engines.torch_resize import torch_resize
 
 MAX_BATCH = 8
 WORKERS = int(os.environ.get("SERVING_WORKERS", "2"))
@@ -23,7 +24,9 @@ Probabilities = npt.NDArray[np.float32]
 def load(folder: Path, engine: str) -> Classifier:
     """The model on one thread; raises RuntimeError where another engine than the wanted one took its place."""
     kind, _, precision = engine.rpartition("-")
-    model = Classifier.load(folder, engine=cast(Any, kind), precision=cast(Any, precision), threads=1)
+    model = Classifier.load(
+        folder, engine=cast(Any, kind), precision=cast(Any, precision), threads=1, resize=torch_resize
+    )
     if model.engine != engine:
         raise RuntimeError(f"asked for {engine}, got {model.engine}: {model.facts.get('engine_fallback')}")
     return model

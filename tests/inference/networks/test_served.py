@@ -47,8 +47,9 @@ def photos() -> list[bytes]:
 
 def serving(unpacked: Path, engine: str) -> Classifier:
     from inference.classifier import Classifier
+    from inference.engines.torch_resize import torch_resize
 
-    served = Classifier.load(unpacked, engine=engine, precision="fp32")  # type: ignore[arg-type]
+    served = Classifier.load(unpacked, engine=engine, precision="fp32", resize=torch_resize)  # type: ignore[arg-type]
     assert served.engine == f"{engine}-fp32"
     return served
 

@@ -38,7 +38,7 @@ def test_prediction_on_the_validation_photos_is_the_evaluation(finished: Run, ph
 def test_prediction_is_what_model_json_alone_describes(finished: Run, photos: Path) -> None:
     """The way that any reader of the archive goes: read_image, timm's create_transform, logits / temperature.
 
-    But for the rounding of pixels: tests/inference/images/test_pixels.py says by how much.
+    But for the rounding of pixels: tests/inference/engines/test_torch_resize.py says by how much.
     """
     import torch
     from timm.data.transforms_factory import create_transform
@@ -55,7 +55,7 @@ def test_prediction_is_what_model_json_alone_describes(finished: Run, photos: Pa
             expected = (network(pixels[None])[0] / facts.temperature).softmax(dim=0)
         assert [step.label for step in answer] == [facts.classes[index] for index in expected.argsort(descending=True)]
         for step in answer:
-            assert step.probability == pytest.approx(expected[facts.classes.index(step.label)].item(), abs=1e-6)
+            assert step.probability == pytest.approx(expected[facts.classes.index(step.label)].item(), abs=2e-3)
 
 
 def test_probabilities_are_best_first_and_add_up(finished: Run, photos: Path) -> None:
