@@ -52,7 +52,9 @@ def test_the_answer_names_the_model_and_the_content_it_was_loaded_from(
     assert (model.ref, model.archive_sha256) == ("balls@1.0", content_sha256(unpacked))
 
 
-def test_a_photo_scores_as_timm_scores_it(handler: PodiumHandler, unpacked: Path, photos: list[bytes]) -> None:
+def test_a_photo_scores_as_timm_scores_it_but_for_rounding(
+    handler: PodiumHandler, unpacked: Path, photos: list[bytes]
+) -> None:
     import io
 
     import timm
@@ -67,7 +69,7 @@ def test_a_photo_scores_as_timm_scores_it(handler: PodiumHandler, unpacked: Path
     with torch.inference_mode():
         expected = dict(zip(CLASSES, network(picture.unsqueeze(0)).softmax(1)[0].tolist(), strict=True))
     for prediction in answer(handler, photos[3]).predictions:
-        assert prediction.probability == pytest.approx(expected[prediction.label], abs=1e-6)
+        assert prediction.probability == pytest.approx(expected[prediction.label], abs=1e-3)
 
 
 def test_an_image_scores_the_same_alone_and_among_others(handler: PodiumHandler, photos: list[bytes]) -> None:

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from inference.images.pixels import Pixels
+from inference.engines.torch_resize import torch_resize
+from inference.images.pixels import Pixels, model_input
 from inference.images.reading import UnreadableImage
 from training.data.listing import split_rows
 from training.data.sources import photos_folder
 from training.errors import WrongInput
 from training.model.model_file import EngineFile, ModelFile
 from training.packaging import aotinductor
-from training.photos.pixels import model_pixels
 from training.settings.config import read_config
 
 Engine = Literal["auto", "all", "torch", "torch-compiled", "openvino", "aotinductor"]
@@ -77,7 +77,7 @@ def _photos(run_folder: Path, facts: ModelFile, split: str, count: int) -> list[
 
     def look(path: Path) -> Pixels | None:
         try:
-            return model_pixels(path.read_bytes(), facts.preprocessing)
+            return model_input(path.read_bytes(), facts.preprocessing.transform, resize=torch_resize)
         except UnreadableImage:
             return None
 
