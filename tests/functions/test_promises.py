@@ -8,6 +8,7 @@ that are lost, kills at any step, and other invocations between any two steps. T
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given
@@ -88,88 +89,60 @@ def test_promise_5_one_bad_image_never_harms_its_neighbours(plan: Plan) -> None:
     live_among_bad_images(plan)
 
 
-MISTAKES: dict[str, tuple[Code, Plans, Life, str]] = {
-    "rows are written unconditionally": (
-        Code(store=mutants.NoCondition),
-        strategies.overwrites,
-        live_through,
-        "promise 2",
+class Mistake(NamedTuple):
+    """What is wrong in the code, the worlds that show it, how they are lived through, and the promise that breaks."""
+
+    code: Code
+    plans: Plans
+    life: Life
+    promise: str
+
+
+MISTAKES: dict[str, Mistake] = {
+    "rows are written unconditionally": Mistake(
+        Code(store=mutants.NoCondition), strategies.overwrites, live_through, "promise 2"
     ),
-    "rows are written after a look, not on condition": (
-        Code(store=mutants.LooksThenWrites),
-        strategies.interleavings,
-        live_through,
-        "promise 2",
+    "rows are written after a look, not on condition": Mistake(
+        Code(store=mutants.LooksThenWrites), strategies.interleavings, live_through, "promise 2"
     ),
-    "the first upload wins": (Code(store=mutants.FirstWins), strategies.overwrites, live_through, "promise"),
-    "the condition is reversed": (
-        Code(store=mutants.ReversedCondition),
-        strategies.overwrites,
-        live_through,
-        "promise",
+    "the first upload wins": Mistake(Code(store=mutants.FirstWins), strategies.overwrites, live_through, "promise"),
+    "the condition is reversed": Mistake(
+        Code(store=mutants.ReversedCondition), strategies.overwrites, live_through, "promise"
     ),
-    "the row comes before its JSON": (
-        Code(store=mutants.RowBeforeJson),
-        strategies.anything,
-        live_through,
-        "promise 2",
+    "the row comes before its JSON": Mistake(
+        Code(store=mutants.RowBeforeJson), strategies.anything, live_through, "promise 2"
     ),
-    "sequencers are padded on the left": (
-        Code(store=mutants.PaddedOnTheLeft),
-        strategies.overwrites,
-        live_through,
-        "promise 2",
+    "sequencers are padded on the left": Mistake(
+        Code(store=mutants.PaddedOnTheLeft), strategies.overwrites, live_through, "promise 2"
     ),
-    "what is backfilled wins over uploads": (
-        Code(order_for=mutants.wins_over_everything),
-        strategies.backfills,
-        live_through,
-        "promise 2",
+    "what is backfilled wins over uploads": Mistake(
+        Code(order_for=mutants.wins_over_everything), strategies.backfills, live_through, "promise 2"
     ),
-    "the latest bytes are classified": (Code(s3=mutants.LatestBytes), strategies.overwrites, live_through, "promise 2"),
-    "everything is acknowledged": (
-        Code(handler=mutants.acknowledges_everything),
-        strategies.breakdowns,
-        live_through,
-        "promise 1",
+    "the latest bytes are classified": Mistake(
+        Code(s3=mutants.LatestBytes), strategies.overwrites, live_through, "promise 2"
     ),
-    "a dead letter that is not sent is forgotten": (
-        Code(queue=mutants.BuriesOrNot),
-        strategies.dead_letters,
-        live_through,
-        "promise 3",
+    "everything is acknowledged": Mistake(
+        Code(handler=mutants.acknowledges_everything), strategies.breakdowns, live_through, "promise 1"
     ),
-    "there is no back-off": (
-        Code(queue=mutants.NoBackOff),
-        strategies.server_outages(st.just(1.0)),
-        live_through_outages,
-        "promise 4",
+    "a dead letter that is not sent is forgotten": Mistake(
+        Code(queue=mutants.BuriesOrNot), strategies.dead_letters, live_through, "promise 3"
     ),
-    "one failure fails the whole batch": (
-        Code(handler=mutants.fails_together),
-        strategies.bad_images,
-        live_among_bad_images,
-        "promise 5",
+    "there is no back-off": Mistake(
+        Code(queue=mutants.NoBackOff), strategies.server_outages(st.just(1.0)), live_through_outages, "promise 4"
     ),
-    "a group whose server died is asked together again for ever": (
-        Code(handler=mutants.asks_together_for_ever),
-        strategies.bad_images,
-        live_among_bad_images,
-        "promise 5",
+    "one failure fails the whole batch": Mistake(
+        Code(handler=mutants.fails_together), strategies.bad_images, live_among_bad_images, "promise 5"
     ),
-    "a server that takes no tars is thought to be down": (
-        Code(model=mutants.NeverAlone),
-        strategies.bad_images,
-        live_among_bad_images,
-        "promise 5",
+    "a group whose server died is asked together again for ever": Mistake(
+        Code(handler=mutants.asks_together_for_ever), strategies.bad_images, live_among_bad_images, "promise 5"
     ),
-    "the answers of one request are dealt in another order": (
-        Code(model=mutants.DealsBackwards),
-        strategies.anything,
-        live_through,
-        "promise 2",
+    "a server that takes no tars is thought to be down": Mistake(
+        Code(model=mutants.NeverAlone), strategies.bad_images, live_among_bad_images, "promise 5"
     ),
-    "there is no gate": (REAL_CODE, strategies.server_outages(st.none()), live_through_outages, "promise 4"),
+    "the answers of one request are dealt in another order": Mistake(
+        Code(model=mutants.DealsBackwards), strategies.anything, live_through, "promise 2"
+    ),
+    "there is no gate": Mistake(REAL_CODE, strategies.server_outages(st.none()), live_through_outages, "promise 4"),
 }
 
 
