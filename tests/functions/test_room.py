@@ -82,6 +82,16 @@ def test_no_schema_is_published_that_no_record_has() -> None:
     assert {path.stem for path in (ROOT / "docs" / "schema").glob("*.json")} == set(PUBLISHED)
 
 
+def test_a_path_that_the_page_names_leads_to_one_file() -> None:
+    """`model_server/client.py` alone would send the reader to the model server's own folder."""
+    named = re.findall(r"`([\w/]+/\w+\.py)`", (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    for path in map(Path, named):
+        folders = [it for it in (ROOT, FUNCTIONS, FUNCTIONS / "pipeline") if (it / path.parts[0]).is_dir()]
+        assert len(folders) == 1, path
+        assert (folders[0] / path).is_file(), path
+
+
 def documented_queries() -> list[list[str]]:
     text = (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8").replace("\\\n", " ")
     return [shlex.split(line) for line in text.splitlines() if line.startswith("aws dynamodb query")]
