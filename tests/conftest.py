@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import boto3
 import pytest
+from hypothesis import settings
+
+# A property holds on a busy machine too, where any example may take longer than hypothesis's 200 ms.
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 pytest_plugins = ("tests.model_server.fixtures",)  # archives, for tests/inference and tests/model_server
 

@@ -52,6 +52,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("training/run.py", "podium.project", "training is not allowed to import podium"),
         ("training/run.py", "ts.context", "training is not allowed to import ts"),
         ("training/run.py", "proxy.metrics", "training is not allowed to import proxy"),
+        ("training/run.py", "serving.bundle", "training is not allowed to import serving"),
+        ("functions/pipeline/classify/groups.py", "serving.bundle", "pipeline is not allowed to import serving"),
+        ("podium/commands/stack.py", "proxy.service", "podium is not allowed to import proxy"),
+        ("training/run.py", "handler", "training is not allowed to import handler"),
+        ("model_server/serving/metrics.py", "handler", "serving is not allowed to import handler"),
         (
             "model_server/proxy/groups/rate.py",
             "proxy.torchserve.process",
@@ -65,21 +70,48 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inference/classifier.py", "serving.responses", "inference is not allowed to import serving"),
         ("inference/classifier.py", "boto3", "inference is not allowed to import boto3"),
         ("podium/shown/results.py", "podium.commands.batch", "podium.shown is not allowed to import podium.commands"),
+        (
+            "podium/commands/stack.py",
+            "podium.commands.model",
+            "podium.commands.stack is not allowed to import podium.commands.model",
+        ),
     ],
 )
 def test_an_arrow_that_runs_up_or_sideways_is_refused(house: Path, file: str, imported: str, refused: str) -> None:
     source = (house / file).read_text(encoding="utf-8")
     (house / file).write_text(f"{source}\nimport {imported}\n", encoding="utf-8")
     try:
-        told = lint_imports(house)
+        linted = lint_imports(house)
     finally:
         (house / file).write_text(source, encoding="utf-8")
-    assert told.returncode == 1
-    assert refused in " ".join(told.stdout.split())
+    assert linted.returncode == 1
+    assert refused in " ".join(linted.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "functions/pipeline/new.py",
+        "training/new.py",
+        "inference/new.py",
+        "model_server/proxy/new.py",
+        "podium/new.py",
+        "podium/commands/new.py",
+    ],
+)
+def test_a_module_that_no_rule_names_is_refused(house: Path, file: str) -> None:
+    (house / file).touch()
+    try:
+        linted = lint_imports(house)
+    finally:
+        (house / file).unlink()
+    module = file.removeprefix("functions/").removeprefix("model_server/").removesuffix(".py").replace("/", ".")
+    assert linted.returncode == 1
+    assert f"The following modules are not listed as layers: - {module} (" in " ".join(linted.stdout.split())
 
 
 def test_the_handler_imports_what_lies_beside_it_in_the_archive_numpy_and_torch() -> None:
-    """It is a module and no package, so the linter does not see it."""
+    """It is a module and no package, so the linter does not read it."""
     handler = ast.parse((ROOT / "model_server" / "handler.py").read_text(encoding="utf-8"))
     imported = {
         name.split(".")[0]

@@ -95,7 +95,7 @@ def server_properties() -> dict[str, str]:
 
 
 def test_the_translated_template_is_valid_and_has_no_circular_dependency(translated: Json) -> None:
-    """cfn-lint passes a cyclic SAM template; only the translated one shows the circle (trap 25)."""
+    """cfn-lint passes a cyclic SAM template; only the translated one shows the circle."""
     assert lint(json.dumps(translated)) == []
     names = translated["Resources"].keys()
     graph = {name: set(_named(resource)) & names for name, resource in translated["Resources"].items()}
@@ -247,7 +247,7 @@ def test_only_the_input_bucket_may_send_to_the_queue(resources: Json) -> None:
 
 
 def test_no_notification_covers_a_key_that_the_function_may_write(resources: Json) -> None:
-    """A result that triggered a classification would go round for ever (trap 16)."""
+    """A result that triggered a classification would go round for ever."""
     notified = resources["InputBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
     assert [rule["Filter"]["S3Key"]["Rules"] for rule in notified] == [[{"Name": "prefix", "Value": INCOMING_PREFIX}]]
     assert "NotificationConfiguration" not in resources["ResultsBucket"]["Properties"]

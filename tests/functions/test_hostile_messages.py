@@ -79,7 +79,7 @@ def test_every_hostile_key_is_understood_however_it_is_encoded_and_by_way_of_eve
 
 
 @given(st.lists(ANY_KEY, min_size=1, max_size=4, unique=True))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.usefixtures("settings")
 def test_any_keys_get_one_row_and_a_result_of_their_own(aws: Aws, keys: list[str]) -> None:
     images = [aws.upload(key) for key in keys]

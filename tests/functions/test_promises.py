@@ -33,7 +33,6 @@ EXAMPLES = int(os.environ.get("SIMULATION_EXAMPLES", "100"))
 
 thoroughly = hypothesis_settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=True,  # the same schedules in every run
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

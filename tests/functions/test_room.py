@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import collections.abc
 import importlib.metadata
 import json
 import re
 import shlex
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,20 @@ def in_a_fresh_process(code: str) -> list[str]:
 
 TOWERS = {"classify", "gate", "finish", "backfill", "reconcile"}
 ASKING_THE_MODEL = {"classify", "gate"}
+IN_MANY_TOWERS = {"Clients", "Response"}  # what a Lambda opens, and what it returns
+
+
+def test_the_name_of_a_class_means_one_thing() -> None:
+    rooms_of: defaultdict[str, list[str]] = defaultdict(list)
+    for path in (FUNCTIONS / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                rooms_of[node.name].append(path.relative_to(FUNCTIONS / "pipeline").parts[0])
+    repeated = {name: rooms for name, rooms in rooms_of.items() if len(rooms) > 1}
+    assert repeated.keys() == IN_MANY_TOWERS
+    assert set().union(*repeated.values()) <= TOWERS
+    assert rooms_of.keys().isdisjoint(collections.abc.__all__)
+    assert "Run" not in rooms_of, "a run is a training's folder"
 
 
 @pytest.mark.parametrize("tower", sorted(TOWERS))
@@ -80,6 +97,16 @@ def test_the_published_schemas_are_up_to_date(name: str) -> None:
 
 def test_no_schema_is_published_that_no_record_has() -> None:
     assert {path.stem for path in (ROOT / "docs" / "schema").glob("*.json")} == set(PUBLISHED)
+
+
+def test_a_path_that_the_page_names_leads_to_one_file() -> None:
+    """`model_server/client.py` alone would send the reader to the model server's own folder."""
+    named = re.findall(r"`([\w/]+/\w+\.py)`", (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    for path in map(Path, named):
+        folders = [it for it in (ROOT, FUNCTIONS, FUNCTIONS / "pipeline") if (it / path.parts[0]).is_dir()]
+        assert len(folders) == 1, path
+        assert (folders[0] / path).is_file(), path
 
 
 def documented_queries() -> list[list[str]]:

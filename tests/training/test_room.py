@@ -14,7 +14,7 @@ KNOWN = {
 }  # fmt: skip
 
 
-def test_training_imports_the_standard_library_its_own_packages_and_imagefile() -> None:
+def test_training_imports_the_standard_library_its_own_packages_and_inference() -> None:
     import sys
 
     imported = {

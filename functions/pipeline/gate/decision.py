@@ -15,7 +15,7 @@ NEXT_PROBE_AFTER_S = 5.0
 LEAST_TIME_S = 10.0  # of an invocation are left when a probe is repeated
 
 
-class Mapping(NamedTuple):
+class EventSourceMapping(NamedTuple):
     """The event source mapping: its state, by AWS's word for it, and since when."""
 
     state: str
@@ -26,7 +26,7 @@ class Mapping(NamedTuple):
 class Check:
     """What one check found and did; `closed` is how it left the gate, `failures` say why probes failed."""
 
-    before: Mapping
+    before: EventSourceMapping
     change: Literal["closed", "opened"] | None
     closed: bool
     failures: tuple[str, ...]
@@ -40,7 +40,7 @@ class Time(NamedTuple):
 
 
 def check(
-    before: Mapping,
+    before: EventSourceMapping,
     *,
     probe: Callable[[], str | None],
     waiting: Callable[[], int],

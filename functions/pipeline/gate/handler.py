@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.aws import CLIENTS
 from pipeline.errors import ImageRejected, ModelUnavailable
-from pipeline.gate.decision import OPEN, Check, Mapping, Time, check
+from pipeline.gate.decision import OPEN, Check, EventSourceMapping, Time, check
 from pipeline.gate.probe_picture import probe_picture
 from pipeline.model_server.client import ModelClient
 from pipeline.model_server.token import token_for
@@ -118,9 +118,9 @@ def _probe(model: ModelClient, budget_s: float) -> str | None:
     return None
 
 
-def _mapping(mappings: LambdaClient, uuid: str) -> Mapping:
+def _mapping(mappings: LambdaClient, uuid: str) -> EventSourceMapping:
     found = mappings.get_event_source_mapping(UUID=uuid)
-    return Mapping(found["State"], found["LastModified"])
+    return EventSourceMapping(found["State"], found["LastModified"])
 
 
 def _change(mappings: LambdaClient, uuid: str, state: str) -> bool:

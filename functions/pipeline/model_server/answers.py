@@ -20,7 +20,7 @@ _ASK_AT_THE_SERVER = {
 }
 
 
-class Response(NamedTuple):
+class HttpResponse(NamedTuple):
     """One HTTP response, whole; `retry_after_s` if the server sent Retry-After."""
 
     url: str
@@ -34,7 +34,7 @@ class Response(NamedTuple):
         return 400 <= self.status < 500 and self.status not in NOT_ABOUT_THE_TAR
 
 
-def answer_in(response: Response, size_bytes: int) -> ServerAnswer | ImageRejected:
+def answer_in(response: HttpResponse, size_bytes: int) -> ServerAnswer | ImageRejected:
     """The answer to a request of one image of so many bytes; ModelUnavailable when the response is none."""
     if response.status == 200:
         answer = _read(ServerAnswer, response)
@@ -47,7 +47,7 @@ def answer_in(response: Response, size_bytes: int) -> ServerAnswer | ImageReject
     return rejected
 
 
-def answers_in(response: Response, sizes_bytes: Mapping[str, int]) -> list[Answer]:
+def answers_in(response: HttpResponse, sizes_bytes: Mapping[str, int]) -> list[Answer]:
     """The answers to a request of several images, in the order of `sizes_bytes`: each one's name in it, and its size.
 
     ModelUnavailable is raised for all of them if the response breaks the contract: were one entry too many, too few or
@@ -68,7 +68,7 @@ def _answer(url: str, model: ModelFacts, entry: ServerEntry, size_bytes: int) ->
     if entry.status == 200:
         return ServerAnswer(model=model, predictions=entry.predictions, uncertain=entry.uncertain)
     rejection = _valid(ServerRejection, {"code": entry.code, "error": entry.error, "model": model})
-    as_if_alone = Response(url, entry.status, (entry.error or "").encode())
+    as_if_alone = HttpResponse(url, entry.status, (entry.error or "").encode())
     return _rejected(entry.status, rejection, size_bytes) or _unavailable(as_if_alone)
 
 
@@ -84,17 +84,17 @@ def _rejected(status: int, rejection: ServerRejection | None, size_bytes: int) -
     return None
 
 
-def _unavailable(response: Response) -> ModelUnavailable:
+def _unavailable(response: HttpResponse) -> ModelUnavailable:
     question = _ASK_AT_THE_SERVER.get(response.status, "is it up, and is it not overloaded?")
     reason = f"{response.url} answered {response.status}: {question} {_quoted(response)}"
     return ModelUnavailable(reason, response.retry_after_s)
 
 
-def _no_answer(response: Response) -> ModelUnavailable:
+def _no_answer(response: HttpResponse) -> ModelUnavailable:
     return ModelUnavailable(f"{response.url} answered 200 with a body that is no answer: {_quoted(response)}")
 
 
-def _read[Body: BaseModel](body_type: type[Body], response: Response) -> Body | None:
+def _read[Body: BaseModel](body_type: type[Body], response: HttpResponse) -> Body | None:
     try:
         return body_type.model_validate_json(response.body)
     except ValidationError:
@@ -108,5 +108,5 @@ def _valid[Body: BaseModel](body_type: type[Body], facts: Mapping[str, object]) 
         return None
 
 
-def _quoted(response: Response) -> str:
+def _quoted(response: HttpResponse) -> str:
     return ascii(response.body[:200].decode(errors="replace"))

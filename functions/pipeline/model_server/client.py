@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from pipeline.aws import MOST_CONNECTIONS
 from pipeline.contracts import ModelFacts
 from pipeline.errors import Answer, ModelUnavailable, NotTogether
-from pipeline.model_server.answers import Response, answer_in, answers_in
+from pipeline.model_server.answers import HttpResponse, answer_in, answers_in
 from pipeline.model_server.tar import names_of, tar_of
 from pipeline.model_server.token import BearerToken
 
@@ -72,7 +72,7 @@ class ModelClient:
     def _url(self, model: ModelFacts | None) -> str:
         return f"{self._predictions}/{quote(model.name)}/{quote(model.version)}" if model else self.url
 
-    def _post(self, url: str, pieces: Sequence[bytes], *, budget_s: float) -> Response:
+    def _post(self, url: str, pieces: Sequence[bytes], *, budget_s: float) -> HttpResponse:
         until_s = self._now_s() + min(self._timeout_s, budget_s)
         token = self._token.current() if self._token else None
         self._forget_idle_connections()
@@ -80,7 +80,7 @@ class ModelClient:
         if received.status == UNAUTHORIZED and self._token and token:
             newer = self._token.instead_of(token)  # it was replaced while this process kept the old one
             received = self._send(url, pieces, newer, until_s) if newer else received
-        return Response(url, received.status, received.data, _retry_after_s(received))
+        return HttpResponse(url, received.status, received.data, _retry_after_s(received))
 
     def _forget_idle_connections(self) -> None:
         """Drop connections that idled too long to be trusted; of many threads the first does it."""

@@ -20,7 +20,7 @@ from pipeline.aws import CLIENTS
 from pipeline.contracts import INCOMING_PREFIX, ModelFacts, Order
 from pipeline.queue.messages import messages_on
 from pipeline.queue.orders import SENT_AT_ONCE, send
-from pipeline.reconcile.overdue import Upload, latest_uploads, order_for, tries_allowed
+from pipeline.reconcile.overdue import ListedUpload, latest_uploads, order_for, tries_allowed
 from pipeline.reconcile.reminders import Reminders
 from pipeline.results.known_rows import known_rows, known_rows_of
 from pipeline.results.same_upload import same_upload
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SPARE_MS = 60_000  # of an invocation's time: a page of a thousand uploads, all of them overdue, takes seconds
 
+# The fates of OVERDUE are in the log, for queries; do not rename them.
 Fate = Literal["enqueued", "waits", "asked_before", "undecided", "has_result"]
 OVERDUE: dict[Fate, str] = {
     "enqueued": "it is on the queue again",
@@ -47,7 +48,7 @@ OVERDUE: dict[Fate, str] = {
 class Decision(NamedTuple):
     """What is done about an upload that seems to have no result."""
 
-    upload: Upload
+    upload: ListedUpload
     fate: Fate
     order: Order | None = None
 
@@ -57,7 +58,7 @@ class Response(TypedDict):
 
     overdue: int
     requeued: int
-    finished: bool  # if not, the next run goes on where this one stopped
+    finished: bool  # if not, the next search goes on where this one stopped
 
 
 @logger.inject_lambda_context
@@ -68,14 +69,14 @@ def lambda_handler(_event: dict[str, Any], context: LambdaContext) -> Response:
 
 
 def reconcile(settings: ReconcileSettings, now: datetime, remaining_ms: Callable[[], int]) -> Response:
-    """Look through the bucket from where the last run stopped, until its end or until the time is over."""
+    """Look through the bucket from where the last search stopped, until its end or until the time is over."""
     clients = open_clients()
     reminders = Reminders(clients.dynamodb, settings.ledger_name)
-    run = Run(settings, clients, reminders, now, messages_on(clients.sqs, settings.queue_url))
+    search = Search(settings, clients, reminders, now, messages_on(clients.sqs, settings.queue_url))
     began_after = stopped_at = reminders.cursor()
     fates: Counter[Fate] = Counter()
-    for page in run.pages(began_after):
-        fates.update(run.work_on(page))
+    for page in search.pages(began_after):
+        fates.update(search.work_on(page))
         stopped_at = page.get("NextKeyMarker")
         if remaining_ms() < SPARE_MS:
             break
@@ -104,8 +105,8 @@ def open_clients() -> Clients:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run: what its steps share. The queue is taken as it was when the run began, before it adds to it."""
+class Search:
+    """One search of the bucket: what its steps share. The queue is taken as it was when the search began, before it adds to it."""
 
     settings: ReconcileSettings
     clients: Clients
@@ -136,7 +137,7 @@ class Run:
             log(decision)
         return [decision.fate for decision in decisions]
 
-    def without_a_row_of_the_model(self, uploads: Sequence[Upload]) -> list[Upload]:
+    def without_a_row_of_the_model(self, uploads: Sequence[ListedUpload]) -> list[ListedUpload]:
         """The uploads that have no row of their own under the configured model; most have one, and cost a hundredth of a request.
 
         If DynamoDB had no time to read an upload's row, it is among them; `decide` reads its rows alone.
@@ -146,7 +147,7 @@ class Run:
         rows = known_rows(self.clients.dynamodb, self.settings.table_name, model.ref, images, all_or_none=False)
         return [it for it in uploads if (row := rows.get(it.image.uri)) is None or not same_upload(it.image, row)]
 
-    def decide(self, upload: Upload) -> Decision:
+    def decide(self, upload: ListedUpload) -> Decision:
         """What to do about an upload without a row of the model; a try is counted before it is made, lest it be made for ever."""
         rows = known_rows_of(self.clients.dynamodb, self.settings.table_name, upload.image.uri)
         if any(same_upload(upload.image, row) for row in rows):

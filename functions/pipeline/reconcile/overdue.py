@@ -24,7 +24,7 @@ CLOCKS_DIFFER = timedelta(seconds=60)  # at most, between two functions; AWS kee
 UNVERSIONED = "null"  # S3's version of what was uploaded while the bucket kept no versions; its event names none
 
 
-class Upload(NamedTuple):
+class ListedUpload(NamedTuple):
     """The latest version of an object; its sequencer is not known, for only its event names it."""
 
     image: ImageRef
@@ -33,10 +33,10 @@ class Upload(NamedTuple):
 
 def latest_uploads(
     page: ListObjectVersionsOutputTypeDef, bucket: str, *, after: datetime, before: datetime
-) -> list[Upload]:
+) -> list[ListedUpload]:
     """The objects of a page as they are now, uploaded between the two moments; what was deleted is none of them."""
     return [
-        Upload(
+        ListedUpload(
             ImageRef(
                 bucket=bucket,
                 key=version["Key"],
@@ -52,7 +52,7 @@ def latest_uploads(
     ]
 
 
-def order_for(upload: Upload, rows: Sequence[KnownRow], *, listed_at: datetime) -> Order | None:
+def order_for(upload: ListedUpload, rows: Sequence[KnownRow], *, listed_at: datetime) -> Order | None:
     """The order for an upload without a result: it wins over the rows that the image has, and loses to any later upload.
 
     None when a row may belong to an upload that is newer than the list of `listed_at`, which must not be overtaken:

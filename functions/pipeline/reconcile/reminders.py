@@ -44,7 +44,7 @@ class Reminders:
         return True
 
     def cursor(self) -> str | None:
-        """The key after which the next run goes on; None when the last one came to the end."""
+        """The key after which the next search goes on; None when the last one came to the end."""
         item = self.dynamodb.get_item(TableName=self.ledger, Key=CURSOR_ID, ConsistentRead=True).get("Item", {})
         return item["key"]["S"] if "key" in item else None
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pipeline.gate.decision import LEAST_TIME_S, NEXT_PROBE_AFTER_S, SECOND_PROBE_AFTER_S, Check, Mapping, Time, check
+from pipeline.gate.decision import (
+    LEAST_TIME_S,
+    NEXT_PROBE_AFTER_S,
+    SECOND_PROBE_AFTER_S,
+    Check,
+    EventSourceMapping,
+    Time,
+    check,
+)
 from pipeline.queue.messages import backoff_s
 from tests.functions.factories import NOON
 
@@ -39,9 +47,11 @@ class World:
     changes: list[tuple[float, str]] = field(default_factory=list)
     counted: int = 0  # how often the queue was asked
 
-    def mapping(self) -> Mapping:
+    def mapping(self) -> EventSourceMapping:
         settled = self.now_s >= self.settles_at_s
-        return Mapping(self.state if settled else {"Enabled": "Enabling", "Disabled": "Disabling"}[self.state], NOON)
+        return EventSourceMapping(
+            self.state if settled else {"Enabled": "Enabling", "Disabled": "Disabling"}[self.state], NOON
+        )
 
     def probe(self) -> str | None:
         assert self.now_s < 10_000, "the probing never ends"
@@ -84,7 +94,7 @@ class World:
 
 def test_an_open_gate_before_a_server_that_answers_stays_open_after_one_probe() -> None:
     world = World(images=7)
-    assert world.check() == Check(Mapping("Enabled", NOON), None, closed=False, failures=())
+    assert world.check() == Check(EventSourceMapping("Enabled", NOON), None, closed=False, failures=())
     assert (len(world.probes), world.changes, world.counted) == (1, [], 0)
 
 
@@ -152,7 +162,7 @@ def test_without_time_for_a_second_probe_an_open_gate_stays_open() -> None:
 )
 def test_a_mapping_that_is_changing_is_left_to_the_next_check(state: str, closed: bool) -> None:
     world = World(state, answers=never, images=7)
-    assert world.check() == Check(Mapping(state, NOON), None, closed=closed, failures=())
+    assert world.check() == Check(EventSourceMapping(state, NOON), None, closed=closed, failures=())
     assert (world.probes, world.changes) == ([], [])
 
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from pipeline.classify.formats import looks_like
-from pipeline.gate.decision import Check, Mapping
+from pipeline.gate.decision import Check, EventSourceMapping
 from pipeline.gate.handler import (
     PROBE_TIMEOUT_S,
     Clients,
@@ -222,7 +222,7 @@ def reported(done: Check, now: datetime) -> Response:
 
 
 def test_a_change_is_one_line_with_its_reason_and_the_seconds_before_it(caplog: pytest.LogCaptureFixture) -> None:
-    opened, closed = Mapping("Enabled", NOON), Mapping("Disabled", NOON + timedelta(minutes=1))
+    opened, closed = EventSourceMapping("Enabled", NOON), EventSourceMapping("Disabled", NOON + timedelta(minutes=1))
     reported(Check(opened, "closed", closed=True, failures=("first", "second")), NOON + timedelta(seconds=59))
     reported(Check(closed, None, closed=True, failures=("still",)), NOON + timedelta(minutes=2))
     reported(Check(closed, "opened", closed=False, failures=("still",)), NOON + timedelta(minutes=5))

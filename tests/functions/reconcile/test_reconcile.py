@@ -14,8 +14,8 @@ import pytest
 from pipeline.contracts import ImageRef, Order
 from pipeline.queue.events import orders_in
 from pipeline.queue.orders import body_of
-from pipeline.reconcile.handler import Response, Run, lambda_handler, open_clients, reconcile
-from pipeline.reconcile.overdue import Upload, order_for, tries_allowed
+from pipeline.reconcile.handler import Response, Search, lambda_handler, open_clients, reconcile
+from pipeline.reconcile.overdue import ListedUpload, order_for, tries_allowed
 from pipeline.reconcile.reminders import Reminders, tries_id
 from pipeline.results.known_rows import MOST_REQUESTS
 from pipeline.results.store import Store
@@ -288,9 +288,10 @@ def test_an_image_version_is_enqueued_three_times_and_then_left_with_a_word_abou
         enqueued(aws)
     assert [answer["requeued"] for answer in answers] == [1, 1, 1, 0, 0]
     assert [answer["overdue"] for answer in answers] == [1] * 5, "the alarm stays on"
-    told = [vars(record) for record in caplog.records if record.message == "upload overdue"]
-    assert [(line["image"], line["version_id"]) for line in told] == [(lost.uri, lost.version_id)] * 5
-    assert ["podium redrive --dry-run" in line["reason"] for line in told] == [False] * 3 + [True] * 2
+    lines = [vars(record) for record in caplog.records if record.message == "upload overdue"]
+    assert [(line["image"], line["version_id"]) for line in lines] == [(lost.uri, lost.version_id)] * 5
+    assert [line["fate"] for line in lines] == ["enqueued"] * 3 + ["asked_before"] * 2
+    assert ["podium redrive --dry-run" in line["reason"] for line in lines] == [False] * 3 + [True] * 2
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
@@ -341,7 +342,7 @@ def test_behind_a_backlog_of_days_one_try_is_made_and_two_are_kept_for_an_empty_
     assert (behind, after) == ([0, 1, 0, 0], [1, 1, 0])
 
 
-def test_without_time_the_run_stops_and_the_next_one_goes_on_from_there(aws: Aws, run: Reconcile) -> None:
+def test_without_time_the_sweep_stops_and_the_next_one_goes_on_from_there(aws: Aws, run: Reconcile) -> None:
     keys = [f"incoming/{n} +%.jpg" for n in range(5)]
     for key in keys:
         aws.upload(key)
@@ -376,11 +377,11 @@ def test_a_row_that_dynamodb_had_no_time_to_read_is_not_taken_for_missing(
 def test_more_uploads_than_one_read_may_name_are_read_in_parts(
     aws: Aws, reconciling: ReconcileSettings, store: Store
 ) -> None:
-    uploads = [Upload(image_ref(key=f"incoming/{n}.jpg"), NOW) for n in range(101)]
+    uploads = [ListedUpload(image_ref(key=f"incoming/{n}.jpg"), NOW) for n in range(101)]
     for it in (uploads[0], uploads[100]):
         classify(store, it.image)
-    run = Run(reconciling, open_clients(), Reminders(aws.dynamodb, LEDGER), SOON, 0)
-    assert run.without_a_row_of_the_model(uploads) == uploads[1:100]
+    search = Search(reconciling, open_clients(), Reminders(aws.dynamodb, LEDGER), SOON, 0)
+    assert search.without_a_row_of_the_model(uploads) == uploads[1:100]
 
 
 def test_an_object_without_a_version_is_known_by_its_etag(aws: Aws, run: Reconcile, store: Store) -> None:
@@ -433,14 +434,16 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
 
 def test_an_order_comes_after_the_newest_of_the_images_rows() -> None:
     rows = [known_row(sequencer="7".ljust(32, "0")), known_row(sequencer="5".ljust(32, "0"))]
-    order = order_for(Upload(image_ref(), NOW), rows, listed_at=SOON)
+    order = order_for(ListedUpload(image_ref(), NOW), rows, listed_at=SOON)
     assert order is not None
     assert order.image.ordinal == "7" + "0" * 30 + "1"
     assert json.loads(body_of(order))["Records"][0]["podium"] == {"sender": "reconcile", "batch": "monday"}
 
 
 def test_one_young_row_among_old_ones_is_enough_to_wait() -> None:
-    assert order_for(Upload(image_ref(), NOW), [known_row(), known_row(classified_at=SOON)], listed_at=SOON) is None
+    assert (
+        order_for(ListedUpload(image_ref(), NOW), [known_row(), known_row(classified_at=SOON)], listed_at=SOON) is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ TOLD = st.lists(SEQUENCERS, min_size=1, max_size=5, unique_by=lambda it: it.ljus
 )
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=TOLD)
 def test_in_any_order_and_with_any_duplicates_the_last_upload_wins(aws: Aws, store: Store, told: list[str]) -> None:
     """Sequencers of any length, compared as S3 defines it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.errors import ModelUnavailable
-from pipeline.gate.decision import CLOSED, CLOSING, OPEN, Mapping, Time, check
+from pipeline.gate.decision import CLOSED, CLOSING, OPEN, EventSourceMapping, Time, check
 from pipeline.gate.probe_picture import probe_picture
 from pipeline.model_server.client import ModelClient
 from tests.functions.simulation.fibers import Fiber
@@ -42,7 +42,7 @@ class Gate:
     def _check(self) -> None:
         end_s = self.scheduler.now_s + TIMEOUT_S
         check(
-            Mapping(self.state, self.since or self.today()),
+            EventSourceMapping(self.state, self.since or self.today()),
             probe=lambda: self._probe(end_s - self.scheduler.now_s - CHANGING_S),
             waiting=lambda: len(self.function.queue.messages),
             change=self._change,

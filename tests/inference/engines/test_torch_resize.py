@@ -15,7 +15,7 @@ ROUNDING = 2  # of 255
 sides = st.integers(1, 260)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(sides, sides, st.integers(16, 128), st.integers(16, 128), st.sampled_from(["bilinear", "bicubic"]))
 @example(260, 3, 37, 72, "bicubic")
 @example(64, 64, 64, 64, "bilinear")
@@ -33,7 +33,7 @@ def test_a_picture_of_any_size_is_pillows_but_for_rounding(
     assert int(np.abs(found.astype(int) - expected).max()) <= ROUNDING
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(sides, sides, st.integers(16, 128), st.integers(16, 128))
 def test_black_beside_white_is_pillows_but_for_rounding_if_bilinear(
     height: int, width: int, new_height: int, new_width: int

@@ -65,7 +65,7 @@ sides = st.integers(1, 260)
 
 
 @pytest.mark.torch
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(transforms | square_transforms, sides, sides, st.booleans())
 @example(eval_transform(64, 64), 64, 64, False)
 @example(eval_transform(64, 64, crop_pct=1.0), 64, 64, False)
@@ -87,7 +87,7 @@ def test_a_picture_of_any_size_is_exactly_what_timm_makes_of_it(
 
 
 @pytest.mark.torch
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(square_transforms, st.integers(8, 200), st.integers(8, 200), st.sampled_from([0, 1, 2]), st.booleans())
 def test_a_jpeg_that_is_decoded_whole_is_exactly_what_timm_makes_of_it(
     transform: EvalTransform, width: int, height: int, subsampling: int, progressive: bool
@@ -102,7 +102,7 @@ def test_a_jpeg_that_is_decoded_whole_is_exactly_what_timm_makes_of_it(
         assert min(whole.shape[:2]) >= ROOM * min(transform.resized(height, width))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(transforms, st.integers(1, 6000), st.integers(1, 6000))
 def test_the_sides_to_resize_to_are_those_of_timm(transform: EvalTransform, width: int, height: int) -> None:
     """And of torchvision, which it is built on: the short side is exact, the long one is rounded down."""
@@ -205,7 +205,7 @@ def test_what_cannot_be_read_is_refused_with_the_words_of_read_image(name: str) 
     assert found == rejection(UNREADABLE[name], 1_100_000, of_pixels=False)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(damaged_images())
 def test_a_damaged_file_is_pixels_or_refused_and_never_better_read_than_by_read_image(data: bytes) -> None:
     """The decoder for JPEGs is another one; what it refuses, Pillow may still read."""
@@ -224,7 +224,7 @@ def test_a_jpeg_cut_anywhere_is_refused_or_was_whole_without_what_is_missing() -
                 assert np.array_equal(model_input(data[:length], transform), whole), length
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(transforms, st.integers(1, 150), st.integers(1, 150))
 def test_the_middle_lies_in_memory_as_a_picture_does_line_by_line(
     transform: EvalTransform, height: int, width: int

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Literal, NoReturn
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -77,7 +77,6 @@ def within(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-@settings(deadline=None)
 @given(images)
 def test_what_is_written_is_read_again(images: Images) -> None:
     body = tar_of(images)
@@ -86,7 +85,6 @@ def test_what_is_written_is_read_again(images: Images) -> None:
         assert seen(read_bundle(kind(body))) == images
 
 
-@settings(deadline=None)
 @given(images)
 def test_what_is_written_is_a_tar_to_python_too(images: Images) -> None:
     with tarfile.open(fileobj=io.BytesIO(tar_of(images)), mode="r:") as opened:

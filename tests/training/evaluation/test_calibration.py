@@ -24,7 +24,7 @@ def answers(seed: int, *, photos: int = 400, classes: int = 5, sharpness: float 
     return honest * sharpness, labels
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), sharpness=st.floats(0.2, 5.0))
 def test_the_temperature_minimises_the_loss(seed: int, sharpness: float) -> None:
     from torch.nn.functional import cross_entropy
@@ -56,7 +56,7 @@ def test_the_temperature_stays_a_number_to_divide_by_where_every_answer_is_alike
     assert COLDEST <= temperature_scale(logits, labels) <= HOTTEST
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), photos=st.integers(1, 60), target=st.floats(0.3, 1.0))
 def test_the_threshold_is_the_smallest_that_reaches_the_target(seed: int, photos: int, target: float) -> None:
     from training.evaluation.calibration import uncertainty_threshold

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.torch
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(only_a=st.integers(0, 40), only_b=st.integers(0, 40))
 def test_mcnemar_is_the_exact_mid_p(only_a: int, only_b: int) -> None:
     from training.evaluation.compare import mcnemar_mid_p
@@ -82,7 +82,7 @@ def test_the_interval_of_the_difference_is_that_of_paired_photos() -> None:
     assert found.difference.high - found.difference.low == pytest.approx(2 * 1.96 * error, rel=0.1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(counts=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=6))
 def test_holms_correction_is_the_one_of_the_book(counts: list[tuple[int, int]]) -> None:
     from training.evaluation.compare import corrected

@@ -39,7 +39,7 @@ def test_top_1_and_top_3_count_photos() -> None:
     assert accuracy(logits[:, :2], labels % 2, 3).value == 1.0  # two classes: the first three are all
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), photos=st.integers(1, 80), classes=st.integers(2, 8))
 def test_averages_over_classes_are_those_of_scikit_learn(seed: int, photos: int, classes: int) -> None:
     from sklearn.metrics import log_loss, precision_recall_fscore_support
@@ -60,7 +60,7 @@ def test_averages_over_classes_are_those_of_scikit_learn(seed: int, photos: int,
     assert found.loss.value == pytest.approx(log_loss(labels, probabilities, labels=range(classes)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), photos=st.integers(1, 80), levels=st.sampled_from([None, 1, 3]))
 def test_scores_of_a_class_are_those_of_scikit_learn(seed: int, photos: int, levels: int | None) -> None:
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
@@ -113,7 +113,7 @@ def test_the_calibration_error_of_two_bins_by_hand() -> None:
     assert {one.accuracy for one in found.bins if not one.images} == {None}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), temperature=st.floats(0.5, 5.0))  # under that scikit-learn clips
 def test_brier_score_and_loss_are_those_of_scikit_learn(seed: int, temperature: float) -> None:
     from sklearn.metrics import brier_score_loss, log_loss

@@ -26,7 +26,7 @@ labels = st.sampled_from(CLASSES)
 seeds = st.integers(0, 3 * SEEDS_PER_SPLIT - 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(labels, seeds)
 def test_a_picture_is_a_pure_function_of_class_and_seed(label: str, seed: int) -> None:
     first, again = render_image(label, seed, 48), render_image(label, seed, 48)
@@ -35,7 +35,7 @@ def test_a_picture_is_a_pure_function_of_class_and_seed(label: str, seed: int) -
     assert first.tobytes() == again.tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(labels, seeds, seeds)
 def test_different_seeds_give_different_pictures(label: str, one: int, other: int) -> None:
     assert (one == other) == (render_image(label, one, 32).tobytes() == render_image(label, other, 32).tobytes())
@@ -121,7 +121,7 @@ def test_a_facing_rotation_turns_x_no_further_from_the_camera_than_allowed(seed:
     assert np.arccos(np.clip(towards_camera, -1, 1)) <= most + 1e-2
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_a_traced_ball_is_the_solved_ball(seed: int) -> None:
     rotation = random_rotation(np.random.default_rng(seed))
