@@ -1,4 +1,4 @@
-"""Heat maps: Grad-CAM over the photo, for one class.
+"""Heat maps: Grad-CAM over photos, for one class each; the model server and training's report explain with it.
 
 Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391: the last feature maps, weighted by the gradient of the class's logit.
 """
@@ -6,6 +6,7 @@ Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391: the last feature maps, 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -36,7 +37,7 @@ class NotExplainable(Exception):
 def explain(classifier: Classifier, pixels: Pixels, index: int) -> bytes:
     """The heat map (a PNG) of one picture (H, W, 3) uint8 for the class `index`, by the reference network."""
     engine = _reference(classifier)
-    return heat_map(pixels, grad_cam(engine, pixels, index))
+    return heat_map(pixels, grad_cam(engine.network, engine.normalised(pixels[None]), [index])[0])
 
 
 @cache
@@ -45,19 +46,19 @@ def _reference(classifier: Classifier) -> TorchEngine:
     return TorchEngine(classifier.folder, classifier.model, classifier.machine)
 
 
-def grad_cam(engine: TorchEngine, pixels: Pixels, index: int) -> NDArray[np.float32]:
-    """Heat (H, W), 0 to 1, of one picture (H, W, 3) uint8 for the class `index`.
+def grad_cam(network: nn.Module, images: Tensor, classes: Sequence[int]) -> NDArray[np.float32]:
+    """Heat (N, H, W), 0 to 1, of normalised images (N, 3, H, W) for one class each; all 0 if nothing counts for it.
 
-    Raises NotExplainable if the network keeps no feature maps; its weights do not change.
+    Raises NotExplainable if the network keeps no feature maps; its weights and their gradients do not change.
     """
-    network = engine.network
     with torch.enable_grad():
-        features, logits = _maps(network, engine.normalised(pixels[None]))
-        (gradient,) = torch.autograd.grad(logits[0, index], features)
+        features, logits = _maps(network, images)
+        (gradient,) = torch.autograd.grad(logits[range(len(classes)), classes].sum(), features)
     maps, gradient = _as_maps(network, features.detach()), _as_maps(network, gradient)
     heat = (maps * gradient.mean(dim=(2, 3), keepdim=True)).sum(dim=1, keepdim=True).relu()
-    heat = nn.functional.interpolate(heat, size=pixels.shape[:2], mode="bilinear")[0, 0]
-    return (heat / heat.max().clamp_min(1e-12)).cpu().numpy()
+    heat = nn.functional.interpolate(heat, size=images.shape[2:], mode="bilinear")[:, 0]
+    shares: NDArray[np.float32] = (heat / heat.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)).cpu().numpy()
+    return shares
 
 
 def heat_map(pixels: Pixels, heat: NDArray[np.float32]) -> bytes:
@@ -74,13 +75,14 @@ def heat_map(pixels: Pixels, heat: NDArray[np.float32]) -> bytes:
 
 
 def _maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The last spatial features, and the logits (1, C) that follow from them."""
+    """The last spatial features, and the logits (N, C) that follow from them."""
     if not hasattr(network, "forward_features") or not hasattr(network, "forward_head"):
         raise NotExplainable(f"{type(network).__name__} has no feature maps to explain.")
     if getattr(network, "global_pool", None) == "token":
         return _before_the_last_block(network, images)
-    features: Tensor = network.forward_features(images)  # type: ignore[operator]
-    features = features.requires_grad_() if not features.requires_grad else features
+    with torch.no_grad():
+        features: Tensor = network.forward_features(images)  # type: ignore[operator]
+    features.requires_grad_()
     return features, network.forward_head(features)  # type: ignore[operator]
 
 
@@ -104,11 +106,11 @@ def _before_the_last_block(network: nn.Module, images: Tensor) -> tuple[Tensor, 
 
 
 def _as_maps(network: nn.Module, features: Tensor) -> Tensor:
-    """Features as (1, C, H, W): a transformer's tokens are laid out like its patches."""
+    """Features as (N, C, H, W): a transformer's tokens are laid out like its patches."""
     if features.ndim == 4:
         return features if getattr(network, "output_fmt", "NCHW") == "NCHW" else features.permute(0, 3, 1, 2)
     tokens = features[:, getattr(network, "num_prefix_tokens", 0) :]
     side = round(tokens.shape[1] ** 0.5)
     if features.ndim != 3 or side * side != tokens.shape[1]:
         raise NotExplainable(f"Features of the shape {tuple(features.shape)} are no map.")
-    return tokens.transpose(1, 2).reshape(1, -1, side, side)
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)

@@ -95,6 +95,21 @@ def _fit(
     fit = make_fit(settings, prepared.network, prepared.preprocessing, photos, prepared.device, world)
     state = TrainingState.begin(prepared.device) if checkpoint is None else fit.load(*checkpoint)
     began -= state.spent_s
+    ended_early = _fit_epochs(fit, photos, state, began, on_progress)
+    if ended_early and world.leads:
+        on_note(ended_early)
+    world.wait()  # until the leading process has written the weights
+    model = _describe(settings, prepared.preprocessing, photos, state.best_logits)
+    run = Run(settings.run, model, tuple(state.epochs), prepared.set_aside, time.monotonic() - began)
+    if world.leads:
+        write_end(run)
+    world.wait()
+    return run
+
+
+def _fit_epochs(fit: Fit, photos: Photos, state: TrainingState, began: float, on_progress: OnProgress) -> str | None:
+    """Fit the epochs that are left, with logs and checkpoints; why they ended early, if they did."""
+    settings = fit.settings
     logs = _open_logs(fit, state)
 
     def report(now: TrainingProgress) -> None:
@@ -112,22 +127,13 @@ def _fit(
     try:
         with (
             stop_requests() as stop_requested,
-            held(settings.run) if world.leads else nullcontext(),
+            held(settings.run) if fit.world.leads else nullcontext(),
             _memory_explained(settings.batch_size),
         ):
             callbacks = Callbacks(report, stop_requested, save, stop, save_every_s=settings.checkpoint_minutes * 60)
-            ended_early = fitting.fit_epochs(fit, photos, state, callbacks, logs)
+            return fitting.fit_epochs(fit, photos, state, callbacks, logs)
     finally:
         logs.close()
-    if ended_early and world.leads:
-        on_note(ended_early)
-    world.wait()  # until the leading process has written the weights
-    model = _describe(settings, prepared.preprocessing, photos, state.best_logits)
-    run = Run(settings.run, model, tuple(state.epochs), prepared.set_aside, time.monotonic() - began)
-    if world.leads:
-        write_end(run)
-    world.wait()
-    return run
 
 
 def _open_logs(fit: Fit, state: TrainingState) -> Logs:

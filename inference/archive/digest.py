@@ -20,15 +20,17 @@ def content_sha256(folder_or_mar: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of one file, in hex."""
-    with path.open("rb") as opened:
+def file_sha256(file: Path | bytes) -> str:
+    """The SHA-256 of one file, in hex, from its path or its content."""
+    if isinstance(file, bytes):
+        return hashlib.sha256(file).hexdigest()
+    with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def matches_sha256(path: Path, sha256: str) -> bool:
-    """Whether the file is there and has this SHA-256: the one check of a file that model.json names."""
-    return path.is_file() and file_sha256(path) == sha256
+def matches_sha256(file: Path | bytes, sha256: str) -> bool:
+    """Whether the file, by its path or its content, is there and has this SHA-256: the one check of what model.json names."""
+    return (isinstance(file, bytes) or file.is_file()) and file_sha256(file) == sha256
 
 
 def _counts(path: PurePosixPath) -> bool:

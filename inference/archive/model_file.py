@@ -19,7 +19,7 @@ class ModelRefused(Exception):
 
 @dataclass(frozen=True)
 class EngineFile:
-    """What an engine loads instead of the weights: the first file, in one of the precisions."""
+    """What an engine loads instead of the weights: the first file, in one of the precisions. Training writes it."""
 
     engine: str
     precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
@@ -29,7 +29,7 @@ class EngineFile:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What the model server needs of `model.json`."""
+    """What the model server needs of `model.json`; training writes it, with more facts for people."""
 
     name: str
     version: str

@@ -43,7 +43,9 @@ class Metrics:
         self._ready = gauge("podium_ready", "1 while /ping is healthy.")
         self._model_ready = gauge("podium_model_ready", "1 while all workers of this model are ready.", ["model"])
         self._engines: set[tuple[str, str]] = set()
-        self._engine = gauge("podium_engine_info", "What computes, and why not the wanted one.", ["engine", "fallback"])
+        self._engine = gauge(
+            "podium_engine_info", "The engine in use, and why the preferred one is not.", ["engine", "fallback"]
+        )
 
     def page(self) -> bytes:
         """All of it in Prometheus' text format."""

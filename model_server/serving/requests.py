@@ -15,12 +15,12 @@ EXPLAIN_HEADER = "explain"  # TorchServe's own, for /explanations
 
 
 class BadRequest(Exception):
-    """The request itself is wrong, not an image in it: a sentence for the sender."""
+    """The request itself is wrong, not an image in it: a sentence for the sender, from the proxy or from the handler."""
 
-    def __init__(self, sentence: str, *, status: int = 400) -> None:
+    def __init__(self, sentence: str, *, status: int = 400, code: str | None = None) -> None:
         super().__init__(sentence)
         self.status = status
-        self.code = "too_large" if status == 413 else "bad_request"
+        self.code = code or ("too_large" if status == 413 else "bad_request")
 
 
 @dataclass(frozen=True)

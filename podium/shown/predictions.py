@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from podium.shown.console import answer, plain_table
+from training.files import replacing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -116,8 +117,6 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    from training.files import replacing
-
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         yield file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,6 +19,7 @@ from tests.model_server.odd_photos import soft
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from handler import PodiumHandler
@@ -126,18 +127,15 @@ def colour_reader() -> nn.Module:
     return ColourReader()
 
 
-def engine_of(network: nn.Module) -> Any:  # noqa: ANN401 - as much of TorchEngine as is used
-    """An engine around any network; pixels are not normalised but to 0 to 1."""
+def heat_of(network: nn.Module, pixels: Pixels, index: int) -> NDArray[np.float32]:
+    """The heat of one picture, whose pixels are not normalised but to 0 to 1."""
     import torch
 
-    class Engine:
-        def __init__(self) -> None:
-            self.network = network
+    from inference.heat_map import grad_cam
 
-        def normalised(self, pixels: Pixels) -> torch.Tensor:
-            return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-
-    return Engine()
+    images = torch.from_numpy(pixels[None]).permute(0, 3, 1, 2).float() / 255
+    heat: NDArray[np.float32] = grad_cam(network, images, [index])[0]
+    return heat
 
 
 def two_squares() -> Pixels:
@@ -149,9 +147,7 @@ def two_squares() -> Pixels:
 
 
 def test_the_heat_is_where_the_network_saw_the_class() -> None:
-    from inference.heat_map import grad_cam
-
-    red, blue = (grad_cam(engine_of(colour_reader()), two_squares(), index) for index in (0, 1))
+    red, blue = (heat_of(colour_reader(), two_squares(), index) for index in (0, 1))
     for heat, (rows, columns) in ((red, (slice(8, 24), slice(8, 24))), (blue, (slice(40, 56), slice(72, 88)))):
         assert heat.shape == (64, 96)
         assert (heat.min(), heat.max()) == (0.0, 1.0)
@@ -162,10 +158,10 @@ def test_the_heat_is_where_the_network_saw_the_class() -> None:
 
 
 def test_where_nothing_speaks_for_a_class_nothing_is_hot() -> None:
-    from inference.heat_map import grad_cam, heat_map
+    from inference.heat_map import heat_map
 
     grey = np.full((64, 64, 3), 128, np.uint8)
-    heat = grad_cam(engine_of(colour_reader()), grey, 0)
+    heat = heat_of(colour_reader(), grey, 0)
     assert not heat.any()
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(heat_map(grey, heat)))), grey)
 
@@ -184,10 +180,10 @@ def test_the_map_is_grey_where_it_is_cold_and_coloured_where_it_is_hot() -> None
 def test_a_network_without_maps_is_not_explainable_and_says_so() -> None:
     from torch import nn
 
-    from inference.heat_map import NotExplainable, grad_cam
+    from inference.heat_map import NotExplainable
 
     with pytest.raises(NotExplainable, match="Linear has no feature maps"):
-        grad_cam(engine_of(nn.Linear(3, 2)), two_squares(), 0)
+        heat_of(nn.Linear(3, 2), two_squares(), 0)
 
 
 @pytest.mark.parametrize(
@@ -196,12 +192,10 @@ def test_a_network_without_maps_is_not_explainable_and_says_so() -> None:
 )
 def test_networks_of_many_families_are_explained(architecture: str) -> None:
     """Convolutions keep maps of places; transformers keep tokens, a prefix of them without a place."""
-    from inference.heat_map import grad_cam
-
     size = {"img_size": 64} if "vit" in architecture else {}
     network = tiny_network(architecture, **size)
     pixels = np.array(soft(64, 64))
-    heats = [grad_cam(engine_of(network), pixels, index) for index in range(4)]
+    heats = [heat_of(network, pixels, index) for index in range(4)]
     for heat in heats:
         assert heat.shape == (64, 64)
         assert np.isfinite(heat).all()
@@ -212,9 +206,7 @@ def test_networks_of_many_families_are_explained(architecture: str) -> None:
 
 def test_a_transformer_that_reads_a_class_token_is_hot_where_that_token_looks() -> None:
     """Its head reads no patch: without a look into its last block nothing would ever be hot."""
-    from inference.heat_map import grad_cam
-
     network = tiny_network("test_vit", img_size=64)
     assert network.global_pool == "token"
-    assert any(grad_cam(engine_of(network), np.array(soft(64, 64)), index).any() for index in range(4))
+    assert any(heat_of(network, np.array(soft(64, 64)), index).any() for index in range(4))
     assert not any(part._forward_pre_hooks for part in network.modules()), "nothing of it stays"

@@ -10,17 +10,14 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.audit.measuring import PhotoFacts, Pixels
+from inference.images.pixels import EvalTransform, Pixels
+from training.audit.measuring import PhotoFacts
 from training.audit.records import LabelCheck, Suspect
 from training.evaluation.forward import cores, torch_threads
-
-if TYPE_CHECKING:
-    from inference.images.pixels import EvalTransform
 
 FOLDS = 5
 LOSS_WEIGHT = 60.0  # of the mean loss against half the squared weights, on features of unit variance: C times photos

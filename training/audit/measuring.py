@@ -12,27 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Resampling, Transpose
 
+from inference.images.pixels import EvalTransform, Pixels, read_pixels, resize_and_crop
 from inference.images.reading import UnreadableImage, open_image, turn_of
 from training.audit.files import AuditedFile
 from training.audit.records import Unreadable
 
-if TYPE_CHECKING:
-    from inference.images.pixels import EvalTransform
-
-Pixels = NDArray[np.uint8]
-
 GREY_PX = 32  # enough to tell two shots of a ball apart, and one kilobyte
 COLOUR_PX = 8
-SHARP_PX = (
-    256  # the long side at which edges are measured: a photo is measured as a model sees it, not by its megapixels
-)
+SHARP_PX = 256  # the long side at which edges are measured: as a model sees a photo, not by its megapixels
 LEAST_CONTRAST = 16.0  # levels: below, the noise of JPEG would count as edges
 COLOURLESS = 4  # levels between red, green and blue that JPEG makes of grey
 ON_ITS_SIDE = (Transpose.TRANSPOSE, Transpose.TRANSVERSE, Transpose.ROTATE_90, Transpose.ROTATE_270)
@@ -113,8 +106,6 @@ def _unreadable(file: AuditedFile, code: str, reason: str) -> Measurement:
 
 
 def _facts(file: AuditedFile, data: bytes, sha256: str, transform: EvalTransform | None) -> Measurement:
-    from inference.images.pixels import EvalTransform, read_pixels, resize_and_crop
-
     header = open_image(data)
     turn = turn_of(header)
     width, height = header.size[::-1] if turn in ON_ITS_SIDE else header.size

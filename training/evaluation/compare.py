@@ -71,21 +71,22 @@ def compare(
     return Comparison(
         split=split,
         images=len(common),
-        runs=tuple(
-            ComparedRun(
-                run=one.run,
-                name=one.name,
-                architecture=one.facts.architecture,
-                weights_sha256=one.facts.weights.sha256,
-                images=len(one.right),
-                top1=share(int(right.sum()), len(common)),
-            )
-            for one, right in zip(scored, rows, strict=True)
-        ),
+        runs=tuple(map(_compared, scored, rows)),
         pairs=tuple(corrected(pairs)),
         notes=tuple(_notes(scored, common, split)),
         machine=machine_in_words("cpu"),
         compared_at=utc_now(),
+    )
+
+
+def _compared(one: ScoredRun, right: Flags) -> ComparedRun:
+    return ComparedRun(
+        run=one.run,
+        name=one.name,
+        architecture=one.facts.architecture,
+        weights_sha256=one.facts.weights.sha256,
+        images=len(one.right),
+        top1=share(int(right.sum()), len(right)),
     )
 
 

@@ -107,27 +107,26 @@ def headlines(logits: Tensor, labels: Tensor, *, resamples: int = RESAMPLES, see
         figures_of, vectorized=True, n_resamples=resamples, batch=max(1, AT_ONCE // max(len(truth), classes)),
         method="percentile", rng=seed,
     ).bootstrap_distribution  # fmt: skip
-
-    def of_share(place: int, *, shifted: bool = True) -> Interval:
-        value = values[place]
-        shift = value - drawn[place].mean() if shifted else 0.0
-        low, high = np.quantile(drawn[place] + shift, (0.025, 0.975)).clip(0, 1)
-        if high - low < CERTAIN:
-            right = share(int((truth == answers).sum()), len(truth))
-            low, high = np.minimum(value, right.low), np.maximum(value, right.high)
-        return Interval(value=value.item(), low=low.item(), high=high.item())
-
+    shifted = drawn + (values - drawn.mean(axis=1))[:, None]
+    top1 = share(int((truth == answers).sum()), len(truth))
     low, high = np.quantile(drawn[0], (0.025, 0.975)).tolist()
     precision, recall, f1, _ = precision_recall_fscore_support(truth, answers, average="weighted", zero_division=0)
     return Headlines(
         loss=Interval(value=values[0].item(), low=low, high=high),
-        macro_precision=of_share(1, shifted=False),
-        macro_recall=of_share(2),
-        macro_f1=of_share(3),
+        macro_precision=_interval_of_share(values[1], drawn[1], top1),
+        macro_recall=_interval_of_share(values[2], shifted[2], top1),
+        macro_f1=_interval_of_share(values[3], shifted[3], top1),
         weighted_precision=float(precision),
         weighted_recall=float(recall),
         weighted_f1=float(f1),
     )
+
+
+def _interval_of_share(value: float, drawn: Floats, top1: Interval) -> Interval:
+    low, high = np.quantile(drawn, (0.025, 0.975)).clip(0, 1)
+    if high - low < CERTAIN:
+        low, high = min(value, top1.low), max(value, top1.high)
+    return Interval(value=float(value), low=float(low), high=float(high))
 
 
 def class_scores(logits: Tensor, labels: Tensor, classes: Sequence[str], temperature: float) -> tuple[ClassScores, ...]:

@@ -145,7 +145,6 @@ def _stream(
         raise WrongInput(f"None of the {len(photos)} photos of {split} can be read. Look at the files, or give others.")
     logits = torch.cat(parts)
     _check_finite(logits, kept)
-    taken = network.latencies_ms(first)
     return Scores(
         split=split,
         classes=facts.classes,
@@ -155,13 +154,19 @@ def _stream(
         labels=torch.tensor([seen.photo.label for seen in kept]),
         logits=logits,
         set_aside=tuple(set_aside),
-        speed=Speed(
-            images_per_s=round(len(kept) / max(seconds, 1e-9), 1),
-            forward_ms_p50=round(taken.quantile(0.5).item(), 3),
-            forward_ms_p99=round(taken.quantile(0.99).item(), 3),
-            device=str(network.device),
-            threads=threads,
-        ),
+        speed=_speed(network, first, len(kept) / max(seconds, 1e-9), threads),
+    )
+
+
+def _speed(network: EvalNetwork, pixels: Tensor, images_per_s: float, threads: int) -> Speed:
+    """The speed of reading and forward pass together, and the time of the forward pass alone, of one image (3, H, W)."""
+    taken = network.latencies_ms(pixels)
+    return Speed(
+        images_per_s=round(images_per_s, 1),
+        forward_ms_p50=round(taken.quantile(0.5).item(), 3),
+        forward_ms_p99=round(taken.quantile(0.99).item(), 3),
+        device=str(network.device),
+        threads=threads,
     )
 
 

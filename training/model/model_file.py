@@ -69,7 +69,10 @@ class Metrics(Part):
 
 
 class EngineFile(Part):
-    """Files that an engine of the server loads instead of the weights: the first one, in one of the precisions."""
+    """Files that an engine of the server loads instead of the weights: the first one, in one of the precisions.
+
+    Training writes it; the server reads what it needs of it as `inference.archive.model_file.EngineFile`.
+    """
 
     engine: Literal["openvino", "aotinductor"]
     precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
@@ -80,7 +83,10 @@ class EngineFile(Part):
 
 
 class ModelFile(Part):
-    """Everything needed to answer with the weights; name and version are set when it is packaged."""
+    """Everything needed to answer with the weights; name and version are set when it is packaged.
+
+    Training writes it; the server reads what it needs of it as `inference.archive.model_file.ModelFile`.
+    """
 
     schema_version: Literal["1.0"] = "1.0"
     name: str | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from timm.data.config import resolve_model_data_config
 from torch import nn
 
 import inference.networks  # noqa: F401 - makes its models known to timm
+from inference.archive.digest import file_sha256, matches_sha256
 from training.errors import TrainingError, WrongInput
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
 from training.settings.config import TrainConfig
@@ -144,11 +144,10 @@ def load_network(weights: bytes, facts: ModelFile, source: str) -> nn.Module:
 
     Raises TrainingError if the weights are not those that the record names by their sha256, or do not fit its model.
     """
-    digest = hashlib.sha256(weights).hexdigest()
-    if digest != facts.weights.sha256:
+    if not matches_sha256(weights, facts.weights.sha256):
         raise TrainingError(
-            f"{source} has sha256 {digest[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one of them was"
-            " changed after the training. Restore it, or make it again."
+            f"{source} has sha256 {file_sha256(weights)[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one"
+            " of them was changed after the training. Restore it, or make it again."
         )
     network = timm.create_model(facts.architecture, num_classes=len(facts.classes), **facts.model_args)
     try:

@@ -30,7 +30,7 @@ NOT_FETCHED = "not_fetched"
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class and its calibrated probability, 0 to 1."""
+    """One class and its calibrated probability, 0 to 1; in the pipeline's results it also has a rank."""
 
     label: str
     probability: float

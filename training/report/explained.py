@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inference.heat_map import NotExplainable
 from inference.images.pixels import Pixels
 from training.evaluation.forward import torch_threads
 from training.model.network import load_run
 from training.photos.pixels import model_pixels, normalise
 from training.report.choices import EXPLAINED, highest_loss
-from training.report.heat import NotExplainable, grad_cam, over
+from training.report.heat import heat_of, over
 from training.report.scored import ScoredEvaluation
 from training.report.thumbnails import SIDE_PX, Album, Tile, jpeg, read
 
@@ -48,7 +49,7 @@ def _pictures(scored: ScoredEvaluation, photos: Sequence[int]) -> list[list[str]
     images = normalise(torch.from_numpy(np.stack(pixels).transpose(0, 3, 1, 2).copy()), facts.preprocessing)
     chosen = (scored.predicted[photos], scored.labels[photos])
     with torch_threads():
-        heats = [grad_cam(network, images, classes.tolist()) for classes in chosen]
+        heats = [heat_of(network, images, classes.tolist()) for classes in chosen]
     return [[_picture(*two) for two in zip(pixels, heat, strict=True)] for heat in heats]
 
 

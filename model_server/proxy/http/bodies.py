@@ -13,19 +13,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from proxy.groups.tarring import members_of
 from proxy.http.held_bytes import Hold
 from serving.bundle import MAX_IMAGES, NoBundle, is_bundle
+from serving.requests import BadRequest
 
 IMAGE_BYTES = 10 * 2**20
 REQUEST_BYTES = 64 * 2**20  # of a tar or a form
 _HEAD = 512  # bytes that say whether a body is a tar
 _FORM = "multipart/form-data"
-
-
-class BadRequest(Exception):
-    """The request itself is wrong, not an image in it."""
-
-    def __init__(self, status: int, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status, self.code = status, code
 
 
 class SentImages(NamedTuple):
@@ -80,7 +73,7 @@ async def _read_form(request: web.Request, hold: Hold) -> SentImages:
     try:
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader):
-                raise BadRequest(400, "bad_request", "The form holds a form. Send each image as a field of its own.")
+                raise BadRequest("The form holds a form. Send each image as a field of its own.")
             image = bytearray()
             while piece := await part.read_chunk(2**16):
                 hold.grow(len(piece))
@@ -94,12 +87,12 @@ async def _read_form(request: web.Request, hold: Hold) -> SentImages:
                 names.append(part.name or part.filename or str(len(names)))
                 images.append(memoryview(image))
             if len(images) > MAX_IMAGES:
-                raise BadRequest(413, "too_large", f"The form holds more than {MAX_IMAGES} images. Send it in parts.")
+                raise BadRequest(f"The form holds more than {MAX_IMAGES} images. Send it in parts.", status=413)
     except (ValueError, AssertionError, web.RequestPayloadError, HttpProcessingError) as error:
-        raise BadRequest(400, "bad_request", f"The form cannot be read ({error}).") from error
+        raise BadRequest(f"The form cannot be read ({error}).") from error
     if not images:
         raise BadRequest(
-            400, "empty", "The form holds no image. Send it as the field `data`, or as a file in any field."
+            "The form holds no image. Send it as the field `data`, or as a file in any field.", code="empty"
         )
     return (SentImages(images, names) if len(images) > 1 else _from_one_field(images[0]))._replace(top_k=top_k)
 
@@ -116,10 +109,9 @@ def _unpacked(body: memoryview) -> SentImages:
     try:
         members = members_of(body)
     except NoBundle as error:
-        status, code = (413, "too_large") if error.too_many else (400, "bad_request")
-        raise BadRequest(status, code, str(error)) from error
+        raise BadRequest(str(error), status=413 if error.too_many else 400) from error
     return SentImages([member.data for member in members], [member.name for member in members])
 
 
 def _too_large(what: str, limit: int) -> BadRequest:
-    return BadRequest(413, "too_large", f"{what} is larger than {limit // 2**20} MiB.")
+    return BadRequest(f"{what} is larger than {limit // 2**20} MiB.", status=413)

@@ -14,13 +14,14 @@ from typing import Any
 from aiohttp import web
 
 from proxy.groups.waiting import Key, Request
-from proxy.http.bodies import IMAGE_BYTES, BadRequest, SentImages, check_length, read_images, too_large_sentence
+from proxy.http.bodies import IMAGE_BYTES, SentImages, check_length, read_images, too_large_sentence
 from proxy.http.drain import Drain
 from proxy.http.held_bytes import Hold, Memory, MemoryFull
 from proxy.http.tokens import Tokens
 from proxy.metrics import Metrics
 from proxy.responses import HeatMap, ImageResponse, many, server_error, single, too_large
 from proxy.torchserve.readiness import ServedModel, State
+from serving.requests import BadRequest
 
 REQUEST_S = 180.0  # from the headers to the answer; a slow sender gives up its place then
 UNREADY_RETRY_S = 5  # about what a worker takes to come back
@@ -137,7 +138,7 @@ class Server:
 
     async def _classified(self, served: ServedModel, sent: SentImages, key: Key) -> web.Response:
         if key.alone and sent.names is not None:
-            raise BadRequest(400, "bad_request", "A heat map is for one image. Send each on its own.")
+            raise BadRequest("A heat map is for one image. Send each on its own.")
         complete = asyncio.Event()
         request = Request(key, sent.images, complete.set)
         for place, image in enumerate(sent.images):

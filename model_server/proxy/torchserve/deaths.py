@@ -14,34 +14,34 @@ _CHAINED = ("The above exception was the direct cause", "During handling of the 
 def death_reason(logs: Path, model: str, file: str) -> str | None:
     """Why a worker of this model died or its archive was not taken, in the words of the log; None if the log holds neither.
 
-    A worker's reason is the exception under the last Python traceback that TorchServe copied from its output when the
-    worker died. A traceback that a living worker logged is none.
+    The reason is the exception under the last Python traceback in the log that TorchServe copied from the output of a
+    worker that died. A traceback that a living worker logged is none.
     """
     of_model = re.compile(rf" (W-\d+)-{re.escape(model)}_[^ _]*-std(out|err) ")  # the worker: its port, model, version
-    workers: dict[str, list[str]] = {}  # they write at the same time, and their lines are mixed
-    for line in lines_of(logs / MODEL_LOG):
+    workers: dict[str, list[tuple[int, str]]] = {}  # they write at the same time, and their lines are mixed
+    for number, line in enumerate(lines_of(logs / MODEL_LOG)):
         if found := of_model.search(line):
-            workers.setdefault(found[1], []).append(line)
-    if reason := next(filter(None, map(_last_exception, workers.values())), None):
-        return reason
+            workers.setdefault(found[1], []).append((number, line))
+    if deaths := list(filter(None, map(_last_death, workers.values()))):
+        return max(deaths)[1]
     log = lines_of(logs / SERVER_LOG)
     refused = (number for number, line in enumerate(log) if line.endswith(f"Failed to load model: {file}"))
     words = next((" ".join(log[number : number + 2]) for number in refused), "")
     return f"TorchServe says: {words.partition(' - ')[2]}" if words else None
 
 
-def _last_exception(lines: list[str]) -> str | None:
-    """The exception that one worker died of, from its lines in the log."""
-    text = [line.partition(" MODEL_LOG - ")[2] for line in lines]
+def _last_death(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
+    """The exception that one worker died of last, after the number of its traceback's line, from its numbered lines."""
+    text = [line.partition(" MODEL_LOG - ")[2] for _, line in lines]
     tracebacks = [
-        number
-        for number, line in enumerate(text)
-        if line.startswith("Traceback ") and ("-stderr " in lines[number] or _follows_a_death(text, number))
+        place
+        for place, line in enumerate(text)
+        if line.startswith("Traceback ") and ("-stderr " in lines[place][1] or _follows_a_death(text, place))
     ]
     if not tracebacks:
         return None
     exceptions = (line for line in text[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
-    return _OURS.sub("", next(exceptions, "it died without a word"))
+    return lines[tracebacks[-1]][0], _OURS.sub("", next(exceptions, "it died without a word"))
 
 
 def _follows_a_death(text: list[str], traceback: int) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from inference.archive.digest import content_sha256
+from inference.archive.digest import content_sha256, file_sha256, matches_sha256
 
 FILES = {
     "handler.py": "pass\n",
@@ -67,3 +68,13 @@ def test_a_shell_computes_the_same_digest(folder: Path) -> None:
     line = r"find * -type f ! -path 'MAR-INF/*' ! -name '*.pyc' -exec sha256sum {} + | LC_ALL=C sort | sha256sum"
     printed = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, check=True).stdout
     assert printed.split()[0] == content_sha256(folder)
+
+
+def test_a_file_is_checked_the_same_by_its_path_and_by_its_content(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    assert not matches_sha256(weights, sha256(b"").hexdigest()), "it is not there"
+    weights.write_bytes(b"weights")
+    for file in (weights, weights.read_bytes()):
+        assert file_sha256(file) == sha256(b"weights").hexdigest()
+        assert matches_sha256(file, sha256(b"weights").hexdigest())
+        assert not matches_sha256(file, sha256(b"Weights").hexdigest())

@@ -85,6 +85,7 @@ def test_where_it_looked_can_be_shown(unpacked: Path, photos: list[bytes]) -> No
     served = serving(unpacked, "torch")
     engine = served.chosen.engine
     assert isinstance(engine, TorchEngine)
-    heats = [grad_cam(engine, served.read(photos[0]), index) for index in range(len(CLASSES))]
+    images = engine.normalised(served.read(photos[0])[None])
+    heats = [grad_cam(engine.network, images, [index])[0] for index in range(len(CLASSES))]
     assert all(heat.shape == (32, 32) for heat in heats)
     assert any(heat.max() == 1 for heat in heats)

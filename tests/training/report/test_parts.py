@@ -60,13 +60,13 @@ def test_heat_is_the_gradient_weighted_mean_of_the_last_maps() -> None:
     import timm
     import torch
 
-    from training.report.heat import grad_cam
+    from training.report.heat import heat_of
 
     torch.manual_seed(0)
     network: Any = timm.create_model("resnet10t", num_classes=4, channels=[8, 16, 24, 32], stem_width=8).eval()
     torch.nn.init.normal_(network.get_classifier().weight)
     images = torch.randn(2, 3, 64, 64)
-    heat = grad_cam(network, images, [1, 3])
+    heat = heat_of(network, images, [1, 3])
     maps = network.forward_features(images).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(network.forward_head(maps)[[0, 1], [1, 3]].sum(), maps)
     expected = (maps * gradient.mean(dim=(2, 3), keepdim=True)).sum(dim=1, keepdim=True).relu()
@@ -89,10 +89,10 @@ def test_whatever_keeps_places_has_heat(name: str, arguments: dict[str, Any]) ->
     import timm
     import torch
 
-    from training.report.heat import grad_cam
+    from training.report.heat import heat_of
 
     network = timm.create_model(name, num_classes=3, **arguments).eval()
-    heat = grad_cam(network, torch.randn(2, 3, 64, 64), [0, 2])
+    heat = heat_of(network, torch.randn(2, 3, 64, 64), [0, 2])
     assert heat.shape == (2, 64, 64)
     assert heat.min() >= 0
     assert heat.max() <= 1
@@ -102,8 +102,9 @@ def test_a_transformer_that_reads_its_class_token_alone_is_left_out_with_a_sente
     import timm
     import torch
 
-    from training.report.heat import NotExplainable, grad_cam
+    from inference.heat_map import NotExplainable
+    from training.report.heat import heat_of
 
     network = timm.create_model("test_vit", num_classes=3, img_size=64, global_pool="token").eval()
     with pytest.raises(NotExplainable, match="reads its class token alone"):
-        grad_cam(network, torch.randn(1, 3, 64, 64), [0])
+        heat_of(network, torch.randn(1, 3, 64, 64), [0])

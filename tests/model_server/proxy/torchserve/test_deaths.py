@@ -64,12 +64,29 @@ def test_an_exception_with_a_cause_is_the_reason_and_not_its_cause(tmp_path: Pat
     assert death_reason(tmp_path, "balls", "balls.mar") == "No weights."
 
 
-def test_two_workers_that_die_at_the_same_time_mix_their_lines_and_each_has_its_reason(tmp_path: Path) -> None:
-    one = TRACEBACK.format(exception="MemoryError").splitlines()
-    other = [line.replace("W-9000", "W-9001") for line in one]
-    mixed = [*one[:3], *other[:2], one[3], *other[2:], *one[4:]]
+def died_of(worker: str, exception: str) -> list[str]:
+    return TRACEBACK.format(exception=exception).replace("W-9000", worker).splitlines()
+
+
+def test_two_workers_that_die_at_the_same_time_mix_their_lines_and_the_last_traceback_is_the_reason(
+    tmp_path: Path,
+) -> None:
+    one, other = died_of("W-9000", "MemoryError"), died_of("W-9001", "ModelRefused: No weights.")
+    mixed = [*one[:3], *other[:3], one[3], *other[3:], *one[4:]]
     (tmp_path / "model_log.log").write_text("\n".join(mixed))
-    assert death_reason(tmp_path, "balls", "balls.mar") == "MemoryError"
+    assert death_reason(tmp_path, "balls", "balls.mar") == "No weights."
+
+
+@pytest.mark.parametrize(("first", "last"), [("W-9000", "W-9001"), ("W-9001", "W-9000")])
+def test_the_reason_is_the_last_death_and_not_that_of_a_worker_that_died_before(
+    tmp_path: Path, first: str, last: str
+) -> None:
+    started = died_of(last, "")[:1]  # both started before the first death
+    log = [*started, *died_of(first, "MemoryError"), *died_of(last, "ModelRefused: No weights.")[1:]]
+    (tmp_path / "model_log.log").write_text("\n".join(log))
+    assert death_reason(tmp_path, "balls", "balls.mar") == "No weights."
+    (tmp_path / "model_log.log").write_text("\n".join([*log, *died_of(first, "KeyError: 'classes'")]))
+    assert death_reason(tmp_path, "balls", "balls.mar") == "KeyError: 'classes'"
 
 
 def test_a_traceback_that_a_living_worker_logs_is_no_death(tmp_path: Path) -> None:
