@@ -176,6 +176,13 @@ def test_a_model_without_a_mistake_has_none_to_explain(tmp_path: Path) -> None:
     assert "suspects none of these labels" in said
 
 
+def test_a_model_of_two_classes_with_one_photo_each_has_a_report(tmp_path: Path) -> None:
+    said = words_of(report_of(made_run(tmp_path, classes=("amber", "jade"), per_class=1)))
+    assert "2 classes, evaluated on 2 validation photos" in said
+    assert "always naming the largest class: 50.0 %" in said
+    assert "mean of 2 classes (1.000)" in said
+
+
 def test_without_an_evaluation_it_says_how_to_make_one(tmp_path: Path) -> None:
     from training.errors import TrainingError
     from training.report.report import write_report
