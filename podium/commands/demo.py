@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import time
 
-import typer
-
-from podium.commands.options import THE_STACK
-
 
 def demo() -> None:
     """Show everything once: train on drawn sports balls, serve, classify 60 unseen images."""
@@ -50,8 +46,3 @@ def demo() -> None:
     notes.print()
     show_rows(find(connection, RowFilter(batch=BATCH)), truth=True)
     print_note(farewell(connection.facts, BATCH, unseen / "golf ball", time.monotonic() - began))
-
-
-def register(app: typer.Typer) -> None:
-    """Add this command to the console."""
-    app.command(rich_help_panel=THE_STACK)(demo)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import A_MODEL, AsJson, Data, Run, Split
+from podium.commands.options import AsJson, Data, Run, Split
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -121,12 +121,6 @@ def predict(
     print_note(str(tally) + (f", in {out}" if out else ""))
     if tally.unreadable == tally.photos:
         raise ConsoleError("none of the photos could be read; each line says why.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the console."""
-    for command in (evaluate, compare, predict):
-        app.command(rich_help_panel=A_MODEL)(command)
 
 
 def _check_photos(split: Split, data: str | None) -> None:
