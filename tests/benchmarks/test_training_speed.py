@@ -51,11 +51,6 @@ def test_timm_gets_the_settings_of_podium() -> None:
     assert not {"--amp", "--channels-last", "--model-ema"} & set(words)
 
 
-def test_on_a_gpu_timm_has_its_own_recipes_way() -> None:
-    words = arguments(settled(device="cuda", precision="bf16"), classes=15, output="out")
-    assert words[-5:] == ["--amp", "--amp-dtype", "bfloat16", "--channels-last", "--pin-mem"]
-
-
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
     assert measured().ratio(MODEL, OURS, TIMM) == Ratio(median=1.25, least=1.1, most=1.5)
 

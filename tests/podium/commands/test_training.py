@@ -70,16 +70,6 @@ def test_data_that_cannot_teach_is_a_wrong_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_an_unknown_model_is_a_wrong_value_with_near_names(photos: Path, tmp_path: Path) -> None:
-    assert "resnet50" in refused("train", photos, "--model", "resnet5O", "--run", tmp_path / "run")
-
-
-@pytest.mark.torch
-def test_a_wrong_learning_rate_is_a_wrong_value(photos: Path, tmp_path: Path) -> None:
-    assert refused("train", photos, "--lr", "0", "pretrained=none", "--run", tmp_path / "run").startswith("lr = 0: ")
-
-
-@pytest.mark.torch
 def test_a_run_that_cannot_be_packed_is_a_failure(tmp_path: Path) -> None:
     assert "no finished run" in refused("package", tmp_path, exit_code=EXIT_FAILED)
 
