@@ -83,7 +83,7 @@ class Chaos:
 
 
 def say(what: str) -> None:
-    """A line on stderr, with the time."""
+    """Print a line on stderr, with the time."""
     print(time.strftime("%H:%M:%S"), what, file=sys.stderr, flush=True)  # noqa: T201
 
 

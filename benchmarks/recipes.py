@@ -1,4 +1,4 @@
-"""Every recipe trained for real, to its end: what it costs on this machine, and what it reaches on photos it never saw.
+"""Train every recipe to its end: what it costs on this machine, and its accuracy on photos it never saw.
 
     python -m benchmarks.recipes --photos FOLDER --cifar FOLDER [--weights FILE]
 
@@ -106,7 +106,7 @@ def _measured(recipe: Recipe, data: Path, run: Path, options: argparse.Namespace
 
 
 def settings_beside(recipe: Recipe, options: argparse.Namespace) -> tuple[list[str], str]:
-    """What is set beside the recipe's own, and which weights it starts from."""
+    """The settings beside the recipe's own, and the weights it starts from."""
     settings = list(options.set)
     if "hours" in recipe.settings:
         settings.append(f"hours={options.hours}")
@@ -125,7 +125,7 @@ def podium(*words: str) -> Json:
 
 
 def _some_of(source: Path, folder: Path, count: int) -> Path:
-    """Links to so many photos of each class, those whose names come first."""
+    """Link to `count` photos of each class, in the order of their names."""
     for label in sorted(it for it in source.iterdir() if it.is_dir()):
         (folder / label.name).mkdir(parents=True)
         for photo in islice(sorted(label.iterdir()), count):

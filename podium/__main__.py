@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -17,8 +18,20 @@ app = typer.Typer(
     help="Every image gets a podium: its three most likely classes.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in time, 75 stopped by a signal (see train --resume).",
 )
-for room in (demo, stack, batch, care, audit, training, evaluation, model):
-    room.register(app)
+# The panels of `podium --help`, and the commands in each.
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "The stack": (demo.demo, stack.up, stack.down, stack.status, stack.deploy, stack.env),
+    "A batch": (batch.drop, batch.watch, batch.results),
+    "Images again, or of an existing bucket": (care.redrive, care.reclassify, care.backfill),
+    "A model": (
+        audit.audit, training.train, training.recipes, evaluation.evaluate, evaluation.compare, evaluation.predict,
+        model.package, model.render,
+    ),
+}  # fmt: skip
+for panel, commands in PANELS.items():
+    for command in commands:
+        context = training.ANY_SETTING if command is training.train else None
+        app.command(rich_help_panel=panel, context_settings=context)(command)
 
 
 def main() -> None:

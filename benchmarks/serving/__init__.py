@@ -1,1 +1,1 @@
-"""Model servers side by side on one machine, against each other and against what the machine could do without one."""
+"""Model servers side by side on one machine, against each other and against decode and forward without a server."""

@@ -37,28 +37,30 @@ THEIRS = ("fastapi", "uvicorn", "litserve", "bentoml", "ray")
 
 
 def main() -> None:
-    """Measure, and write what was found."""
-    asked = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and what was started is stopped, too
-    photos = read_photos(asked.photos)
+    """Measure, and write the results."""
+    arguments = _arguments()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("stopped")
+    )  # by an exception, so that the servers are stopped, too
+    photos = read_photos(arguments.photos)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
-        folder = torchserve.unpack(asked.archive, Path(scratch) / "model")
-        run = _new_run(folder, photos, asked.peers)
-        measuring = Measuring(photos, {}, asked.seconds, asked.warm, asked.tries, run.rows)
+        folder = torchserve.unpack(arguments.archive, Path(scratch) / "model")
+        run = _new_run(folder, photos, arguments.peers)
+        measuring = Measuring(photos, {}, arguments.seconds, arguments.warm, arguments.tries, run.rows)
         suite = Suite(
-            run, measuring, asked.archive.resolve(), folder, asked.photos.resolve(), Path(scratch), asked.peers.absolute(),
-            asked.cores, sorted(asked.concurrency),
+            run, measuring, arguments.archive.resolve(), folder, arguments.photos.resolve(), Path(scratch),
+            arguments.peers.absolute(), arguments.cores, sorted(arguments.concurrency),
         )  # fmt: skip
         try:
-            suite.measure(asked.servers, asked.engines)
+            suite.measure(arguments.servers, arguments.engines)
         finally:
             run.minutes = round((time.monotonic() - began) / 60, 1)
-            write(run, asked.out, asked.peers)
+            write(run, arguments.out, arguments.peers)
 
 
 def write(run: Run, out: Path, peers: Path) -> None:
-    """The JSON, the page and the plot, and the goals on stderr."""
+    """Write the JSON, the page and the plot, and print the goals on stderr."""
     out.mkdir(parents=True, exist_ok=True)
     found = [{**vars(goal), "met": goal.met} for goal in goals(run)]
     document = out / "serving.json"
@@ -92,7 +94,7 @@ def _new_run(folder: Path, photos: Sequence[bytes], peers: Path) -> Run:
 
 
 def _int8_gate(engines: Sequence[dict[str, Any]]) -> str:
-    """What int8 had to pass when the archive was packaged."""
+    """The gate that int8 passed when the archive was packaged."""
     gates = (engine for engine in engines if engine.get("agreement") is not None)
     words = (
         f"its int8 names fp32's class for {gate['agreement']:.1%} of {gate['held_out']:,} held-out photos"
@@ -102,7 +104,7 @@ def _int8_gate(engines: Sequence[dict[str, Any]]) -> str:
 
 
 def _shown(argument: str) -> str:
-    """Paths by their last part only: where files lie on this machine is nobody else's concern."""
+    """The command with only the last part of each path: the folders of this machine are nobody else's concern."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 
@@ -125,7 +127,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=8, help="of each window")
     parser.add_argument("--warm", type=float, default=2, help="seconds before each window that do not count")
-    parser.add_argument("--tries", type=int, default=3, help="windows at most, where others use the machine")
+    parser.add_argument("--tries", type=int, default=3, help="windows at most, if others use the machine")
     parser.add_argument("--cores", type=int, default=os.cpu_count(), help="workers, and processes of the raw limit")
     parser.add_argument("--peers", type=Path, default=PEERS, help="the Python of .venv-benchmarks")
     parser.add_argument("--out", type=Path, default=OUT)

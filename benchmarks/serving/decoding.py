@@ -28,14 +28,14 @@ from benchmarks.serving.photos import read_photos
 
 SIZES = ((500, 400), (600, 600), (2000, 1500))
 PHOTOS = 8  # of each size
-ENGINE = "torch-fp32"  # says what the pixels' difference does to a probability
+ENGINE = "torch-fp32"  # measures how the pixels' difference changes a probability
 QUALITY = 92
 ROUNDS = 5
 LEAST_S = 0.2  # of one round
 
 
 def measure(folder: Path, photos: Sequence[bytes]) -> list[dict[str, Any]]:
-    """For each size: milliseconds a photo by either way, and by how much pixels and probabilities differ at most."""
+    """For each size: milliseconds a photo with either transform, and the largest difference in pixels and probabilities."""
     torch.set_num_threads(1)
     model = load(folder, ENGINE)
     stock, mean, std = _stock_transform(folder)
@@ -87,7 +87,7 @@ def _resized(photo: bytes, width: int, height: int) -> bytes:
 
 
 def _alternating_ms(ways: Sequence[Callable[[bytes], Any]], photos: Sequence[bytes]) -> list[float]:
-    """Of each way the milliseconds a photo in its best round; the ways take turns, so that none has the quiet time."""
+    """For each transform the milliseconds a photo in its best round; they take turns, so that a quiet moment favours none."""
     best = [float("inf")] * len(ways)
     for _ in range(ROUNDS):
         for number, way in enumerate(ways):

@@ -1,4 +1,4 @@
-"""What a throughput row does not show: bad neighbours, a busy one, a planned stop, a start."""
+"""What a throughput row does not show: bad images in a batch, a busy neighbour, a planned stop, a start."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from benchmarks.serving.wire import Request
 AT_ONCE = 16
 BAD = 4
 ROUNDS = 3
-TIMEOUT_S = 10.0  # sixteen images take a second; who has not answered by then does not answer
+TIMEOUT_S = 10.0  # sixteen images take a second; a request that is not answered by then counts as lost
 STOP_AFTER_S = 2.0
 STOP_CLIENTS = 8
-STOP_WITHIN_S = 20.0  # eight requests are answered in one; what then still waits is lost
+STOP_WITHIN_S = 20.0  # eight requests take one; a request that still waits then is lost
 
 
 def spoiled(photo: bytes, number: int) -> bytes:
-    """No image: cut short, or other bytes altogether."""
+    """Bytes that are no image: a photo cut short, or random bytes."""
     return photo[: len(photo) // 3] if number % 2 else b"no image at all" * 100
 
 
 def failed_by_neighbours(server: Server, photos: Sequence[bytes]) -> dict[str, int]:
-    """Sixteen requests at once, four of them no images, three times: how many good ones were asked and not answered."""
+    """Three times sixteen concurrent requests, four of them without an image: how many of the good ones were lost."""
     lost = 0
     for _ in range(ROUNDS):
         outcome = ClosedLoop(server.address, _mixed(server, photos), clients=AT_ONCE).run(seconds=TIMEOUT_S)
@@ -42,7 +42,7 @@ def failed_by_neighbours(server: Server, photos: Sequence[bytes]) -> dict[str, i
 
 
 def _mixed(server: Server, photos: Sequence[bytes]) -> list[Request]:
-    """The bad ones lie among the good ones; of a bad one the photo's number is negative."""
+    """The bad ones between the good ones; a bad one has a negative photo number."""
     requests = []
     for number, photo in zip(range(AT_ONCE), cycle(photos), strict=False):
         bad = _is_bad(number)
@@ -70,10 +70,10 @@ def _lost_in_one_request(server: Server, photos: Sequence[bytes]) -> int:
 
 
 def planned_stop(server: Server, photos: Sequence[bytes]) -> dict[str, int]:
-    """SIGTERM while eight clients ask: how many requests it had taken, and did not answer.
+    """SIGTERM while eight clients send: how many requests the server accepted and did not answer.
 
-    A 503 is an answer that says no, and a refused connection was never a request. A client that is told when to come
-    back does so; the others come back at once, to whoever still listens.
+    A 503 is an answer, and a refused connection was never a request. A client heeds a Retry-After header; without one it
+    sends again at once.
     """
     requests = [Request(server.launch.single(photo), photo=number) for number, photo in enumerate(photos)]
     timer = threading.Timer(STOP_AFTER_S, server.ask_to_stop)
@@ -83,9 +83,9 @@ def planned_stop(server: Server, photos: Sequence[bytes]) -> dict[str, int]:
         outcome = loop.run(seconds=STOP_WITHIN_S)
     finally:
         timer.join()
-    said_no = outcome.statuses[503]
-    failed = outcome.statuses.total() - outcome.statuses[200] - said_no
-    return {"answered": outcome.statuses[200], "said_no": said_no, "lost": outcome.cut + outcome.unanswered + failed}
+    refused = outcome.statuses[503]
+    failed = outcome.statuses.total() - outcome.statuses[200] - refused
+    return {"answered": outcome.statuses[200], "said_no": refused, "lost": outcome.cut + outcome.unanswered + failed}
 
 
 @contextmanager

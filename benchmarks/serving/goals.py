@@ -1,4 +1,4 @@
-"""The goals, and what a run reached of each: all are ratios within the one run, but seconds and counts."""
+"""The goals and a run's result for each: ratios within the run, except seconds and counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAME_LABEL = 0.99
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal, and what came of it."""
+    """One goal and its result."""
 
     text: str
     bound: Literal[">=", "<="]
@@ -32,13 +32,13 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Whether it was reached, as printed."""
+        """Whether the goal was reached, by the figure as it is printed."""
         reached = round(self.reached, 2)
         return reached >= self.wanted if self.bound == ">=" else reached <= self.wanted
 
 
 def goals(run: Run) -> list[Goal]:
-    """Every goal that this run measured something for."""
+    """Every goal for which this run has a figure."""
     engines = [limit.engine for limit in run.limits]
     found = [*_decoding(run)]
     for engine in engines:
@@ -96,7 +96,7 @@ def _busy(run: Run, engine: str) -> Iterator[Goal]:
 
 
 def _accuracy(run: Run, engine: str) -> Iterator[Goal]:
-    """On the photos that are sent: a sign, not the gate, which looks at a whole validation set."""
+    """Agreement on the photos that are sent: a sign, not the gate, which uses the whole validation set."""
     reference, limit = run.limit("torch-fp32") or run.limit("openvino-fp32"), run.limit(engine)
     if reference and limit and limit.engine != reference.engine:
         same = [one == other for one, other in zip(limit.labels, reference.labels, strict=True)]

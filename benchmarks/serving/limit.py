@@ -1,6 +1,6 @@
-"""What the machine could do without a server: decode and forward, one process per core, one thread each.
+"""The raw limit: decode and forward without a server, one process per core, one thread each.
 
-Each process is told over its standard input what to do, and answers with one line of JSON.
+Each process reads requests from its standard input, and answers each with one line of JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.serving.servers.launch import ONE_THREAD, ROOT, module_path
 
 
 class CannotLoad(Exception):
-    """The archive has no such engine, or this machine cannot run it: why, in its own words."""
+    """The archive has no such engine, or this machine cannot run it; the message is the process's own."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _workers(folder: Path, photos: Path, engine: str, processes: int) -> Iterato
 
 
 def _ask(workers: Sequence[subprocess.Popen[str]], what: str) -> list[dict[str, Any]]:
-    """Say it to all at once, and collect their answers."""
+    """Send the request to all processes, and collect their answers."""
     for worker in workers:
         if worker.poll() is None:
             _pipe(worker.stdin).write(f"{what}\n")
@@ -94,11 +94,11 @@ def _ask(workers: Sequence[subprocess.Popen[str]], what: str) -> list[dict[str, 
 def _answer(worker: subprocess.Popen[str]) -> dict[str, Any]:
     line = _pipe(worker.stdout).readline()
     if not line:
-        raise CannotLoad((_pipe(worker.stderr).read().strip().splitlines() or ["it said nothing"])[-1])
+        raise CannotLoad((_pipe(worker.stderr).read().strip().splitlines() or ["it printed nothing"])[-1])
     answer: dict[str, Any] = json.loads(line)
     return answer
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None  # all three were asked for
+    assert pipe is not None  # all three are pipes
     return pipe

@@ -1,6 +1,6 @@
 """One process of the raw limit: pinned to a core, one thread, the code path of the handler.
 
-`Classifier.read` on each photo, `Classifier.classify` on eight; what to do comes line by line on standard input.
+`Classifier.read` on each photo, `Classifier.classify` on eight, as the lines on standard input request.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Worker:
         return read - began, time.perf_counter() - read, rows
 
     def hello(self) -> dict[str, Any]:
-        """That it has loaded."""
+        """Answer that the model is loaded."""
         return {}
 
     def labels(self) -> dict[str, Any]:
@@ -49,14 +49,14 @@ class Worker:
         return {"labels": [self.model.classes[int(row.argmax())] for row in rows]}
 
     def alone(self, seconds: float) -> dict[str, Any]:
-        """One image at a time."""
+        """Classify one image at a time."""
         times, until, photos = [], time.perf_counter() + seconds, cycle(self.photos)
         while time.perf_counter() < until:
             times.append(sum(self.classify([next(photos)])[:2]))
         return {"median_ms": 1000 * sorted(times)[len(times) // 2]}
 
     def together(self, seconds: float) -> dict[str, Any]:
-        """Eight images at a time, for so many seconds."""
+        """Classify eight images at a time, for `seconds`."""
         images, decode_s, forward_s, photos = 0, 0.0, 0.0, cycle(self.photos)
         began, cpu = time.perf_counter(), time.process_time()
         spent = 0.0
@@ -71,7 +71,7 @@ class Worker:
 
 
 def main() -> None:
-    """One process: pinned to its core, it does what each line asks for."""
+    """Pin this process to its core, and serve one request a line."""
     folder, photos, engine, core = sys.argv[1:]
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[int(core)]})
     worker = Worker(Path(folder), read_photos(Path(photos)), engine)

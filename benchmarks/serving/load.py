@@ -2,8 +2,8 @@
 
 requests, made beforehand -> epoll -> answers, their status and their times
 
-It must take next to nothing of the machine it measures: sockets without a library, bytes that are built once, and of an
-answer nothing is read but its status and where it ends.
+It must use next to nothing of the machine it measures: plain sockets, bytes that are built once, and of an answer only
+its status and its end are read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POLL_S = 0.1
 
 @dataclass
 class Outcome:
-    """What came back within the window."""
+    """The answers within the window."""
 
     seconds: float = 0.0
     images: int = 0  # in requests that were answered 200
@@ -67,7 +67,7 @@ class _Client:
                 self.rest = self.rest[self.socket.send(self.rest) :]
 
     def receive(self) -> Answer | None:
-        """The whole answer; None while more must come. Raises ConnectionError where the server ended it before."""
+        """The whole answer; None while more must come. Raises ConnectionError if the server closed the connection before."""
         with suppress(BlockingIOError):
             data = self.socket.recv(READ_BYTES)
             if not data:
@@ -84,7 +84,7 @@ class ClosedLoop:
     def __init__(
         self, address: tuple[str, int], requests: Iterable[Request], *, clients: int, heeds_retry_after: bool = False
     ) -> None:
-        """A client that heeds Retry-After does not come back within the loop once it was told one."""
+        """A client that heeds Retry-After sends nothing more within this loop after an answer that has one."""
         self.address = address
         self.heeds_retry_after = heeds_retry_after
         self.requests: Iterator[Request] = iter(requests)
@@ -94,9 +94,9 @@ class ClosedLoop:
         self._poll = select.epoll()
 
     def run(self, *, warm_s: float = 0.0, seconds: float, around: Callable[[], None] = lambda: None) -> Outcome:
-        """What was answered within `seconds`, after `warm_s` that do not count; what is then on its way is left.
+        """The answers within `seconds`, after `warm_s` that do not count; requests that are then on their way are abandoned.
 
-        `around` is called where the counted seconds begin and where they end.
+        `around` is called when the counted seconds begin and when they end.
         """
         try:
             self._loop(time.perf_counter() + warm_s)

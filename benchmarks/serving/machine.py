@@ -1,4 +1,4 @@
-"""What a server uses of the machine, what others use beside it, and which machine it is."""
+"""The CPU and memory that a server uses, the CPU that other processes use beside it, and the machine's description."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Usage:
 
 
 def sample(server: psutil.Process | None) -> Sample:
-    """The CPU seconds now; of a server, those of its whole family that is alive."""
+    """The CPU seconds now; for a server, those of all its live processes."""
     own, machine = psutil.Process().cpu_times(), psutil.cpu_times()
     busy = machine.user + machine.nice + machine.system + machine.irq + machine.softirq
     return Sample(time.perf_counter(), cpu_s(server) if server else 0.0, own.user + own.system, busy, machine.steal)
 
 
 def usage(before: Sample, after: Sample) -> Usage:
-    """Cores between the two; what was stolen by other guests counts as others'."""
+    """Cores in use between the two samples; cores that other guests stole count as others'."""
     seconds = after.at - before.at
     server, client = after.server_s - before.server_s, after.client_s - before.client_s
     machine = after.machine_s - before.machine_s + after.stolen_s - before.stolen_s
@@ -68,7 +68,7 @@ def cpu_s(server: psutil.Process) -> float:
 
 
 def memory_mb(server: psutil.Process) -> list[float]:
-    """Memory of each process of the family, largest first: its share of what is shared (PSS)."""
+    """Memory of each process of the family, largest first, as its proportional set size (PSS)."""
     return sorted((_pss_mb(process) for process in family(server)), reverse=True)
 
 

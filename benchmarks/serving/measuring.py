@@ -20,7 +20,7 @@ DISTURBED_CORES = 0.15
 
 
 class WrongEngine(Exception):
-    """The server answers with another engine than the one that it was started with."""
+    """The server answers with another engine than it was started with."""
 
 
 @dataclass
@@ -35,12 +35,12 @@ class Measuring:
     rows: list[Row] = field(default_factory=list)
 
     def singles(self, server: Server, concurrency: int, *, note: str = "", seconds: float | None = None) -> Row:
-        """One image a request."""
+        """Measure requests of one image."""
         requests = [Request(server.launch.single(photo), 1, number) for number, photo in enumerate(self.photos)]
         return self._row(server, requests, concurrency, 1, note, seconds or self.seconds)
 
     def many(self, server: Server, concurrency: int, images: int) -> Row:
-        """Many images a request."""
+        """Measure requests of many images."""
         assert server.launch.many is not None
         requests = [
             Request(server.launch.many(group), len(group), first)
@@ -102,5 +102,5 @@ def engine_of(body: bytes) -> str | None:
 
 
 def say(what: str) -> None:
-    """A line on stderr, with the time."""
+    """Print a line on stderr, with the time."""
     print(time.strftime("%H:%M:%S"), what, file=sys.stderr, flush=True)  # noqa: T201

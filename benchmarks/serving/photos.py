@@ -15,7 +15,7 @@ BOUNDARY = "photo-4cf1a9"
 
 
 def read_photos(folder: Path) -> list[bytes]:
-    """The first photos of a folder, by name; raises ValueError where there is none."""
+    """The first photos of a folder, by name; raises ValueError if there is none."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)[:AT_MOST]
     if not paths:
         raise ValueError(f"{folder} holds no photo. Name a folder with JPEGs.")
@@ -39,7 +39,7 @@ FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def labels(body: bytes) -> list[str | None]:
-    """The best class of each image in an answer, in the words of any server here; None for an image without one.
+    """The best class of each image in an answer, in any of the servers' formats; None for an image without one.
 
     Podium's `{"predictions": [{"label", ...}]}` (or a list of these, or many under `answers`), and TorchServe's
     `{label: probability}`.

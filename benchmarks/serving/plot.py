@@ -55,7 +55,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
 
 
 def _bars(run: Run, engine: str) -> list[str]:
-    """The servers of an engine's panel, best last; the stock handler stands in each, as what all started from."""
+    """The servers of an engine's panel, best last; the stock handler is in each panel, as the baseline."""
     servers = [name for name in NAMES if run.single(name, _engine(name, engine))]
     alone = not {*servers} - {"torchserve", "torchserve-compiled"}
     return [] if alone else sorted(servers, key=lambda name: _images_per_s(run, name, engine))
@@ -70,7 +70,7 @@ def _images_per_s(run: Run, server: str, engine: str) -> float:
     return row.images_per_s if row else 0.0
 
 
-def _panel(run: Run, engine: str, panel: Any) -> None:  # noqa: ANN401 - matplotlib is only known where it is drawn
+def _panel(run: Run, engine: str, panel: Any) -> None:  # noqa: ANN401 - matplotlib is imported only when it draws
     servers = _bars(run, engine)
     rates = [_images_per_s(run, server, engine) for server in servers]
     colours = [OURS if server.startswith("podium") else OTHERS for server in servers]

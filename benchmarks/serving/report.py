@@ -1,4 +1,4 @@
-"""A run on one page: what was reached of each goal, then every row, with machine and command."""
+"""A run as one page: the result for each goal, then every row, with machine and command."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _row(run: Run, row: Row) -> tuple[object, ...]:
 
 
 def _compiled(run: Run) -> list[str]:
-    """The stock handler with torch.compile is no default of anybody's, but a reader should see how far it gets."""
+    """The stock handler with torch.compile: nobody's default, but a reader should see its speed."""
     rows = [row for row in run.rows if row.server == COMPILED]
     if not rows:
         return []

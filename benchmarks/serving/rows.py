@@ -1,4 +1,4 @@
-"""One measured row: a server, an engine, a load, and what came of it."""
+"""One measured row: a server, an engine, a load, and the figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.serving.machine import Usage
 
 @dataclass(frozen=True)
 class Row:
-    """What one server did under one load, in one window."""
+    """The figures of one server under one load, in one window."""
 
     server: str
     engine: str
@@ -30,7 +30,7 @@ class Row:
     others_cores: float
     memory_mb: float
     worker_mb: float
-    tries: int  # 2 or more: others used the machine, and this is the least disturbed window
+    tries: int  # 2 or more: other processes used the machine, and this is the least disturbed window
 
 
 def row_of(
@@ -64,7 +64,7 @@ def _latency(outcome: Outcome, percent: float) -> float | None:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that `percent` % of them do not exceed (nearest rank); there must be one at least."""
+    """The smallest value that `percent` % of them do not exceed (nearest rank); `values` must not be empty."""
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 

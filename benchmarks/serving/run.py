@@ -1,4 +1,4 @@
-"""What one run measured, whole: the document that is written as JSON, and what the page and the plot are made from."""
+"""All figures of one run: the document that is written as JSON, and from which page and plot are made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.serving.rows import Row
 
 @dataclass
 class Run:
-    """Filled while the run goes on."""
+    """The figures of a run, filled while it goes on."""
 
     command: str
     began_at: str
@@ -25,11 +25,11 @@ class Run:
     ready_s: dict[str, list[float]] = field(default_factory=dict)  # by "server engine setting", of each start
     neighbours: dict[str, dict[str, int]] = field(default_factory=dict)  # by server
     stops: dict[str, dict[str, int]] = field(default_factory=dict)  # by server
-    skipped: list[str] = field(default_factory=list)  # what could not be measured, and why
+    skipped: list[str] = field(default_factory=list)  # servers and engines that were not measured, and why
     minutes: float = 0.0
 
     def document(self) -> dict[str, Any]:
-        """As plain values."""
+        """The run as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
@@ -45,7 +45,7 @@ class Run:
         return next((limit for limit in self.limits if limit.engine == engine), None)
 
     def concurrency(self) -> int:
-        """The highest at which single images were sent: where servers are compared."""
+        """The highest concurrency with single images, at which servers are compared."""
         return max((row.concurrency for row in self.rows if row.images_per_request == 1), default=0)
 
     def single(self, server: str, engine: str, *, note: str = "") -> Row | None:

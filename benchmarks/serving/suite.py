@@ -1,4 +1,4 @@
-"""Every server in its turn: started, loaded, looked at at its edges, stopped.
+"""Every server in its turn: started, measured under load and at its edges, stopped.
 
 limits, decoding -> stock TorchServe, its best setting -> each engine: Podium, the peers, the limit again
 """
@@ -33,8 +33,8 @@ PEERS: dict[str, Callable[[Job], Launch]] = {
 OURS: dict[str, Callable[[Job], Launch]] = {"podium": podium.proxied, "podium-handler": podium.handler_alone}
 SERVERS = (*OURS, STOCK, COMPILED, *PEERS)
 ENGINES = ("openvino-int8", "openvino-bf16", "openvino-fp32", "torch-fp32")
-OTHER_ENGINES = ("aotinductor-bf16", "aotinductor-fp32", "torch-bf16")  # that are measured where they are asked for
-PEER_ENGINES = 2  # of those that load: the first at every concurrency, the second at the highest
+OTHER_ENGINES = ("aotinductor-bf16", "aotinductor-fp32", "torch-bf16")  # measured only if --engines names them
+PEER_ENGINES = 2  # the first that loads at every concurrency, the second at the highest
 MANY = (4, 16)  # clients, images a request
 STARTS = 3  # for the time to READY
 PICK_SHARE = 0.5  # of the seconds, to find the stock handler's best setting
@@ -56,7 +56,7 @@ class Suite:
     started: int = field(default=0)
 
     def measure(self, servers: Sequence[str], engines: Sequence[str]) -> None:
-        """Everything that was asked for; what cannot be measured is skipped, and says why."""
+        """Measure these servers and engines; one that cannot be measured is skipped, with the reason."""
         loaded = [engine for engine in engines if self._limit(engine)]
         if not loaded:
             return
@@ -83,7 +83,7 @@ class Suite:
                 self._one(PEERS[name], engine, self.concurrency if main else self.concurrency[-1:], at_edges=main)
 
     def _limit(self, engine: str) -> bool:
-        """Measure before the engine's servers, and again after them: the faster of the two counts."""
+        """Measure the limit before the engine's servers and after them; the faster counts."""
         try:
             found = limit.measure(
                 self.folder, self.photos, engine, processes=self.cores, seconds=self.measuring.seconds
@@ -107,7 +107,7 @@ class Suite:
         self.run.decoding = json.loads(answer.stdout)
 
     def _stock(self) -> None:
-        """Every setting in a short window; the best of them under every load."""
+        """Measure every setting in a short window, and the best of them under every load."""
         rates = {}
         settings = stock.settings(self.cores)
         for setting in settings:
@@ -134,7 +134,7 @@ class Suite:
         self, plan: Callable[[Job], Launch], engine: str, concurrency: Sequence[int], *,
         at_edges: bool = False, busy: bool = False, many: bool = False,
     ) -> bool:  # fmt: skip
-        """One server, once started: its rows, then its edges, the planned stop last; whether it started."""
+        """Start one server and measure its rows, then its edges, the planned stop last; whether it started."""
         with self._running(plan, engine) as server:
             if server is None:
                 return False

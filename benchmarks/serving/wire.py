@@ -1,4 +1,4 @@
-"""HTTP as the load client speaks it: requests that are built once, answers of which only status and end are read."""
+"""The load client's HTTP: requests are built once, and only status and end of an answer are read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One answer, as far as the loop reads it."""
+    """The part of an answer that the loop reads."""
 
     status: int
     body: bytes
     closes: bool  # the server will close this connection
-    later: bool = False  # it names a time to come back at
+    later: bool = False  # it has a Retry-After header
 
 
 class NotWhole(Exception):
@@ -35,7 +35,7 @@ def post(path: str, body: bytes, *, host: str = "127.0.0.1", content_type: str =
 
 
 def parse(received: bytes | bytearray) -> Answer:
-    """The answer in these bytes, by its length or by its chunks; raises NotWhole while it is none."""
+    """The answer in these bytes, by its length or by its chunks; raises NotWhole while more must come."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         raise NotWhole

@@ -36,9 +36,11 @@ SPARE = 1.2  # times the photos that are timed: trainers run on for a moment aft
 
 
 def main() -> None:
-    """Measure, and write what was found."""
+    """Measure, and write the results."""
     options = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and what was started is killed, too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("stopped")
+    )  # by an exception, so that the trainers are killed, too
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="training-") as folder:
         scratch = Path(folder)
@@ -60,7 +62,7 @@ def main() -> None:
 
 
 def write(run: Run, out: Path) -> None:
-    """The JSON, the page and the plot, and the goals on stderr."""
+    """Write the JSON, the page and the plot, and print the goals on stderr."""
     found = list(report.goals(run))
     out.mkdir(parents=True, exist_ok=True)
     document = {**run.document(), "goals": [{**vars(goal), "met": goal.met} for goal in found]}
@@ -73,7 +75,7 @@ def write(run: Run, out: Path) -> None:
 
 
 def _settings(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    """What differs from the settings that `podium train` has by itself."""
+    """The settings that differ from the defaults of `podium train`."""
     return {
         "data": str(scratch / "data"), "cache_dir": scratch / "cache", "image_size": options.image_size,
         "batch_size": options.batch_size, "threads": options.threads, "workers": options.workers, "device": options.device,
@@ -104,7 +106,7 @@ def _new_run(options: argparse.Namespace, data: Path, classes: int) -> Run:
 
 
 def _shown(argument: str) -> str:
-    """Paths by their last part alone, without the folders of this machine."""
+    """The command with only the last part of each path, without the folders of this machine."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 
@@ -119,7 +121,9 @@ def _arguments() -> argparse.Namespace:
         "--threads", type=_least(1), default=max(1, (os.cpu_count() or 1) - 1), help="of torch on a CPU"
     )
     parser.add_argument("--workers", type=_least(0), default=0, help="processes that crop, for each trainer")
-    parser.add_argument("--cache", default="auto", help="where Podium's photos wait: auto, files, memory, device")
+    parser.add_argument(
+        "--cache", default="auto", help="where Podium keeps decoded photos: auto, files, memory, device"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=_least(1), default=4, help="that are timed in each turn")
     parser.add_argument("--rounds", type=_least(1), default=7)

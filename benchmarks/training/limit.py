@@ -1,4 +1,4 @@
-"""The limit: forward, loss, backward and update on random pixels that lie on the device already, as a process.
+"""The limit: forward, loss, backward and update on random pixels that are already on the device, as a process.
 
 python -m benchmarks.training.limit '{"data": "...", "run": "...", "model": "..."}' CLASSES
 """
@@ -22,7 +22,7 @@ from training.settings.settled import Settled
 
 
 def main() -> None:
-    """Train on the same batch until nobody asks for more steps; the settings are settled ones."""
+    """Train on the same batch as long as steps are requested; no setting is `auto`."""
     settings, class_count = checked(Settled, json.loads(sys.argv[1])), int(sys.argv[2])
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)

@@ -25,7 +25,7 @@ from training.settings.config import make_config
 
 
 def main() -> None:
-    """Read the photos, say what the settings became, and train until nobody asks for more steps."""
+    """Read the photos, print the resolved settings, and train as long as steps are requested."""
     settings = make_config(json.loads(sys.argv[1]))
     torch.set_num_threads(settings.threads or 1)
     world, device = World(), choose_device(settings.device)
@@ -44,7 +44,7 @@ def main() -> None:
     )
     state, gate = TrainingState.begin(device), Gate(wait_for(device))
 
-    def after_a_step() -> bool:  # the loop asks this between two updates
+    def after_a_step() -> bool:  # the loop calls this between two updates
         gate.step()
         return False
 

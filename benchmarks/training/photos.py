@@ -13,7 +13,7 @@ DRAWN_PX = 256
 
 
 def draw(folder: Path) -> Path:
-    """Draw 240 balls, or find them there from another time; the folder of their class folders."""
+    """Draw 240 balls unless an earlier run has; the folder of their class folders."""
     render_dataset(folder, split="train", images_per_class=DRAWN_PER_CLASS, size_px=DRAWN_PX)
     return folder / "train"
 

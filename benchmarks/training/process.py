@@ -1,4 +1,4 @@
-"""A trainer as a process that is stopped except in its turn: no trainer runs while another is measured."""
+"""A trainer's process, stopped except in its turn: no trainer runs while another is measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-QUIET_S = 600  # without a line, after which a trainer is given up
+QUIET_S = 600  # without a line; then the trainer is given up
 STOPS_S = 10
 
 
@@ -23,7 +23,7 @@ class TrainerEnded(Exception):
 
 
 class Process:
-    """A process with all that it starts, its lines, and a way to hold it still."""
+    """A process with its children and its lines of output, which can be stopped and continued."""
 
     def __init__(self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
         self.started = subprocess.Popen(
@@ -40,13 +40,13 @@ class Process:
         self.last: deque[str] = deque(maxlen=1)
 
     def write(self, line: str) -> None:
-        """One line to its stdin; whether it still reads, `line` will tell."""
+        """Write one line to its stdin; if it no longer reads, `line` raises."""
         assert self.started.stdin is not None
         with suppress(BrokenPipeError):
             self.started.stdin.write(f"{line}\n".encode())
 
     def line(self) -> str:
-        """Its next line; raises TrainerEnded if none comes."""
+        """Its next line of output; raises TrainerEnded if none comes."""
         until = time.monotonic() + QUIET_S
         while not self.lines:
             left = until - time.monotonic()
@@ -65,11 +65,11 @@ class Process:
         self.lines.clear()
 
     def go_on(self) -> None:
-        """Let it and all that it started run."""
+        """Continue it and all its processes."""
         os.killpg(self.started.pid, signal.SIGCONT)
 
     def end(self) -> None:
-        """Kill it and all that it started."""
+        """Kill it and all its processes."""
         with suppress(ProcessLookupError):
             os.killpg(self.started.pid, signal.SIGKILL)
         self.started.wait()

@@ -1,4 +1,4 @@
-"""A run on one page: what was reached of each goal, every model, with machine and command."""
+"""A run as one page: the result for each goal, every model, with machine and command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = {TIMM: "timm's train.py", LIMIT: "the limit"}
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal, and what came of it."""
+    """One goal and its result."""
 
     text: str
     wanted: float
@@ -24,12 +24,12 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Whether it was reached, as printed."""
+        """Whether the goal was reached, by the figure as it is printed."""
         return round(self.reached, 2) >= self.wanted
 
 
 def goals(run: Run) -> Iterator[Goal]:
-    """Every goal that this run measured something for."""
+    """Every goal for which this run has a figure."""
     for model in run.models():
         for other, wanted in WANTED.items():
             if ratio := run.ratio(model, OURS, other):

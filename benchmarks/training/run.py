@@ -1,4 +1,4 @@
-"""What one run measured, whole: the document that is written as JSON, and what the page and the plot are made from."""
+"""All figures of one run: the document that is written as JSON, and from which page and plot are made."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Block:
     trainer: str
     round: int
     images_per_s: float
-    cores: float  # that it used, with its loader workers
-    others_cores: float  # that all others used meanwhile
+    cores: float  # used by the trainer and its loader workers
+    others_cores: float  # used by all other processes meanwhile
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """One trainer's speed as a share of another's: each round by itself, for the machine is not the same at all times."""
+    """One trainer's speed as a share of another's: each round by itself, because the machine's speed changes."""
 
     median: float
     least: float
@@ -32,7 +32,7 @@ class Ratio:
 
 @dataclass
 class Run:
-    """Filled while the run goes on."""
+    """The figures of a run, filled while it goes on."""
 
     command: str
     began_at: str
@@ -43,11 +43,11 @@ class Run:
     timm_script: str | None  # the beginning of its sha256
     blocks: list[Block] = field(default_factory=list)
     settled: dict[str, dict[str, Any]] = field(default_factory=dict)  # by model: settings, why, seconds of reading
-    skipped: list[str] = field(default_factory=list)  # what could not be measured, and why
+    skipped: list[str] = field(default_factory=list)  # models and trainers that were not measured, and why
     minutes: float = 0.0
 
     def document(self) -> dict[str, Any]:
-        """As plain values."""
+        """The run as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
@@ -61,11 +61,11 @@ class Run:
         return next((dict(settled["config"]) for settled in self.settled.values()), {})
 
     def models(self) -> list[str]:
-        """Those that were measured, in their order."""
+        """The models that were measured, in their order."""
         return list(dict.fromkeys(block.model for block in self.blocks))
 
     def of_trainer(self, model: str, trainer: str) -> list[Block]:
-        """Its blocks, round by round."""
+        """The trainer's blocks, round by round."""
         return [block for block in self.blocks if (block.model, block.trainer) == (model, trainer)]
 
     def images_per_s(self, model: str, trainer: str) -> float | None:

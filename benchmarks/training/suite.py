@@ -33,7 +33,7 @@ class Suite:
     rounds: int
 
     def measure(self, model: str) -> None:
-        """All rounds of one model; a trainer that cannot train it is left out, with the reason."""
+        """Measure all rounds of one model; a trainer that cannot train it is left out, with the reason."""
         trainers: dict[str, Trainer] = {}
         try:
             self._start(model, trainers)
@@ -47,7 +47,7 @@ class Suite:
                 trainer.process.end()
 
     def _start(self, model: str, trainers: dict[str, Trainer]) -> None:
-        """One after the other, each until it is warm: the first steps choose algorithms and grow memory."""
+        """Warm up one trainer after the other: the first steps choose algorithms and grow memory."""
         settings = make_config({**self.settings, "model": model, "run": self.scratch / "runs" / model})
         threads = {name: str(settings.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         ours = Own("ours", settings.model_dump(mode="json"), classes=self.classes, environment=threads)
@@ -87,5 +87,5 @@ class Suite:
 
 
 def say(what: str) -> None:
-    """A line on stderr, with the time."""
+    """Print a line on stderr, with the time."""
     print(time.strftime("%H:%M:%S"), what, file=sys.stderr, flush=True)  # noqa: T201

@@ -27,9 +27,9 @@ def step_of(line: str) -> Step | None:
 
 
 def arguments(config: Mapping[str, Any], *, classes: int, output: str) -> list[str]:
-    """Same photos, model, pixels, batch, crops, loss, optimizer, precision, workers; `config` holds no `auto`.
+    """The same photos, model, pixels, batch, crops, loss, optimizer, precision and workers; `config` holds no `auto`.
 
-    No validation, no average of weights, no mixup. On a GPU as timm's own recipes have it: channels last, pinned memory.
+    No validation, no average of weights, no mixup. On a GPU, as in timm's own recipes, channels last and pinned memory.
     """
     options: dict[str, object] = {
         "--data-dir": config["data"], "--train-split": "train", "--val-split": "", "--num-classes": classes,

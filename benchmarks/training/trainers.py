@@ -25,12 +25,12 @@ class Own:
     def answer(self) -> dict[str, Any]:
         """The next line of JSON."""
         while not (line := self.process.line()).startswith("{"):
-            pass  # what libraries say
+            pass  # a library's output
         facts: dict[str, Any] = json.loads(line)
         return facts
 
     def block(self, untimed: int, timed: int) -> float:
-        """Seconds of `timed` steps, after `untimed` ones; leaves it standing still."""
+        """Seconds of `timed` steps, after `untimed` ones; stops the process afterwards."""
         self.process.go_on()
         self.process.write(f"{untimed} {timed}")
         while "seconds" not in (facts := self.answer()):
@@ -40,7 +40,7 @@ class Own:
 
 
 class Timms:
-    """timm's train.py, unmodified, that says itself how many images a second each of its steps has."""
+    """timm's train.py, unmodified, which logs the images a second of each of its steps."""
 
     def __init__(
         self, script: Path, config: Mapping[str, Any], *, classes: int, environment: Mapping[str, str], scratch: Path
@@ -51,7 +51,7 @@ class Timms:
         self.process = Process(command, folder=scratch, environment=environment)
 
     def block(self, untimed: int, timed: int) -> float:
-        """Seconds of `timed` steps, after `untimed` ones; leaves it standing still."""
+        """Seconds of `timed` steps, after `untimed` ones; stops the process afterwards."""
         self.process.go_on()
         seconds: list[float] = []
         while len(seconds) < untimed + timed:

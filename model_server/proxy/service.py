@@ -105,7 +105,7 @@ class Service:
         logger.info("draining: what was admitted is answered within %g s", self._options.drain_s)
         cut = await self._drain.finish(self._options.drain_s)
         if cut:
-            logger.warning("drained: %d requests were told to come again", cut)
+            logger.warning("drained: %d requests got 503 and must be sent again", cut)
         for dispatcher in self._dispatchers:
             await dispatcher.close()
         self._minutes.write()

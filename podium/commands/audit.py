@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podium.commands.options import A_MODEL, AsJson
+from podium.commands.options import AsJson
 from podium.errors import EXIT_FAILED, EXIT_USAGE, ConsoleError, foreseen
 from podium.shown.audit import MEANS, show_audit
 
@@ -72,11 +72,6 @@ def audit(
     own_splits = split is None and found.report.split != "none yet"
     show_audit(found.report, folder, own_splits=own_splits, as_json=as_json)
     _check_findings(found.report, fatal, fail_on, folder)
-
-
-def register(app: typer.Typer) -> None:
-    """Add this command to the console."""
-    app.command(rich_help_panel=A_MODEL)(audit)
 
 
 def _kinds(words: str) -> Sequence[Kind]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from podium.commands.options import A_BATCH, AsJson, Limit, OnlyImage, OnlyLabel, OnlyUncertain, Stack, Timeout, Wait
+from podium.commands.options import AsJson, Limit, OnlyImage, OnlyLabel, OnlyUncertain, Stack, Timeout, Wait
 
 ROWS = 50  # if no option narrows them
 
@@ -96,9 +96,3 @@ def results(
         uncertain=uncertain, limit=limit or (None if narrowed else ROWS),
     )  # fmt: skip
     show_rows(find(Connection(stack), row_filter), "json" if as_json else form, truth=truth)
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the console."""
-    for command in (drop, watch, results):
-        app.command(rich_help_panel=A_BATCH)(command)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from podium.commands.options import (
-    CARE,
     AsJson,
     DryRun,
     Limit,
@@ -136,9 +135,3 @@ def backfill(
         if wait:
             show_watch(connection, begun.job)
         print_next(f"{'results' if wait else 'watch'} {begun.job}", stack)
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the console."""
-    for command in (redrive, reclassify, backfill):
-        app.command(rich_help_panel=CARE)(command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import A_MODEL, AsJson, Data, Run, Split
+from podium.commands.options import AsJson, Data, Run, Split
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def evaluate(
 ) -> None:
     """Measure a finished run: accuracy with intervals, every class, calibration, speed."""
     from podium.shown.console import print_next
-    from podium.shown.evaluation import show_evaluation
+    from podium.shown.evaluation import evaluation_parts, show
     from podium.shown.progress import counting
 
     _check_photos(split, data)
@@ -38,7 +38,7 @@ def evaluate(
                 run, split=split, data=data, on_progress=lambda done, of: count("evaluating photos", done, of)
             )
         pages = _write_pages(run, evaluation) if report else _remove_pages(run, evaluation)
-    show_evaluation(evaluation, pages, as_json=as_json)
+    show(evaluation, evaluation_parts(evaluation), pages, as_json=as_json)
     print_next(f"package {run}")
 
 
@@ -56,7 +56,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare runs on the same photos: which is better, and whether the difference may be chance."""
-    from podium.shown.evaluation import show_comparison
+    from podium.shown.evaluation import comparison_parts, show
     from podium.shown.progress import counting
 
     _check_photos(split, data)
@@ -73,7 +73,7 @@ def compare(
             )
         page = out or evaluation_folder(runs[0], comparison.split) / "comparison.html"
         pages = [write_comparison(comparison, runs, page)] if report else []
-    show_comparison(comparison, pages, as_json=as_json)
+    show(comparison, comparison_parts(comparison), pages, as_json=as_json)
 
 
 def predict(
@@ -95,7 +95,7 @@ def predict(
 ) -> None:
     """Classify photos on this machine, without a stack: the most likely classes of each."""
     from podium.shown.console import answer, print_note
-    from podium.shown.predictions import Tally, document, write
+    from podium.shown.predictions import PhotoCounts, document, write
     from podium.shown.progress import waiting
 
     model = run or archive
@@ -105,28 +105,22 @@ def predict(
         raise ConsoleError(
             f"--json and --format {form} exclude each other: one document, or a line for every photo.", EXIT_USAGE
         )
-    tally = Tally()
+    counts = PhotoCounts()
     with foreseen():
         from training.prediction.predict import predict
 
         on_screen = answer.is_terminal and out is None  # the predictions themselves are the progress
-        with nullcontext(_silent) if on_screen else waiting("loading the model") as note:
-            results = tally.counted(predict(model, paths, top_k=top_k), note)
+        with nullcontext() if on_screen else waiting("loading the model") as note:
+            results = counts.count(predict(model, paths, top_k=top_k), note)
             if as_json:
                 document(results, out)
             else:
                 write(results, form or "table", top_k, out)
-    if not tally.photos:
+    if not counts.photos:
         raise ConsoleError(f"there is no photo in {' '.join(paths)}. Give others.", EXIT_USAGE)
-    print_note(str(tally) + (f", in {out}" if out else ""))
-    if tally.unreadable == tally.photos:
+    print_note(str(counts) + (f", in {out}" if out else ""))
+    if counts.unreadable == counts.photos:
         raise ConsoleError("none of the photos could be read; each line says why.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the console."""
-    for command in (evaluate, compare, predict):
-        app.command(rich_help_panel=A_MODEL)(command)
 
 
 def _check_photos(split: Split, data: str | None) -> None:
@@ -152,7 +146,3 @@ def _remove_pages(run: Path, evaluation: Evaluation) -> list[Path]:
     for page in (evaluation_folder(run, evaluation.split) / REPORT_FILE, run / CARD_FILE):
         page.unlink(missing_ok=True)
     return []
-
-
-def _silent(_: str) -> None:
-    pass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import A_MODEL, AsJson, Run
+from podium.commands.options import AsJson, Run
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -101,9 +101,3 @@ def render(
     else:
         print_line(f"{folder} holds {drawn} pictures, after {seconds:g} s")
     print_next(f"train {folder}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the console."""
-    for command in (package, render):
-        app.command(rich_help_panel=A_MODEL)(command)

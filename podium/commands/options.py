@@ -1,4 +1,4 @@
-"""The options that several commands share, each written once, and the panels of `podium --help`."""
+"""The options that several commands share, each written once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-
-THE_STACK, A_BATCH, CARE, A_MODEL = "The stack", "A batch", "Images again, or of an existing bucket", "A model"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Stack = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from podium.commands.options import THE_STACK, AsJson, Stack
+from podium.commands.options import AsJson, Stack
 from podium.errors import EXIT_USAGE, ConsoleError
 
 
@@ -114,14 +114,8 @@ def _parameters(model: str | None, pairs: list[str]) -> dict[str, str]:
             raise ConsoleError(f"--parameter {pair!r} must read Name=Value, such as ModelServers=4.", EXIT_USAGE)
         chosen[name] = value
     if model is not None:
-        name, at, version = model.partition("@")
-        if not (name and at and version):
-            raise ConsoleError(f"--model {model!r} must read NAME@VERSION, such as balls@1.0.", EXIT_USAGE)
-        chosen |= {"ModelName": name, "ModelVersion": version}
+        from podium.care.reclassify import model_of
+
+        named = model_of(model)
+        chosen |= {"ModelName": named.name, "ModelVersion": named.version}
     return chosen
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the console."""
-    for command in (up, down, status, deploy, env):
-        app.command(rich_help_panel=THE_STACK)(command)

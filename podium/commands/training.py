@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from podium.commands.options import A_MODEL, AsJson
+from podium.commands.options import AsJson
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
-
-if TYPE_CHECKING:
-    pass
 
 ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
 
@@ -86,12 +83,6 @@ def recipes(
             show_recipe(read_recipe(name), as_json=as_json)
         else:
             show_recipes([read_recipe(each) for each in recipe_names()], as_json=as_json)
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the console."""
-    app.command(context_settings=ANY_SETTING, rich_help_panel=A_MODEL)(train)
-    app.command(rich_help_panel=A_MODEL)(recipes)
 
 
 def _resume(run: Path, *, as_json: bool) -> None:

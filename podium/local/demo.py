@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from podium.archives import ArchivedModel, package_run
+from podium.archives import ArchivedModel
 from podium.project import HOME, MODELS
 
 if TYPE_CHECKING:
-    from training.practice_set import Drawn
     from training.run import TrainingProgress
 
 BATCH = "demo"
@@ -30,13 +28,6 @@ def is_trained() -> bool:
     return (RUN / "model.json").exists()  # the last file of a finished run
 
 
-def draw(on_image: Callable[[Drawn], None]) -> None:
-    """Draw the pictures to train on."""
-    from training.demo import draw_demo
-
-    draw_demo(DATA, on_image=on_image)
-
-
 def train(on_progress: Callable[[TrainingProgress], None]) -> None:
     """Train the demo's small model on the drawn pictures, from scratch."""
     from training.demo import DEMO
@@ -45,16 +36,3 @@ def train(on_progress: Callable[[TrainingProgress], None]) -> None:
     shutil.rmtree(RUN, ignore_errors=True)
     ARCHIVE.unlink(missing_ok=True)
     train(DEMO.model_copy(update={"data": str(DATA), "run": RUN}), on_progress=on_progress)
-
-
-def package() -> None:
-    """Package the trained model, where `podium up` looks for it."""
-    package_run(RUN, name=MODEL.name, version=MODEL.version)
-
-
-def draw_unseen() -> Path:
-    """The folder of pictures that the model has not seen, drawn anew."""
-    from training.demo import draw_unseen
-
-    draw_unseen(FOLDER, images_per_class=UNSEEN_PER_CLASS)
-    return UNSEEN

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 # Names of classes, runs and photos are a stranger's: none is markup (`car [rear]`) or an emoji (`:car:`).
 notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -25,6 +26,14 @@ def plain_table(*words: str, numbers: Sequence[str] = ()) -> Table:
     for column in numbers:
         table.add_column(column, justify="right")
     return table
+
+
+def class_cells(classes: Sequence[tuple[str, float]], *, uncertain: bool) -> list[Text]:
+    """A cell for each label and its probability; the first is yellow if a person should look, else green."""
+    cells = [Text(f"{label} {probability:.1%}") for label, probability in classes]
+    for first in cells[:1]:
+        first.stylize("yellow" if uncertain else "green")
+    return cells
 
 
 def print_note(sentence: str, style: str | None = None) -> None:

@@ -15,25 +15,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from training.evaluation.comparison import Comparison, RunPair
-    from training.evaluation.records import ClaimMeasured, ClassScores, Evaluation, Interval
+    from training.evaluation.records import ClaimMeasured, Evaluation, Interval
 
 WORST = 5  # classes, and pairs of classes
 SPLITS = ("train", "validation", "test")  # of a run; any other is the path of a person's photos
 
 
-def show_evaluation(evaluation: Evaluation, pages: Sequence[Path], *, as_json: bool) -> None:
-    """The evaluation on stdout; its notes and pages on stderr."""
-    _show(evaluation, evaluation_parts(evaluation), pages, as_json=as_json)
-
-
-def show_comparison(comparison: Comparison, pages: Sequence[Path], *, as_json: bool) -> None:
-    """The comparison on stdout; its notes and pages on stderr."""
-    _show(comparison, comparison_parts(comparison), pages, as_json=as_json)
-
-
-def _show(
+def show(
     record: Evaluation | Comparison, parts: Iterable[RenderableType], pages: Sequence[Path], *, as_json: bool
 ) -> None:
+    """The parts, or the record as JSON, on stdout; its notes and pages on stderr."""
     if as_json:
         print_json({**record.model_dump(mode="json"), "files": [str(page) for page in pages]})
     else:
@@ -62,7 +53,8 @@ def evaluation_parts(evaluation: Evaluation) -> Iterator[RenderableType]:
     speed = evaluation.speed
     yield Text(
         f"\n{speed.images_per_s:.0f} images/s with decoding; one photo's forward pass {speed.forward_ms_p50:.1f} ms"
-        f" (p50), {speed.forward_ms_p99:.1f} ms (p99), on {evaluation.machine}, {_threads(speed.threads)}"
+        f" (p50), {speed.forward_ms_p99:.1f} ms (p99), on {evaluation.machine},"
+        f" {speed.threads} thread{'s' if speed.threads > 1 else ''}"
     )
 
 
@@ -77,7 +69,8 @@ def comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     yield table
     for pair in comparison.pairs:
         yield Text(f"\n{pair.sentence}", style="green" if pair.better else "")
-        yield Text(f"{pair.b} less {pair.a}: {_points(pair.difference.value)} points, 95 % interval {_span(pair)}")
+        points, low, high = (_points(at) for at in (pair.difference.value, pair.difference.low, pair.difference.high))
+        yield Text(f"{pair.b} less {pair.a}: {points} points, 95 % interval {low} to {high}")
     if len(comparison.pairs) == 1 and any(one.a != one.b for one in comparison.pairs[0].classes):
         yield from _titled("classes that differ most", _class_differences(comparison.pairs[0]))
 
@@ -114,7 +107,7 @@ def _claim(evaluation: Evaluation, compared: ClaimMeasured) -> Text:
 def _worst(evaluation: Evaluation) -> Table:
     table = plain_table("class", numbers=("photos", "precision", "recall", "F1", "ROC-AUC", "average precision"))
     measured = [one for one in evaluation.classes if one.f1 is not None]
-    for one in sorted(measured, key=_f1)[:WORST]:
+    for one in sorted(measured, key=lambda one: one.f1 or 0.0)[:WORST]:
         shares = (_share(value) for value in (one.precision, one.recall, one.f1))
         areas = ("" if value is None else f"{value:.3f}" for value in (one.roc_auc, one.average_precision))
         table.add_row(one.label, str(one.images), *shares, *areas)
@@ -157,16 +150,8 @@ def _titled(title: str, table: Table | None) -> Iterator[RenderableType]:
         yield table
 
 
-def _f1(one: ClassScores) -> float:
-    return one.f1 or 0.0
-
-
 def _interval(figure: Interval) -> str:
     return f"{figure.low:.1%} to {figure.high:.1%}"
-
-
-def _span(pair: RunPair) -> str:
-    return f"{_points(pair.difference.low)} to {_points(pair.difference.high)}"
 
 
 def _points(share: float) -> str:
@@ -175,7 +160,3 @@ def _points(share: float) -> str:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
-
-
-def _threads(count: int) -> str:
-    return f"{count} thread{'s' if count > 1 else ''}"

@@ -15,34 +15,37 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from podium.shown.console import answer, plain_table
+from podium.shown.console import answer, class_cells, plain_table
 from training.files import replacing
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from podium.shown.progress import OnNote
-    from training.prediction.predict import PhotoResult, Prediction
+    from training.prediction.predict import PhotoResult
 
 ROWS_AT_ONCE = 200  # a table's columns are as wide as these rows need
 
 
 @dataclass
-class Tally:
+class PhotoCounts:
     """How many photos went by, how many of them unreadable, and how many uncertain."""
 
     photos: int = 0
     unreadable: int = 0
     uncertain: int = 0
 
-    def counted(self, results: Iterable[PhotoResult], note: OnNote = lambda _: None) -> Iterator[PhotoResult]:
+    def count(self, results: Iterable[PhotoResult], note: OnNote | None = None) -> Iterator[PhotoResult]:
         """The same results, counted, their paths as text that can be written; `note` gets the count."""
+        from training.data.audited import spelled
+
         for result in results:
-            note(f"{self.photos + 1} photos")
             self.photos += 1
+            if note is not None:
+                note(f"{self.photos} photos")
             self.unreadable += result.code is not None
             self.uncertain += result.uncertain
-            yield replace(result, path=_spelled(result.path))
+            yield replace(result, path=spelled(result.path))
 
     def __str__(self) -> str:
         unread = f", {self.unreadable} could not be read" if self.unreadable else ""
@@ -102,14 +105,9 @@ def _table(rows: list[PhotoResult]) -> Table:
     ranks = range(1, len(rows[0].predictions) + 1)
     table = plain_table("photo", *({1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th") for rank in ranks))
     for row in rows:
-        first, *others = (_cell(step) for step in row.predictions)
-        first.stylize("yellow" if row.uncertain else "green")  # yellow: a person should look
-        table.add_row(Text(row.path), first, *others)
+        steps = [(step.label, step.probability) for step in row.predictions]
+        table.add_row(Text(row.path), *class_cells(steps, uncertain=row.uncertain))
     return table
-
-
-def _cell(step: Prediction) -> Text:
-    return Text(f"{step.label} {step.probability:.1%}")
 
 
 @contextmanager
@@ -120,9 +118,3 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         yield file
-
-
-def _spelled(path: str) -> str:
-    from training.data.audited import spelled
-
-    return spelled(path)

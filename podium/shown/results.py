@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.contracts import INCOMING_PREFIX, Row
-from podium.shown.console import answer, print_json, print_note
+from podium.shown.console import answer, class_cells, print_json, print_note
 
 STEPS = 3  # of the podium
 
@@ -88,10 +88,9 @@ def short_name(image: str) -> str:
 def _podium_cells(row: Row) -> list[Text]:
     if row.status == "rejected":
         return [Text("rejected", style="red"), Text(row.rejected_reason or ""), Text("")]
-    cells = [Text(f"{step.label} {step.probability:.1%}") for step in row.top3[:STEPS]]
-    cells += [Text("")] * (STEPS - len(cells))
-    cells[0].stylize("yellow" if row.uncertain else "green")  # yellow: a person should look
-    return cells
+    classes = [(step.label, step.probability) for step in row.top3[:STEPS]]
+    cells = class_cells(classes, uncertain=bool(row.uncertain))
+    return cells + [Text("")] * (STEPS - len(cells))
 
 
 def _file_name(row: Row) -> Text:

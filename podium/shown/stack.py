@@ -1,14 +1,15 @@
-"""A deployed stack as a person reads it, and as a shell evaluates it."""
+"""A deployed stack as a person reads it, also at the end of the demo, and as a shell evaluates it."""
 
 from __future__ import annotations
 
 import os
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.table import Table
 
-from podium.connection import Connection
+from podium.connection import Connection, StackFacts
 from podium.project import PYTHON, TOOLS, LocalStack
 
 
@@ -25,6 +26,20 @@ def status_table(connection: Connection) -> Table:
         down = connection.server_is_down
         table.add_row("model server", "does not answer; start it with `podium up`" if down else "answers")
     return table
+
+
+def farewell(facts: StackFacts, batch: str, photos: Path, seconds: float) -> str:
+    """Where everything is that the demo made, and three commands to go on with."""
+    return (
+        f"\nDone in {seconds:.0f} s. Everything keeps running:\n"
+        f"  results as JSON  s3://{facts.results_bucket}/results/incoming/{batch}/\n"
+        f"  rows             table {facts.table} at {facts.endpoint_url}\n"
+        f"  model            {facts.model} at {facts.model_server_url}\n"
+        "\nTry next:\n"
+        '  .venv/bin/podium results --label "tennis ball" --min 0.5\n'
+        f"  .venv/bin/podium drop {shlex.quote(os.path.relpath(photos))} --batch mine --wait\n"
+        "  .venv/bin/podium down"
+    )
 
 
 def exports(local: LocalStack) -> Iterator[str]:

@@ -36,7 +36,8 @@ def show_run(run: Run, *, as_json: bool) -> None:
 def show_folds(folds: Folds, *, as_json: bool) -> None:
     """All folds of a k-fold training on stdout; the next command on stderr."""
     if as_json:
-        print_json(folds_document(folds))
+        runs = [run_document(run) for run in folds.runs]
+        print_json({"run": str(folds.folder), **folds.spreads(), "folds": runs})
     else:
         answer.print(folds_table(folds))
     print_next(f"evaluate {folds.runs[0].folder}")
@@ -70,8 +71,10 @@ def show_recipes(recipes: Sequence[Recipe], *, as_json: bool) -> None:
 
 
 def show_settings(*, as_json: bool) -> None:
-    """Every setting of a training on stdout."""
-    print_json(settings_document()) if as_json else answer.print(settings_table())
+    """Every setting of a training on stdout; as JSON, the record's JSON Schema."""
+    from training.settings.config import TrainConfig
+
+    print_json(TrainConfig.model_json_schema()) if as_json else answer.print(settings_table(TrainConfig))
 
 
 def note_dimly(sentence: str) -> None:
@@ -162,11 +165,6 @@ def folds_table(folds: Folds) -> Table:
     return table
 
 
-def folds_document(folds: Folds) -> dict[str, object]:
-    """All folds, for JSON."""
-    return {"run": str(folds.folder), **folds.spreads(), "folds": [run_document(run) for run in folds.runs]}
-
-
 def recipes_table(recipes: Sequence[Recipe]) -> Table:
     """A line for every recipe."""
     table = plain_table("recipe", "model", "reported", "what it is")
@@ -184,22 +182,13 @@ def recipe_document(recipe: Recipe) -> str:
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 
-def settings_table() -> Table:
+def settings_table(config: type[TrainConfig]) -> Table:
     """A line for every setting, with its default and what it means."""
-    from training.settings.config import TrainConfig
-
     table = plain_table("setting", "default", "meaning")
-    for name, one in TrainConfig.model_fields.items():
+    for name, one in config.model_fields.items():
         default = "(needed)" if one.is_required() else "none" if one.default is None else str(one.default)
         table.add_row(name, default, one.description)
     return table
-
-
-def settings_document() -> dict[str, object]:
-    """Every setting, for JSON: the record's own JSON Schema."""
-    from training.settings.config import TrainConfig
-
-    return TrainConfig.model_json_schema()
 
 
 def plan_table(config: TrainConfig, plan: Mapping[str, object]) -> Table:

@@ -79,18 +79,18 @@ def test_what_was_answered_before_the_window_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nserver: x\r\ncontent-length:5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n",
     ],
 )
-def test_an_answer_is_whole_by_its_length_or_its_chunks_and_not_a_byte_before(said: bytes) -> None:
-    assert parse(said) == Answer(200, b"hello", closes=False)
-    for end in range(len(said)):
+def test_an_answer_is_whole_by_its_length_or_its_chunks_and_not_a_byte_before(answer: bytes) -> None:
+    assert parse(answer) == Answer(200, b"hello", closes=False)
+    for end in range(len(answer)):
         with pytest.raises(NotWhole):
-            parse(said[:end])
+            parse(answer[:end])
 
 
 def test_a_request_without_an_answer_when_the_time_is_up_is_counted_as_such() -> None:

@@ -42,18 +42,13 @@ def settled(**changed: object) -> dict[str, object]:
 
 def test_timm_gets_the_settings_of_podium() -> None:
     words = arguments(settled(), classes=15, output="out")
-    said = " ".join(words)
+    line = " ".join(words)
     assert (
-        "--data-dir photos --train-split train --val-split  --num-classes 15 --model resnet26d --batch-size 32" in said
+        "--data-dir photos --train-split train --val-split  --num-classes 15 --model resnet26d --batch-size 32" in line
     )
-    assert "--scale 0.35 1.0" in said
-    assert "--input-size 3 224 224 --workers 2 --device cpu --log-interval 1" in said
+    assert "--scale 0.35 1.0" in line
+    assert "--input-size 3 224 224 --workers 2 --device cpu --log-interval 1" in line
     assert not {"--amp", "--channels-last", "--model-ema"} & set(words)
-
-
-def test_on_a_gpu_timm_has_its_own_recipes_way() -> None:
-    words = arguments(settled(device="cuda", precision="bf16"), classes=15, output="out")
-    assert words[-5:] == ["--amp", "--amp-dtype", "bfloat16", "--channels-last", "--pin-mem"]
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
@@ -158,14 +153,14 @@ def test_a_trainer_that_ends_is_reported_with_its_last_line(started: Callable[[s
 def test_a_gate_times_the_requested_steps_and_no_others() -> None:
     from benchmarks.training.gate import Gate
 
-    said: list[dict[str, float]] = []
-    asked = iter(["2 3\n", "1 1\n", ""])
+    printed: list[dict[str, float]] = []
+    lines = iter(["2 3\n", "1 1\n", ""])
     now = iter(range(100))
-    gate = Gate(lambda: None, ask=lambda: next(asked), tell=said.append, clock=lambda: float(next(now)))
+    gate = Gate(lambda: None, ask=lambda: next(lines), tell=printed.append, clock=lambda: float(next(now)))
     gate.open()
     for _ in range(6):
         gate.step()
-    assert said == [{"seconds": 1.0}]
+    assert printed == [{"seconds": 1.0}]
     with pytest.raises(SystemExit):
-        gate.step()  # the last of the second block: nobody asks for more
-    assert said == [{"seconds": 1.0}, {"seconds": 1.0}]
+        gate.step()  # the last of the second block: no more steps are requested
+    assert printed == [{"seconds": 1.0}, {"seconds": 1.0}]

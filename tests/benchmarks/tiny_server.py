@@ -1,4 +1,4 @@
-"""A server of a few lines for the load client: it answers as it is told, and remembers what it was asked."""
+"""A server of a few lines for the load client: it sends the answer that the test gives, and keeps the bodies that it got."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def _serve(connection: socket.socket, server: TinyServer, answer: Callable[[byte
     with connection, connection.makefile("rb") as stream:
         while (body := _read(stream)) is not None:
             server.bodies.append(body)
-            said = answer(body)
-            if said is None:
+            response = answer(body)
+            if response is None:
                 return
-            connection.sendall(said)
-            if b"Connection: close" in said:
+            connection.sendall(response)
+            if b"Connection: close" in response:
                 return
 
 

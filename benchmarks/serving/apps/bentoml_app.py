@@ -8,7 +8,7 @@ import bentoml
 from benchmarks.serving.apps.model import MAX_BATCH, WORKERS, load_warm
 from benchmarks.serving.apps.model import classify as classify_photos
 
-MAX_LATENCY_MS = 60_000  # of a request, over which BentoML refuses it; not a time to wait for company
+MAX_LATENCY_MS = 60_000  # BentoML refuses a request that takes longer; it does not wait that long to fill a batch
 
 
 @bentoml.service(

@@ -18,7 +18,7 @@ model = load_warm()
 
 
 class Batcher:
-    """One thread reads and classifies whatever waits, at most eight photos at a time; nobody waits for company."""
+    """One thread reads and classifies the photos that wait, at most eight at a time; it does not wait to fill a batch."""
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[bytes, asyncio.Future[Probabilities]]] = deque()

@@ -1,4 +1,4 @@
-"""What every other server here runs behind its own few lines: Podium's reading, engine and answer."""
+"""The model that each of the other servers runs behind its own few lines: Podium's decoding, engine and response."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Probabilities = npt.NDArray[np.float32]
 
 
 def load(folder: Path, engine: str) -> Classifier:
-    """The model on one thread; raises RuntimeError where another engine than the wanted one took its place."""
+    """The model on one thread; raises RuntimeError if the engine fell back to another one."""
     kind, _, precision = engine.rpartition("-")
     model = Classifier.load(
         folder, engine=cast(Any, kind), precision=cast(Any, precision), threads=1, resize=torch_resize
     )
     if model.engine != engine:
-        raise RuntimeError(f"asked for {engine}, got {model.engine}: {model.facts.get('engine_fallback')}")
+        raise RuntimeError(f"the engine is {model.engine}, not {engine}: {model.facts.get('engine_fallback')}")
     return model
 
 
@@ -42,12 +42,12 @@ def load_warm() -> Classifier:
 
 
 def classify(model: Classifier, photos: Iterable[bytes]) -> list[dict[str, object]]:
-    """An answer to each photo; raises UnreadableImage over the first that is none."""
+    """The predictions for each photo; raises UnreadableImage for the first that cannot be read."""
     return [answer(model, row) for row in model.classify(np.stack([model.read(photo) for photo in photos]))]
 
 
 def answer(model: Classifier, probabilities: Probabilities) -> dict[str, object]:
-    """The three best classes of one image, best first, as Podium's servers answer."""
+    """The three best classes of one image, best first, in the form of Podium's response."""
     classes: Sequence[str] = model.classes
     best = np.argsort(-probabilities)[:TOP]
     return {"predictions": [{"label": classes[n], "probability": float(probabilities[n])} for n in best]}

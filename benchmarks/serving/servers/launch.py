@@ -1,4 +1,4 @@
-"""What a server is started with: its command, its surroundings, and how it is asked."""
+"""How a server is started: its command, its environment, and the requests that it takes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MALLOC = (
     "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:"
     "glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
 )
-# What suits two workers of one thread each on two cores; every server gets it, but TorchServe as it comes.
+# What suits two workers of one thread each on two cores; every server gets it, except stock TorchServe.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GLIBC_TUNABLES": MALLOC}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be served, and with what."""
+    """The model to serve, and the settings for it."""
 
     archive: Path
     folder: Path  # the archive, unpacked
@@ -36,7 +36,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Launch:
-    """How one server is started, in one setting, and how it is asked."""
+    """How one server is started, in one setting, and the requests that it takes."""
 
     name: str
     setting: str
@@ -49,7 +49,7 @@ class Launch:
     single: Callable[[bytes], bytes]
     many: Callable[[Sequence[bytes]], bytes] | None = None
     ready: Callable[[], bool] = field(default=lambda: True)  # beside answering a photo
-    stopped_by: str = ""  # the program among its processes that SIGTERM goes to; the one that was started where empty
+    stopped_by: str = ""  # the program among its processes that gets SIGTERM; if empty, the started one
 
 
 def free_port() -> int:
@@ -70,7 +70,7 @@ def tar(path: str) -> Callable[[Sequence[bytes]], bytes]:
 
 
 def peer_environment(job: Job, port: int) -> dict[str, str]:
-    """What the programs in `apps/` read."""
+    """The variables that the programs in `apps/` read."""
     return ONE_THREAD | {
         "SERVING_FOLDER": str(job.folder),
         "SERVING_ENGINE": job.engine,
@@ -82,7 +82,7 @@ def peer_environment(job: Job, port: int) -> dict[str, str]:
 
 
 def module_path() -> str:
-    """Where Python finds the project's modules, the model server's among them."""
+    """The PYTHONPATH of the project's modules, the model server's included."""
     modules = [os.environ.get("PYTHONPATH", ""), str(ROOT / "model_server"), str(ROOT)]
     return os.pathsep.join(module for module in modules if module)
 
@@ -90,7 +90,7 @@ def module_path() -> str:
 def environment(launch: Launch) -> dict[str, str]:
     """This process's environment with the launch's, and a temporary folder of its own.
 
-    Without the project's modules, where the launch does not ask for them: an archive brings its own.
+    The project's modules are on its path only if the launch adds them: an archive has its own.
     """
     python = str(Path(launch.command[0]).parent)  # TorchServe starts its workers as `python`, whatever the PATH says
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

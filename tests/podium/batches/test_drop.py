@@ -72,13 +72,6 @@ def test_every_file_is_uploaded_with_its_kind_and_counted(connection: Connection
     assert sorted(kinds.values()) == ["application/octet-stream", "image/jpeg", "image/png"]
 
 
-def test_a_file_that_vanishes_is_named(connection: Connection, tmp_path: Path) -> None:
-    uploads = plan_uploads([folder_of(tmp_path, "a.jpg")], "monday")
-    uploads[0].path.unlink()
-    with pytest.raises(ConsoleError, match=r"a\.jpg was not uploaded"):
-        upload(connection, uploads, lambda _: None)
-
-
 def test_a_batch_whose_name_begins_alike_is_another_batch(connection: Connection) -> None:
     for batch in ("monday", "monday-2"):
         connection.s3.put_object(Bucket=INPUT, Key=f"incoming/{batch}/a.jpg", Body=b"x")

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import part_keys, revision_of, write_part
@@ -55,7 +53,7 @@ def seen(
     return watch(connection, batch, timeout_s=timeout_s, clock_s=lambda: clock.now_s, sleep=clock.sleep)
 
 
-def test_a_batch_is_finished_when_every_image_has_a_verdict(connection: Connection) -> None:
+def test_a_batch_is_finished_when_every_image_has_a_result(connection: Connection) -> None:
     for number in range(3):
         key = f"incoming/monday/{number}.jpg"
         put_row(connection, key, label="baseball" if number else None, version_id=upload(connection, key))
@@ -63,7 +61,7 @@ def test_a_batch_is_finished_when_every_image_has_a_verdict(connection: Connecti
     assert (last.total, last.classified, last.rejected, last.waiting, last.seconds_left) == (3, 2, 1, 0, 0)
 
 
-def test_an_overwritten_image_waits_until_its_new_version_has_a_verdict(connection: Connection) -> None:
+def test_an_overwritten_image_waits_until_its_new_version_has_a_result(connection: Connection) -> None:
     put_row(connection, BALL, version_id=upload(connection))
     newer = upload(connection)
     clock = Clock(lambda: None, lambda: put_row(connection, BALL, version_id=newer))
@@ -213,9 +211,3 @@ def test_the_rate_is_known_after_some_seconds_and_is_of_the_last_half_minute() -
 def test_what_was_done_before_the_watch_began_is_no_rate() -> None:
     meter = RateMeter()
     assert [meter.observe(second, 1000) for second in range(40)] == [None] * 40
-
-
-@given(total=st.integers(0, 50), classified=st.integers(0, 50), rejected=st.integers(0, 50))
-def test_what_waits_is_what_has_no_verdict(total: int, classified: int, rejected: int) -> None:
-    now = BatchProgress(total + classified + rejected, classified, rejected, queued=0, in_flight=0)
-    assert now.waiting == total

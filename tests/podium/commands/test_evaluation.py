@@ -6,36 +6,15 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from podium.commands import evaluation
-from podium.errors import EXIT_FAILED, EXIT_USAGE, ConsoleError
+from podium.errors import EXIT_FAILED
+from tests.podium.commands.console import podium, refused
 from tests.training.conftest import write_photos
 from tests.training.evaluation.runs import write_run
 
-if TYPE_CHECKING:
-    from typer.testing import Result
-
 CLAIM: dict[str, object] = {"metric": "top1", "value": 1.0, "photos": "its test photos", "source": "a report"}
-
-
-def podium(*words: str | Path, stdin: str | None = None) -> Result:
-    app = typer.Typer()
-    evaluation.register(app)
-    return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
-
-
-def refused(*words: str | Path, exit_code: int = EXIT_USAGE) -> str:
-    """The sentence with which the console ends."""
-    error = podium(*words).exception
-    assert isinstance(error, ConsoleError)
-    assert error.exit_code == exit_code
-    assert "\n" not in str(error)
-    return str(error)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from podium.batches.watch import BatchProgress
 from podium.connection import Connection
 from podium.errors import EXIT_UNFINISHED, ConsoleError
-from podium.shown.batch import hours, progress_document, progress_note, show_progress, show_watch
+from podium.shown.batch import progress_document, progress_note, show_progress, show_watch
 from tests.podium.conftest import INPUT
 
 
@@ -24,13 +24,6 @@ def test_the_note_has_rate_and_time_left_once_they_are_known() -> None:
     assert progress_note(progress()) == f"{counts}; queue: 9 to do, 1 taken"
     assert progress_note(progress(rate_per_s=1.5)) == f"{counts}; 1.5 images/s, 1:17:47 left"
     assert progress_note(progress(total=3000)) == "2990 classified, 10 rejected, 0 waiting"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "0:00:00"), (59, "0:00:59"), (3_661, "1:01:01"), (360_000, "100:00:00")]
-)
-def test_time_is_shown_in_hours_minutes_and_seconds(seconds: int, shown: str) -> None:
-    assert hours(seconds) == shown
 
 
 def test_json_says_how_far_an_unfinished_batch_is() -> None:

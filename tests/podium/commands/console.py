@@ -1,0 +1,24 @@
+"""The console's commands in this process, and the sentence with which one of them refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+from podium.__main__ import app
+from podium.errors import EXIT_USAGE, ConsoleError
+
+
+def podium(*words: str | Path, stdin: str | None = None) -> Result:
+    """Run one command."""
+    return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
+
+
+def refused(*words: str | Path, exit_code: int = EXIT_USAGE) -> str:
+    """The sentence with which the console ends."""
+    error = podium(*words).exception
+    assert isinstance(error, ConsoleError)
+    assert error.exit_code == exit_code
+    assert "\n" not in str(error)
+    return str(error)
