@@ -1,4 +1,4 @@
-"""A real HTTP server in this process that answers what a test tells it to, and counts."""
+"""A real HTTP server in this process that sends the responses of a test, and counts."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def each(images: list[tuple[str, bytes]], reply: Callable[[bytes], Reply]) -> Re
 
 
 def entry_of(name: str, reply: Reply) -> dict[str, Any]:
-    """What a request of many images says of one, from what one of that image alone says."""
-    said = json.loads(reply.body) if reply.status < 500 else {"error": reply.body.decode()}
-    return {fact: value for fact, value in said.items() if fact != "model"} | {"name": name, "status": reply.status}
+    """An image's entry in the response to many, made from the response to that image alone."""
+    document = json.loads(reply.body) if reply.status < 500 else {"error": reply.body.decode()}
+    return {fact: value for fact, value in document.items() if fact != "model"} | {"name": name, "status": reply.status}
 
 
 def answers(entries: list[dict[str, Any]]) -> Reply:

@@ -23,7 +23,7 @@ Emf = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a function about its invocation."""
+    """Lambda's context of an invocation."""
 
     remaining_ms: Callable[[], int]
     function_name: str = "podium-classify"

@@ -1,4 +1,4 @@
-"""Every step of the classify function fails once, in every way that it could; the next delivery ends where no fault would have.
+"""Every step of the classify function fails once, in every way that it could; the next delivery ends as without a fault.
 
 The steps are those of a run without faults, recorded; none is listed by hand. See simulation/.
 """
@@ -21,7 +21,7 @@ WAYS = {
     "one image": Plan(),
     "three images in a batch": Plan(actions=tuple(Upload(f"incoming/a/{n}.jpg") for n in range(3))),
     "two images in one message": Plan(
-        actions=(Upload(told_after_s=()), Upload("incoming/2.jpg", with_the_one_before=True))
+        actions=(Upload(events_after_s=()), Upload("incoming/2.jpg", with_the_one_before=True))
     ),
     "no image": Plan(actions=(Upload(content="text"),)),
     "an image that the model rejects": Plan(actions=(Upload(content="cut"),)),
@@ -37,14 +37,14 @@ def end_of(plan: Plan) -> tuple[State, World]:
     with world_of(plan) as world:
         world.run()
         check(world)
-    rows = {key: told(row, "classified_at", "result_version_id") for key, row in world.rows.items.items()}
-    documents = {key: told(json_of(world, row), "classified_at", "timings") for key, row in world.rows.items.items()}
+    rows = {key: without(row, "classified_at", "result_version_id") for key, row in world.rows.items.items()}
+    documents = {key: without(json_of(world, row), "classified_at", "timings") for key, row in world.rows.items.items()}
     waiting = [message.body for message in world.queue.messages]
     dead = {message.body for message in world.dead_letters.messages}
     return {"rows": rows, "JSON": documents, "queue": waiting, "dead letters": dead}, world
 
 
-def told(record: dict[str, Any], *but: str) -> dict[str, Any]:
+def without(record: dict[str, Any], *but: str) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in but}
 
 

@@ -110,7 +110,7 @@ def test_whatever_is_changed_in_a_message_it_is_read_or_refused_in_a_sentence_th
     """Nothing else is raised, and the sentence becomes an attribute of the dead letter."""
     sentences = [outcome for _, body in changed() if isinstance(outcome := outcome_of(body), str)]
     assert len(sentences) > 2_000
-    assert [said for said in sentences if not said or not said.isascii() or not said.isprintable()] == []
+    assert [reason for reason in sentences if not reason or not reason.isascii() or not reason.isprintable()] == []
 
 
 def test_a_changed_message_about_an_upload_is_passed_over_only_if_it_is_no_more_about_one_of_ours() -> None:
@@ -145,7 +145,7 @@ def test_every_order_that_is_still_read_after_a_change_ends_in_a_row(aws: Aws) -
 @pytest.mark.usefixtures("settings")
 def test_whatever_is_refused_is_one_dead_letter_with_its_reason_and_harms_no_neighbour(aws: Aws) -> None:
     """One of each kind of refusal."""
-    kinds = {said[:64]: body for _, body in changed() if isinstance(said := outcome_of(body), str)}
+    kinds = {reason[:64]: body for _, body in changed() if isinstance(reason := outcome_of(body), str)}
     refused = [*kinds.values(), *GARBAGE[-3:]]
     assert len(refused) > 30
     good = aws.upload("incoming/monday/ball.jpg")
@@ -219,10 +219,10 @@ def test_what_aws_or_the_model_server_would_never_take_is_unreadable_and_not_tri
         case _:
             names = {"key": "key", "version_id": "versionId", "etag": "eTag", "size_bytes": "size"}
             record["s3"]["object"][names[field]] = quote_plus(value) if field == "key" else value
-    said = outcome_of(json.dumps({"Records": [record]}))
-    assert isinstance(said, str)
-    assert said.isascii()
-    assert said.isprintable()
+    reason = outcome_of(json.dumps({"Records": [record]}))
+    assert isinstance(reason, str)
+    assert reason.isascii()
+    assert reason.isprintable()
 
 
 def all_dead_letters(aws: Aws) -> list[Any]:

@@ -1,7 +1,7 @@
 """The promises of the README, held against every schedule that hypothesis thinks of: see simulation/.
 
 In each world the pipeline's real code meets overwrites, late, repeated and reordered events, outages, throttling, answers
-that are lost, kills at any step, and other invocations between any two steps. Then faults stop, and the promises are asked for.
+that are lost, kills at any step, and other invocations between any two steps. Then faults stop, and the promises are checked.
 `SIMULATION_EXAMPLES=20000` lets it think longer; `python -m tests.functions.simulation` counts what happened.
 """
 
@@ -72,7 +72,7 @@ def test_promise_2_a_backfill_of_images_that_are_being_uploaded_never_wins_over_
 
 @thoroughly
 @given(plan=strategies.breakdowns)
-def test_promise_3_nothing_is_lost_nothing_is_retried_for_ever_and_dead_letters_replay(plan: Plan) -> None:
+def test_promise_3_nothing_is_lost_nothing_is_retried_for_ever_and_dead_letters_can_be_redriven(plan: Plan) -> None:
     live_through(plan)
 
 
@@ -132,7 +132,7 @@ MISTAKES: dict[str, Mistake] = {
     "one failure fails the whole batch": Mistake(
         Code(handler=mutants.fails_together), strategies.bad_images, live_among_bad_images, "promise 5"
     ),
-    "a group whose server died is asked together again for ever": Mistake(
+    "a group whose server died is sent together again for ever": Mistake(
         Code(handler=mutants.asks_together_for_ever), strategies.bad_images, live_among_bad_images, "promise 5"
     ),
     "a server that takes no tars is thought to be down": Mistake(
@@ -201,6 +201,6 @@ def test_a_dead_letter_says_how_the_server_was_down(mood: Mood) -> None:
 def test_an_upload_whose_event_was_lost_is_lost_without_reconcile() -> None:
     """Else the test of it above could pass by testing nothing."""
     for reconcile in (False, True):
-        with world_of(Plan(actions=(Upload(told_after_s=()),), reconcile=reconcile)) as world:
+        with world_of(Plan(actions=(Upload(events_after_s=()),), reconcile=reconcile)) as world:
             world.run()
             assert len(world.rows.items) == reconcile

@@ -116,15 +116,15 @@ def documented_queries() -> list[list[str]]:
 
 def ask(aws: Aws, words: list[str]) -> list[str]:
     """The images that `aws dynamodb query ...` names; its options are boto3's arguments in other letters."""
-    asked: dict[str, Any] = {"TableName": TABLE}
+    query: dict[str, Any] = {"TableName": TABLE}
     for option, value in zip(words[3::1], [*words[4:], "--"], strict=True):
         if option.startswith("--") and option not in {"--table-name", "--output"}:
             name = "".join(part.capitalize() for part in option.removeprefix("--").split("-"))
-            asked[name] = json.loads(value) if value.startswith("{") else value
-    if "NoScanIndexForward" in asked:
-        asked.pop("NoScanIndexForward")
-        asked["ScanIndexForward"] = False
-    return [item["image"]["S"].rpartition("/")[2] for item in aws.dynamodb.query(**asked)["Items"]]
+            query[name] = json.loads(value) if value.startswith("{") else value
+    if "NoScanIndexForward" in query:
+        query.pop("NoScanIndexForward")
+        query["ScanIndexForward"] = False
+    return [item["image"]["S"].rpartition("/")[2] for item in aws.dynamodb.query(**query)["Items"]]
 
 
 def test_the_three_documented_queries_answer(aws: Aws) -> None:

@@ -85,10 +85,10 @@ USED_BY_AWS = {
     ),
     *(permission for permission in permissions() if permission.role == "BackfillMachine"),
 }
-# Without it S3 answers 403 where nothing lies; the embedded AWS answers 404 to everybody.
+# Without it S3 answers 403 for a missing object; the embedded AWS answers 404 to everybody.
 NOT_IMITATED = {it for it in permissions() if it.sid.endswith("FromForbidden") and it.action == "s3:ListBucket"}
 OURS = sorted(set(permissions()) - USED_BY_AWS - NOT_IMITATED)
-# The embedded AWS asks for no permission to update a mapping, and for the list's where one is read: these are held by
+# The embedded AWS asks for no permission to update a mapping, and for the list's if one is read: these are held by
 # the call being in the code.
 NOT_ENFORCED = {
     Permission("Gate", "PauseAndResume", "lambda:UpdateEventSourceMapping"): "update_event_source_mapping(",
@@ -307,7 +307,7 @@ EXERCISES: dict[tuple[str, str], Exercise] = {
     ("LookAtImages", "s3:GetObject"): a_named_image,
     ("LookAtExisting", "s3:GetObject"): an_archived_named_image,
 }
-BY_ROLE: dict[tuple[str, str], Exercise] = {  # where two roles have a statement of the same name
+BY_ROLE: dict[tuple[str, str], Exercise] = {  # if two roles have a statement of the same name
     ("Backfill", "FindManifests"): a_backfill_to_close,
     ("Classify", "ReadToken"): an_upload_with_the_token_read_anew,
     ("Gate", "ReadToken"): a_probe_with_the_token_read_anew,

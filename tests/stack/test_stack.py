@@ -135,9 +135,9 @@ def test_a_message_that_nobody_can_read_goes_to_the_dead_letters_once_with_its_r
 def test_an_event_file_is_fed_to_the_deployed_function(stack: Console, event: str, failures: int) -> None:
     stack.shell(
         "aws lambda invoke --function-name podium-classify "
-        f"--payload file://events/{event} '{stack.home}/answer.json' > /dev/null"
+        f"--payload file://events/{event} '{stack.home}/response.json' > /dev/null"
     )
-    assert len(json.loads((stack.home / "answer.json").read_text())["batchItemFailures"]) == failures
+    assert len(json.loads((stack.home / "response.json").read_text())["batchItemFailures"]) == failures
 
 
 def test_a_dead_model_server_costs_no_image(stack: Console, facts: dict[str, str], photos: list[Path]) -> None:

@@ -45,7 +45,7 @@ ETAG = "b1946ac92492d2347c6235b4d2611184"
 
 @pytest.fixture
 def settings(aws: Aws) -> BackfillSettings:
-    """Of a function deployed beside an existing bucket, which keeps no versions and tells nobody of uploads."""
+    """Of a function deployed beside an existing bucket, which keeps no versions and sends no events."""
     aws.s3.create_bucket(Bucket=PHOTOS)
     aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     return BackfillSettings(
@@ -65,8 +65,8 @@ class Machine:
     aws: Aws
     settings: BackfillSettings
 
-    def run(self, asked: dict[str, Any]) -> dict[str, Any]:
-        return respond(asked, Clients(self.aws.s3, self.aws.dynamodb, self.aws.sqs), self.settings, NOON)
+    def run(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return respond(payload, Clients(self.aws.s3, self.aws.dynamodb, self.aws.sqs), self.settings, NOON)
 
     def orders(self) -> list[Order]:
         """What is on the queue; it is left empty."""
@@ -119,7 +119,7 @@ def test_a_machine_that_does_not_batch_brings_one_item_at_a_time(machine: Machin
     assert [order.image.key for order in machine.orders()] == [BALL]
 
 
-def test_of_an_image_that_only_a_manifest_names_the_bucket_tells_the_rest(machine: Machine, aws: Aws) -> None:
+def test_the_bucket_has_what_a_manifest_does_not_list_of_an_image(machine: Machine, aws: Aws) -> None:
     etag = aws.s3.put_object(Bucket=PHOTOS, Key=BALL, Body=JPEG)["ETag"].strip('"')
     assert machine.run(NAMED) == {"listed": 2, "enqueued": 1, "already": 0, "markers": 0, "missing": 1}
     [order] = machine.orders()
@@ -129,8 +129,8 @@ def test_of_an_image_that_only_a_manifest_names_the_bucket_tells_the_rest(machin
 def test_what_is_missing_is_named_beside_the_figures(machine: Machine, aws: Aws) -> None:
     machine.run(NAMED)
     [entry] = aws.s3.list_objects_v2(Bucket=RESULTS, Prefix=f"batches/{JOB}/backfill/")["Contents"]
-    told = json.loads(aws.s3.get_object(Bucket=RESULTS, Key=entry["Key"])["Body"].read())
-    assert told["missing_images"] == [f"s3://{PHOTOS}/{BALL}", f"s3://{PHOTOS}/photos/gone.jpg"]
+    report = json.loads(aws.s3.get_object(Bucket=RESULTS, Key=entry["Key"])["Body"].read())
+    assert report["missing_images"] == [f"s3://{PHOTOS}/{BALL}", f"s3://{PHOTOS}/photos/gone.jpg"]
 
 
 def test_an_image_with_a_result_of_the_same_bytes_is_skipped(machine: Machine) -> None:
@@ -213,8 +213,8 @@ def test_an_etag_is_the_same_with_quotes_and_without(etag: str, quote: str) -> N
 def test_at_the_end_the_parts_are_summed_up_and_the_batch_is_open(machine: Machine, aws: Aws) -> None:
     machine.has_row("photos/3.jpg")
     listed = ONE["object"] | {"Key": "photos/3.jpg"}
-    for asked in (PART, NAMED, ONE | {"object": listed}):
-        machine.run(asked)
+    for payload in (PART, NAMED, ONE | {"object": listed}):
+        machine.run(payload)
     machine.run(event("backfill-close"))
     assert machine.report() == {
         "schema_version": "1.0",
@@ -247,9 +247,9 @@ def test_with_nothing_to_do_no_batch_is_opened(machine: Machine) -> None:
 
 def test_a_job_that_stopped_opens_the_batch_of_what_is_on_the_queue_and_says_why(machine: Machine) -> None:
     machine.run(PART)
-    told = machine.run(event("backfill-close-stopped"))
-    assert told["error"].startswith("States.ExceedToleratedFailureThreshold: ")
-    assert machine.report()["error"] == told["error"]
+    response = machine.run(event("backfill-close-stopped"))
+    assert response["error"].startswith("States.ExceedToleratedFailureThreshold: ")
+    assert machine.report()["error"] == response["error"]
     assert machine.ledger()["expected"] == "2"
 
 
@@ -319,7 +319,7 @@ def test_the_function_answers_as_it_is_deployed(machine: Machine) -> None:
 
 @dataclass(frozen=True)
 class _Context:
-    """What Lambda tells a function about its invocation."""
+    """Lambda's context of an invocation."""
 
     function_name: str = "podium-backfill"
     memory_limit_in_mb: int = 512

@@ -268,8 +268,8 @@ def test_each_model_version_gets_a_request_of_its_own(aws: Aws, model_server: Mo
         Order(image=image, sender="reclassify", model=second if n > 2 else None) for n, image in enumerate(uploads)
     ]
     assert failed(invoke(sqs_event(*map(body_of, orders)))) == []
-    asked = sorted(zip(model_server.paths, model_server.images, strict=True))
-    assert asked == [("/predictions/balls", 3), ("/predictions/balls/2.0", 2)]
+    requests = sorted(zip(model_server.paths, model_server.images, strict=True))
+    assert requests == [("/predictions/balls", 3), ("/predictions/balls/2.0", 2)]
 
 
 def test_a_message_comes_back_after_the_servers_retry_after_and_not_sooner(
@@ -303,7 +303,7 @@ def test_a_server_that_sleeps_fails_its_own_message_before_the_deadline(
 
     model_server.reply = reply
     quick, slow = aws.upload("incoming/quick.jpg"), aws.upload("incoming/slow.jpg", JPEG + b"slow")
-    both = sqs_event(body_about(quick), body_about(slow), receive_count=2)  # each is asked for alone
+    both = sqs_event(body_about(quick), body_about(slow), receive_count=2)  # each gets a request of its own
     pool = WatchedPool()
     clock = Clock(pool.left_s(before=60.0, done=5, after=0.0))
     messages = SqsBatch.model_validate(both).messages
@@ -331,7 +331,7 @@ def test_another_version_that_answers_is_stored_as_it_answered_and_counted(
     assert counted(metrics_of(capsys)) == {"ImagesClassified": 1, "VersionMismatch": 1}
 
 
-def test_an_uncertain_answer_is_classified_counted_and_to_be_reviewed(
+def test_an_uncertain_prediction_is_classified_counted_and_to_be_reviewed(
     aws: Aws, model_server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unsure = server_answer(uncertain="best probability 0.41 is below 0.53")
@@ -350,8 +350,8 @@ def test_two_buckets_with_the_same_key_have_a_row_each(aws: Aws) -> None:
     assert sorted(row.image for row in aws.rows()) == ["s3://another-input/incoming/ball.jpg", images[0].uri]
 
 
-def test_nothing_is_ever_written_where_uploads_are_watched(aws: Aws) -> None:
-    """A result that lands where uploads are watched would classify itself."""
+def test_nothing_is_ever_written_to_the_bucket_whose_uploads_are_watched(aws: Aws) -> None:
+    """A result in a bucket whose uploads are watched would be classified itself."""
     images = [aws.upload("incoming/ball.jpg"), aws.upload("incoming/results/ball.jpg.json", b"{}")]
     invoke(sqs_event(*[body_about(image) for image in images]))
     assert [it["Key"] for it in aws.s3.list_objects_v2(Bucket=INPUT)["Contents"]] == [image.key for image in images]

@@ -47,13 +47,13 @@ def test_ties_keep_the_servers_order() -> None:
     assert [step.label for step in classification(answer=answer).predictions] == ["zebra", "ant", "mole"]
 
 
-def test_what_answered_is_recorded_and_not_what_was_configured() -> None:
+def test_the_model_that_answered_is_recorded_and_not_the_configured_one() -> None:
     """Another version than the configured one may answer."""
     newer = ANSWERED.model_copy(update={"version": "1.1"})
     assert classification(answer=server_answer(model=newer)).model == newer
 
 
-def test_an_uncertain_answer_keeps_its_podium_and_its_reason() -> None:
+def test_an_uncertain_prediction_keeps_its_podium_and_its_reason() -> None:
     result = classification(answer=server_answer(uncertain="best probability 0.41 is below 0.53"))
     assert (result.uncertain, len(result.predictions)) == ("best probability 0.41 is below 0.53", 3)
 
@@ -70,8 +70,8 @@ def test_an_image_that_the_model_refused_is_rejected_under_that_model() -> None:
 
 
 def test_an_image_that_a_version_was_to_look_at_and_no_model_saw_is_rejected_under_that_version() -> None:
-    asked = ModelFacts(name="balls", version="2.0")
-    assert rejected(ImageRejected("gone", "It was deleted."), asked).model == asked
+    model = ModelFacts(name="balls", version="2.0")
+    assert rejected(ImageRejected("gone", "It was deleted."), model).model == model
 
 
 def test_the_engine_is_in_the_result_and_no_part_of_what_the_model_is() -> None:

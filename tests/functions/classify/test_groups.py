@@ -1,4 +1,4 @@
-"""Which images are asked in one request."""
+"""Which images share a request."""
 
 from __future__ import annotations
 

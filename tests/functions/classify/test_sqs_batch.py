@@ -30,7 +30,7 @@ def nothing(_: str) -> None:
 
 @dataclass
 class FakeS3:
-    """Every object but `text` is a JPEG that says its name; `get` is what happens before."""
+    """Every object but `text` is a JPEG that contains its name; `get` is what happens before."""
 
     get: Callable[[str], object] = nothing
     names: Counter[str] = field(default_factory=Counter)
@@ -48,7 +48,7 @@ def answer_all(names: Sequence[str]) -> list[Answer]:
 
 @dataclass
 class FakeModel:
-    """Notes which images were asked for together, and which alone."""
+    """Notes which images shared a request, and which had one of their own."""
 
     answer: Callable[[Sequence[str]], list[Answer]] = answer_all
     most: int = 20

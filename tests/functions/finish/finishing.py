@@ -1,4 +1,4 @@
-"""The function that finishes batches, with its two streams, its clock and whoever listens to its events."""
+"""The function that finishes batches, with its two streams, its clock and a subscriber of its events."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ Item = dict[str, Any]
 
 @dataclass
 class Desk:
-    """Images come, rows are written, the streams tell of them, the clock goes on."""
+    """Images come, rows are written, the streams deliver them, the clock goes on."""
 
     aws: Aws
     looker: Looker
     events: EventBridgeClient
-    heard_url: str
+    announcements_url: str
     now: datetime = NOON
-    told: dict[str, Item] = field(default_factory=dict)
+    delivered: dict[str, Item] = field(default_factory=dict)
 
     def classify(self, image: ImageRef, answer: ServerAnswer | None = None, **changes: object) -> Classification:
         """Let the image be classified now, as its event names it."""
@@ -85,7 +85,7 @@ class Desk:
         return self.open(batch)
 
     def entry(self, batch: str = "monday") -> Entry:
-        """What the ledger says about the batch."""
+        """The ledger's entry of the batch."""
         found = self.looker.ledger.read(batch)
         assert found is not None
         return found
@@ -95,22 +95,22 @@ class Desk:
         fresh: list[Item] = []
         for item in self.aws.dynamodb.scan(TableName=table)["Items"]:
             name = table + item.get("image", item.get("id", {}))["S"] + item.get("model", {"S": ""})["S"]
-            if self.told.get(name) != item:
-                self.told[name] = item
+            if self.delivered.get(name) != item:
+                self.delivered[name] = item
                 fresh.append(record(item))
         return fresh
 
     def streams(self) -> None:
-        """Bring what the streams tell, and what the function thereby makes them tell, until they are silent."""
+        """Deliver the records of the streams, and those that the function adds by it, until there are none."""
         for _ in range(20):
             news = [it for table in (TABLE, LEDGER) if (it := self.news(table))]
             if not news:
                 return
             for records in news:
-                self.tell(*records)
-        raise AssertionError("the function tells its own stream something new for ever")
+                self.deliver(*records)
+        raise AssertionError("the function adds something to its own stream for ever")
 
-    def tell(self, *records: Item) -> None:
+    def deliver(self, *records: Item) -> None:
         """Call the function as a stream does."""
         finish({"Records": list(records)}, self.looker, self.now)
 
@@ -119,13 +119,15 @@ class Desk:
         self.now += after
         finish({"source": "aws.events", "detail-type": "Scheduled Event"}, self.looker, self.now)
 
-    def heard(self) -> list[Item]:
-        """The details of the events that came, each told once here."""
+    def announcements(self) -> list[Item]:
+        """The details of the events that came, each listed once."""
         details: list[Item] = []
-        while messages := self.aws.sqs.receive_message(QueueUrl=self.heard_url, MaxNumberOfMessages=10).get("Messages"):
+        while messages := self.aws.sqs.receive_message(QueueUrl=self.announcements_url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
             for message in messages:
                 details.append(json.loads(message["Body"])["detail"])
-                self.aws.sqs.delete_message(QueueUrl=self.heard_url, ReceiptHandle=message["ReceiptHandle"])
+                self.aws.sqs.delete_message(QueueUrl=self.announcements_url, ReceiptHandle=message["ReceiptHandle"])
         return details
 
     def read(self, uri: str) -> str:
@@ -148,24 +150,29 @@ class Desk:
 
 
 def record(item: Item, kind: str = "MODIFY") -> Item:
-    """What a stream tells about an item."""
+    """A stream's record of an item."""
     return {"eventName": kind, "eventSource": "aws:dynamodb", "dynamodb": {"NewImage": item}}
 
 
 @contextmanager
 def finishing(aws: Aws, session: boto3.Session) -> Iterator[Desk]:
-    """The function beside the deployed resources, with a ledger, and a queue that hears its events."""
+    """The function beside the deployed resources, with a ledger, and a queue that receives its events."""
     aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     events = session.client("events")
-    heard_url = aws.sqs.create_queue(QueueName="heard")["QueueUrl"]
-    arn = aws.sqs.get_queue_attributes(QueueUrl=heard_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    announcements_url = aws.sqs.create_queue(QueueName="announcements")["QueueUrl"]
+    arn = aws.sqs.get_queue_attributes(QueueUrl=announcements_url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
     pattern = {"source": ["podium"], "detail-type": ["Batch Complete"]}
-    events.put_rule(Name="heard", EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="heard", Targets=[{"Id": "queue", "Arn": arn}])
+    events.put_rule(Name="announcements", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="announcements", Targets=[{"Id": "queue", "Arn": arn}])
     ledger = Ledger(aws.dynamodb, LEDGER)
     rows = Rows(aws.dynamodb, aws.s3, TABLE)
     yield Desk(
-        aws, Looker(aws.s3, RESULTS, ledger, rows, Announcer(aws.s3, events, ledger, RESULTS)), events, heard_url
+        aws,
+        Looker(aws.s3, RESULTS, ledger, rows, Announcer(aws.s3, events, ledger, RESULTS)),
+        events,
+        announcements_url,
     )
 
 

@@ -48,10 +48,10 @@ def test_a_batch_is_announced_when_its_last_image_has_a_row(aws: Aws, desk: Desk
     revision = desk.expect(one, two)
     desk.classify(one)
     desk.streams()
-    assert desk.heard() == []
+    assert desk.announcements() == []
     desk.classify(two)
     desk.streams()
-    assert desk.heard() == [
+    assert desk.announcements() == [
         {
             "id": f"monday/{revision}",
             "batch": "monday",
@@ -69,7 +69,7 @@ def test_a_batch_is_announced_when_its_last_image_has_a_row(aws: Aws, desk: Desk
 def test_a_batch_whose_rows_are_there_before_its_manifest_is_announced_when_it_is_opened(desk: Desk) -> None:
     complete_batch(desk, "one", "two")
     desk.streams()
-    assert [it["total"] for it in desk.heard()] == [2]
+    assert [it["total"] for it in desk.announcements()] == [2]
 
 
 def test_the_summary_and_the_table_say_what_became_of_every_image(aws: Aws, desk: Desk) -> None:
@@ -126,30 +126,30 @@ def test_the_summary_and_the_table_say_what_became_of_every_image(aws: Aws, desk
     )
 
 
-def test_a_batch_is_announced_once_however_often_the_streams_tell_of_it(desk: Desk) -> None:
+def test_a_batch_is_announced_once_however_often_the_streams_deliver_it(desk: Desk) -> None:
     complete_batch(desk, "one", "two")
     desk.streams()
-    desk.told.clear()  # everything is delivered again
+    desk.delivered.clear()  # everything is delivered again
     desk.streams()
     desk.tick()
     desk.tick(after=timedelta(days=2))
-    assert len(desk.heard()) == 1
+    assert len(desk.announcements()) == 1
 
 
 def test_a_function_that_looks_while_another_announces_announces_nothing(desk: Desk) -> None:
     complete_batch(desk, "one", "two")
     desk.while_announcing(lambda _: desk.tick())
     desk.streams()
-    assert len(desk.heard()) == 1
+    assert len(desk.announcements()) == 1
 
 
 def test_of_two_functions_that_found_the_batch_complete_one_announces_it(desk: Desk) -> None:
     complete_batch(desk, "one", "two")
     entry, announce = desk.entry(), desk.looker.announcer.announce
-    told: list[object] = []
-    desk.while_announcing(lambda _: told.append(announce(entry, {}, desk.now)))
+    others: list[object] = []
+    desk.while_announcing(lambda _: others.append(announce(entry, {}, desk.now)))
     assert announce(entry, {}, desk.now) is not None
-    assert (told, announce(entry, {}, desk.now), len(desk.heard())) == ([None], None, 1)
+    assert (others, announce(entry, {}, desk.now), len(desk.announcements())) == ([None], None, 1)
 
 
 def test_a_function_that_died_while_it_announced_is_replaced_when_it_cannot_live_any_more(desk: Desk) -> None:
@@ -158,9 +158,9 @@ def test_a_function_that_died_while_it_announced_is_replaced_when_it_cannot_live
     assert desk.looker.ledger.claim(entry, desk.now, until=desk.now + CLAIM_LASTS)
     desk.streams()
     desk.tick(after=QUIET_AFTER)
-    assert desk.heard() == []
+    assert desk.announcements() == []
     desk.tick(after=CLAIM_LASTS)
-    assert len(desk.heard()) == 1
+    assert len(desk.announcements()) == 1
 
 
 def test_a_claim_outlives_the_function_that_holds_it() -> None:
@@ -174,23 +174,23 @@ def test_an_event_that_is_refused_is_sent_again(desk: Desk) -> None:
     with pytest.raises(ExceptionGroup) as failed:
         desk.streams()
     assert failed.group_contains(NotAnnounced, match="ThrottlingException, slow down")
-    desk.heard()  # moto had taken it
+    desk.announcements()  # moto had taken it
     desk.tick()
-    assert len(desk.heard()) == 1
+    assert len(desk.announcements()) == 1
 
 
 def test_a_batch_that_grows_is_announced_again_as_a_whole(aws: Aws, desk: Desk) -> None:
     complete_batch(desk, "one", "two")
     desk.streams()
-    [first] = desk.heard()
+    [first] = desk.announcements()
     [three] = uploads(aws, "three")
     desk.now += SOON
     desk.expect(three)
     desk.streams()
-    assert desk.heard() == []
+    assert desk.announcements() == []
     desk.classify(three)
     desk.streams()
-    [second] = desk.heard()
+    [second] = desk.announcements()
     assert (second["total"], len(desk.table()), second["revision"] != first["revision"]) == (3, 3, True)
 
 
@@ -209,7 +209,7 @@ def test_a_batch_that_grows_while_it_is_announced_is_announced_as_it_was_and_the
 
     desk.while_announcing(grow)
     desk.streams()
-    assert [it["total"] for it in desk.heard()] == [1, 2]
+    assert [it["total"] for it in desk.announcements()] == [1, 2]
     assert desk.summary()["total"] == 2
 
 
@@ -220,10 +220,10 @@ def test_a_manifest_that_still_grows_is_waited_for(aws: Aws, desk: Desk) -> None
     desk.streams()
     desk.classify(two)
     desk.streams()
-    assert desk.heard() == []
+    assert desk.announcements() == []
     desk.open()
     desk.streams()
-    assert [it["total"] for it in desk.heard()] == [2]
+    assert [it["total"] for it in desk.announcements()] == [2]
 
 
 def test_a_manifest_whose_writer_never_came_back_is_taken_as_it_is_when_the_batch_is_quiet(
@@ -236,8 +236,8 @@ def test_a_manifest_whose_writer_never_came_back_is_taken_as_it_is_when_the_batc
     desk.streams()
     desk.tick(after=QUIET_AFTER)
     desk.streams()
-    [told] = desk.heard()
-    assert (told["total"], told["revision"]) == (2, revision_of(part_keys(aws.s3, RESULTS, "monday")))
+    [announcement] = desk.announcements()
+    assert (announcement["total"], announcement["revision"]) == (2, revision_of(part_keys(aws.s3, RESULTS, "monday")))
 
 
 def test_a_quiet_batch_that_was_looked_at_is_left_for_a_while(aws: Aws, desk: Desk) -> None:
@@ -255,21 +255,21 @@ def test_rows_that_the_stream_lost_are_found_when_the_batch_is_quiet(desk: Desk)
     desk.news(TABLE)  # and nobody counts them
     desk.streams()
     desk.tick(after=QUIET_AFTER - SOON)
-    assert desk.heard() == []
+    assert desk.announcements() == []
     desk.tick(after=SOON)
-    assert len(desk.heard()) == 1
+    assert len(desk.announcements()) == 1
 
 
 def test_a_count_that_ran_ahead_announces_nothing(aws: Aws, desk: Desk) -> None:
     one, two = uploads(aws, "one", "two")
     desk.expect(one, two)
     desk.classify(one)
-    desk.tell(*desk.news(TABLE) * 5)
+    desk.deliver(*desk.news(TABLE) * 5)
     desk.streams()
-    assert (desk.entry().counted, desk.heard()) == (5, [])
+    assert (desk.entry().counted, desk.announcements()) == (5, [])
     desk.classify(two)
     desk.streams()
-    assert len(desk.heard()) == 1
+    assert len(desk.announcements()) == 1
 
 
 def test_images_that_came_by_other_tools_are_counted_and_never_announced(aws: Aws, desk: Desk) -> None:
@@ -278,7 +278,7 @@ def test_images_that_came_by_other_tools_are_counted_and_never_announced(aws: Aw
     desk.streams()
     desk.tick(after=timedelta(days=1))
     [item] = aws.dynamodb.scan(TableName=LEDGER)["Items"]
-    assert (item["id"], item["counted"], desk.heard()) == ({"S": "batch/monday"}, {"N": "2"}, [])
+    assert (item["id"], item["counted"], desk.announcements()) == ({"S": "batch/monday"}, {"N": "2"}, [])
 
 
 NONSENSE: list[Any] = [
@@ -310,10 +310,10 @@ def test_what_no_function_of_ours_wrote_holds_nothing_up(aws: Aws, desk: Desk) -
         match nonsense:
             case {"dynamodb": {"NewImage": {"id": {"S": name}, "expected": dict()} as item}} if name != "batch/":
                 aws.dynamodb.put_item(TableName=LEDGER, Item={key: value for key, value in item.items() if value})
-    desk.tell(*NONSENSE, *desk.news(TABLE), *NONSENSE)
-    desk.tell(*NONSENSE, *desk.news(LEDGER), *NONSENSE)
+    desk.deliver(*NONSENSE, *desk.news(TABLE), *NONSENSE)
+    desk.deliver(*NONSENSE, *desk.news(LEDGER), *NONSENSE)
     desk.tick()
-    assert [it["batch"] for it in desk.heard()] == ["monday"]
+    assert [it["batch"] for it in desk.announcements()] == ["monday"]
 
 
 def test_a_row_that_no_function_of_ours_wrote_does_not_count(aws: Aws, desk: Desk) -> None:
@@ -325,10 +325,10 @@ def test_a_row_that_no_function_of_ours_wrote_does_not_count(aws: Aws, desk: Des
     for number, odd in enumerate([{}, {"status": {"S": "lost"}}, {"status": {"S": "classified"}, "top3": {"S": "x"}}]):
         aws.dynamodb.put_item(TableName=TABLE, Item={**named, **version, **odd, "model": {"S": f"m@{number}"}})
     desk.streams()
-    assert desk.heard() == []
+    assert desk.announcements() == []
     desk.classify(two)
     desk.streams()
-    assert [it["total"] for it in desk.heard()] == [2]
+    assert [it["total"] for it in desk.announcements()] == [2]
 
 
 def test_a_manifest_that_cannot_be_read_is_reported_and_left(
@@ -340,13 +340,13 @@ def test_a_manifest_that_cannot_be_read_is_reported_and_left(
     revision = revision_of(part_keys(aws.s3, RESULTS, "monday"))
     desk.looker.ledger.open("monday", expected=1, revision=revision, now=NOON)
     desk.streams()
-    assert (desk.heard(), set(caplog.messages)) == ([], {"manifest unreadable"})
+    assert (desk.announcements(), set(caplog.messages)) == ([], {"manifest unreadable"})
 
 
 def test_an_open_batch_without_a_manifest_is_left(aws: Aws, desk: Desk) -> None:
     desk.looker.ledger.open("monday", expected=1, revision="r", now=NOON)
     desk.tick(after=timedelta(hours=1))
-    assert desk.heard() == []
+    assert desk.announcements() == []
 
 
 def test_a_batch_that_aws_refuses_to_show_keeps_no_other_waiting_and_is_reported(aws: Aws, desk: Desk) -> None:
@@ -357,7 +357,7 @@ def test_a_batch_that_aws_refuses_to_show_keeps_no_other_waiting_and_is_reported
     with refused(aws, "ListObjectsV2", "batches/b/"), pytest.raises(ExceptionGroup) as failed:
         desk.tick(after=QUIET_AFTER)
     assert failed.group_contains(ClientError, match="AccessDenied")
-    assert sorted(it["batch"] for it in desk.heard()) == ["a", "c"]
+    assert sorted(it["batch"] for it in desk.announcements()) == ["a", "c"]
 
 
 @contextmanager
@@ -380,7 +380,7 @@ def test_a_batch_that_is_too_large_to_announce_is_reported_and_left(
     expected, revision = MOST_IMAGES + 1, desk.entry().revision
     desk.looker.ledger.open("monday", expected=expected, revision=revision, now=NOON)
     desk.tick(after=QUIET_AFTER)
-    assert (desk.heard(), caplog.messages) == ([], ["batch too large"])
+    assert (desk.announcements(), caplog.messages) == ([], ["batch too large"])
 
 
 @pytest.fixture
@@ -407,7 +407,7 @@ def test_the_function_itself_counts_looks_and_announces(
     for brought in ({"Records": desk.news(TABLE)}, event("finish-tick")):
         invoke(brought)
     assert counted(metrics_of(capsys)) == {"BatchesCompleted": 1}
-    assert (desk.entry().counted, [it["total"] for it in desk.heard()]) == (2, [2])
+    assert (desk.entry().counted, [it["total"] for it in desk.announcements()]) == (2, [2])
 
 
 def test_streams_bring_what_the_events_show(aws: Aws, deployed: None, desk: Desk) -> None:
@@ -417,4 +417,4 @@ def test_streams_bring_what_the_events_show(aws: Aws, deployed: None, desk: Desk
     assert desk.entry().counted == 1
     desk.classify(image)
     invoke(event("finish-ledger"))
-    assert [it["batch"] for it in desk.heard()] == ["monday"]
+    assert [it["batch"] for it in desk.announcements()] == ["monday"]

@@ -40,7 +40,7 @@ def done(desk: Desk) -> bool:
     desk.streams()
     desk.tick(after=QUIET_AFTER)
     desk.streams()
-    return bool(desk.heard())
+    return bool(desk.announcements())
 
 
 def found_elsewhere(etag: str = "e1", name: str = "ball") -> ImageRef:
@@ -91,10 +91,10 @@ def test_an_image_that_is_overwritten_after_its_turn_is_done_too(aws: Aws, desk:
     desk.classify(dropped)
     desk.classify(aws.upload("incoming/monday/ball.jpg", b"new"))
     desk.streams()
-    assert desk.heard() == []
+    assert desk.announcements() == []
     desk.classify(two)
     desk.streams()
-    assert len(desk.heard()) == 1
+    assert len(desk.announcements()) == 1
 
 
 def test_what_was_dropped_again_is_expected_as_it_was_dropped_last(aws: Aws, desk: Desk) -> None:
@@ -135,7 +135,7 @@ def test_other_bytes_of_another_bucket_count_if_they_were_seen_later(desk: Desk)
     assert done(desk)
 
 
-def test_that_an_image_of_another_bucket_was_gone_tells_nothing_about_other_bytes(desk: Desk) -> None:
+def test_that_an_image_of_another_bucket_was_gone_proves_nothing_about_other_bytes(desk: Desk) -> None:
     desk.expect(expected_of(found_elsewhere("e1")))
     desk.now += LATER
     desk.reject(found_elsewhere("e0"), "gone")
@@ -161,7 +161,7 @@ def test_a_row_that_has_moved_to_another_batch_counts(aws: Aws, desk: Desk) -> N
     desk.news(TABLE)
     desk.looker.ledger.count("monday", 2, desk.now)
     desk.streams()
-    assert [it["total"] for it in desk.heard()] == [2]
+    assert [it["total"] for it in desk.announcements()] == [2]
 
 
 @pytest.mark.parametrize("everywhere", [True, False])
@@ -176,25 +176,25 @@ def test_many_rows_in_other_batches_are_looked_for_when_the_batch_is_quiet(
     few.news(TABLE)
     few.looker.ledger.count("monday", 8, few.now)
     few.streams()
-    assert few.heard() == []
+    assert few.announcements() == []
     assert few.entry().look_at == 12  # half of what the index does not have
     assert done(few) == everywhere
 
 
 def test_rows_of_images_are_read_until_some_image_is_not_done(aws: Aws) -> None:
-    asked: list[str] = []
-    aws.dynamodb.meta.events.register("provide-client-params.dynamodb.Query", append := ask_for(asked))
+    images: list[str] = []
+    aws.dynamodb.meta.events.register("provide-client-params.dynamodb.Query", append := record_images_in(images))
     expected = {f"s3://{INPUT}/{n}": ExpectedUpload("v", None, NOON) for n in range(8)}
     completion = Rows(aws.dynamodb, aws.s3, TABLE, few=3).completion_of("monday", expected, thorough=True)
     aws.dynamodb.meta.events.unregister("provide-client-params.dynamodb.Query", append)
-    assert (len(asked), completion.missing, completion.exact) == (3, 8, False)
+    assert (len(images), completion.missing, completion.exact) == (3, 8, False)
 
 
-def ask_for(asked: list[str]) -> Callable[..., None]:
-    """Writes down every image that is asked about."""
+def record_images_in(images: list[str]) -> Callable[..., None]:
+    """Appends every image that a query names."""
 
     def append(params: dict[str, Any], **_: object) -> None:
-        asked.extend(value["S"] for name, value in params["ExpressionAttributeValues"].items() if name == ":image")
+        images.extend(value["S"] for name, value in params["ExpressionAttributeValues"].items() if name == ":image")
 
     return append
 

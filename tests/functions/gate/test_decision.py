@@ -34,7 +34,7 @@ def never(_: float) -> bool:
 
 @dataclass
 class World:
-    """A model server, a mapping and a queue; `answers` says whether the server answers at a time, in seconds."""
+    """A model server, a mapping and a queue; `answers`: does the server answer at this time, in seconds?."""
 
     state: str = "Enabled"
     answers: Callable[[float], bool] = always
@@ -45,7 +45,7 @@ class World:
     settles_at_s: float = 0.0
     probes: list[float] = field(default_factory=list)
     changes: list[tuple[float, str]] = field(default_factory=list)
-    counted: int = 0  # how often the queue was asked
+    counted: int = 0  # how often the messages of the queue were counted
 
     def mapping(self) -> EventSourceMapping:
         settled = self.now_s >= self.settles_at_s
@@ -113,7 +113,7 @@ def test_one_lost_request_closes_nothing() -> None:
     assert world.changes == []
 
 
-def test_one_answer_opens_a_closed_gate() -> None:
+def test_one_response_opens_a_closed_gate() -> None:
     world = World("Disabled", images=7)
     seen = world.check()
     assert (seen.change, seen.closed, world.state) == ("opened", False, "Enabled")

@@ -79,7 +79,7 @@ NAMES = (
 
 
 def of_bytes(count: int, letter: str = "a") -> str:
-    """A key of ours of so many bytes, of this letter and, where it does not fit, of dots."""
+    """A key of ours of so many bytes, of this letter and, if it does not fit, of dots."""
     room = count - len(INCOMING_PREFIX)
     size = len(letter.encode())
     return INCOMING_PREFIX + letter * (room // size) + "." * (room % size)

@@ -45,7 +45,7 @@ def rejection_body(code: str = "unreadable", **changes: object) -> bytes:
     return json.dumps({"code": code, "error": "The JPEG ends early: upload it again.", **changes}).encode()
 
 
-def test_an_answer_is_read(client: ModelClient, model_server: ModelServer) -> None:
+def test_a_response_is_read(client: ModelClient, model_server: ModelServer) -> None:
     assert ask(client) == server_answer()
     assert model_server.paths == ["/predictions/balls"]
 
@@ -83,7 +83,7 @@ MODEL = '"model": {"name": "balls", "version": "1.0"}'
         f'{{{MODEL}, "predictions": [{PREDICTION % 0.5}, {PREDICTION % 0.5}]}}',
     ],
 )
-def test_a_200_that_is_no_answer_is_the_servers_fault(
+def test_a_200_that_is_no_response_is_the_servers_fault(
     client: ModelClient, model_server: ModelServer, body: str
 ) -> None:
     """NaN, infinity, a wrong order, one label twice, a sum above 1."""
@@ -167,7 +167,7 @@ def hang_up_once(listening: socket.socket) -> None:
     connection.close()
 
 
-def test_a_server_that_hangs_up_without_an_answer_is_unavailable() -> None:
+def test_a_server_that_hangs_up_without_a_response_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
         hanging_up = thread.submit(hang_up_once, listening)
         client = ModelClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "balls", timeout_s=20)
@@ -272,7 +272,7 @@ def rejected(name: str, status: int, code: str) -> dict[str, Any]:
     return {"name": name, "status": status, "code": code, "error": "The JPEG ends early: upload it again."}
 
 
-def test_many_images_are_one_request_and_each_gets_its_own_answer(
+def test_many_images_are_one_request_and_each_gets_its_own_prediction(
     client: ModelClient, model_server: ModelServer
 ) -> None:
     def of_its_own(image: bytes) -> Reply:
@@ -294,18 +294,18 @@ def test_a_tars_files_have_our_names_and_are_byte_for_byte_the_images(
 ) -> None:
     """Whatever their sizes: a tar is made of blocks of 512 bytes."""
     images = [bytes([n % 256]) * n for n in (1, 511, 512, 513, 100_000)]
-    told: list[tuple[str, bytes]] = []
+    files: list[tuple[str, bytes]] = []
 
     def listen(sent: list[tuple[str, bytes]]) -> Reply:
-        told.extend(sent)
+        files.extend(sent)
         return each(sent, lambda _: answering())
 
     model_server.reply_to_tar = listen
     assert ask_together(client, *images) == [server_answer()] * 5
-    assert told == list(zip("01234", images, strict=True))
+    assert files == list(zip("01234", images, strict=True))
 
 
-def test_answers_go_by_their_names_and_not_by_their_order(client: ModelClient, model_server: ModelServer) -> None:
+def test_predictions_go_by_their_names_and_not_by_their_order(client: ModelClient, model_server: ModelServer) -> None:
     model_server.reply_to_tar = lambda _: answers([entry("1", uncertain="the second"), entry("0")])
     assert ask_together(client, JPEG, JPEG) == [server_answer(), server_answer(uncertain="the second")]
 
@@ -358,7 +358,7 @@ def test_an_entry_that_is_not_the_images_fault_leaves_that_image_alone_for_later
         [entry("0"), {"name": "1"}],
     ],
 )
-def test_an_answer_whose_entries_are_not_the_images_that_were_sent_is_the_servers_fault(
+def test_a_response_whose_entries_are_not_the_images_that_were_sent_is_the_servers_fault(
     client: ModelClient, model_server: ModelServer, entries: list[dict[str, Any]]
 ) -> None:
     """Missing, doubled, misnamed: an image must never get its neighbour's label."""
@@ -402,7 +402,7 @@ def test_a_tar_that_is_too_large_is_no_reason_to_send_no_other(client: ModelClie
     ("header", "retry_after_s"),
     [("30", 30), (" 0 ", 0), (None, None), ("-1", None), ("soon", None), ("Sat, 21 Nov 2026 12:00:00 GMT", None)],
 )
-def test_a_server_that_says_when_to_come_back_is_heard(
+def test_the_retry_after_of_a_server_is_kept(
     client: ModelClient, model_server: ModelServer, header: str | None, retry_after_s: int | None
 ) -> None:
     model_server.reply = lambda _: Reply(503, b"", retry_after=header)

@@ -157,10 +157,10 @@ class Unreachable:
     """Secrets Manager behind a subnet without a way to it."""
 
     def __init__(self, clock: WallClock, takes_s: float) -> None:
-        self.clock, self.takes_s, self.asked = clock, takes_s, 0
+        self.clock, self.takes_s, self.requests = clock, takes_s, 0
 
     def get_secret_value(self, **_: str) -> dict[str, str]:
-        self.asked += 1
+        self.requests += 1
         self.clock.now_s += self.takes_s
         raise ConnectTimeoutError(endpoint_url="https://secretsmanager")
 
@@ -171,11 +171,11 @@ def test_a_secret_that_cannot_be_read_is_tried_once_for_all_images_of_an_invocat
     for _ in range(20):
         with pytest.raises(ModelUnavailable, match="cannot be read"):
             token.current()
-    assert away.asked == 1
+    assert away.requests == 1
     clock.now_s += NOT_READ_FOR_S
     with pytest.raises(ModelUnavailable, match="cannot be read"):
         token.current()
-    assert away.asked == 2
+    assert away.requests == 2
 
 
 def test_the_time_for_the_secret_is_part_of_the_budget(model_server: ModelServer, clock: WallClock) -> None:

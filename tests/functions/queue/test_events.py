@@ -128,13 +128,13 @@ JSON_VALUES = st.recursive(
 
 @given(st.text() | JSON_VALUES.map(json.dumps))
 def test_no_message_raises_anything_but_that_it_is_unreadable(body: str) -> None:
-    said = ""
+    reason = ""
     try:
         assert images_in(body) == ()
     except MessageUnreadable as unreadable:
-        said = str(unreadable)
-    assert said.isascii()
-    assert said == "" or said.isprintable(), "SQS refuses control characters in an attribute, and this becomes one"
+        reason = str(unreadable)
+    assert reason.isascii()
+    assert reason == "" or reason.isprintable(), "SQS refuses control characters in an attribute, and this becomes one"
 
 
 def test_a_bottomless_message_is_unreadable_and_not_a_crash() -> None:
@@ -143,5 +143,5 @@ def test_a_bottomless_message_is_unreadable_and_not_a_crash() -> None:
 
 
 def test_every_file_in_events_is_in_its_readme() -> None:
-    told = (ROOT / "events" / "README.md").read_text(encoding="utf-8")
-    assert [path.name for path in (ROOT / "events").glob("*.json") if f"`{path.name}`" not in told] == []
+    readme = (ROOT / "events" / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in (ROOT / "events").glob("*.json") if f"`{path.name}`" not in readme] == []

@@ -61,8 +61,8 @@ def test_a_message_waits_for_the_servers_retry_after_and_never_longer_than_the_l
 ) -> None:
     sqs = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     sent, stub = message(), Stubber(sqs)
-    asked = {"QueueUrl": "https://queue", "ReceiptHandle": sent.receipt_handle, "VisibilityTimeout": hidden_s}
-    stub.add_response("change_message_visibility", {}, asked)
+    request = {"QueueUrl": "https://queue", "ReceiptHandle": sent.receipt_handle, "VisibilityTimeout": hidden_s}
+    stub.add_response("change_message_visibility", {}, request)
     with stub:
         Queue(sqs, "https://queue", "https://dlq", draw=lambda: 1.0).postpone([(sent, least_s)])
 
@@ -98,5 +98,5 @@ def test_a_buried_message_keeps_its_body_and_says_why(aws: Aws) -> None:
     )
     [dead] = aws.dead_letters()
     assert dead["Body"] == "Hello from SQS!"
-    told = {name: attribute["StringValue"] for name, attribute in dead["MessageAttributes"].items()}
-    assert told == {"code": "unreadable", "reason": "the message is not JSON", "source_message_id": "m7"}
+    attributes = {name: attribute["StringValue"] for name, attribute in dead["MessageAttributes"].items()}
+    assert attributes == {"code": "unreadable", "reason": "the message is not JSON", "source_message_id": "m7"}

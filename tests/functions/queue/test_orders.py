@@ -26,8 +26,8 @@ SECOND = ModelFacts(name="balls", version="2.0")
 def test_an_order_that_we_write_is_the_order_that_we_read(
     key: str, batch: str | None, version_id: str | None, model: ModelFacts | None
 ) -> None:
-    asked = Order(image=image_ref(key=key, version_id=version_id), sender="backfill", batch=batch, model=model)
-    assert orders_in(body_of(asked)) == (asked,)
+    original = Order(image=image_ref(key=key, version_id=version_id), sender="backfill", batch=batch, model=model)
+    assert orders_in(body_of(original)) == (original,)
 
 
 def test_an_upload_is_an_order_for_the_configured_model_in_the_batch_of_its_folder() -> None:
@@ -101,10 +101,10 @@ def test_what_fails_for_the_last_time_is_a_dead_letter_that_says_why(aws: Aws, m
     assert aws.dead_letters() == []
     assert failed(invoke(sqs_event(body, receive_count=10))) == []
     [dead] = aws.dead_letters()
-    told = {name: attribute["StringValue"] for name, attribute in dead["MessageAttributes"].items()}
-    assert told["code"] == "given_up"
-    assert told["reason"].startswith("tried 10 times, at last: ")
-    assert "answered 503" in told["reason"]
+    attributes = {name: attribute["StringValue"] for name, attribute in dead["MessageAttributes"].items()}
+    assert attributes["code"] == "given_up"
+    assert attributes["reason"].startswith("tried 10 times, at last: ")
+    assert "answered 503" in attributes["reason"]
     assert dead["Body"] == body
     model_server.reply = lambda _: answering()
     assert failed(invoke(sqs_event(dead["Body"]))) == []

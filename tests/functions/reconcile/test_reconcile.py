@@ -1,4 +1,4 @@
-"""Uploads whose event was lost: found in the bucket, asked for again, and never in the way of a newer one."""
+"""Uploads whose event was lost: found in the bucket, enqueued again, and never in the way of a newer one."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def enqueued(aws: Aws) -> list[Order]:
 
 
 def as_listed(image: ImageRef) -> ImageRef:
-    """The image as S3's list has it: no list tells a sequencer."""
+    """The image as S3's list has it: no list has a sequencer."""
     return image.model_copy(update={"sequencer": ""})
 
 
@@ -236,7 +236,7 @@ def test_an_order_loses_to_every_later_upload(aws: Aws, run: Reconcile, store: S
 def test_the_row_of_an_upload_made_while_the_list_was_read_is_not_overtaken(
     aws: Aws, run: Reconcile, store: Store, seconds: int
 ) -> None:
-    """Its function's clock may be a little slow. The next list tells which upload is the last."""
+    """Its function's clock may be a little slow. The next list shows which upload is the last."""
     aws.upload("incoming/ball.jpg")
     newest: list[ImageRef] = []
 
@@ -278,7 +278,7 @@ def test_an_older_upload_whose_event_came_after_the_order_is_put_right_by_the_ne
     assert aws.row().version_id == lost.version_id
 
 
-def test_an_image_version_is_enqueued_three_times_and_then_left_with_a_word_about_dead_letters(
+def test_an_image_version_is_enqueued_three_times_and_then_left_with_a_message_about_dead_letters(
     aws: Aws, run: Reconcile, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = aws.upload("incoming/ball.jpg")
@@ -363,15 +363,15 @@ def test_a_row_that_dynamodb_had_no_time_to_read_is_not_taken_for_missing(
     for image in images:
         classify(store, image)
     keys = [{"image": {"S": image.uri}, "model": {"S": "balls@1.0"}} for image in images]
-    asked: list[int] = []
+    sizes: list[int] = []
 
     def answer_in_part(parsed: dict[str, Any], **_: object) -> None:
-        asked.append(len(parsed["Responses"].pop(TABLE)))
+        sizes.append(len(parsed["Responses"].pop(TABLE)))
         parsed["UnprocessedKeys"] = {TABLE: {"Keys": keys}}
 
     open_clients().dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", answer_in_part)
     assert run()["overdue"] == 0
-    assert asked == [3] * MOST_REQUESTS
+    assert sizes == [3] * MOST_REQUESTS
 
 
 def test_more_uploads_than_one_read_may_name_are_read_in_parts(
@@ -387,14 +387,14 @@ def test_more_uploads_than_one_read_may_name_are_read_in_parts(
 def test_an_object_without_a_version_is_known_by_its_etag(aws: Aws, run: Reconcile, store: Store) -> None:
     """From before the bucket kept versions: S3 lists it under `null`, and its event named none."""
     aws.s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Suspended"})
-    told, lost = (
+    stored, lost = (
         aws.upload(f"incoming/{name}.jpg", JPEG + name.encode()).model_copy(update={"version_id": None})
-        for name in ("told", "lost")
+        for name in ("stored", "lost")
     )
-    classify(store, told)
+    classify(store, stored)
     assert run()["overdue"] == 1
     assert [order.image for order in enqueued(aws)] == [lost.model_copy(update={"sequencer": ""})]
-    aws.upload("incoming/told.jpg", JPEG + b"told differently")
+    aws.upload("incoming/stored.jpg", JPEG + b"stored differently")
     assert run(NEXT_HOUR)["overdue"] == 2
 
 
@@ -418,10 +418,10 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
         aws.upload("incoming/ball.jpg")
         aws.upload("incoming/other.jpg")
     pages_of(1)
-    asked: set[str] = set()
+    operations: set[str] = set()
     clients = open_clients()
     for client in (clients.s3, clients.dynamodb, clients.sqs):
-        client.meta.events.register("before-call", lambda model, **_: asked.add(model.name))
+        client.meta.events.register("before-call", lambda model, **_: operations.add(model.name))
     run(SOON, lambda: 0)
     run(SOON)
     role = resources()["ReconcileRole"]
@@ -429,7 +429,7 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
     for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         allowed |= {action.partition(":")[2] for action in actions if not action.startswith("logs:")}
-    assert {"ListBucketVersions" if name == "ListObjectVersions" else name for name in asked} == allowed
+    assert {"ListBucketVersions" if name == "ListObjectVersions" else name for name in operations} == allowed
 
 
 def test_an_order_comes_after_the_newest_of_the_images_rows() -> None:
@@ -465,7 +465,7 @@ def test_a_backfilled_image_has_its_result_though_its_row_names_no_version(
 
 
 def test_a_late_event_of_an_older_upload_uses_up_no_try(aws: Aws, run: Reconcile, store: Store) -> None:
-    """Each wins over what was asked for, and would leave the latest upload without its row after three of them."""
+    """Each row wins over the order's, and would leave the latest upload without its row after three of them."""
     *older, lost = [aws.upload("incoming/ball.jpg", bytes([n]) * 99) for n in range(6)]
     for hour, late in enumerate(older, start=2):
         classify(store, late)

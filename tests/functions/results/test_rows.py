@@ -1,4 +1,4 @@
-"""What a row says, and that it says the same as the result."""
+"""What a row contains, and that it agrees with the result."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_two_buckets_may_hold_the_same_key() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1100))
-def test_a_result_lies_where_no_upload_is_watched_and_fits_into_a_key(name: str) -> None:
+def test_a_result_lies_outside_the_watched_uploads_and_fits_into_a_key(name: str) -> None:
     """A result that fell under incoming/ would classify itself."""
     key = image_ref(key=f"{INCOMING_PREFIX}{name}").result_key(INPUT)
     assert key.startswith(RESULTS_PREFIX)

@@ -34,7 +34,7 @@ def test_a_result_is_json_that_a_person_reads_and_a_program_reads_back(aws: Aws,
 
 
 def test_a_row_names_the_very_json_that_belongs_to_it(aws: Aws, store: Store) -> None:
-    """Also when the JSON of an older upload, told late, is the latest of its key."""
+    """Also when the JSON of an older upload, whose event comes late, is the latest of its key."""
     newer, older = image_ref(sequencer="02", version_id="v2"), image_ref(sequencer="01", version_id="v1")
     assert store.put(classification(newer)) == "stored"
     assert store.put(classification(older)) == "superseded"
@@ -58,7 +58,7 @@ def test_two_models_have_a_row_each(aws: Aws, store: Store) -> None:
 
 
 SEQUENCERS = st.text(alphabet="0123456789ABCDEF", min_size=1, max_size=20)
-TOLD = st.lists(SEQUENCERS, min_size=1, max_size=5, unique_by=lambda it: it.ljust(SEQUENCER_WIDTH, "0")).flatmap(
+DELIVERIES = st.lists(SEQUENCERS, min_size=1, max_size=5, unique_by=lambda it: it.ljust(SEQUENCER_WIDTH, "0")).flatmap(
     lambda uploads: st.tuples(st.just(uploads), st.lists(st.sampled_from(uploads), max_size=3)).flatmap(
         lambda both: st.permutations(both[0] + both[1])
     )
@@ -66,16 +66,18 @@ TOLD = st.lists(SEQUENCERS, min_size=1, max_size=5, unique_by=lambda it: it.ljus
 
 
 @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=TOLD)
-def test_in_any_order_and_with_any_duplicates_the_last_upload_wins(aws: Aws, store: Store, told: list[str]) -> None:
+@given(deliveries=DELIVERIES)
+def test_in_any_order_and_with_any_duplicates_the_last_upload_wins(
+    aws: Aws, store: Store, deliveries: list[str]
+) -> None:
     """Sequencers of any length, compared as S3 defines it."""
     aws.dynamodb.delete_item(
         TableName=TABLE, Key={"image": {"S": image_ref().uri}, "model": {"S": classification().model.ref}}
     )
-    for sequencer in told:
+    for sequencer in deliveries:
         result = classification(image_ref(sequencer=sequencer, version_id=f"version {sequencer}"))
         store.put_row(row_of(result, "results/a.json", None))
-    last = max(told, key=lambda sequencer: sequencer.ljust(SEQUENCER_WIDTH, "0"))
+    last = max(deliveries, key=lambda sequencer: sequencer.ljust(SEQUENCER_WIDTH, "0"))
     assert aws.row().version_id == f"version {last}"
 
 

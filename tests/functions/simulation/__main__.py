@@ -49,12 +49,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.functions.simulation", description=__doc__)
     parser.add_argument("--examples", type=int, default=1_000, help="schedules of each kind of world (1000)")
     parser.add_argument("--seed", type=int, default=0, help="other schedules (0)")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print("| what is drawn |", " | ".join(COLUMNS), "| broken promises | seconds |")  # noqa: T201
     print("|---" * (len(COLUMNS) + 3) + "|")  # noqa: T201
     for name, (plans, life) in WORLDS.items():
         began_s = time.monotonic()
-        total = live(plans, life, asked.examples, asked.seed)
+        total = live(plans, life, arguments.examples, arguments.seed)
         cells = [f"{total[column]:,}" for column in COLUMNS]
         print(f"| {name} |", " | ".join(cells), f"| 0 | {time.monotonic() - began_s:.0f} |", flush=True)  # noqa: T201
     return 0

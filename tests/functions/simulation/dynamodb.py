@@ -20,7 +20,7 @@ Watch = Callable[[Item, bool], None]
 
 @dataclass
 class Table:
-    """The items; `watch` is told of every put in the moment that DynamoDB decides on it: the item, and whether it was taken."""
+    """The items; `watch` gets every put in the moment that DynamoDB decides on it: the item, and whether it was taken."""
 
     key_names: tuple[str, ...]
     watch: Watch = lambda _item, _taken: None
@@ -43,7 +43,7 @@ class Table:
         return old
 
     def update(self, key: Item, expression: str, condition: str | None, values: Item) -> None:
-        """`ADD name :by` and `SET name = :value, ...`, which is what the pipeline says."""
+        """`ADD name :by` and `SET name = :value, ...`, which is all that the pipeline sends."""
         item = dict(self.get(key) or key)
         if not _holds(condition, values, item):
             raise aws_error("UpdateItem", "ConditionalCheckFailedException", ConditionalCheckFailedException)

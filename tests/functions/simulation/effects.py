@@ -1,4 +1,4 @@
-"""What the services and the world say to each other: every call that changes or reads something is an effect."""
+"""What the services and the world send each other: every call that changes or reads something is an effect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Effects(Protocol):
         refused: Callable[[], Exception] | None = None,
         lost: Callable[[], Exception] | None = None,
     ) -> _T:
-        """Let `apply` take effect, or not, or let the caller not hear of it, as the plan says.
+        """Let `apply` take effect, or not, or let the caller get an error all the same, as the plan has it.
 
         `refused` and `lost` are the errors that the caller sees; AWS's, unless they are given.
         """
@@ -41,10 +41,10 @@ def aws_error(operation: str, code: str, kind: type[ClientError] = ClientError) 
 
 
 def refusal(operation: str) -> Exception:
-    """What a throttled service answers."""
+    """The response of a throttled service."""
     return aws_error(operation, "ThrottlingException")
 
 
 def no_answer(operation: str) -> Exception:
-    """The request went out, and no answer came."""
+    """The request went out, and no response came."""
     return ReadTimeoutError(endpoint_url=f"https://{operation}")

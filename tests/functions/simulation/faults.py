@@ -1,4 +1,4 @@
-"""What befalls every effect, as the plan says; and a record of all effects, by name."""
+"""What befalls every effect, as the plan has it; and a record of all effects, by name."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Faults:
         refused: Callable[[], Exception] | None = None,
         lost: Callable[[], Exception] | None = None,
     ) -> _T:
-        """`effects.Effects` says what it does."""
+        """See `effects.Effects`."""
         self._scheduler.pause()
         fiber = self._scheduler.at_work
         self.late_effects += fiber is not None and fiber.is_late()

@@ -68,7 +68,7 @@ class Fiber:
             raise Killed
 
     def kill(self, *, it_is_me: bool) -> None:
-        """End it where it waits for the baton, as if the machine had lost its power; the caller keeps the baton."""
+        """End it while it waits for the baton, as if the machine had lost its power; the caller keeps the baton."""
         self.dying = True
         if self.started and not self.done and not it_is_me:
             self._killer_waits = True
@@ -81,7 +81,7 @@ class Fiber:
             self._work()
         except Killed:
             self.killed_itself = not self.dying
-        except BaseException as error:  # noqa: BLE001 (the scheduler raises it where the world was started)
+        except BaseException as error:  # noqa: BLE001 (the scheduler raises it in the thread that started the world)
             self.error = error
         self.done = True
         if self._killer_waits:
@@ -109,7 +109,7 @@ class FiberFuture(Future[_T]):
 class FiberPool(Executor):
     """What ThreadPoolExecutor is to threads.
 
-    `start` starts a fiber, `wait` waits in one (until what, how many seconds), `notice` hears of every error.
+    `start` starts a fiber, `wait` waits in one (until what, how many seconds), `notice` gets every error.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ class Function:
     connect: Callable[[], Connections]
     today: Callable[[], datetime]
     fault: Callable[[str], Kind | None]  # what is planned for this effect of the mapping's own
-    notice: Callable[[Exception], None]  # hears of every error
+    notice: Callable[[Exception], None]  # gets every error
     batch_size: int
     concurrency: int
     enabled: bool = True
@@ -148,7 +148,7 @@ class Function:
             process.awake = False
 
     def _acknowledge(self, batch: list[Sent], failed: set[str]) -> None:
-        """Delete what was not reported; an id that is none of the batch's fails the whole of it, says AWS."""
+        """Delete what was not reported; an id that is none of the batch's fails the whole of it: AWS's rule."""
         if not failed <= {message.message_id for message in batch}:
             return
         for message in batch:

@@ -26,7 +26,7 @@ class Gate:
     function: Function
     model: ModelClient
     today: Callable[[], datetime]
-    lag_s: float  # from a change that is asked for to its effect
+    lag_s: float  # from the request for a change to its effect
     state: str = OPEN
     since: datetime | None = None
     closings: list[float] = field(default_factory=list)

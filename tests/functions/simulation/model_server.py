@@ -27,7 +27,7 @@ from tests.functions.simulation.plan import Many, Mood
 URL = "http://models.test:8080"
 INFERENCE_S = 0.25
 _POOL = HTTPConnectionPool("models.test")
-BUSY_S = 20  # until a server that is busy wants to be asked again
+BUSY_S = 20  # `Retry-After` of a busy server
 _NONSENSE: dict[Mood, tuple[int, bytes]] = {
     "busy": (503, b'{"code": 503, "type": "ServiceUnavailableException", "message": "no worker is up"}'),
     "garbled": (200, b'{"model": {"name": "balls"}, "predictions": []}'),
@@ -42,11 +42,11 @@ _REFUSALS: dict[Many, tuple[int, bytes]] = {
 
 
 def picture(content: str, number: int) -> bytes:
-    """Bytes that begin like a JPEG and say what the server is to make of them."""
+    """Bytes that begin like a JPEG and name what the server is to make of them."""
     return b"\xff\xd8\xff\xe0" + f"{content} {number}".encode()
 
 
-def _said_in(image: bytes) -> tuple[str, str]:
+def _content_and_number(image: bytes) -> tuple[str, str]:
     """What the server is to make of a picture, and its number."""
     content, _, number = image[4:].decode(errors="replace").partition(" ")
     return content, number
@@ -73,13 +73,13 @@ class ModelServer:
 
     def hangs_on(self, images: list[bytes]) -> bool:
         """Whether it will not answer to these in time."""
-        said = [_said_in(image) for image in images]
-        if len(said) > 1 and not self.cured and {content for content, _ in said} & {"slow", "poison"}:
-            self.in_bad_company |= {int(number) for _, number in said}
-        return not self.cured and any(content == "slow" for content, _ in said)
+        contents = [_content_and_number(image) for image in images]
+        if len(contents) > 1 and not self.cured and {content for content, _ in contents} & {"slow", "poison"}:
+            self.in_bad_company |= {int(number) for _, number in contents}
+        return not self.cured and any(content == "slow" for content, _ in contents)
 
     def answers(self, images: list[bytes]) -> tuple[int, bytes]:
-        """What it says to a tar: an entry for each image, unless one of them is its death."""
+        """Its response to a tar: an entry for each image, unless one of them is its death."""
         each = [self.answer(image) for image in images]
         if dead := [answer for answer in each if answer[0] >= 500]:
             return dead[0]
@@ -87,8 +87,8 @@ class ModelServer:
         return 200, ServerAnswers(model=self.model, answers=tuple(entries)).model_dump_json().encode()
 
     def answer(self, body: bytes) -> tuple[int, bytes]:
-        """What it says when nothing else is wrong."""
-        content, number = _said_in(body)
+        """Its response when nothing else is wrong."""
+        content, number = _content_and_number(body)
         if content == "cut":
             rejection = ServerRejection(
                 code="unreadable", error="The JPEG ends early: upload it again.", model=self.model

@@ -151,7 +151,7 @@ def asks_together_for_ever(
     clock: Clock,
     workers: Callable[[], Executor],
 ) -> Response:
-    """A message that came before is thought to come for the first time: its images are asked for with others again."""
+    """A message that came before is thought to come for the first time: its images share a request with others again."""
     first = {"attributes": {"ApproximateReceiveCount": "1"}}
     forgetful = tuple(Message.model_validate(it.model_dump(by_alias=True) | first) for it in messages)
     return classify_messages(forgetful, settings, connections, clock, workers)
@@ -168,7 +168,7 @@ class NeverAlone(SimulatedModelClient):
 
 
 class DealsBackwards(SimulatedModelClient):
-    """The answers of one request are given to the images in another order."""
+    """The predictions of one request go to the images in another order."""
 
     def ask(self, images: Sequence[bytes], *, budget_s: float, model: ModelFacts | None = None) -> list[Answer]:
         return super().ask(images, budget_s=budget_s, model=model)[::-1]

@@ -1,4 +1,4 @@
-"""What happens in one world, decided before it begins: a record that prints, shrinks and replays."""
+"""What happens in one world, decided before it begins: a record that prints, shrinks and can be run again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Literal
 Content = Literal["good", "text", "empty", "huge", "cut", "slow", "poison"]
 BAD: tuple[Content, ...] = ("text", "empty", "huge", "cut")  # no model can look at them: a verdict, at once
 
-# What befalls one effect. `lost`: it took place and the caller heard of an error; `twice`: the client's own second
-# try, after a first one whose answer was lost; `stalled`: it takes 70 s, longer than the function may live.
+# What befalls one effect. `lost`: it took place and the caller got an error; `twice`: the client's own second
+# try, after a first one whose response was lost; `stalled`: it takes 70 s, longer than the function may live.
 Kind = Literal["refused", "lost", "twice", "killed before", "killed after", "stalled"]
 KINDS: tuple[Kind, ...] = ("refused", "lost", "twice", "killed before", "killed after", "stalled")
 
@@ -26,12 +26,12 @@ MOODS: tuple[Mood, ...] = ("refuses", "busy", "hangs", "garbled", "unregistered"
 
 @dataclass(frozen=True)
 class Upload:
-    """An object is created, so many seconds after what happened before; each event is told after so many seconds."""
+    """An object is created, so many seconds after what happened before; each of its events comes so many seconds later."""
 
     key: str = "incoming/a/1.jpg"
     content: Content = "good"
     after_s: float = 0.0
-    told_after_s: tuple[float, ...] = (0.0,)  # none: S3 lost the event
+    events_after_s: tuple[float, ...] = (0.0,)  # none: S3 lost the event
     sequencer_tail: str = ""  # S3's sequencers have no fixed length
     with_the_one_before: bool = False  # its message names the upload before it, too
 

@@ -1,4 +1,4 @@
-"""The promises, asked of a world that has come to rest; the witness's own observations are the second promise's."""
+"""The promises, checked in a world that has come to rest; the witness's own observations are the second promise's."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def promise_1(world: World) -> Iterator[str]:
             continue
         # Reconcile finds uploads whose event S3 lost, and those that a deletion of a newer version uncovered.
         done = upload in world.witness.rows.values() if world.plan.reconcile else _is_settled(world, upload)
-        if not done and (upload.upload.told_after_s or world.plan.reconcile):
+        if not done and (upload.upload.events_after_s or world.plan.reconcile):
             yield f"promise 1: upload {upload.number} ({upload.image.uri}) is neither in the table nor a dead letter"
 
 
 def promise_2(world: World) -> Iterator[str]:
-    """One row per image and model, of the last upload in S3's order of all that were told."""
+    """One row per image and model, of the last upload in S3's order of all whose event came."""
     witness = world.witness
     for key, upload in witness.rows.items():
         newest = max(witness.tried[key])
-        # Where the newest version was deleted for good, reconcile and backfill bring back the one that it covered. And a
+        # If the newest version was deleted for good, reconcile and backfill bring back the one that it covered. And a
         # backfilled row, which knows no order, wins over older uploads for good only with the event of its own upload.
         excused = _is_last_that_exists(world, upload) or witness.uploads[newest] in _dead(world)
         if upload.number != newest and not excused:
@@ -63,7 +63,7 @@ def promise_2(world: World) -> Iterator[str]:
 
 
 def promise_3(world: World) -> Iterator[str]:
-    """Nothing is lost and nothing is retried for ever: a message was done with, or is a dead letter, which says why."""
+    """Nothing is lost and nothing is retried for ever: a message was finished, or is a dead letter, which says why."""
     for message in world.queue.sent:
         if message.receives > world.plan.max_receives:
             yield f"promise 3: {message.message_id} was received {message.receives} times"
@@ -92,8 +92,8 @@ def _dead_letters_are_in_order(world: World) -> Iterator[str]:
         yield f"promise 3: buried twice, and SQS was well: {sources}"
 
 
-def check_replayed(world: World) -> None:
-    """After the cause is gone and the dead letters are replayed, every upload that is told of has its row."""
+def check_after_the_redrive(world: World) -> None:
+    """After the cause is gone and the dead letters are redriven, every upload whose event came has its row."""
     check(world)
     _raise(world, [f"promise 3: upload {upload.number} is a dead letter again" for upload in _dead(world)])
 

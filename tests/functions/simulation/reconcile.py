@@ -18,7 +18,7 @@ from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.scheduler import Scheduler
 
 EVERY_S = 3_600.0  # template.yaml
-# An upload is overdue after half an hour, and behind a backlog after six more; then it may be asked for three times.
+# An upload is overdue after half an hour, and behind a backlog after six more; then it may be enqueued three times.
 UNTIL_ALL_IS_FOUND_S = 11 * 3_600.0
 
 

@@ -1,4 +1,4 @@
-"""One plan, from its beginning until its promises were asked for; and what happened in it, counted."""
+"""One plan, from its beginning until its promises were checked; and what happened in it, counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 
 from pipeline.telemetry import logger
 from tests.functions.simulation.plan import Plan
-from tests.functions.simulation.promises import check, check_neighbours, check_outages, check_replayed
+from tests.functions.simulation.promises import check, check_after_the_redrive, check_neighbours, check_outages
 from tests.functions.simulation.world import Code, World
 
 REAL_CODE = Code()
@@ -31,14 +31,14 @@ def world_of(plan: Plan, code: Code = REAL_CODE) -> Iterator[World]:
 
 
 def live_through(plan: Plan, code: Code = REAL_CODE) -> Counter[str]:
-    """Promises 1 to 3; and again after a person had the dead letters replayed."""
+    """Promises 1 to 3; and again after a person redrove the dead letters."""
     with world_of(plan, code) as world:
         world.run()
         check(world)
-        replayed = len(world.dead_letters.messages)
+        redriven = len(world.dead_letters.messages)
         world.redrive()
-        check_replayed(world)
-        return counted(world) | Counter({"dead letters": replayed})
+        check_after_the_redrive(world)
+        return counted(world) | Counter({"dead letters": redriven})
 
 
 def live_through_outages(plan: Plan, code: Code = REAL_CODE) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""The virtual clock, and who is next: the plan says which of those that could run does."""
+"""The virtual clock, and who is next: the plan chooses among those that could run."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Scheduler:
                     mine.die_if_killed()
         except Killed:
             raise
-        except BaseException as error:  # noqa: BLE001 (it is raised where the world was started)
+        except BaseException as error:  # noqa: BLE001 (it is raised in the thread that started the world)
             self._failure = error
         return self._main
 

@@ -42,14 +42,16 @@ MAX_RECEIVES = [10, 3, 2]  # of the template, and fewer, so that the last one co
 GAPS_S = st.sampled_from([0.0, 0.1, 5.0, 400.0])
 
 
-def uploads(keys: list[str], contents: list[Content], *, least_told: int = 1) -> st.SearchStrategy[Upload]:
-    """Told so often at least, and late, or twice, or in a message with another."""
+def uploads(keys: list[str], contents: list[Content], *, fewest_events: int = 1) -> st.SearchStrategy[Upload]:
+    """With so many events at least, which come late, or twice, or in a message with another."""
     return st.builds(
         Upload,
         key=st.sampled_from(keys),
         content=st.sampled_from(contents),
         after_s=GAPS_S,
-        told_after_s=st.lists(st.sampled_from([0.0, 0.1, 20.0, 4_000.0]), min_size=least_told, max_size=3).map(tuple),
+        events_after_s=st.lists(st.sampled_from([0.0, 0.1, 20.0, 4_000.0]), min_size=fewest_events, max_size=3).map(
+            tuple
+        ),
         sequencer_tail=st.sampled_from(["", "0", "8", "00FF"]),
         with_the_one_before=st.booleans(),
     )
@@ -98,12 +100,12 @@ _backfills = st.builds(Backfill, after_s=GAPS_S)
 anything = plans(st.one_of(*[uploads(KEYS, CONTENTS) for _ in range(5)], _deletes, _strays, _rollouts))
 backfills = plans(st.one_of(*[uploads(KEYS[:2], ["good", "text"]) for _ in range(3)], _deletes, _backfills))
 overwrites = plans(uploads(KEYS[:1], ["good", "text", "cut"]))
-_at_once = st.builds(Upload, told_after_s=st.sampled_from([(0.0,), (0.0, 0.0)]))
+_at_once = st.builds(Upload, events_after_s=st.sampled_from([(0.0,), (0.0, 0.0)]))
 interleavings = plans(_at_once, most_faults=0, most_outages=0)  # nothing but turns
 breakdowns = plans(uploads(KEYS[:3], ["good"]), most_faults=12)
 lost_events = plans(
-    st.one_of(uploads(KEYS[:3], ["good", "text"], least_told=0), _deletes),
-    # Faults and breakdowns may take away each of the three times that reconcile asks for an upload: not more than that.
+    st.one_of(uploads(KEYS[:3], ["good", "text"], fewest_events=0), _deletes),
+    # Faults and breakdowns may take away each of the three times that reconcile enqueues an upload: not more than that.
     most_faults=1,
     most_outages=1,
     down_s=[1.0, 60.0, 900.0],

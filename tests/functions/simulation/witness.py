@@ -1,4 +1,4 @@
-"""What became of every upload, seen from outside: no code of the pipeline tells it."""
+"""What became of every upload, seen from outside: no code of the pipeline is used."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Witness:
         return [it for it in named if it.image.etag == etag][-1]
 
     def saw_row(self, item: dict[str, dict[str, Any]], taken: bool) -> None:
-        """DynamoDB was asked to write this row, and took it or did not."""
+        """DynamoDB got a request to write this row, and took it or did not."""
         key = item["image"]["S"], item["model"]["S"]
         upload = self.upload_of(key[0], item.get("version_id", {}).get("S"), item["etag"]["S"])
         self.tried[key].add(upload.number)
@@ -77,15 +77,15 @@ class Witness:
         verdict = item.get("rejected_code", item.get("label", {})).get("S")
         gone = verdict == "gone" and self._is_gone(upload, by_version="version_id" in item)
         if verdict != upload.verdict and not gone:
-            yield f"says {verdict!r} of upload {upload.number}, which is {upload.verdict!r}"
+            yield f"has {verdict!r} for upload {upload.number}, which is {upload.verdict!r}"
         versions = self._s3.buckets[self._results].get(item["result_key"]["S"], [])
         document = next((it.data for it in versions if {"S": it.version_id} == item.get("result_version_id")), None)
         if document is None:
             yield "names a JSON that does not exist"
             return
         result = json.loads(document)
-        said = result["rejected"]["code"] if result["rejected"] else result["predictions"][0]["label"]
-        its = result["image"]["version_id"], result["image"]["etag"], said
+        outcome = result["rejected"]["code"] if result["rejected"] else result["predictions"][0]["label"]
+        its = result["image"]["version_id"], result["image"]["etag"], outcome
         if its != (item.get("version_id", {}).get("S"), upload.image.etag, verdict):
             yield f"names a JSON of {its}"
 

@@ -102,8 +102,8 @@ class World:
         self._jitter = cycle(plan.jitter)
         self.gate = self._gate()
         self.reconcile = self._reconcile()
-        self._last_s = 0.0  # when what the plan says last happened
-        self._to_come = 0  # of what the plan says, not yet happened
+        self._last_s = 0.0  # when the plan's last action happened
+        self._to_come = 0  # of the plan's actions, not yet happened
 
     @property
     def now_s(self) -> float:
@@ -172,7 +172,7 @@ class World:
         self._go_on()
 
     def redrive(self) -> None:
-        """The causes are gone, and a person has the dead letters replayed."""
+        """The causes are gone, and a person redrives the dead letters."""
         self.server.cured = True
         self.faults.stop()
         self._last_s = self.now_s
@@ -239,7 +239,7 @@ class World:
         before = [it.image for it in self.witness.uploads[-1:] if upload.with_the_one_before]
         self.witness.uploads.append(Uploaded(number, upload, image, self.now_s))
         body = body_about(*before, image)
-        for delay_s in upload.told_after_s:
+        for delay_s in upload.events_after_s:
             self._plan_for(self.now_s + delay_s, lambda: self.queue.send(body, self.now_s))
 
     def _begin(self, outage: Outage) -> None:
