@@ -54,7 +54,7 @@ def test_a_client_that_heeds_retry_after_does_not_come_back_at_once() -> None:
     assert (dict(outcome.statuses), outcome.cut) == ({503: 3}, 0)
 
 
-def test_a_connection_that_ends_before_its_answer_is_a_cut_request_and_the_client_goes_on() -> None:
+def test_a_connection_that_ends_before_its_response_is_a_cut_request_and_the_client_goes_on() -> None:
     answers = iter([OK, None, OK, OK])
     with tiny_server(lambda _: next(answers)) as server:
         outcome = ClosedLoop(server.address, requests(4), clients=1).run(seconds=30)
@@ -86,14 +86,14 @@ def test_what_was_answered_before_the_window_does_not_count() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n",
     ],
 )
-def test_an_answer_is_whole_by_its_length_or_its_chunks_and_not_a_byte_before(answer: bytes) -> None:
+def test_a_response_is_whole_by_its_length_or_its_chunks_and_not_a_byte_before(answer: bytes) -> None:
     assert parse(answer) == Answer(200, b"hello", closes=False)
     for end in range(len(answer)):
         with pytest.raises(NotWhole):
             parse(answer[:end])
 
 
-def test_a_request_without_an_answer_when_the_time_is_up_is_counted_as_such() -> None:
+def test_a_request_without_a_response_when_the_time_is_up_is_counted_as_such() -> None:
     with tiny_server(lambda _: b"HTTP/1.1 200 OK\r\n") as server:
         outcome = ClosedLoop(server.address, cycle(requests(1)), clients=2).run(seconds=0.2)
     assert (outcome.unanswered, outcome.images, outcome.cut) == (2, 0, 0)

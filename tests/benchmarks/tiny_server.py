@@ -1,4 +1,4 @@
-"""A server of a few lines for the load client: it sends the answer that the test gives, and keeps the bodies that it got."""
+"""A server of a few lines for the load client: it sends the response that the test gives, and keeps the bodies that it got."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 @dataclass
 class TinyServer:
-    """Where it listens, and the bodies that it was sent."""
+    """Its address, and the bodies that it received."""
 
     address: tuple[str, int]
     bodies: list[bytes] = field(default_factory=list)
@@ -21,7 +21,7 @@ class TinyServer:
 
 @contextmanager
 def tiny_server(answer: Callable[[bytes], bytes | None]) -> Iterator[TinyServer]:
-    """A server on loopback; `answer` makes the bytes for a request's body, None ends the connection without a word."""
+    """A server on loopback; `answer` makes the bytes for a request's body, None ends the connection without a response."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = TinyServer(listener.getsockname())
         accepting = threading.Thread(target=_accept, args=(listener, server, answer))

@@ -51,7 +51,7 @@ def transparent() -> Sequence[Odd]:
         found.append(Odd(f"transparent {kind} ({mode})", encoded(clear, kind, **options), plain(seen), plain(colours)))
     for number, kind in ((3, "PNG"), (4, "GIF")):
         palette = _sided(number).quantize(4)
-        hole = palette.point([255] + [0] * 255, "L")  # where the first of the four colours is
+        hole = palette.point([255] + [0] * 255, "L")  # the position of the first of the four colours
         seen = Image.composite(Image.new("RGB", SIZE, "white"), palette.convert("RGB"), hole)
         found.append(
             Odd(f"{kind} with a clear colour", encoded(palette, kind, transparency=0), plain(seen), plain(palette))
@@ -61,7 +61,7 @@ def transparent() -> Sequence[Odd]:
 
 @cache
 def sixteen_bit() -> Sequence[Odd]:
-    """Greys of 16 bits, where 65535 is white; mistaken are those that are cut off at 255, and so white."""
+    """Greys of 16 bits, of which 65535 is white; mistaken are those that are cut off at 255, and so white."""
     found = []
     for number, kind in ((0, "PNG"), (1, "PNG"), (2, "TIFF")):
         grey = _sided(number).convert("L").point(lambda level: 20 + level // 2)

@@ -22,7 +22,7 @@ class Reply(NamedTuple):
     """One response: a document, or a picture."""
 
     status: int
-    said: dict[str, Any] | bytes
+    document: dict[str, Any] | bytes
     headers: Mapping[str, str] = {}
 
 
@@ -34,7 +34,7 @@ class Refused(Exception):
         self.code, self.status = code, STATUSES.get(code, 422)
 
     @property
-    def said(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         return {"code": self.code, "error": str(self)}
 
 
@@ -117,13 +117,13 @@ class Reference:
         try:
             return Reply(200, {"model": MODEL, "timings": {}, **self.look_at(data, top_k)})
         except Refused as refused:
-            return Reply(refused.status, {"model": MODEL, **refused.said})
+            return Reply(refused.status, {"model": MODEL, **refused.document})
 
     def entry(self, name: str, data: bytes, top_k: int) -> dict[str, Any]:
         try:
             return {"name": name, "status": 200, **self.look_at(data, top_k)}
         except Refused as refused:
-            return {"name": name, "status": refused.status, **refused.said}
+            return {"name": name, "status": refused.status, **refused.document}
 
     def many(self, images: Sequence[tuple[str, bytes]], top_k: int) -> Reply:
         entries = [self.entry(name, data, top_k) for name, data in images]
@@ -131,9 +131,9 @@ class Reference:
 
     def explanation(self, data: bytes) -> Reply:
         answer = self.one(data, 1)
-        if answer.status != 200 or isinstance(answer.said, bytes):
+        if answer.status != 200 or isinstance(answer.document, bytes):
             return answer
-        [best] = answer.said["predictions"]
+        [best] = answer.document["predictions"]
         headers = {"Content-Type": "image/png", "X-Label": best["label"], "X-Probability": str(best["probability"])}
         return Reply(200, usual_kinds()["PNG"], headers)
 
@@ -150,7 +150,7 @@ class Reference:
             top_k = self.top_k(wanted)
             images, many = self.images(body, headers.get("Content-Type", ""))
         except Refused as refused:
-            return Reply(refused.status, {"model": MODEL, **refused.said})
+            return Reply(refused.status, {"model": MODEL, **refused.document})
         return self.many(images, top_k) if many else self.one(images[0][1], top_k)
 
 

@@ -1,4 +1,4 @@
-"""What an answer must look like, whatever it answers to."""
+"""What a response must look like, whatever the request."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def check_model(model: object) -> None:
     assert isinstance(model.get("engine_fallback", ""), str), "model.engine_fallback is no sentence"
 
 
-def check_predictions(said: dict[str, Any]) -> None:
+def check_predictions(document: dict[str, Any]) -> None:
     """Classes, best first, and whether they are to be trusted."""
-    predictions = said.get("predictions")
+    predictions = document.get("predictions")
     assert isinstance(predictions, list), f"`predictions` is {predictions!r}"
     assert predictions, "no class is named"
     labels = [it["label"] for it in predictions]
@@ -32,18 +32,20 @@ def check_predictions(said: dict[str, Any]) -> None:
     assert all(0 <= probability <= 1 for probability in probabilities), f"probabilities: {probabilities}"
     assert probabilities == sorted(probabilities, reverse=True), f"not best first: {probabilities}"
     assert sum(probabilities) <= 1.001, f"they add up to {sum(probabilities)}"
-    assert "uncertain" in said, "`uncertain` is missing; it is null where the answer is to be trusted"
-    assert said["uncertain"] is None or isinstance(said["uncertain"], str), f"`uncertain` is {said['uncertain']!r}"
+    assert "uncertain" in document, "`uncertain` is missing; it is null if the prediction is to be trusted"
+    assert document["uncertain"] is None or isinstance(document["uncertain"], str), (
+        f"`uncertain` is {document['uncertain']!r}"
+    )
 
 
 def classes_of(answer: Response) -> dict[str, float]:
     """The classes that one image was given; the answer must be a good one."""
     assert answer.status == 200, f"a good image is answered {answer.status}: {answer.body[:200]!r}"
     assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
-    said = answer.document
-    check_model(said.get("model"))
-    check_predictions(said)
-    return {it["label"]: it["probability"] for it in said["predictions"]}
+    document = answer.document
+    check_model(document.get("model"))
+    check_predictions(document)
+    return {it["label"]: it["probability"] for it in document["predictions"]}
 
 
 def check_refused(answer: Response, status: int, code: str) -> None:
@@ -52,11 +54,11 @@ def check_refused(answer: Response, status: int, code: str) -> None:
     check_reason(answer.document, code)
 
 
-def check_reason(said: dict[str, Any], code: str) -> None:
+def check_reason(document: dict[str, Any], code: str) -> None:
     """Why an image, or a request, is refused: a code for programs, a sentence for people."""
-    assert said.get("code") == code, f"expected the code {code}, found {said.get('code')!r}"
-    assert isinstance(said.get("error"), str), f"`error` is {said.get('error')!r}"
-    assert " " in said["error"].strip(), f"`error` is no sentence: {said['error']!r}"
+    assert document.get("code") == code, f"expected the code {code}, found {document.get('code')!r}"
+    assert isinstance(document.get("error"), str), f"`error` is {document.get('error')!r}"
+    assert " " in document["error"].strip(), f"`error` is no sentence: {document['error']!r}"
 
 
 def check_same(found: dict[str, float], expected: dict[str, float]) -> None:

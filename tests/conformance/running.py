@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             pass
 
     def _reply(self, reply: Reply) -> None:
-        body = reply.said if isinstance(reply.said, bytes) else json.dumps(reply.said).encode()
+        body = reply.document if isinstance(reply.document, bytes) else json.dumps(reply.document).encode()
         self.send_response(reply.status)
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **reply.headers}
         for name, value in headers.items():

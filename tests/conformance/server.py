@@ -101,13 +101,13 @@ class Server:
         self, method: str, path: str, *, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
     ) -> Response:
         try:
-            said = self.pool.request(
+            reply = self.pool.request(
                 method, self.url + path, body=body, headers={**headers, **self._credentials}, timeout=TIMEOUT_S,
                 retries=False,
             )  # fmt: skip
         except (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError) as error:
             raise AssertionError(f"{method} {path} is not answered: {error}") from error
-        return Response(said.status, said.headers, said.data)
+        return Response(reply.status, reply.headers, reply.data)
 
 
 Promise = Callable[[Server], None]  # asserts it

@@ -18,7 +18,7 @@ OF_THE_PROXY = (
     many_images.a_tar_that_is_piped_in_is_read_to_its_end,
     many_images.sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
     refusals.ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
-    the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+    the_server.without_a_known_token_a_request_is_unauthorized,
 )
 
 

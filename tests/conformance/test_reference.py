@@ -42,7 +42,7 @@ def test_every_promise_is_broken_by_somebody_or_follows_from_one_that_is() -> No
     assert set(PROMISES) - set(VIOLATIONS.values()) == follow
 
 
-class TellsNothingApart(Reference):
+class SeesNoDifference(Reference):
     """A model that knows one answer."""
 
     def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
@@ -51,13 +51,13 @@ class TellsNothingApart(Reference):
 
 
 @pytest.mark.parametrize("promise", conversions.PROMISES, ids=lambda promise: promise.__name__)
-def test_a_model_that_tells_nothing_apart_says_nothing_of_how_pictures_are_read(promise: Promise) -> None:
-    with running(TellsNothingApart()) as server, pytest.raises(NotOffered, match="nothing can be told"):
+def test_a_model_that_distinguishes_no_pictures_cannot_test_how_they_are_read(promise: Promise) -> None:
+    with running(SeesNoDifference()) as server, pytest.raises(NotOffered, match="it cannot be tested"):
         promise(server)
 
 
 class OneAtATime(Reference):
-    """A server that has never heard of tars: to it they are no images."""
+    """A server that does not know tars: to it they are no images."""
 
     token = None
 
@@ -74,8 +74,8 @@ def test_a_server_that_takes_one_image_at_a_time_and_explains_nothing_conforms(p
     optional = (
         *many_images.PROMISES,
         one_image.an_explanation_is_a_picture_for_the_best_class,
-        the_server.whoever_must_come_again_is_told_when,
-        the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+        the_server.a_busy_server_sends_a_retry_after,
+        the_server.without_a_known_token_a_request_is_unauthorized,
     )
     with running(OneAtATime()) as server:
         try:

@@ -35,6 +35,6 @@ def test_our_model_server_keeps(promise: Promise, server: Server) -> None:
         promise(server)
     except NotOffered:
         assert promise in {
-            the_server.whoever_must_come_again_is_told_when,  # a fast machine may take all that is sent
-            the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,  # see test_proxy.py
+            the_server.a_busy_server_sends_a_retry_after,  # a fast machine may take all that is sent
+            the_server.without_a_known_token_a_request_is_unauthorized,  # see test_proxy.py
         }

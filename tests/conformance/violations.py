@@ -24,8 +24,8 @@ class PoisonIsOverload(Reference):
 class OneBadImageFailsItsBatch(Reference):
     def many(self, images: Images, top_k: int) -> Reply:
         answer = super().many(images, top_k)
-        assert isinstance(answer.said, dict)
-        bad = any(entry["status"] != 200 for entry in answer.said["answers"])
+        assert isinstance(answer.document, dict)
+        bad = any(entry["status"] != 200 for entry in answer.document["answers"])
         return Reply(503, {"code": 503, "type": "InternalServerException", "message": "failed"}) if bad else answer
 
 
@@ -83,14 +83,17 @@ class ADamagedTarIsAnImage(Reference):
 
 class BestClassLast(Reference):
     def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
-        said = super().look_at(data, top_k)
-        return {**said, "predictions": said["predictions"][::-1]}
+        document = super().look_at(data, top_k)
+        return {**document, "predictions": document["predictions"][::-1]}
 
 
 class PercentInsteadOfProbability(Reference):
     def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
-        said = super().look_at(data, top_k)
-        return {**said, "predictions": [{**it, "probability": 100 * it["probability"]} for it in said["predictions"]]}
+        document = super().look_at(data, top_k)
+        return {
+            **document,
+            "predictions": [{**it, "probability": 100 * it["probability"]} for it in document["predictions"]],
+        }
 
 
 class SaysNothingOfDoubt(Reference):
@@ -170,7 +173,7 @@ class WantsToKnowTheLength(Reference):
     takes_chunks = False
 
 
-class LooksForTarsWhereALengthIsKnown(Reference):
+class LooksForTarsIfALengthIsKnown(Reference):
     def answer(self, path: str, headers: Any, body: bytes) -> Reply:  # noqa: ANN401 (as its parent)
         return super().answer(path, headers, body) if "Content-Length" in headers else self.one(body, 3)
 
@@ -265,26 +268,26 @@ VIOLATIONS: dict[type[Reference], Promise] = {
     OnlyBytesThatAreCalledBytes: one_image.the_body_is_the_image_whatever_its_content_type,
     OnlyTheFieldData: one_image.an_image_in_a_form_is_answered_like_a_body_whatever_its_field_is_called,
     GrayIsNoPicture: one_image.pictures_of_every_usual_kind_are_looked_at,
-    RefusesWithoutACode: refusals.a_request_without_an_image_is_told_so,
+    RefusesWithoutACode: refusals.a_request_without_an_image_is_called_empty,
     CallsTheDamagedUnsupported: refusals.a_damaged_picture_is_called_unreadable,
     TakesAnyNumberOfPixels: refusals.a_picture_of_too_many_pixels_is_refused_before_it_fills_the_memory,
     WaitsForTheWholeBody: refusals.a_body_of_any_size_is_refused_before_all_of_it_is_read,
     PutIsUnknown: one_image.an_image_that_is_put_is_answered_like_one_that_is_posted,
     WantsToKnowTheLength: one_image.an_image_in_chunks_of_unannounced_length_is_read_to_its_end,
-    LooksForTarsWhereALengthIsKnown: many_images.a_tar_that_is_piped_in_is_read_to_its_end,
+    LooksForTarsIfALengthIsKnown: many_images.a_tar_that_is_piped_in_is_read_to_its_end,
     AnImageOfAnySize: refusals.ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
     TenMebibytesAreTooMany: refusals.ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
     TakesTwiceAsMuch: many_images.sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
     TakesHalfAsMuch: many_images.sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
-    LetsAnybodyIn: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
-    AnyTokenWillDo: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
-    AsksForNoScheme: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
-    ForbidsInsteadOfAsking: the_server.who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+    LetsAnybodyIn: the_server.without_a_known_token_a_request_is_unauthorized,
+    AnyTokenWillDo: the_server.without_a_known_token_a_request_is_unauthorized,
+    AsksForNoScheme: the_server.without_a_known_token_a_request_is_unauthorized,
+    ForbidsInsteadOfAsking: the_server.without_a_known_token_a_request_is_unauthorized,
     AnyModelIsThisOne: refusals.an_unknown_model_is_not_found,
     AnyVersionIsThisOne: one_image.the_version_may_be_named,
     ExplainsTheWorstClass: one_image.an_explanation_is_a_picture_for_the_best_class,
     PingIsAWord: the_server.ping_says_healthy_while_images_are_answered,
-    NoWordOfWhen: the_server.whoever_must_come_again_is_told_when,
-    BusyIsTheSendersFault: the_server.whoever_must_come_again_is_told_when,
+    NoWordOfWhen: the_server.a_busy_server_sends_a_retry_after,
+    BusyIsTheSendersFault: the_server.a_busy_server_sends_a_retry_after,
     **MISREADINGS,
 }

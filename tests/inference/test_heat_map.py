@@ -61,7 +61,7 @@ def test_a_label_of_any_letters_fits_into_a_header(tmp_path: Path, photos: list[
     assert unquote(headers["x-label"]) == label
 
 
-def test_another_engine_than_torch_has_its_answers_explained_by_the_reference(
+def test_another_engine_than_torch_has_its_predictions_explained_by_the_reference(
     for_openvino: Path, photos: list[bytes]
 ) -> None:
     served = loaded(for_openvino, engine="openvino", precision="fp32")
@@ -91,7 +91,9 @@ def test_a_bad_image_is_refused_as_if_it_were_to_be_classified(
     assert json.loads(body)["code"] == code
 
 
-def test_many_images_are_not_explained_and_their_sender_is_told(handler: PodiumHandler, photos: list[bytes]) -> None:
+def test_many_images_are_not_explained_and_their_sender_gets_a_reason(
+    handler: PodiumHandler, photos: list[bytes]
+) -> None:
     tar = b"".join(write_bundle([("a", photos[0])]))
     for request in ({"body": tar}, {"a": photos[0], "b": photos[1]}):
         [body], context = ask(handler, request, headers={0: EXPLAIN})
@@ -157,7 +159,7 @@ def test_the_heat_is_where_the_network_saw_the_class() -> None:
         assert heat[rows, columns].mean() > 10 * np.delete(heat.ravel(), np.flatnonzero(heat.ravel() > 0.5)).mean()
 
 
-def test_where_nothing_speaks_for_a_class_nothing_is_hot() -> None:
+def test_without_evidence_for_a_class_nothing_is_hot() -> None:
     from inference.heat_map import heat_map
 
     grey = np.full((64, 64, 3), 128, np.uint8)

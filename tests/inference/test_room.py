@@ -76,7 +76,7 @@ def test_what_needs_torch_imports_nothing_else_but_what_torch_models_are_made_of
 
 @pytest.mark.torch
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_an_archive_is_loaded_and_classifies_with_openvino_where_torch_cannot_be_imported(
+def test_an_archive_is_loaded_and_classifies_with_openvino_if_torch_cannot_be_imported(
     for_openvino: Path, tmp_path: Path, precision: str
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(jpeg(corners().resize((300, 200))))

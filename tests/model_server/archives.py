@@ -55,7 +55,7 @@ def model_document(weights_sha256: str, **changed: object) -> dict[str, Any]:
 
 
 def tiny_network(architecture: str = "test_resnet", class_count: int = len(CLASSES), **model_args: Any) -> nn.Module:  # noqa: ANN401 - timm's own
-    """A network of random weights that is sure of what it says, in eval mode; the same one each time."""
+    """A network of random weights that is sure of its predictions, in eval mode; the same one each time."""
     import timm
     import torch
 

@@ -136,10 +136,10 @@ class Container:
 
     process: subprocess.Popen[bytes]
     port: int
-    said: Path
+    output: Path
 
     def is_healthy(self, folder: PlainFolder) -> bool:
-        """What the image's own HEALTHCHECK says."""
+        """The result of the image's own HEALTHCHECK."""
         [check] = read_dockerfile().of("HEALTHCHECK")
         command = json.loads(check.partition("CMD ")[2].replace("8080", str(self.port)))
         return subprocess.run(command, env=folder.environment, check=False, capture_output=True).returncode == 0
@@ -154,14 +154,14 @@ def container(image: PlainFolder, unpacked: Path, tmp_path: Path) -> Iterator[Co
     given = docker_runs()[0]
     line = [image.inside(word) for word in [*json.loads(entry), *given[given.index(IMAGE) + 1 :]]]
     line = [word.replace("0.0.0.0:8080", f"127.0.0.1:{ports.inference}") for word in line]
-    said = image.root / "tmp" / "said"
-    with said.open("wb") as log:
+    output = image.root / "tmp" / "output"
+    with output.open("wb") as log:
         process = subprocess.Popen(
             [*line, "--metrics", f"127.0.0.1:{ports.metrics}"], cwd=image.work, env=image.environment,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        yield Container(process, ports.inference, said)
+        yield Container(process, ports.inference, output)
     finally:
         process.kill() if process.poll() is None else None
         process.wait()
@@ -175,33 +175,33 @@ def test_the_dockerfiles_steps_in_a_plain_folder_serve_an_image_and_write_nowher
     before = image.files()
     deadline = time.monotonic() + HEALTHY_WITHIN_S
     while not container.is_healthy(image):
-        assert container.process.poll() is None, container.said.read_text()
-        assert time.monotonic() < deadline, container.said.read_text()
+        assert container.process.poll() is None, container.output.read_text()
+        assert time.monotonic() < deadline, container.output.read_text()
         time.sleep(1)
     url = f"http://127.0.0.1:{container.port}/predictions/balls"
     answer = urllib3.request("POST", url, body=photos[0], retries=False)
     assert answer.status == 200
     assert len(answer.json()["predictions"]) == 3
     container.process.send_signal(signal.SIGTERM)
-    assert container.process.wait(STOPPED_WITHIN_S) == 0, container.said.read_text()
+    assert container.process.wait(STOPPED_WITHIN_S) == 0, container.output.read_text()
     assert image.files() == before
 
 
 def test_without_an_argument_it_says_what_it_wants(image: PlainFolder) -> None:
     [entry], [given] = read_dockerfile().of("ENTRYPOINT"), read_dockerfile().of("CMD")
     line = [image.inside(word) for word in json.loads(entry)]
-    said = subprocess.run(
+    output = subprocess.run(
         [*line, *json.loads(given)], cwd=image.work, env=image.environment, check=True, capture_output=True, text=True
     )
-    assert "--token-file" in said.stdout
+    assert "--token-file" in output.stdout
 
 
-def test_beyond_loopback_it_wants_a_token_or_to_be_told_that_none_is_needed(image: PlainFolder) -> None:
+def test_beyond_loopback_it_wants_a_token_or_an_option_that_none_is_needed(image: PlainFolder) -> None:
     [entry] = read_dockerfile().of("ENTRYPOINT")
     line = [image.inside(word) for word in json.loads(entry)]
-    said = subprocess.run(
+    output = subprocess.run(
         [*line, "--models", "balls=balls.mar"], cwd=image.work, env=image.environment, check=False, capture_output=True,
         text=True,
     )  # fmt: skip
-    assert said.returncode == 1
-    assert "--token-file" in said.stderr
+    assert output.returncode == 1
+    assert "--token-file" in output.stderr

@@ -41,11 +41,11 @@ def test_the_three_most_likely_classes_come_best_first(handler: PodiumHandler, p
     assert 0.5 < sum(p.probability for p in predictions) <= 1.0
 
 
-def test_different_photos_get_different_answers(handler: PodiumHandler, photos: list[bytes]) -> None:
+def test_different_photos_get_different_predictions(handler: PodiumHandler, photos: list[bytes]) -> None:
     assert len({answer(handler, photo).predictions[0].probability for photo in photos}) == len(photos)
 
 
-def test_the_answer_names_the_model_and_the_content_it_was_loaded_from(
+def test_the_response_names_the_model_and_the_content_it_was_loaded_from(
     handler: PodiumHandler, unpacked: Path, photos: list[bytes]
 ) -> None:
     model = answer(handler, photos[0]).model
@@ -88,7 +88,9 @@ def test_the_image_may_be_the_body_or_a_form_field(
     assert "answers" not in json.loads(body)
 
 
-def test_a_bad_image_gets_its_own_answer_and_its_neighbours_theirs(handler: PodiumHandler, photos: list[bytes]) -> None:
+def test_a_bad_image_gets_its_own_error_and_its_neighbours_their_predictions(
+    handler: PodiumHandler, photos: list[bytes]
+) -> None:
     bodies, context = ask(
         handler, {"body": photos[0]}, {"body": b"text"}, {"body": photos[1]}, {"body": photos[2][:500]}, {}
     )
@@ -188,7 +190,7 @@ def test_equally_likely_classes_come_in_the_models_order(tmp_path: Path, photos:
     assert [(p.label, p.probability) for p in predictions] == [(label, 0.25) for label in CLASSES[:3]]
 
 
-def test_a_model_of_two_classes_answers_two(tmp_path: Path, photos: list[bytes]) -> None:
+def test_a_model_of_two_classes_predicts_two(tmp_path: Path, photos: list[bytes]) -> None:
     handler = loaded(write_unpacked(tmp_path, classes=("ball", "no ball")))
     predictions = answer(handler, photos[0]).predictions
     assert sum(p.probability for p in predictions) == pytest.approx(1.0)
@@ -211,7 +213,7 @@ def test_the_temperature_divides_the_logits(handler: PodiumHandler, archive: Pat
     assert differences[0] == pytest.approx(4.0 * differences[1], rel=1e-3)
 
 
-def test_an_answer_under_the_threshold_is_uncertain_and_says_why(archive: Path, photos: list[bytes]) -> None:
+def test_a_prediction_under_the_threshold_is_uncertain_and_says_why(archive: Path, photos: list[bytes]) -> None:
     change(archive, uncertainty={"threshold": 0.999999, "target_accuracy": 0.95, "coverage": 0.5}, temperature=50.0)
     found = answer(loaded(archive), photos[0])
     assert found.uncertain is not None
@@ -219,7 +221,7 @@ def test_an_answer_under_the_threshold_is_uncertain_and_says_why(archive: Path, 
     assert "95%" in found.uncertain
 
 
-def test_an_answer_at_the_threshold_is_not_uncertain(handler: PodiumHandler, photos: list[bytes]) -> None:
+def test_a_prediction_at_the_threshold_is_not_uncertain(handler: PodiumHandler, photos: list[bytes]) -> None:
     assert answer(handler, photos[0]).uncertain is None
 
 
@@ -309,7 +311,7 @@ def test_all_classes_together_have_a_probability_of_one(handler: PodiumHandler, 
         assert sum(probabilities(handler, photo).values()) == pytest.approx(1.0, abs=1e-6)
 
 
-def test_an_answer_says_where_the_time_went(handler: PodiumHandler, photos: list[bytes]) -> None:
+def test_a_response_has_the_time_of_each_step(handler: PodiumHandler, photos: list[bytes]) -> None:
     [body], _ = ask(handler, {"body": tar(("a", photos[0]), ("b", b"text"))})
     timings = json.loads(body)["timings"]
     assert timings["images"] == 2

@@ -30,7 +30,7 @@ pytestmark = [
 
 CURL, SERVER = ROOT / "docs" / "serving-with-curl.md", ROOT / "docs" / "model-server.md"
 READY_WITHIN_S = 180
-# What TorchServe does not let the handler do, as the page's table says.
+# What TorchServe does not let the handler do, as in the page's table.
 NOT_ALONE = {
     one_image.the_body_is_the_image_whatever_its_content_type,
     one_image.top_k_says_how_many_classes_are_named_in_the_query_or_in_a_header,

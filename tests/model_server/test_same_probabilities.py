@@ -25,7 +25,7 @@ PHOTOS = dict(odd_photos())
 
 @pytest.fixture(scope="module")
 def predicted(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
-    """What training's predict says of every odd photo: its three most likely classes."""
+    """The three most likely classes of every odd photo, by training's predict."""
     from training.prediction.predict import predict_paths
 
     folder = tmp_path_factory.mktemp("odd")

@@ -47,7 +47,7 @@ def address(for_openvino: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def predicted(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Found]:
-    """What training's predict says of every odd photo: its three most likely classes."""
+    """The three most likely classes of every odd photo, by training's predict."""
     from training.prediction.predict import predict_paths
 
     folder = tmp_path_factory.mktemp("odd")
@@ -57,19 +57,19 @@ def predicted(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[st
     return {name: {it.label: it.probability for it in best} for name, best in zip(PHOTOS, found, strict=True)}
 
 
-def asked(address: torchserve.ServerAddress, body: bytes) -> dict[str, Any]:
+def post(address: torchserve.ServerAddress, body: bytes) -> dict[str, Any]:
     """The whole answer to a body, with every class in it; it must be OpenVINO's in fp32."""
     url = f"{address.inference_url}/predictions/balls?top_k={len(CLASSES)}"
     response = urllib3.request("POST", url, body=body, retries=False, timeout=120)
     assert response.status == 200, response.data
-    said: dict[str, Any] = response.json()
-    assert said["model"]["engine"] == "openvino-fp32"
-    assert "engine_fallback" not in said["model"]
-    return said
+    document: dict[str, Any] = response.json()
+    assert document["model"]["engine"] == "openvino-fp32"
+    assert "engine_fallback" not in document["model"]
+    return document
 
 
-def assert_predicted(said: Mapping[str, Any], expected: Found, name: str) -> None:
-    found = {it["label"]: it["probability"] for it in said["predictions"]}
+def assert_predicted(document: Mapping[str, Any], expected: Found, name: str) -> None:
+    found = {it["label"]: it["probability"] for it in document["predictions"]}
     assert {label: found[label] for label in expected} == pytest.approx(expected, abs=1e-4), name
 
 
@@ -77,7 +77,7 @@ def test_odd_photos_score_over_http_as_in_training_all_in_one_tar(
     address: torchserve.ServerAddress, predicted: Mapping[str, Found]
 ) -> None:
     assert len(PHOTOS) <= MAX_IMAGES
-    answers = asked(address, b"".join(bytes(piece) for piece in write_bundle(PHOTOS.items())))["answers"]
+    answers = post(address, b"".join(bytes(piece) for piece in write_bundle(PHOTOS.items())))["answers"]
     assert [(it["name"], it["status"]) for it in answers] == [(name, 200) for name in PHOTOS]
     for it in answers:
         assert_predicted(it, predicted[it["name"]], it["name"])
@@ -87,4 +87,4 @@ def test_an_odd_photo_scores_over_http_as_in_training_when_it_comes_alone(
     address: torchserve.ServerAddress, predicted: Mapping[str, Found]
 ) -> None:
     for name, data in PHOTOS.items():
-        assert_predicted(asked(address, data), predicted[name], name)
+        assert_predicted(post(address, data), predicted[name], name)

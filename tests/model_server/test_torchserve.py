@@ -228,7 +228,7 @@ def test_a_torchserve_that_is_killed_comes_back_by_itself(
     assert b"TorchServe ended" in (address.home / "logs" / "proxy.log").read_bytes()
 
 
-def test_a_server_that_is_told_to_stop_answers_what_it_has(archive: Path, tmp_path: Path, photos: list[bytes]) -> None:
+def test_a_server_that_gets_sigterm_answers_what_it_has(archive: Path, tmp_path: Path, photos: list[bytes]) -> None:
     started = torchserve.start(home=tmp_path, archive=archive, ports=torchserve.free_ports())
     try:
         torchserve.wait_ready(started, "balls", READY_WITHIN_S)
@@ -320,7 +320,7 @@ def test_torchserve_started_by_hand_with_the_projects_files_answers(
 
 
 def wait_by_hand(model_url: str) -> None:
-    """As docs/model-server.md says it: ask the management API until the workers are READY."""
+    """As in docs/model-server.md: ask the management API until the workers are READY."""
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         time.sleep(0.5)

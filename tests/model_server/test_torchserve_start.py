@@ -1,4 +1,4 @@
-"""What `podium.local.model_server` says before the model server runs at all."""
+"""What `podium.local.model_server` reports before the model server runs at all."""
 
 from __future__ import annotations
 

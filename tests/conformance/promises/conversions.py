@@ -1,6 +1,6 @@
-"""Conversions before the model sees a picture; a server that leaves one out silently answers something else.
+"""Conversions before the model sees a picture; a server that leaves one out silently gives other classes.
 
-Each odd file is judged by the answer to the same picture in a plain, upright, opaque PNG of 8 bits.
+Each odd file is judged by the response to the same picture in a plain, upright, opaque PNG of 8 bits.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def of_several_frames_the_first_counts(server: Server) -> None:
 
 
 def _check(promise: str, files: Sequence[Odd], server: Server) -> None:
-    """Raises NotOffered if the model answers the same with and without the conversion."""
+    """Raises NotOffered if the model gives the same classes with and without the conversion."""
     apart = False
     for odd in files:
         found, seen, mistaken = (_classes(body, odd.kind, server) for body in odd[1:])
         assert not differences(found, seen), (
-            f"{promise}: not so with a {odd.kind}. It is answered {_told(found)}; the same picture in a plain "
-            f"PNG {_told(seen)}; as a server sees it that leaves this out, {_told(mistaken)}"
+            f"{promise}: not so with a {odd.kind}. It is answered {_in_words(found)}; the same picture in a plain "
+            f"PNG {_in_words(seen)}; as a server sees it that leaves this out, {_in_words(mistaken)}"
         )
         apart = apart or bool(differences(mistaken, seen))
     if not apart:
-        raise NotOffered(f"This model answers the same whether or not {promise}: nothing can be told.")
+        raise NotOffered(f"This model gives the same classes whether or not {promise}: it cannot be tested.")
 
 
 def _classes(body: bytes, kind: str, server: Server) -> dict[str, float]:
@@ -48,7 +48,7 @@ def _classes(body: bytes, kind: str, server: Server) -> dict[str, float]:
     return classes_of(answer)
 
 
-def _told(classes: dict[str, float]) -> str:
+def _in_words(classes: dict[str, float]) -> str:
     return ", ".join(f"{label} {probability:.3f}" for label, probability in classes.items())
 
 

@@ -118,10 +118,10 @@ def _require_tars(server: Server) -> None:
 def _answers(answer: Response, images: Named) -> Sequence[dict[str, Any]]:
     """The entries of an answer to these images, in their order and by their names."""
     assert answer.status == 200, f"{len(images)} images are answered {answer.status}: {answer.body[:200]!r}"
-    said = answer.document
-    check_model(said.get("model"))
-    assert isinstance(said.get("timings"), dict), f"`timings` is {said.get('timings')!r}"
-    entries: list[dict[str, Any]] = said.get("answers")
+    document = answer.document
+    check_model(document.get("model"))
+    assert isinstance(document.get("timings"), dict), f"`timings` is {document.get('timings')!r}"
+    entries: list[dict[str, Any]] = document.get("answers")
     assert isinstance(entries, list), f"`answers` is {entries!r}"
     assert [entry.get("name") for entry in entries] == [name for name, _ in images]
     for entry in entries:

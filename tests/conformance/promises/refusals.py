@@ -10,7 +10,7 @@ IMAGE_BYTES = 10 * 2**20
 ENDLESS_BYTES = 2**40
 
 
-def a_request_without_an_image_is_told_so(server: Server) -> None:
+def a_request_without_an_image_is_called_empty(server: Server) -> None:
     check_refused(server.post(b""), 400, "empty")
 
 
@@ -50,7 +50,7 @@ def an_unknown_model_is_not_found(server: Server) -> None:
 
 
 PROMISES = (
-    a_request_without_an_image_is_told_so,
+    a_request_without_an_image_is_called_empty,
     what_is_no_picture_is_called_unsupported,
     a_damaged_picture_is_called_unreadable,
     a_picture_of_too_many_pixels_is_refused_before_it_fills_the_memory,

@@ -17,7 +17,7 @@ def ping_says_healthy_while_images_are_answered(server: Server) -> None:
     assert answer.document.get("status") == "Healthy"
 
 
-def whoever_must_come_again_is_told_when(server: Server) -> None:
+def a_busy_server_sends_a_retry_after(server: Server) -> None:
     """Many large requests at once: each is answered or gets a 503; none is cut, and none is called bad."""
     body = tar_of([(f"{number}.jpg", photo(0)) for number in range(IMAGES_EACH)])
     if 400 <= server.post(body).status < 500:
@@ -28,14 +28,14 @@ def whoever_must_come_again_is_told_when(server: Server) -> None:
     later = [answer for answer in answers if answer.status == 503]
     for answer in later:
         assert answer.headers.get("Retry-After", "").isdecimal(), "503 without Retry-After in seconds"
-        said = answer.document
-        assert (said.get("code"), isinstance(said.get("message"), str)) == (503, True), f"503 says {said!r}"
+        document = answer.document
+        assert (document.get("code"), isinstance(document.get("message"), str)) == (503, True), f"503 says {document!r}"
     assert server.post(photo()).status == 200
     if not later:
         raise NotOffered("The queue was never full.")
 
 
-def who_brings_no_token_that_the_server_knows_is_told_to_bring_one(server: Server) -> None:
+def without_a_known_token_a_request_is_unauthorized(server: Server) -> None:
     if server.token is None:
         raise NotOffered("No MODEL_SERVER_TOKEN was given: whether the server lets in others was not looked at.")
     assert server.post(photo()).status == 200
@@ -46,13 +46,13 @@ def who_brings_no_token_that_the_server_knows_is_told_to_bring_one(server: Serve
         assert answer.status == 401, f"who brings {given} is answered {answer.status}: {answer.body[:200]!r}"
         scheme = answer.headers.get("WWW-Authenticate", "")
         assert scheme.partition(" ")[0].lower() == "bearer", f"401 with WWW-Authenticate: {scheme!r}"
-        said = answer.document
-        assert (said.get("code"), isinstance(said.get("message"), str)) == (401, True), f"401 says {said!r}"
+        document = answer.document
+        assert (document.get("code"), isinstance(document.get("message"), str)) == (401, True), f"401 says {document!r}"
         assert stranger.get("/ping").status == 200, f"/ping wants a token: who brings {given} is refused"
 
 
 PROMISES = (
     ping_says_healthy_while_images_are_answered,
-    whoever_must_come_again_is_told_when,
-    who_brings_no_token_that_the_server_knows_is_told_to_bring_one,
+    a_busy_server_sends_a_retry_after,
+    without_a_known_token_a_request_is_unauthorized,
 )

@@ -82,7 +82,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_if_an_engine_cannot_serve_the_reference_does_and_answer_and_log_say_why(
+def test_if_an_engine_cannot_serve_the_reference_does_and_response_and_log_say_why(
     archive: Path, photos: list[bytes], damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil, reason = DAMAGES[damage]
@@ -310,7 +310,7 @@ def turned_arrays(pixels: Pixels) -> dict[str, Pixels]:
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino", "aotinductor"])
-def test_how_the_pixels_lie_in_memory_does_not_change_an_answer(
+def test_how_the_pixels_lie_in_memory_does_not_change_a_prediction(
     engine: str, photos: list[bytes], request: pytest.FixtureRequest
 ) -> None:
     """Compiled code ignores strides: it once answered planes with other classes, without an error."""

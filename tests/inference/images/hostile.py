@@ -60,8 +60,8 @@ def grey(width: int, height: int, compression: int, **changes: tuple[int, tuple[
 def tiled(side: int, tile_side: int, data: bytes, *, big: bool = False) -> bytes:
     """A deflated grey TIFF in one tile that may be larger than the picture."""
     tile = {"t322": (LONG, (tile_side,)), "t323": (LONG, (tile_side,))}
-    where = {"t324": (LONG, (16 if big else 8,)), "t325": (LONG, (len(data),))}
-    return tiff(grey(side, side, 8, **tile, **where), data, big=big)
+    offsets = {"t324": (LONG, (16 if big else 8,)), "t325": (LONG, (len(data),))}
+    return tiff(grey(side, side, 8, **tile, **offsets), data, big=big)
 
 
 def in_strips(width: int, height: int, compression: int, data: bytes) -> bytes:

@@ -59,7 +59,7 @@ CLAIMS = {
 
 @cache
 def bombs() -> dict[str, tuple[bytes, str]]:
-    """Files that claim a modest size and cost much more, and a word of why they are refused; for a limit of a million pixels."""
+    """Files that claim a modest size and cost much more, and a part of the reason why they are refused; for a limit of a million pixels."""
     dense, wide = zeros(6000 * 6000), zeros(60_000 * 4000)
     return {
         "a tile larger than its picture": (tiled(100, 6000, dense), r"tiles of 6000 x 6000 pixels"),
@@ -124,7 +124,7 @@ def test_what_is_just_no_bomb_is_read() -> None:
     assert read_image(bitmap(10, 10, data=bytes(320)), max_pixels=100).size == (10, 10)
     of_os2 = b"BM" + struct.pack("<IHHIIHHHH", 0, 0, 0, 14 + 12 + 6, 12, 10, 10, 1, 1) + b"\0\0\0\0\1\0" + bytes(40)
     assert read_image(of_os2, max_pixels=1000).size == (10, 10), (
-        "its header is short: colours are where others are packed"
+        "its header is short: colours lie at the offset of packed ones"
     )
     assert 50 * MILLION / 16**2 < MAX_PIECES, "a picture in the smallest tiles that the format knows"
 

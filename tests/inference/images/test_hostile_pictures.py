@@ -223,7 +223,7 @@ def test_the_lambda_refuses_no_picture_and_everything_that_is_of_another_format(
     """docs/pipeline.md: by its first 512 bytes; what begins like an image and is none is left to the server."""
     files = [data for _, data in whole_files()] + [data for data, _ in POLYGLOTS.values()]
     for data in files + [whole[:length] for whole in files for length in (1, 2, 3, 8, 15, 40, 512)]:
-        asked, answered = verdict_of_the_lambda(data, s3), verdict_of_the_server(data)
-        assert asked in {None, "unsupported_format"}
-        assert (asked is None) <= (answered != "unsupported_format"), data[:40]
-        assert (answered is None) <= (asked is None), data[:40]
+        of_lambda, of_server = verdict_of_the_lambda(data, s3), verdict_of_the_server(data)
+        assert of_lambda in {None, "unsupported_format"}
+        assert (of_lambda is None) <= (of_server != "unsupported_format"), data[:40]
+        assert (of_server is None) <= (of_lambda is None), data[:40]

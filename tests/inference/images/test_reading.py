@@ -65,7 +65,7 @@ def test_broken_exif_does_not_cost_the_picture() -> None:
     assert_upright_and_right_coloured(read_image(jpeg(corners(), exif=broken)), tolerance=6)
 
 
-def test_where_and_with_what_a_photo_was_taken_is_dropped() -> None:
+def test_the_place_and_the_camera_of_a_photo_are_dropped() -> None:
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     exif.get_ifd(0x8825)[2] = (47.0, 22.0, 33.0)
@@ -76,7 +76,7 @@ def test_where_and_with_what_a_photo_was_taken_is_dropped() -> None:
 
 def test_a_cmyk_jpeg_as_photoshop_inverts_it_keeps_its_colours() -> None:
     data = jpeg(corners().convert("CMYK"))
-    assert b"Adobe" in data, "the marker that says the values are inverted"
+    assert b"Adobe" in data, "the marker of inverted values"
     assert_upright_and_right_coloured(read_image(data), tolerance=6)
 
 

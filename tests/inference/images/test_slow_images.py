@@ -124,7 +124,7 @@ def test_the_next_batches_are_read_while_a_cut_off_image_is_still_at_it(read: Re
     assert b"slow" not in read.finished, "it is still at it"
 
 
-def test_what_a_cut_off_image_answers_in_the_end_is_nobodys_answer(read: Reads) -> None:
+def test_the_late_result_of_an_abandoned_image_is_nobodys_result(read: Reads) -> None:
     readers = Readers(read, threads=1, seconds=LIMIT_S)
     assert seen(readers.read([b"slow"])) == ["too_slow"]
     read.let_go.set()

@@ -78,7 +78,7 @@ def test_a_photo_scores_behind_the_server_as_in_training(
     assert served.classes == CLASSES
 
 
-def test_where_it_looked_can_be_shown(unpacked: Path, photos: list[bytes]) -> None:
+def test_the_part_of_an_image_that_it_used_can_be_shown(unpacked: Path, photos: list[bytes]) -> None:
     from inference.engines.reference import TorchEngine
     from inference.heat_map import grad_cam
 

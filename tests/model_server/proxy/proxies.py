@@ -57,10 +57,10 @@ class FakeTorchServe:
 
     behave: Behaviour = classify
     groups: list[list[bytes]] = field(default_factory=list)
-    asked: list[tuple[str, str | None]] = field(default_factory=list)  # path and X-Top-K of each request
+    requests: list[tuple[str, str | None]] = field(default_factory=list)  # path and X-Top-K of each request
     workers: tuple[Worker, ...] | None = READY
     death: str | None = None
-    broken: str = ""  # the model that has no worker, and for which `death` is the reason, where not all have it
+    broken: str = ""  # the model that has no worker, and for which `death` is the reason, if not all have it
 
     async def predictions(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -68,7 +68,7 @@ class FakeTorchServe:
         if images == [bytes(probe_picture())] and self.behave is not classify:
             return await classify(images, request)
         self.groups.append(images)
-        self.asked.append((request.path_qs, request.headers.get("X-Top-K")))
+        self.requests.append((request.path_qs, request.headers.get("X-Top-K")))
         return await self.behave(images, request)
 
     def application(self) -> web.Application:
@@ -102,7 +102,7 @@ class Proxied:
     async def labels(self, *bodies: bytes) -> list[str]:
         """The best label of each image, all sent at once."""
         answers = await asyncio.gather(*(self.post(body) for body in bodies))
-        return [said["predictions"][0]["label"] for _, said, _ in answers]
+        return [document["predictions"][0]["label"] for _, document, _ in answers]
 
 
 @asynccontextmanager

@@ -49,10 +49,10 @@ def test_a_group_that_killed_its_worker_is_sent_again_image_by_image(status: int
     async def scenario() -> None:
         fake = FakeTorchServe(die_of_poison)
         async with proxied(fake) as proxy:
-            _, said, _ = await proxy.post(tar(*[b"a"] * 5, b"poison", *[b"b"] * 10))
-            assert [each["status"] for each in said["answers"]] == [*[200] * 5, 503, *[200] * 10]
-            status, said, response = await proxy.post(b"poison")
-            assert (status, said["code"]) == (503, 503)
+            _, document, _ = await proxy.post(tar(*[b"a"] * 5, b"poison", *[b"b"] * 10))
+            assert [each["status"] for each in document["answers"]] == [*[200] * 5, 503, *[200] * 10]
+            status, document, response = await proxy.post(b"poison")
+            assert (status, document["code"]) == (503, 503)
             assert int(response.headers["Retry-After"]) >= 1
         with_poison = [group for group in fake.groups if b"poison" in group]
         assert len([group for group in with_poison if len(group) == 1]) == 3, (
@@ -84,12 +84,12 @@ def test_torchserves_own_full_queue_is_503() -> None:
             status, _, response = await proxy.post(b"a")
             assert status == 503
             assert "Retry-After" in response.headers
-        assert len(fake.groups) == 1, "it is not asked again at once"
+        assert len(fake.groups) == 1, "the model gets no second request at once"
 
     run(scenario())
 
 
-def test_a_wrong_top_k_among_many_requests_is_said_to_nobody_else() -> None:
+def test_a_wrong_top_k_among_many_requests_fails_nobody_else() -> None:
     async def strict(images: list[bytes], request: web.Request) -> web.Response:
         if request.headers.get("X-Top-K") == "99":
             return answer(400, {"code": "bad_request", "error": "top_k is 99 of 4 classes."})
@@ -133,12 +133,12 @@ def test_a_server_that_is_not_ready_says_so_and_takes_nothing() -> None:
             for state, workers in (("does not say", None), ("0 of 1", (Worker("9000", 1, False),)), ("0 of 0", ())):
                 fake.workers = workers
                 await proxy.readiness.look()
-                status, said, response = await proxy.post(b"a")
+                status, document, response = await proxy.post(b"a")
                 assert (status, response.headers["Retry-After"]) == (503, "5")
                 async with proxy.client.get(f"{proxy.url}/ping") as ping:
-                    said = await ping.json()
-                    assert (ping.status, said["failed"]) == (503, False)
-                    assert state in said["message"]
+                    document = await ping.json()
+                    assert (ping.status, document["failed"]) == (503, False)
+                    assert state in document["message"]
             fake.death = "ModuleNotFoundError: No module named 'timm'"
             await proxy.readiness.look()
             async with proxy.client.get(f"{proxy.url}/ping") as ping:
@@ -189,12 +189,12 @@ def test_a_model_that_never_loads_shuts_no_other_models_door() -> None:
         fake = FakeTorchServe(broken="cats", death="The archive holds no weights.")
         async with proxied(fake, models=("cats", "balls")) as proxy:
             assert (await proxy.post(b"golf ball", "/predictions/balls"))[0] == 200
-            status, said, response = await proxy.post(b"a", "/predictions/cats")
+            status, document, response = await proxy.post(b"a", "/predictions/cats")
             assert (status, response.headers["Retry-After"]) == (503, "5")
-            assert said["message"] == "cats is not ready: The archive holds no weights."
+            assert document["message"] == "cats is not ready: The archive holds no weights."
             async with proxy.client.get(f"{proxy.url}/ping") as ping:
-                said = await ping.json()
-                assert (ping.status, said["message"], said["failed"]) == (503, f"cats: {fake.death}", True)
+                document = await ping.json()
+                assert (ping.status, document["message"], document["failed"]) == (503, f"cats: {fake.death}", True)
             assert sorted(lines(proxy.metrics.page(), "podium_model_ready{")) == [
                 'podium_model_ready{model="balls"} 1.0', 'podium_model_ready{model="cats"} 0.0'
             ]  # fmt: skip
@@ -207,7 +207,7 @@ def test_a_model_that_never_loads_shuts_no_other_models_door() -> None:
     run(scenario())
 
 
-def test_a_model_whose_first_answer_takes_long_keeps_no_other_one_waiting() -> None:
+def test_a_model_whose_first_response_takes_long_keeps_no_other_one_waiting() -> None:
     async def scenario() -> None:
         fake, release = FakeTorchServe(), asyncio.Event()
         answered = fake.predictions
@@ -261,27 +261,27 @@ def test_what_was_admitted_outlives_a_torchserve_that_dies() -> None:
         fake = FakeTorchServe()
         async with proxied(fake) as proxy:
             proxy.served.dispatcher.open(workers=0)
-            asked = asyncio.create_task(proxy.post(b"golf ball"))
+            response = asyncio.create_task(proxy.post(b"golf ball"))
             while not proxy.served.dispatcher.waiting.images:
                 await asyncio.sleep(0.01)
             proxy.readiness.down("TorchServe ended.")
             assert (await proxy.post(b"late"))[0] == 503
             await proxy.readiness.look()
-            assert (await asked)[0] == 200
+            assert (await response)[0] == 200
 
     run(scenario())
 
 
-def test_a_request_that_is_not_answered_in_its_time_is_told_to_come_again() -> None:
+def test_a_request_that_is_not_answered_in_its_time_gets_a_retry_after() -> None:
     async def never(images: list[bytes], request: web.Request) -> web.Response:
         await asyncio.sleep(3600)
         raise AssertionError
 
     async def scenario() -> None:
         async with proxied(FakeTorchServe(never), request_s=0.2) as proxy:
-            status, said, response = await proxy.post(b"a")
+            status, document, response = await proxy.post(b"a")
             assert (status, "Retry-After" in response.headers) == (503, True)
-            assert "0.2 s" in said["message"]
+            assert "0.2 s" in document["message"]
 
     run(scenario())
 
@@ -308,7 +308,7 @@ def test_a_server_that_stops_answers_what_it_has_and_takes_nothing_more() -> Non
 
 
 @pytest.mark.parametrize("hurried", [False, True])
-def test_what_is_not_answered_when_the_drain_ends_is_told_to_come_again(hurried: bool) -> None:
+def test_what_is_not_answered_when_the_drain_ends_gets_a_retry_after(hurried: bool) -> None:
     async def never(images: list[bytes], request: web.Request) -> web.Response:
         await asyncio.sleep(3600)
         raise AssertionError
@@ -341,12 +341,12 @@ def test_a_number_of_classes_that_is_no_text_is_passed_on_as_well_as_it_goes() -
             writer.write(b"POST /predictions/balls HTTP/1.1\r\nHost: a\r\nX-Top-K: \xff\r\nContent-Length: 1\r\n\r\na")
             assert (await reader.readline()).split()[1] == b"200"
             writer.close()
-        assert fake.asked[-1] == ("/predictions/balls", "%3F")
+        assert fake.requests[-1] == ("/predictions/balls", "%3F")
 
     run(scenario())
 
 
-def test_a_fault_of_the_proxys_own_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_proxy_itself_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with proxied() as proxy:
 
@@ -356,21 +356,21 @@ def test_a_fault_of_the_proxys_own_is_said_at_once(monkeypatch: pytest.MonkeyPat
             monkeypatch.setattr(proxy.served.dispatcher, "_send", fault)
             raised: list[object] = []
             asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context["exception"]))
-            status, said, _ = await proxy.post(b"a")
-            assert (status, said["message"]) == (503, "The model server failed; its log says why.")
+            status, document, _ = await proxy.post(b"a")
+            assert (status, document["message"]) == (503, "The model server failed; its log says why.")
             gc.collect()
             assert [type(it) for it in raised] == [KeyError], "it is logged"
 
     run(scenario())
 
 
-def test_what_computes_is_told_by_the_answers_and_forgotten_with_the_workers() -> None:
+def test_the_engine_is_known_from_responses_and_forgotten_with_the_workers() -> None:
     """A worker that was started again may have fallen back to another engine."""
     fallen = {**MODEL, "engine": "torch-fp32", "engine_fallback": "no memory"}
 
     async def after_a_restart(images: list[bytes], request: web.Request) -> web.Response:
-        said = json.loads((await classify(images, request)).text or "")
-        return answer(200, {**said, "model": fallen})
+        document = json.loads((await classify(images, request)).text or "")
+        return answer(200, {**document, "model": fallen})
 
     async def scenario() -> None:
         fake = FakeTorchServe(workers=(Worker("9000", 1, True), Worker("9001", 2, True)))

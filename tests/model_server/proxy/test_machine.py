@@ -44,16 +44,16 @@ def test_a_group_for_a_gpu_is_read_in_parts_while_others_are_classified(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("said", "cores"), [("max 100000", None), ("250000 100000", 2), ("50000 100000", 1), ("", None)]
+    ("content", "cores"), [("max 100000", None), ("250000 100000", 2), ("50000 100000", 1), ("", None)]
 )
-def test_a_container_has_the_cores_that_it_was_given(tmp_path: Path, said: str, cores: int | None) -> None:
-    (tmp_path / "cpu.max").write_text(said)
+def test_a_container_has_the_cores_that_it_was_given(tmp_path: Path, content: str, cores: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(content)
     assert core_limit(tmp_path) == cores
 
 
-@pytest.mark.parametrize(("said", "limit"), [("max\n", None), ("2147483648\n", 2 * GIB)])
-def test_a_container_has_the_memory_that_it_was_given(tmp_path: Path, said: str, limit: int | None) -> None:
-    (tmp_path / "memory.max").write_text(said)
+@pytest.mark.parametrize(("content", "limit"), [("max\n", None), ("2147483648\n", 2 * GIB)])
+def test_a_container_has_the_memory_that_it_was_given(tmp_path: Path, content: str, limit: int | None) -> None:
+    (tmp_path / "memory.max").write_text(content)
     assert memory_limit_bytes(tmp_path) == limit
 
 

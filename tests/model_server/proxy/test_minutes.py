@@ -12,7 +12,7 @@ from tests.model_server.proxy.http.test_server import tar
 from tests.model_server.proxy.proxies import proxied, run
 
 
-def test_a_line_tells_what_was_answered_since_the_last_one_and_nothing_is_said_of_nothing(
+def test_a_line_counts_the_responses_since_the_last_one_and_an_idle_minute_has_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "proxy.minutes")
@@ -28,11 +28,11 @@ def test_a_line_tells_what_was_answered_since_the_last_one_and_nothing_is_said_o
             minutes.write()
             [line] = caplog.messages
             prefix, *pairs = line.split(" ")
-            told = dict(pair.split("=") for pair in pairs)
+            facts = dict(pair.split("=") for pair in pairs)
             assert prefix == "metrics:"
-            assert float(told.pop("queue_ms")) >= 0
-            assert 1 <= float(told.pop("group_images")) <= 3
-            assert told == {
+            assert float(facts.pop("queue_ms")) >= 0
+            assert 1 <= float(facts.pop("group_images")) <= 3
+            assert facts == {
                 "images_200": "2", "images_415": "1", "rejected_unsupported_format": "1", "rejected_404": "1",
                 "decode_ms": "1.00", "forward_ms": "4.00",
             }  # fmt: skip

@@ -27,7 +27,7 @@ def test_the_usual_proxy_listens_on_loopback(store: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8080", "[::]:8080", "10.0.0.1:80", "podium.internal:8080"])
-def test_listening_beyond_loopback_wants_tokens_or_a_persons_word(store: Path, address: str) -> None:
+def test_listening_beyond_loopback_wants_tokens_or_an_explicit_option(store: Path, address: str) -> None:
     with pytest.raises(WrongOption, match=r"--token-file .* --no-token"):
         read(store, "--listen", address)
     assert read(store, "--listen", address, "--no-token").token_file is None
@@ -39,7 +39,7 @@ def test_loopback_has_many_names(store: Path, address: str) -> None:
     assert read(store, "--listen", address).listen.is_loopback
 
 
-def test_the_metrics_page_has_no_tokens_so_only_a_persons_word_opens_it(store: Path) -> None:
+def test_the_metrics_page_has_no_tokens_so_only_an_explicit_option_opens_it(store: Path) -> None:
     beyond = ["--metrics", "0.0.0.0:8082"]
     with pytest.raises(WrongOption, match="say with --metrics-unguarded that something else guards it"):
         read(store, *beyond, "--token-file", "tokens")
@@ -48,7 +48,7 @@ def test_the_metrics_page_has_no_tokens_so_only_a_persons_word_opens_it(store: P
     assert not read(store, *beyond, "--no-token").metrics.is_loopback
 
 
-def test_the_word_for_the_metrics_page_opens_nothing_else(store: Path) -> None:
+def test_the_option_for_the_metrics_page_opens_nothing_else(store: Path) -> None:
     with pytest.raises(WrongOption, match=r"--listen 0\.0\.0\.0 is reached by others"):
         read(store, "--listen", "0.0.0.0:8080", "--metrics", "0.0.0.0:8082", "--metrics-unguarded")
 

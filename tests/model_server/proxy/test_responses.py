@@ -29,7 +29,7 @@ def body(document: object) -> bytes:
     return json.dumps(document).encode()
 
 
-def test_a_single_image_gets_its_entry_as_an_answer_of_its_own() -> None:
+def test_a_single_image_gets_its_entry_as_a_response_of_its_own() -> None:
     [response] = deal(200, group(entry(200, **GOOD), images=1, decode_ms=1.5), 1, one_request=True)
     assert single(response) == (200, {"model": MODEL, "timings": {"images": 1, "decode_ms": 1.5}, **GOOD})
 
@@ -42,18 +42,18 @@ def test_a_bad_image_gets_its_own_4xx_and_its_neighbour_its_classes() -> None:
 
 def test_an_image_that_the_server_failed_is_to_be_sent_again() -> None:
     [response] = deal(200, group(entry(503, error="Out of memory.")), 1, one_request=True)
-    status, said = single(response)
-    assert (status, said["code"], said["message"]) == (503, 503, "Out of memory.")
+    status, document = single(response)
+    assert (status, document["code"], document["message"]) == (503, 503, "Out of memory.")
 
 
 def test_a_request_of_many_is_put_together_from_its_groups() -> None:
     first = deal(200, group(entry(200, **GOOD), entry(422, **BAD), images=2, forward_ms=3), 2, one_request=True)
     second = deal(200, group(entry(200, **GOOD), images=1, forward_ms=2), 1, one_request=True)
-    status, said = many(["a.jpg", "b.jpg", "c.jpg"], first + second, {})
+    status, document = many(["a.jpg", "b.jpg", "c.jpg"], first + second, {})
     assert status == 200
-    assert said["model"] == MODEL
-    assert said["timings"] == {"images": 3, "forward_ms": 5}
-    assert [(each["name"], each["status"]) for each in said["answers"]] == [
+    assert document["model"] == MODEL
+    assert document["timings"] == {"images": 3, "forward_ms": 5}
+    assert [(each["name"], each["status"]) for each in document["answers"]] == [
         ("a.jpg", 200),
         ("b.jpg", 422),
         ("c.jpg", 200),
@@ -62,23 +62,23 @@ def test_a_request_of_many_is_put_together_from_its_groups() -> None:
 
 def test_one_image_of_many_that_failed_is_an_entry_and_all_that_failed_are_a_503() -> None:
     [good] = deal(200, group(entry(200, **GOOD)), 1, one_request=True)
-    status, said = many(["a", "b"], [good, unavailable("It died.")], {})
-    assert (status, said["answers"][1]) == (200, {"name": "b", "status": 503, "error": "It died."})
+    status, document = many(["a", "b"], [good, unavailable("It died.")], {})
+    assert (status, document["answers"][1]) == (200, {"name": "b", "status": 503, "error": "It died."})
     assert many(["a", "b"], [unavailable("It died.")] * 2, {})[0] == 503
 
 
-def test_a_version_that_is_not_there_is_said_of_the_whole_request() -> None:
-    said = {"code": 404, "type": "ModelVersionNotFoundException", "message": "no 2.0"}
-    responses = deal(404, body(said), 2, one_request=False)
-    assert many(["a", "b"], responses, {}) == (404, said)
+def test_a_version_that_is_not_there_fails_the_whole_request() -> None:
+    document = {"code": 404, "type": "ModelVersionNotFoundException", "message": "no 2.0"}
+    responses = deal(404, body(document), 2, one_request=False)
+    assert many(["a", "b"], responses, {}) == (404, document)
 
 
-def test_a_wrong_top_k_is_said_to_the_request_that_sent_it() -> None:
-    said = {"code": "bad_request", "error": "top_k is 99 of 4 classes.", "model": MODEL}
-    [response] = deal(400, body(said), 1, one_request=True)
-    assert single(response) == (400, said)
+def test_a_wrong_top_k_fails_the_request_that_sent_it() -> None:
+    document = {"code": "bad_request", "error": "top_k is 99 of 4 classes.", "model": MODEL}
+    [response] = deal(400, body(document), 1, one_request=True)
+    assert single(response) == (400, document)
     with pytest.raises(GroupFailed):
-        deal(400, body(said), 2, one_request=False)
+        deal(400, body(document), 2, one_request=False)
 
 
 @pytest.mark.parametrize("status", [400, 401, 405, 413, 429, 500, 507])
@@ -95,10 +95,12 @@ def test_a_full_queue_is_a_503_and_a_failed_prediction_is_tried_again() -> None:
         deal(503, body(FAILED), 1, one_request=True)
 
 
-@pytest.mark.parametrize("said", [b"", b"no JSON", b"[]", b'{"answers": 3}', group(), group(entry(200), entry(200))])
-def test_an_answer_that_is_none_is_a_failure_of_the_group(said: bytes) -> None:
+@pytest.mark.parametrize(
+    "document", [b"", b"no JSON", b"[]", b'{"answers": 3}', group(), group(entry(200), entry(200))]
+)
+def test_a_malformed_response_is_a_failure_of_the_group(document: bytes) -> None:
     with pytest.raises(GroupFailed):
-        deal(200, said, 1, one_request=True)
+        deal(200, document, 1, one_request=True)
 
 
 def test_an_image_that_is_rejected_gets_no_heat_map_but_its_reason() -> None:

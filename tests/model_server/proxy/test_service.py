@@ -13,14 +13,14 @@ from proxy.service import Service, start_options
 from proxy.torchserve.upstream import open_session
 
 
-@pytest.mark.parametrize(("said", "workers"), [([], None), (["--workers", "3"], 3)])
+@pytest.mark.parametrize(("options", "workers"), [([], None), (["--workers", "3"], 3)])
 def test_two_models_share_the_machine_and_all_their_workers_its_threads(
-    tmp_path: Path, said: list[str], workers: int | None
+    tmp_path: Path, options: list[str], workers: int | None
 ) -> None:
     for name in ("balls", "cats"):
         (tmp_path / f"{name}.mar").touch()
     models = ["--models", "balls=balls.mar", "cats=cats.mar"]
-    started = start_options(read_options(["--model-store", str(tmp_path), *models, *said]))
+    started = start_options(read_options(["--model-store", str(tmp_path), *models, *options]))
     assert started.workers == (workers or default_workers(models=2))
     assert started.threads == default_threads(2 * started.workers)
 

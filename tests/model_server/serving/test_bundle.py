@@ -141,7 +141,7 @@ def test_what_python_writes_is_read_and_what_is_no_file_is_passed_over(form: str
     assert seen(read_bundle(buffer.getvalue())) == images
 
 
-def test_a_name_in_another_encoding_can_still_be_said_in_json() -> None:
+def test_a_name_in_another_encoding_can_still_be_written_as_json() -> None:
     body = bytearray(tar_of([("a.jpg", b"1")]))
     header = tarfile.TarInfo("\udcff.jpg").tobuf(tarfile.GNU_FORMAT, errors="surrogateescape")
     [member] = read_bundle(header + bytes(body[-1024:]))
@@ -161,7 +161,7 @@ def test_a_tar_may_have_any_amount_of_nothing_at_its_end() -> None:
 IMAGES = [("a.jpg", b"1" * 1300), ("足球.jpg" * 20, b"2" * 512), ("c.jpg", b""), ("d.jpg", b"4")]
 
 
-def test_a_tar_cut_at_any_block_or_beside_it_is_refused_and_never_half_an_answer() -> None:
+def test_a_tar_cut_at_any_block_or_beside_it_is_refused_and_never_half_a_response() -> None:
     whole = tar_of(IMAGES)
     for block in range(0, len(whole) - BLOCK, BLOCK):
         for length in {max(0, block - 1), block, block + 1, block + 300}:

@@ -50,7 +50,7 @@ def test_a_tar_is_many_images_in_their_order_also_in_a_field_of_a_form() -> None
         assert parsed({field: bytearray(tar(*images))}) == ImageRequest(images, many=True, top_k=3)
 
 
-def test_a_tar_of_one_image_is_asked_for_as_many() -> None:
+def test_a_tar_of_one_image_is_a_request_of_many() -> None:
     assert parsed({"body": tar(("a", b"1"))}) == ImageRequest((("a", b"1"),), many=True, top_k=3)
 
 
@@ -95,7 +95,7 @@ def test_any_other_number_of_classes_is_refused_with_what_is_allowed(wanted: obj
     assert "give a number from 1 to 12" in str(problem)
 
 
-def test_a_model_of_two_classes_answers_two_and_no_more_may_be_asked_for() -> None:
+def test_a_model_of_two_classes_predicts_two_and_no_more_may_be_requested() -> None:
     assert parse_request({"body": b""}, {}, 2).top_k == 2
     with pytest.raises(BadRequest, match="from 1 to 2"):
         parse_request({"body": b"", "top_k": "3"}, {}, 2)

@@ -71,7 +71,7 @@ def test_the_images_of_one_request_go_in_their_order() -> None:
         assert [place for each, place in sent if each == sender] == list(range(20))
 
 
-def test_only_images_that_are_asked_alike_share_a_group_and_each_kind_has_its_turn() -> None:
+def test_only_images_with_the_same_parameters_share_a_group_and_each_kind_has_its_turn() -> None:
     five = Key("predictions", top_k="5")
     queue = waiting(request(1, 1), request(1, 1, key=five), request(1), request(key=Key("predictions", "2.0")))
     groups = all_groups(queue)
@@ -104,7 +104,7 @@ def test_a_request_of_many_is_not_starved_by_single_images_that_take_each_place_
     assert queue.admit(request())
 
 
-def test_a_request_whose_images_all_have_their_answers_needs_no_place() -> None:
+def test_a_request_whose_images_all_have_their_responses_needs_no_place() -> None:
     answered = request()
     answered.answer(0, unavailable("too large, say"))
     assert waiting(request(), waiting_images=1).admit(answered)
@@ -131,16 +131,16 @@ def test_what_a_client_that_went_away_left_waiting_is_dropped() -> None:
 
 
 def test_an_image_is_answered_once() -> None:
-    asked = request()
-    asked.answer(0, unavailable("first"))
+    arrival = request()
+    arrival.answer(0, unavailable("first"))
     with pytest.raises(ValueError, match="answered before"):
-        asked.answer(0, unavailable("second"))
+        arrival.answer(0, unavailable("second"))
 
 
-def test_an_image_that_has_its_answer_does_not_wait() -> None:
-    asked = request(1, 1)
-    asked.answer(0, unavailable("too large, say"))
-    assert [job.place for group in all_groups(waiting(asked)) for job in group] == [1]
+def test_an_image_that_has_its_response_does_not_wait() -> None:
+    arrival = request(1, 1)
+    arrival.answer(0, unavailable("too large, say"))
+    assert [job.place for group in all_groups(waiting(arrival)) for job in group] == [1]
 
 
 STEPS = st.lists(
@@ -163,8 +163,8 @@ def test_whatever_happens_each_image_is_answered_once_or_its_client_is_gone(
     under_way: list[list[Job]] = []
     for step, value in steps:
         if isinstance(value, list):
-            asked = request(*value, key=Key("predictions", top_k=str(len(value) % 2)))
-            admitted += [asked] if queue.admit(asked) else []
+            arrival = request(*value, key=Key("predictions", top_k=str(len(value) % 2)))
+            admitted += [arrival] if queue.admit(arrival) else []
         elif step == "send" and (group := queue.next_group(value)):
             assert len(group) <= batch_images
             assert len({job.request.key for job in group}) == 1
@@ -180,4 +180,4 @@ def test_whatever_happens_each_image_is_answered_once_or_its_client_is_gone(
             if not job.request.gone:
                 job.request.answer(job.place, unavailable("an answer"))
     assert queue.images == 0
-    assert all(asked.gone or not asked.missing for asked in admitted)
+    assert all(arrival.gone or not arrival.missing for arrival in admitted)

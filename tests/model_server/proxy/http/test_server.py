@@ -32,17 +32,17 @@ def form(**fields: bytes) -> aiohttp.FormData:
 def test_one_image_is_answered_with_the_model_and_the_timings() -> None:
     async def scenario() -> None:
         async with proxied() as proxy:
-            status, said, response = await proxy.post(b"golf ball")
+            status, document, response = await proxy.post(b"golf ball")
             assert status == 200
-            assert said["model"] == MODEL
-            assert said["predictions"] == [{"label": "golf", "probability": 0.9}]
-            assert said["timings"]["images"] == 1
+            assert document["model"] == MODEL
+            assert document["predictions"] == [{"label": "golf", "probability": 0.9}]
+            assert document["timings"]["images"] == 1
             assert response.content_type == "application/json"
 
     run(scenario())
 
 
-def test_each_of_a_hundred_images_sent_at_once_gets_its_own_answer_in_groups() -> None:
+def test_each_of_a_hundred_images_sent_at_once_gets_its_own_response_in_groups() -> None:
     async def scenario() -> None:
         fake = FakeTorchServe()
         async with proxied(fake) as proxy:
@@ -57,8 +57,8 @@ def test_each_of_a_hundred_images_sent_at_once_gets_its_own_answer_in_groups() -
 def test_a_bad_image_gets_a_4xx_of_its_own() -> None:
     async def scenario() -> None:
         async with proxied() as proxy:
-            status, said, _ = await proxy.post(b"bad")
-            assert (status, said) == (
+            status, document, _ = await proxy.post(b"bad")
+            assert (status, document) == (
                 415,
                 {"model": MODEL, "code": "unsupported_format", "error": "This is no image."},
             )
@@ -71,8 +71,8 @@ def test_a_form_with_a_header_that_nobody_can_read_is_the_requests_fault(header:
     async def scenario() -> None:
         async with proxied() as proxy:
             body = b'--x\r\nContent-Disposition: form-data; name="data"\r\n' + header + b"\r\n\r\nphoto\r\n--x--\r\n"
-            status, said, _ = await proxy.post(body, **{"Content-Type": "multipart/form-data; boundary=x"})
-            assert (status, said["code"]) == (400, "bad_request")
+            status, document, _ = await proxy.post(body, **{"Content-Type": "multipart/form-data; boundary=x"})
+            assert (status, document["code"]) == (400, "bad_request")
 
     run(scenario())
 
@@ -85,15 +85,15 @@ def test_many_images_in_one_request_are_answered_in_their_order(sent_as: str) ->
             body: object = (
                 tar(*images) if sent_as == "tar" else form(**{f"f{n}": image for n, image in enumerate(images)})
             )
-            status, said, _ = await proxy.post(body)
+            status, document, _ = await proxy.post(body)
             assert status == 200
-            assert [each["name"] for each in said["answers"]] == [
+            assert [each["name"] for each in document["answers"]] == [
                 f"{n}.jpg" if sent_as == "tar" else f"f{n}" for n in range(22)
             ]
-            assert [each["status"] for each in said["answers"]] == [200, 415, *[200] * 20]
-            assert said["answers"][21]["predictions"][0]["label"] == "c19"
-            assert said["timings"]["images"] == 22
-            assert said["model"] == MODEL
+            assert [each["status"] for each in document["answers"]] == [200, 415, *[200] * 20]
+            assert document["answers"][21]["predictions"][0]["label"] == "c19"
+            assert document["timings"]["images"] == 22
+            assert document["model"] == MODEL
 
     run(scenario())
 
@@ -124,9 +124,9 @@ def test_a_tar_in_a_form_is_a_tar() -> None:
 def test_a_tar_that_cannot_be_taken_is_the_requests_fault(body: bytes, response: tuple[int, str]) -> None:
     async def scenario() -> None:
         async with proxied() as proxy:
-            status, said, _ = await proxy.post(body)
-            assert (status, said["code"]) == response
-            assert said["error"].endswith(".")
+            status, document, _ = await proxy.post(body)
+            assert (status, document["code"]) == response
+            assert document["error"].endswith(".")
 
     run(scenario())
 
@@ -137,15 +137,15 @@ def test_a_form_without_an_image_and_a_form_that_is_none_are_refused() -> None:
             empty = aiohttp.FormData({"comment": "mine"}, default_to_multipart=True)
             assert (await proxy.post(empty))[1]["code"] == "empty"
             for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
-                status, said, _ = await proxy.post(b"no form", **{"Content-Type": kind})
-                assert (status, said["code"]) == (400, "bad_request")
+                status, document, _ = await proxy.post(b"no form", **{"Content-Type": kind})
+                assert (status, document["code"]) == (400, "bad_request")
             many = form(**{f"f{n}": b"a" for n in range(65)})
             assert (await proxy.post(many))[1]["code"] == "too_large"
 
     run(scenario())
 
 
-def test_a_body_over_the_limit_is_413_with_a_sentence_whether_or_not_its_length_is_told(
+def test_a_body_over_the_limit_is_413_with_a_sentence_whether_or_not_its_length_is_announced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bodies, "IMAGE_BYTES", 2**20)
@@ -160,9 +160,9 @@ def test_a_body_over_the_limit_is_413_with_a_sentence_whether_or_not_its_length_
         async with proxied(fake) as proxy:
             for body in (bytes(2**20 + 1), bytes(3 * 2**20), chunks(30), chunks(60)):
                 sent = io.BytesIO(body) if isinstance(body, bytes) else body
-                status, said, _ = await proxy.post(sent)
-                assert (status, said["code"]) == (413, "too_large")
-                assert "MiB" in said["error"]
+                status, document, _ = await proxy.post(sent)
+                assert (status, document["code"]) == (413, "too_large")
+                assert "MiB" in document["error"]
             assert (await proxy.post(chunks(16)))[0] == 200
             assert proxy.memory.held_bytes == 0
         assert fake.groups[1:] == [[bytes(2**20)]]
@@ -175,19 +175,19 @@ def test_an_image_over_the_limit_in_a_tar_is_refused_alone(monkeypatch: pytest.M
 
     async def scenario() -> None:
         async with proxied() as proxy:
-            _, said, _ = await proxy.post(tar(b"a", bytes(1001), b"c"))
-            assert [(each["status"], each.get("code")) for each in said["answers"]] == [
+            _, document, _ = await proxy.post(tar(b"a", bytes(1001), b"c"))
+            assert [(each["status"], each.get("code")) for each in document["answers"]] == [
                 (200, None),
                 (413, "too_large"),
                 (200, None),
             ]
-            _, said, _ = await proxy.post(tar(bytes(1001)))
-            assert [each["status"] for each in said["answers"]] == [413]
+            _, document, _ = await proxy.post(tar(bytes(1001)))
+            assert [each["status"] for each in document["answers"]] == [413]
 
     run(scenario())
 
 
-def test_a_sender_that_asks_first_is_told_to_go_on_or_refused_before_it_sends() -> None:
+def test_expect_100_continue_is_accepted_or_refused_before_the_body_is_sent() -> None:
     async def exchange(url: str, length: int, body: bytes) -> bytes:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -219,8 +219,8 @@ def test_a_full_queue_is_503_with_a_time_to_come_again_and_what_was_admitted_is_
             while sum(each.done() for each in sent) < 10:
                 await asyncio.sleep(0.01)
             for body in (b"a", tar(*[b"a"] * 64)):
-                status, said, response = await proxy.post(body)
-                assert (status, said["type"]) == (503, "ServiceUnavailable")
+                status, document, response = await proxy.post(body)
+                assert (status, document["type"]) == (503, "ServiceUnavailable")
                 assert 1 <= int(response.headers["Retry-After"]) <= 60
             proxy.served.dispatcher.open(workers=1)
             statuses = [status for status, _, _ in await asyncio.gather(*sent)]
@@ -248,7 +248,7 @@ def test_the_version_and_the_number_of_classes_are_passed_on_and_only_equals_sha
     async def scenario() -> None:
         fake = FakeTorchServe()
         async with proxied(fake) as proxy:
-            fake.asked.clear()
+            fake.requests.clear()
             await asyncio.gather(
                 proxy.post(b"a", "/predictions/balls/2.0"),
                 proxy.post(b"a", "/predictions/balls?top_k=5"),
@@ -258,7 +258,7 @@ def test_the_version_and_the_number_of_classes_are_passed_on_and_only_equals_sha
             in_form = form(photo=b"a")
             in_form.add_field("top_k", "7")
             await proxy.post(in_form)
-            assert set(fake.asked) == {
+            assert set(fake.requests) == {
                 ("/predictions/balls", "5"),
                 ("/predictions/balls", "7"),
                 ("/predictions/balls", "a%26b%0A"),
@@ -299,9 +299,9 @@ def test_everything_else_is_404_with_a_sentence(method: str, path: str) -> None:
         async with proxied(fake) as proxy:
             fake.groups.clear()
             async with proxy.client.request(method, proxy.url + path) as response:
-                said = await response.json()
-                assert (response.status, said["code"]) == (404, 404)
-                assert said["message"].startswith("There is no ")
+                document = await response.json()
+                assert (response.status, document["code"]) == (404, 404)
+                assert document["message"].startswith("There is no ")
             assert fake.groups == []
 
     run(scenario())
@@ -320,8 +320,8 @@ def test_without_a_token_nothing_but_ping_answers(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with proxied(token_file=tmp_path / "tokens") as proxy:
-            status, said, response = await proxy.post(b"a")
-            assert (status, said["code"]) == (401, 401)
+            status, document, response = await proxy.post(b"a")
+            assert (status, document["code"]) == (401, 401)
             assert response.headers["WWW-Authenticate"] == "Bearer"
             assert (await proxy.post(b"a", Authorization="Bearer secret"))[0] == 200
             async with proxy.client.get(f"{proxy.url}/ping") as ping:
@@ -330,7 +330,7 @@ def test_without_a_token_nothing_but_ping_answers(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_the_page_for_prometheus_tells_of_images_groups_and_refusals() -> None:
+def test_the_page_for_prometheus_counts_images_groups_and_refusals() -> None:
     async def scenario() -> None:
         async with proxied() as proxy:
             await proxy.labels(*[b"a"] * 20)

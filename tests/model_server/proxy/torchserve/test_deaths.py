@@ -1,4 +1,4 @@
-"""Why a worker died, as TorchServe's logs tell it."""
+"""Why a worker died, read from TorchServe's logs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_exception_with_a_cause_is_the_reason_and_not_its_cause(tmp_path: Pat
         "  raise ...",
         "inference.archive.model_file.ModelRefused: No weights.",
     )
-    log = TRACEBACK.format(exception="KeyError: 'weights'") + "\n".join(prefix + said for said in (*chained, *last))
+    log = TRACEBACK.format(exception="KeyError: 'weights'") + "\n".join(prefix + line for line in (*chained, *last))
     (tmp_path / "model_log.log").write_text(log)
     assert death_reason(tmp_path, "balls", "balls.mar") == "No weights."
 
@@ -96,9 +96,9 @@ def test_a_traceback_that_a_living_worker_logs_is_no_death(tmp_path: Path) -> No
 
 
 def test_a_worker_that_cannot_even_start_says_so_on_stderr(tmp_path: Path) -> None:
-    said = ("Traceback (most recent call last):", '  File "x.py", line 1', "ImportError: No module named 'ts'")
+    lines = ("Traceback (most recent call last):", '  File "x.py", line 1', "ImportError: No module named 'ts'")
     (tmp_path / "model_log.log").write_text(
-        "\n".join(f"2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stderr MODEL_LOG - {line}" for line in said)
+        "\n".join(f"2026-11-21T06:44:22,100 [INFO ] W-9000-balls_1.0-stderr MODEL_LOG - {line}" for line in lines)
     )
     assert death_reason(tmp_path, "balls", "balls.mar") == "ImportError: No module named 'ts'"
 
