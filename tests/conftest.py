@@ -6,7 +6,7 @@ import boto3
 import pytest
 from hypothesis import settings
 
-# A property holds on a busy machine too, where any example may take longer than hypothesis's 200 ms.
+# A property holds on a busy machine too, on which any example may take longer than hypothesis's 200 ms.
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 

@@ -22,7 +22,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def find(*words: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """What the script answers with this PATH and this home."""
+    """What the script prints with this PATH and this home."""
     environment = {"PATH": str(path), "HOME": str(home)}
     return subprocess.run(
         [RUNS, str(SCRIPT), *words], env=environment, capture_output=True, text=True, check=False, cwd=home
@@ -52,13 +52,13 @@ def test_a_named_python_that_is_none_is_refused_in_a_sentence(tmp_path: Path) ->
     assert "is none that runs: install Python 3.13" in refused.stderr
 
 
-def test_where_none_is_installed_uv_fetches_one(tmp_path: Path) -> None:
+def test_if_none_is_installed_uv_fetches_one(tmp_path: Path) -> None:
     program(tmp_path / "bin" / "uv", f'#!/bin/sh\ncase "$2" in find) echo {RUNS};; *) exit 0;; esac\n')
     found = find(path=tmp_path / "bin", home=tmp_path)
     assert (found.returncode, found.stdout) == (0, f"{RUNS}\n")
 
 
-def test_where_uv_cannot_fetch_one_either_a_sentence_says_what_to_do(tmp_path: Path) -> None:
+def test_if_uv_cannot_fetch_one_either_a_sentence_says_what_to_do(tmp_path: Path) -> None:
     program(tmp_path / "bin" / "uv", "#!/bin/sh\nexit 2\n")
     refused = find(path=tmp_path / "bin", home=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")

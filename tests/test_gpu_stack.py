@@ -223,20 +223,20 @@ def test_the_task_may_read_one_version_of_one_object(resources: dict[str, Json])
 def test_an_archive_is_there_only_when_its_digest_is_right(
     resources: dict[str, Json], tmp_path: Path, sent: bytes, taken: bool
 ) -> None:
-    """The container's own script, with an `aws` that writes what it was told to and keeps its arguments."""
+    """The container's own script, with an `aws` that writes $SENT and keeps its arguments."""
     fetch, models = container(resources, "fetch"), tmp_path / "models"
     models.mkdir()
     aws = tmp_path / "aws"
-    aws.write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$SENT" > "$last"\necho "$@" > "$ASKED"\n')
+    aws.write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$SENT" > "$last"\necho "$@" > "$ARGUMENTS"\n')
     aws.chmod(0o755)
     [script] = fetch["Command"]
     values = {"BUCKET": "models", "KEY": "balls.mar", "OBJECT_VERSION": "v1", "SENT": sent.decode()}
-    values |= {"SHA256": hashlib.sha256(b"the archive").hexdigest(), "ASKED": str(tmp_path / "asked")}
+    values |= {"SHA256": hashlib.sha256(b"the archive").hexdigest(), "ARGUMENTS": str(tmp_path / "arguments")}
     ran = subprocess.run(
         [*fetch["EntryPoint"], script.replace("/models", str(models))],
         env=values | {"PATH": f"{tmp_path}{os.pathsep}/usr/bin:/bin"}, check=False, capture_output=True,
     )  # fmt: skip
     assert (ran.returncode == 0, (models / "model.mar").exists()) == (taken, taken)
-    asked = (tmp_path / "asked").read_text().split()
-    assert asked[:-1] == ["s3api", "get-object", "--bucket", "models", "--key", "balls.mar", "--version-id", "v1"]
-    assert {variable["Name"] for variable in fetch["Environment"]} == {*values, "AWS_REGION"} - {"SENT", "ASKED"}
+    arguments = (tmp_path / "arguments").read_text().split()
+    assert arguments[:-1] == ["s3api", "get-object", "--bucket", "models", "--key", "balls.mar", "--version-id", "v1"]
+    assert {variable["Name"] for variable in fetch["Environment"]} == {*values, "AWS_REGION"} - {"SENT", "ARGUMENTS"}

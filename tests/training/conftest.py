@@ -53,7 +53,7 @@ def tiny_settled(data: Path, run: Path, **changed: object) -> Settled:
 
 
 def timeless(run: Run) -> list[dict[str, object]]:
-    """The lines of its epochs, without what a clock says."""
+    """The lines of its epochs, without the times of a clock."""
     return [{**vars(line), "seconds": 0, "images_per_s": 0} for line in run.epochs]
 
 

@@ -35,7 +35,7 @@ def test_a_model_is_trained_evaluated_and_predicts(photos: Path, tmp_path: Path)
 
 
 @pytest.mark.torch
-def test_a_training_tells_what_it_does_and_goes_on_after_it_was_stopped(photos: Path, tmp_path: Path) -> None:
+def test_a_training_reports_its_progress_and_goes_on_after_it_was_stopped(photos: Path, tmp_path: Path) -> None:
     from training.errors import Preempted
     from training.run import TrainingProgress
 

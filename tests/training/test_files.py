@@ -23,7 +23,7 @@ def test_a_block_that_raises_leaves_the_file_before_and_no_draft(tmp_path: Path)
     path = tmp_path / "report.json"
     write_atomically("first", path)
     with pytest.raises(UnicodeEncodeError):
-        write_atomically("half, then what no UTF-8 can say: \ud800", path)
+        write_atomically("half, then what no UTF-8 can encode: \ud800", path)
     assert [it.name for it in tmp_path.iterdir()] == ["report.json"]
     assert path.read_text() == "first"
 

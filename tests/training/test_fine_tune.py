@@ -188,7 +188,7 @@ def test_pretrained_weights_come_from_a_file(photos: Path, finished: Run, tmp_pa
     assert body["fc.weight"].shape[0] == 7
 
 
-def test_progress_tells_reading_then_every_epoch(photos: Path, tmp_path: Path) -> None:
+def test_progress_reports_reading_then_every_epoch(photos: Path, tmp_path: Path) -> None:
     from training.fine_tune import train
 
     seen: list[TrainingProgress] = []
@@ -268,7 +268,7 @@ def test_a_memory_that_does_not_hold_the_batch_ends_the_training_in_a_sentence(p
         train(tiny_config(photos, tmp_path / "run"), on_progress=run_out)
 
 
-def test_a_memory_that_does_not_hold_the_batch_is_told_of_before_the_first_epoch_too(
+def test_a_memory_that_does_not_hold_the_batch_is_an_error_before_the_first_epoch_too(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model's speed is measured first, on every GPU; the run folder is free for another try."""

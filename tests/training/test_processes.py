@@ -38,7 +38,7 @@ def environment() -> dict[str, str]:
 
 
 def torchrun(*words: str) -> str:
-    """What two processes say; they must end well."""
+    """The stderr of two processes; they must end well."""
     answer = subprocess.run(
         command(*words), capture_output=True, text=True, check=False, timeout=300, env=environment()
     )

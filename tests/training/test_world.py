@@ -11,7 +11,7 @@ from tests.training.test_processes import environment
 
 pytestmark = pytest.mark.torch
 
-TELL = """
+PRINT_WORLD = """
 from torch import distributed
 from training.processes import joined
 with joined("cpu") as (world, _):
@@ -24,7 +24,7 @@ def test_the_others_wait_for_hours_while_the_leading_process_decodes() -> None:
     """torch's own patience ends after 10 minutes on GPUs, and after 30 on CPUs."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     answer = subprocess.run(
-        [*launch, sys.executable, "-c", TELL], capture_output=True, text=True, check=False, timeout=120,
+        [*launch, sys.executable, "-c", PRINT_WORLD], capture_output=True, text=True, check=False, timeout=120,
         env=environment(),
     )  # fmt: skip
     assert answer.stdout.count("2 wait for 1 day, 0:00:00") == 2, answer.stderr

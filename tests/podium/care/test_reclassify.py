@@ -81,7 +81,7 @@ def test_what_the_server_rejected_another_model_may_read(classified: Connection)
     assert names(planned(classified, image="incoming/monday/empty.jpg")) == ["monday/empty.jpg"]
 
 
-def test_an_image_that_has_its_row_of_that_model_is_left_out_unless_asked_for_again(classified: Connection) -> None:
+def test_an_image_that_has_its_row_of_that_model_is_left_out_unless_requested_again(classified: Connection) -> None:
     has_seen(classified, "incoming/monday/1.jpg")
     once = planned(classified, batch="monday")
     assert (names(once), once.already) == (["monday/2.jpg"], 1)

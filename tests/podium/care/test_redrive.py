@@ -123,7 +123,7 @@ def test_a_message_of_several_batches_belongs_to_each(connection: Connection) ->
     assert (one.batches, one.wanted) == (("monday", "tuesday"), 1)
 
 
-def test_more_dead_letters_than_one_answer_holds_are_all_found(connection: Connection) -> None:
+def test_more_dead_letters_than_one_response_holds_are_all_found(connection: Connection) -> None:
     for n in range(23):
         bury(connection, about(f"incoming/monday/{n:02}.jpg"))
     again(connection)

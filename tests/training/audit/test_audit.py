@@ -205,7 +205,9 @@ def test_a_folder_without_photos_is_refused_in_one_sentence(tmp_path: Path) -> N
         audit(str(tmp_path / "nowhere"))
 
 
-def test_the_split_of_a_run_says_who_is_where_and_what_is_gone_or_changed(data: Path, tmp_path: Path) -> None:
+def test_the_split_of_a_run_says_which_file_is_in_which_split_and_which_is_gone_or_changed(
+    data: Path, tmp_path: Path
+) -> None:
     from hashlib import sha256
 
     shutil.copy(data / FIRST, data / "train/baseball/copy.jpg")

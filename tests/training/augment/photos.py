@@ -1,4 +1,4 @@
-"""Photos whose crops tell where they were cut out, and settings to cut them by. Importing needs no torch."""
+"""Photos whose crops show their position, and settings to cut them by. Importing needs no torch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Cut:
 
     x: float
     y: float
-    width: float  # below 0 where it is mirrored
+    width: float  # below 0 if it is mirrored
     height: float
 
     @classmethod

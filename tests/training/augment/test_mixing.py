@@ -1,4 +1,4 @@
-"""Mixed photos have targets that say exactly what is in them; what is erased or noisy is otherwise as it was."""
+"""Mixed photos have targets that are exactly what is in them; what is erased or noisy is otherwise as it was."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def levels(count: int = 8, side: int = 16) -> Tensor:
-    """Image i is i + 1 everywhere; so its mean tells which images are in it, and how much of each."""
+    """Image i is i + 1 everywhere; so its mean shows which images are in it, and how much of each."""
     import torch
 
     return torch.arange(1.0, count + 1).view(-1, 1, 1, 1).expand(-1, 3, side, side).contiguous()

@@ -50,7 +50,7 @@ def assert_same_but_for_rounding(crop: Tensor, expected: Image.Image) -> None:
 
 
 def test_pixels_and_a_photo_of_them_give_the_same_crop() -> None:
-    """From the cache and from files: where the photos wait changes no weight."""
+    """From the cache and from files: the place of the photos changes no weight."""
     import torch
 
     from training.augment.single import training_transform

@@ -140,7 +140,7 @@ def test_a_list_that_is_none_or_of_other_data_is_refused(
 
 
 @pytest.mark.parametrize("name", ["groups", "exclude"])
-def test_a_split_says_already_who_is_where(name: str) -> None:
+def test_a_split_excludes_groups_and_exclude(name: str) -> None:
     with pytest.raises(WrongInput, match="split excludes groups and exclude"):
         config_of("photos", split="split.csv", **{name: "some.csv"})
 

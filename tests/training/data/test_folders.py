@@ -1,4 +1,4 @@
-"""Which folders are classes, which are splits, and what is refused or told of the others."""
+"""Which folders are classes, which are splits, and what is refused or left out with a note."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def listed(data: Path, **changed: object) -> Listing:
     return list_photos(config_of(data, **changed))
 
 
-def told(data: Path) -> list[str]:
+def notes_of(data: Path) -> list[str]:
     notes: list[str] = []
     list_photos(config_of(data), on_note=notes.append)
     return notes
@@ -37,7 +37,7 @@ def photos_in(folder: Path, *, first: int = 500) -> Path:
 
 
 @pytest.mark.parametrize("names", [["train"], ["val"], ["test"], ["train", "valid", "test"]])
-def test_a_folder_of_photos_beside_classes_is_a_class_also_where_it_is_called_as_a_split(
+def test_a_folder_of_photos_beside_classes_is_a_class_even_if_it_has_the_name_of_a_split(
     tmp_path: Path, names: list[str]
 ) -> None:
     write_photos(tmp_path)
@@ -98,12 +98,12 @@ def test_two_validation_folders_are_refused_rather_than_one_lost(tmp_path: Path)
 
 def test_photos_and_folders_that_are_left_out_have_a_note(tmp_path: Path) -> None:
     write_photos(tmp_path / "train")
-    assert told(tmp_path) == []
+    assert notes_of(tmp_path) == []
     photos_in(tmp_path / "test")
     (tmp_path / "notes").mkdir()
     (tmp_path / "README.txt").write_text("no photo")
     (tmp_path / "train" / "jade" / "000.png").rename(tmp_path / "train" / "stray.PNG")
-    assert told(tmp_path) == [
+    assert notes_of(tmp_path) == [
         f"{tmp_path}: left out, as no validation or test folder with classes in it: notes/ and test/",
         f"{tmp_path}: left out, as in no class folder: 1 photos, as {tmp_path}/train/stray.PNG",
     ]

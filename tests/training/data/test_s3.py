@@ -27,7 +27,7 @@ def put_folder(client: S3Client, folder: Path, prefix: str) -> None:
 
 
 def fetched(address: str, folder: Path) -> tuple[Path, int]:
-    """Where the data lies now, and how many objects were downloaded for it."""
+    """The local folder of the data, and how many objects were downloaded for it."""
     seen: list[Counted] = []
     place = find_data(address, on_count=seen.append, fetched=folder)
     assert all(now.step == "downloading" for now in seen)

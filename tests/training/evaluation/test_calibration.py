@@ -46,7 +46,7 @@ def test_the_temperature_finds_how_much_too_sharp_logits_are() -> None:
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_the_temperature_stays_a_number_to_divide_by_where_every_answer_is_alike(right: bool) -> None:
+def test_the_temperature_stays_a_number_to_divide_by_if_every_prediction_is_alike(right: bool) -> None:
     import torch
 
     from training.evaluation.calibration import COLDEST, HOTTEST, temperature_scale

@@ -1,4 +1,4 @@
-"""Two runs on the same photos: the test is exact, and the words say what it found."""
+"""Two runs on the same photos: the test is exact, and the sentences state what it found."""
 
 from __future__ import annotations
 
@@ -110,17 +110,17 @@ def test_runs_without_an_evaluation_get_one_and_a_present_one_is_read(data: Path
     from training.evaluation.compare import compare
 
     a, b = write_run(tmp_path / "a", data), write_run(tmp_path / "b", data, seed=1)
-    told: set[str] = set()
-    found = compare([a, b], on_progress=lambda run, _done, _total: told.add(run))
-    assert told == {"a", "b"}
+    evaluated: set[str] = set()
+    found = compare([a, b], on_progress=lambda run, _done, _total: evaluated.add(run))
+    assert evaluated == {"a", "b"}
     assert (found.split, found.images, found.notes) == ("validation", 15, ())
     (only,) = found.pairs
     assert only.both + only.only_a + only.only_b + only.neither == 15
     shares = [json.loads((run / "evaluation/validation/evaluation.json").read_text())["top1"] for run in (a, b)]
     assert [one.top1.model_dump() for one in found.runs] == shares
-    told.clear()
-    again = compare([b, a], on_progress=lambda run, _done, _total: told.add(run))
-    assert told == set()
+    evaluated.clear()
+    again = compare([b, a], on_progress=lambda run, _done, _total: evaluated.add(run))
+    assert evaluated == set()
     assert (again.pairs[0].only_a, again.pairs[0].only_b) == (only.only_b, only.only_a)
 
 
@@ -131,9 +131,9 @@ def test_an_evaluation_of_other_weights_is_made_anew(data: Path, tmp_path: Path)
     compare([a, b])
     c = write_run(tmp_path / "c", data, seed=2)
     shutil.copytree(a / "evaluation", c / "evaluation")
-    told: set[str] = set()
-    compare([a, c], on_progress=lambda run, _done, _total: told.add(run))
-    assert told == {"c"}
+    evaluated: set[str] = set()
+    compare([a, c], on_progress=lambda run, _done, _total: evaluated.add(run))
+    assert evaluated == {"c"}
 
 
 def test_only_photos_common_to_all_evaluations_are_compared(data: Path, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_classes_in_another_order_are_the_same_classes(data: Path, tmp_path: Pat
     assert compare([a, b]).images == 15
 
 
-def test_auto_reads_a_test_split_only_where_it_was_read_already(data: Path, tmp_path: Path) -> None:
+def test_auto_reads_a_test_split_only_if_it_was_read_already(data: Path, tmp_path: Path) -> None:
     from training.evaluation.compare import compare
     from training.evaluation.evaluate import evaluate
 

@@ -70,7 +70,7 @@ def test_the_folder_holds_the_record_the_scores_and_a_line_for_every_photo(data:
     assert sum(sum(row) for row in found.confusion) == 15
 
 
-def test_auto_is_the_test_split_where_there_is_one(data: Path, tmp_path: Path) -> None:
+def test_auto_is_the_test_split_if_there_is_one(data: Path, tmp_path: Path) -> None:
     from training.evaluation.evaluate import evaluate
 
     run = write_run(tmp_path / "run", data, test_from=3)
@@ -185,7 +185,7 @@ def test_a_run_with_other_weights_than_it_names_is_refused(data: Path, tmp_path:
         evaluate(tmp_path)
 
 
-def test_answers_that_are_no_numbers_are_no_evaluation(data: Path, tmp_path: Path) -> None:
+def test_predictions_that_are_no_numbers_are_no_evaluation(data: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     from inference.archive.digest import file_sha256
@@ -205,18 +205,18 @@ def test_answers_that_are_no_numbers_are_no_evaluation(data: Path, tmp_path: Pat
 def test_photos_are_read_ahead_in_order_and_no_further_than_allowed() -> None:
     from training.evaluation.forward import batched, read_ahead
 
-    asked: list[int] = []
+    numbers_read: list[int] = []
 
     def numbers() -> range:
         return range(100)
 
     def read(number: int) -> int:
-        asked.append(number)
+        numbers_read.append(number)
         return number * number
 
     coming = read_ahead(numbers(), read, threads=3, ahead=10)
     assert next(coming) == 0
-    assert max(asked) <= 11
+    assert max(numbers_read) <= 11
     assert list(coming) == [number * number for number in range(1, 100)]
     assert [len(batch) for batch in batched(range(7), 3)] == [3, 3, 1]
 
@@ -224,6 +224,6 @@ def test_photos_are_read_ahead_in_order_and_no_further_than_allowed() -> None:
 def test_progress_ends_with_every_photo(data: Path, tmp_path: Path) -> None:
     from training.evaluation.evaluate import evaluate
 
-    told: list[tuple[int, int]] = []
-    evaluate(write_run(tmp_path / "run", data), on_progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (15, 15)
+    progress: list[tuple[int, int]] = []
+    evaluate(write_run(tmp_path / "run", data), on_progress=lambda done, total: progress.append((done, total)))
+    assert progress[-1] == (15, 15)

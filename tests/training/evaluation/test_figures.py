@@ -95,7 +95,7 @@ def test_the_confusion_matrix_has_the_true_class_in_its_rows() -> None:
 
 
 def test_the_calibration_error_of_two_bins_by_hand() -> None:
-    """Two answers of 0.8, one right; two of 0.6, both right: gaps of 0.3 and 0.4, each for half of the photos."""
+    """Two predictions of 0.8, one right; two of 0.6, both right: gaps of 0.3 and 0.4, each for half of the photos."""
     import torch
 
     from training.evaluation.figures import BINS, calibration
@@ -130,7 +130,7 @@ def test_brier_score_and_loss_are_those_of_scikit_learn(seed: int, temperature: 
     assert sum(one.images for one in found.bins) == len(labels)
 
 
-def test_a_sure_answer_lies_in_the_last_bin() -> None:
+def test_a_sure_prediction_lies_in_the_last_bin() -> None:
     import torch
 
     from training.evaluation.figures import calibration
@@ -140,7 +140,7 @@ def test_a_sure_answer_lies_in_the_last_bin() -> None:
     assert found.ece == 0
 
 
-def test_the_bootstrap_interval_is_the_normal_one_where_that_is_good() -> None:
+def test_the_bootstrap_interval_is_the_normal_one_if_that_is_good() -> None:
     """Of the loss over many photos: mean plus or minus 1.96 standard errors; and the same seed gives the same."""
     from torch.nn.functional import cross_entropy
 
@@ -191,7 +191,7 @@ def test_two_classes_and_a_thousand_are_counted_alike(classes: int) -> None:
     assert 0 < calibration(logits, labels, 1.0).ece < 1
 
 
-def test_the_interval_of_macro_f1_holds_its_figure_where_classes_are_small() -> None:
+def test_the_interval_of_macro_f1_holds_its_figure_if_classes_are_small() -> None:
     import torch
 
     from training.evaluation.figures import headlines
@@ -207,7 +207,7 @@ def test_the_interval_of_macro_f1_holds_its_figure_where_classes_are_small() -> 
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_macro_figures_of_answers_that_are_all_alike_are_no_certainty(right: bool) -> None:
+def test_macro_figures_of_predictions_that_are_all_alike_are_no_certainty(right: bool) -> None:
     import torch
 
     from training.evaluation.figures import headlines

@@ -36,7 +36,7 @@ def test_photos_in_a_folder_called_test_are_not_the_test_split(
 
 
 def learn(run: Path, *photos: Path) -> None:
-    """Let the run's split.csv say that it learnt from these."""
+    """Let the run's split.csv list these as training photos."""
     from inference.archive.digest import file_sha256
 
     with (run / "split.csv").open("a", encoding="utf-8") as file:
@@ -128,7 +128,7 @@ def test_a_file_is_no_run(data: Path, tmp_path: Path) -> None:
             compare([run / "model.json", run], split)
 
 
-def test_what_was_answered_before_a_list_breaks_off_is_not_lost() -> None:
+def test_what_was_predicted_before_a_list_breaks_off_is_not_lost() -> None:
     from training.evaluation.forward import batched, read_ahead
 
     def given() -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Where an evaluation of a person's photos lies: never where another does."""
+"""The folder of an evaluation of a person's photos: never another's."""
 
 from __future__ import annotations
 

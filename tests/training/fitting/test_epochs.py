@@ -48,7 +48,7 @@ def test_it_ends_before_an_epoch_that_would_overrun_the_hours(photos: Path, tmp_
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_hours_that_hold_all_epochs_are_not_spoken_of(photos: Path, tmp_path: Path) -> None:
+def test_hours_that_hold_all_epochs_are_not_mentioned(photos: Path, tmp_path: Path) -> None:
     state, sentence = trained(photos, tmp_path, 1500.0, hours=1, epochs=3)
     assert (len(state.epochs), sentence) == (3, None)
 
@@ -66,7 +66,7 @@ def test_an_epoch_as_long_as_the_longest_must_still_fit() -> None:
     assert not is_spent(1, 9999.0, []), "one epoch is always trained"
 
 
-def test_an_end_by_the_clock_says_where_it_came_and_what_to_do() -> None:
+def test_an_end_by_the_clock_says_in_which_epoch_it_came_and_what_to_do() -> None:
     from training.fitting.epochs import ended_by_hours
 
     sentence = ended_by_hours(0.5, 12, 1700.0, [300.0, 360.0])

@@ -1,4 +1,4 @@
-"""What the steps share, where there are several processes."""
+"""What the steps share if there are several processes."""
 
 from __future__ import annotations
 

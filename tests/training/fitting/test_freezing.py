@@ -30,7 +30,7 @@ def learning(network: nn.Module) -> set[str]:
     return {name for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
-def test_everything_learns_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+def test_everything_learns_unless_it_is_frozen(tmp_path: Path) -> None:
     network = frozen(tmp_path)
     assert learning(network) == {name for name, _ in network.named_parameters()}
     assert all(module.training for module in network.modules())

@@ -42,7 +42,7 @@ def nothing_waits() -> Iterator[None]:
     """Within it, nothing may read a tensor's value, as item(), float() or `if` do: on a GPU each would wait.
 
     Two may be read: what a generator of its own has drawn, which lies on the CPU wherever the training is; and what
-    `one_hot` looks at on a CPU, where it checks the labels. On a GPU it does not.
+    `one_hot` looks at on a CPU, on which it checks the labels. On a GPU it does not.
     """
     import torch
     from torch.nn.functional import one_hot

@@ -168,7 +168,7 @@ def test_an_int8_network_that_names_other_classes_than_fp32_is_not_written_unles
     assert entry.held_out == 40
 
 
-def test_to_quantise_says_nothing_on_stdout_which_belongs_to_the_answer(
+def test_to_quantise_prints_nothing_on_stdout_which_belongs_to_the_report(
     finished: Run, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from training.model.network import load_run

@@ -1,4 +1,4 @@
-"""The archive: complete, free of pickles, the same bytes each time, and refused where a check fails."""
+"""The archive: complete, free of pickles, the same bytes each time, and refused if a check fails."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_old_caches_make_room_for_new_ones(three: list[Photo], tmp_path: Path) -
     assert len(list((tmp_path / "cache").iterdir())) == 2 * KEPT
 
 
-def test_a_cache_that_cannot_be_written_is_said_in_a_sentence(three: list[Photo], tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_ends_in_a_sentence(three: list[Photo], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("no folder")
     with pytest.raises(TrainingError, match=r"Decoded photos cannot be kept in .* as cache_dir="):
         opened(three, tmp_path / "cache", Decoder())

@@ -1,4 +1,4 @@
-"""Where decoded photos wait, and why."""
+"""The place of decoded photos, and why."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_every_reason_says_what_decoding_gives_against_what_the_model_trains_on(
     assert "decoding gives 840 photos/s, and is done once;" in chosen(facts(free_gpu=4 * GB)).reason
 
 
-def test_a_model_that_was_not_timed_is_said_to_be_and_nothing_is_advised() -> None:
+def test_a_model_that_was_not_timed_is_reported_as_such_and_nothing_is_advised() -> None:
     for kind in ("auto", "files", "memory", "device"):
         assert chosen(facts(decoded_per_s=1.0), cache=kind).reason.endswith("; the model was not timed")
 
@@ -79,14 +79,14 @@ def test_a_model_that_was_not_timed_is_said_to_be_and_nothing_is_advised() -> No
         ({"workers": 7, "cache_mb": 650}, {}, "it gets 10,097: use cache_mb=1300"),
     ],
 )
-def test_where_the_model_waits_for_photos_the_reason_says_what_to_do(
+def test_if_the_model_waits_for_photos_the_reason_says_what_to_do(
     settings: dict[str, object], changed: dict[str, object], advice: str
 ) -> None:
     reason = chosen(facts(model_per_s=40_000, **changed), **settings).reason
     assert reason.endswith(f"; the model trains on 40,000 photos/s; the model waits, for {advice}")
 
 
-def test_nothing_is_advised_where_workers_or_the_device_keep_up_with_the_model() -> None:
+def test_nothing_is_advised_if_workers_or_the_device_keep_up_with_the_model() -> None:
     assert "waits" not in chosen(facts(model_per_s=20_400), workers=4).reason
     assert "waits" in chosen(facts(model_per_s=20_401), workers=4).reason
     assert "waits" not in chosen(facts(model_per_s=1e6, free_gpu=4 * GB)).reason
@@ -115,7 +115,7 @@ def test_rand_augment_takes_one_photo_at_a_time() -> None:
     assert chosen(facts(free_gpu=100 * GB), rand_augment="rand-m9-mstd0.5").kind == "memory"
 
 
-def test_files_do_where_loader_workers_keep_up_with_the_model() -> None:
+def test_files_do_if_loader_workers_keep_up_with_the_model() -> None:
     assert chosen(facts(model_per_s=420), workers=1).kind == "files"
     assert chosen(facts(model_per_s=421), workers=1).kind == "memory"
     assert chosen(facts(model_per_s=1680), workers=4).kind == "files"
@@ -127,7 +127,7 @@ def test_without_workers_decoding_stands_in_the_models_way_unless_it_hardly_coun
     assert chosen(facts(model_per_s=20)).kind == "files"
 
 
-def test_files_do_where_there_is_no_room() -> None:
+def test_files_do_if_there_is_no_room() -> None:
     assert chosen(facts(free_memory=2 * GB)).kind == "files"
     assert chosen(facts(free_disk=2 * GB)).kind == "files"
 
@@ -154,7 +154,7 @@ def test_squares_have_no_more_pixels_than_the_photos_or_than_crops_need(largest_
     assert square_px(config_of("data", min_scale=1.0, max_aspect=1.0), largest_px) == 32
 
 
-def test_what_is_free_is_measured_also_where_the_cache_has_no_folder_yet(photos: Path, tmp_path: Path) -> None:
+def test_what_is_free_is_measured_even_if_the_cache_has_no_folder_yet(photos: Path, tmp_path: Path) -> None:
     import torch
 
     from training.data.listing import list_photos

@@ -53,7 +53,7 @@ def test_there_are_the_fifteen_classes_of_the_photo_set() -> None:
 
 
 def test_the_scene_around_a_ball_says_nothing_about_its_class() -> None:
-    """The ground, the clutter and what stands in front are drawn by functions that are never told the class."""
+    """The ground, the clutter and what stands in front are drawn by functions that do not know the class."""
     from inspect import signature
 
     from training.practice_set import scene, scenery

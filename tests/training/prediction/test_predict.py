@@ -38,7 +38,7 @@ def test_prediction_on_the_validation_photos_is_the_evaluation(finished: Run, ph
 def test_prediction_is_what_model_json_alone_describes(finished: Run, photos: Path) -> None:
     """The way that any reader of the archive goes: read_image, timm's create_transform, logits / temperature.
 
-    But for the rounding of pixels: tests/inference/engines/test_torch_resize.py says by how much.
+    But for the rounding of pixels: tests/inference/engines/test_torch_resize.py measures by how much.
     """
     import torch
     from timm.data.transforms_factory import create_transform
@@ -65,11 +65,11 @@ def test_probabilities_are_best_first_and_add_up(finished: Run, photos: Path) ->
     for found in predict(finished.folder, [photos]):
         odds = [step.probability for step in found.predictions]
         assert odds == sorted(odds, reverse=True)
-        assert sum(odds) == pytest.approx(1)  # three classes, three answers
+        assert sum(odds) == pytest.approx(1)  # three classes, three probabilities
         assert found.uncertain == (odds[0] < threshold)
 
 
-def test_no_photos_are_no_answers_and_a_broken_one_says_so(finished: Run, tmp_path: Path) -> None:
+def test_no_photos_are_no_predictions_and_a_broken_one_says_so(finished: Run, tmp_path: Path) -> None:
     from training.prediction.predict import predict, predict_paths
 
     assert predict_paths(finished.folder, []) == []
@@ -139,16 +139,16 @@ def test_many_photos_are_answered_in_batches_while_the_rest_is_not_read(run: Pat
     from training.prediction.sources import Given
 
     content = (data / "jade" / "000.png").read_bytes()
-    asked: list[int] = []
+    numbers_read: list[int] = []
 
     def photos() -> Iterator[Given]:
         for number in range(10 * BATCH):
-            asked.append(number)
+            numbers_read.append(number)
             yield Given(str(number), lambda: content)
 
     found = _results(load_model(run), photos(), 3, threads=2)
     assert next(found).path == "0"
-    assert len(asked) <= 4 * BATCH
+    assert len(numbers_read) <= 4 * BATCH
     assert sum(1 for _ in found) == 10 * BATCH - 1
 
 
@@ -190,7 +190,7 @@ def test_an_archive_that_is_not_whole_is_refused(run: Path, data: Path, tmp_path
         predict(tmp_path / "nowhere", [data])
 
 
-def test_photos_in_a_bucket_are_predicted_where_they_lie(run: Path, data: Path, bucket: S3Client) -> None:
+def test_photos_in_a_bucket_are_predicted_in_place(run: Path, data: Path, bucket: S3Client) -> None:
     from training.prediction.predict import predict
 
     for path in sorted(data.rglob("*.png")):

@@ -1,4 +1,4 @@
-"""Photos that a person names: what is there is found, what is not is said, and the rest goes on."""
+"""Photos that a person names: what is there is found, what is not has a message, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_object_of_this_very_key_wins_alone(filled: S3Client) -> None:
     assert names_of("-", lines=["s3://photos/p/1\n"]) == ["s3://photos/p/1"]
 
 
-def test_a_word_that_names_nothing_in_s3_is_refused_before_anything_is_answered(filled: S3Client) -> None:
+def test_a_word_that_names_nothing_in_s3_is_refused_before_anything_is_predicted(filled: S3Client) -> None:
     for empty in ("s3://photos/nowhere", "s3://photos/q/"):
         with pytest.raises(WrongInput, match="There is nothing under"):
             given_photos(["s3://photos/p/", empty])

@@ -38,7 +38,7 @@ def test_threads_are_those_that_torch_is_set_to_and_a_resumed_training_has_as_ma
     from training.settings.settled import read_settled
 
     before = torch.get_num_threads()
-    torch.set_num_threads(4)  # not what cores would say, as under torchrun
+    torch.set_num_threads(4)  # not the number of cores, as under torchrun
     try:
         train(tiny_config(photos, tmp_path / "run", epochs=1, threads=None))
     finally:

@@ -59,7 +59,7 @@ def test_a_check_leaves_the_network_as_it_was(photos: Path, tmp_path: Path, poli
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_a_run_folder_is_free_where_nothing_lies_in_it(tmp_path: Path) -> None:
+def test_a_run_folder_is_free_if_nothing_lies_in_it(tmp_path: Path) -> None:
     from training.run import check_free
 
     check_free(tmp_path / "nowhere")
@@ -70,7 +70,7 @@ def test_a_run_folder_is_free_where_nothing_lies_in_it(tmp_path: Path) -> None:
             check_free(occupied)
 
 
-def test_random_weights_that_nobody_meant_are_told_of_once(photos: Path, tmp_path: Path) -> None:
+def test_random_weights_that_nobody_meant_cause_one_warning(photos: Path, tmp_path: Path) -> None:
     from training.fine_tune import train
 
     notes: list[str] = []
@@ -83,7 +83,7 @@ def test_random_weights_that_nobody_meant_are_told_of_once(photos: Path, tmp_pat
 
 
 @pytest.mark.parametrize("changed", [PLAIN_CNN, {"pretrained": "hub"}, {"recipe": "cnn"}])
-def test_random_weights_that_are_meant_or_have_no_better_are_not_told_of(
+def test_random_weights_that_are_meant_or_have_no_better_cause_no_warning(
     tmp_path: Path, changed: dict[str, object]
 ) -> None:
     from training.preparing.checking import random_weights_note

@@ -37,7 +37,7 @@ def test_every_setting_that_was_auto_has_a_reason(photos: Path, tmp_path: Path) 
 
 
 def test_settings_that_a_person_set_stay_and_have_no_reason(photos: Path, tmp_path: Path) -> None:
-    """But for the cache, whose reason says what was measured."""
+    """But for the cache, whose reason has the measurements."""
     set_: dict[str, object] = {"device": "cpu", "precision": "bf16", "workers": 3, "cache": "files"}
     settings = settled(photos, tmp_path / "run", **set_)
     assert {name: getattr(settings, name) for name in set_} == set_

@@ -1,4 +1,4 @@
-"""Run folders with an evaluation, made without a training: photos that are drawn here, answers that a test chooses."""
+"""Run folders with an evaluation, made without a training: photos that are drawn here, predictions that a test chooses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def made_run(
     seed: int = 0,
     config: dict[str, Any] | None = None,
 ) -> Path:
-    """RUN/ and RUN/evaluation/SPLIT/ of a tiny model; `wrong` is the share of answers that are."""
+    """RUN/ and RUN/evaluation/SPLIT/ of a tiny model; `wrong` is the share of predictions that are."""
     import torch
 
     from training.evaluation.evaluate import count
@@ -89,12 +89,12 @@ def made_run(
         set_aside=(),
         speed=Speed(images_per_s=100.0, forward_ms_p50=2.0, forward_ms_p99=3.0, device="cpu", threads=1),
     )
-    where = evaluation_folder(run, split)
-    where.mkdir(parents=True)
-    save(scores, where)
+    folder = evaluation_folder(run, split)
+    folder.mkdir(parents=True)
+    save(scores, folder)
     evaluation = count(scores, facts, run, f"podium evaluate {run} --split {split}")
     fixed = evaluation.model_copy(update={"machine": "a test machine", "evaluated_at": "2026-11-21T00:00:00+00:00"})
-    (where / "evaluation.json").write_text(fixed.model_dump_json())
+    (folder / "evaluation.json").write_text(fixed.model_dump_json())
     return run
 
 

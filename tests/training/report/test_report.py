@@ -96,25 +96,25 @@ def test_every_part_is_there(ordinary: str) -> None:
 
 
 def test_figures_have_intervals_and_say_whether_photos_were_held_out(ordinary: str) -> None:
-    said = words_of(ordinary)
-    assert re.search(r"top-1 ?\d+\.\d % ?95 % interval: \d+\.\d to \d+\.\d %", said)
-    assert "evaluated on 12 validation photos" in said
+    words = words_of(ordinary)
+    assert re.search(r"top-1 ?\d+\.\d % ?95 % interval: \d+\.\d to \d+\.\d %", words)
+    assert "evaluated on 12 validation photos" in words
     assert (
         "The kept checkpoint (epoch 2, by top-1), the temperature and the uncertainty threshold were chosen on these"
-        in said
+        in words
     )
 
 
 def test_a_claim_stands_beside_what_was_measured(ordinary: str) -> None:
-    said = words_of(ordinary)
-    assert "✗ Claim not met. Claimed: top-1 99.00 % on the test photos (a talk). Measured here, on the" in said
-    assert re.search(r"on the 12 validation photos of this run: \d+\.\d\d % \(95 % interval", said)
+    words = words_of(ordinary)
+    assert "✗ Claim not met. Claimed: top-1 99.00 % on the test photos (a talk). Measured here, on the" in words
+    assert re.search(r"on the 12 validation photos of this run: \d+\.\d\d % \(95 % interval", words)
 
 
-def test_a_bend_in_the_curves_where_augmentation_ended_is_explained(tmp_path: Path) -> None:
+def test_a_bend_in_the_curves_at_the_end_of_augmentation_is_explained(tmp_path: Path) -> None:
     ends = {"epochs": 3, "rotation": 15, "cutmix": 1.0, "augment_off_epochs": 2, "mix_off_epochs": 1}
-    said = words_of(report_of(made_run(tmp_path, config=ends)))
-    assert "From epoch 2 on they are only cropped, shifted and flipped. From epoch 3 on they are not mixed." in said
+    words = words_of(report_of(made_run(tmp_path, config=ends)))
+    assert "From epoch 2 on they are only cropped, shifted and flipped. From epoch 3 on they are not mixed." in words
 
 
 @pytest.mark.parametrize("without", [{"rotation": 0}, {"augment_off_epochs": 0}, {"epochs": 9}])
@@ -124,15 +124,15 @@ def test_what_did_not_end_is_not_mentioned(tmp_path: Path, without: dict[str, ob
 
 
 def test_test_photos_are_called_held_out(tmp_path: Path) -> None:
-    said = words_of(report_of(made_run(tmp_path, split="test"), "test"))
-    assert "were chosen on validation photos; these test photos were held out." in said
-    assert "Out-of-sample: the model learnt from none of these photos" in said
+    words = words_of(report_of(made_run(tmp_path, split="test"), "test"))
+    assert "were chosen on validation photos; these test photos were held out." in words
+    assert "Out-of-sample: the model learnt from none of these photos" in words
 
 
 def test_photos_that_were_learnt_from_are_called_in_sample(tmp_path: Path) -> None:
-    said = words_of(report_of(made_run(tmp_path, split="train"), "train"))
-    assert "In-sample: the model learnt from these photos" in said
-    assert "12 photos of these 12 are training photos." in said
+    words = words_of(report_of(made_run(tmp_path, split="train"), "train"))
+    assert "In-sample: the model learnt from these photos" in words
+    assert "12 photos of these 12 are training photos." in words
 
 
 def test_strangers_words_are_shown_and_do_not_run(tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_a_photo_that_is_gone_or_changed_leaves_a_tile_that_says_so(tmp_path: Pa
     run = made_run(tmp_path)
     (tmp_path / "photos" / "0000.png").unlink()
     (tmp_path / "photos" / "0001.png").write_bytes(b"another picture")
-    said = words_of(report_of(run))
-    assert "The photo is gone." in said
-    assert "The file was changed." in said
+    words = words_of(report_of(run))
+    assert "The photo is gone." in words
+    assert "The file was changed." in words
 
 
 def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
@@ -171,16 +171,16 @@ def test_many_classes_show_the_confused_part_and_stay_small(tmp_path: Path) -> N
 
 
 def test_a_model_without_a_mistake_has_none_to_explain(tmp_path: Path) -> None:
-    said = words_of(report_of(made_run(tmp_path, wrong=0.0)))
-    assert "There is no wrong prediction to explain." in said
-    assert "suspects none of these labels" in said
+    words = words_of(report_of(made_run(tmp_path, wrong=0.0)))
+    assert "There is no wrong prediction to explain." in words
+    assert "suspects none of these labels" in words
 
 
 def test_a_model_of_two_classes_with_one_photo_each_has_a_report(tmp_path: Path) -> None:
-    said = words_of(report_of(made_run(tmp_path, classes=("amber", "jade"), per_class=1)))
-    assert "2 classes, evaluated on 2 validation photos" in said
-    assert "always naming the largest class: 50.0 %" in said
-    assert "mean of 2 classes (1.000)" in said
+    words = words_of(report_of(made_run(tmp_path, classes=("amber", "jade"), per_class=1)))
+    assert "2 classes, evaluated on 2 validation photos" in words
+    assert "always naming the largest class: 50.0 %" in words
+    assert "mean of 2 classes (1.000)" in words
 
 
 def test_without_an_evaluation_it_says_how_to_make_one(tmp_path: Path) -> None:
@@ -209,14 +209,14 @@ def test_a_comparison_shows_the_photos_that_only_one_run_has_right(tmp_path: Pat
     runs = [made_run(tmp_path / name, per_class=10, wrong=wrong) for name, wrong in (("<i>", 0.0), ("b", 0.7))]
     found = compare(runs, "validation")
     text = write_comparison(found, runs, tmp_path / "new" / "page.html").read_text(encoding="utf-8")
-    page, said = Page(text), words_of(text)
+    page, words = Page(text), words_of(text)
     assert page.open == []
     assert page.fetched() == []
     assert "i" not in {tag for tag, attrs in page.elements if not attrs}
-    assert f"Only {found.pairs[0].a} is right" in said
-    assert "Chance alone rarely makes such a difference" in said
+    assert f"Only {found.pairs[0].a} is right" in words
+    assert "Chance alone rarely makes such a difference" in words
     assert text.count("<svg") == 3
-    assert all(label in said for label in COLOURS)
+    assert all(label in words for label in COLOURS)
 
 
 def test_a_claim_inside_of_the_interval_is_neither_met_nor_missed(tmp_path: Path) -> None:
@@ -238,9 +238,9 @@ def test_photos_that_none_reach_the_threshold_do_not_make_the_model_unsure_of_al
     model = run / "model.json"
     facts = model.read_text()
     model.write_text(facts.replace('"threshold": 0.6', '"threshold": 1.1'))
-    said = words_of(report_of(run))
-    assert "None of these photos reaches the threshold of 110.0 %" in said
-    assert "No threshold made predictions" not in said
+    words = words_of(report_of(run))
+    assert "None of these photos reaches the threshold of 110.0 %" in words
+    assert "No threshold made predictions" not in words
     model.write_text(facts.replace('"coverage": 0.7', '"coverage": 0.0'))
     assert "No threshold made predictions 90 % right on the validation photos" in words_of(report_of(run))
 
@@ -250,12 +250,12 @@ def test_names_of_photos_that_are_no_text_are_spelled(tmp_path: Path) -> None:
     for path in (run / "split.csv", run / "evaluation" / "validation" / "photos.csv"):
         path.write_bytes(path.read_bytes().replace(b"0001.png", b"b\xff.png").replace(b"train/0.png", b"\xff.png"))
     (run / "unreadable.csv").write_bytes(b"path,code,reason\nc\xff.jpg,empty,The file is empty.\n")
-    said = words_of(report_of(run))
-    assert "c\ufffd.jpg" in said
+    words = words_of(report_of(run))
+    assert "c\ufffd.jpg" in words
 
 
 def test_without_a_mistake_no_table_of_the_most_confused_is_shown(tmp_path: Path) -> None:
     run = made_run(tmp_path, classes=[f"breed {number}" for number in range(41)], per_class=1, wrong=0.0)
-    said = words_of(report_of(run))
-    assert "most confused of" not in said
-    assert "The model confuses none of the 41 classes on these photos." in said
+    words = words_of(report_of(run))
+    assert "most confused of" not in words
+    assert "The model confuses none of the 41 classes on these photos." in words

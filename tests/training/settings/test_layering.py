@@ -34,7 +34,7 @@ def test_a_flag_without_a_value_is_true_and_does_not_swallow_the_next_setting() 
     assert (config.compile, config.epochs) == (True, 5)
 
 
-def test_a_yes_or_no_setting_takes_the_next_word_only_where_that_is_yes_or_no() -> None:
+def test_a_yes_or_no_setting_takes_the_next_word_only_if_that_is_yes_or_no() -> None:
     config = settings("--compile", "photos")
     assert (config.compile, config.data) == (True, "photos")
     assert settings("--sync-bn", "quick", "photos").recipe == "quick"
@@ -104,7 +104,7 @@ def test_a_word_that_cannot_be_ends_in_a_sentence(words: list[str], sentence: st
     assert sentence in str(caught.value)
 
 
-def test_where_nothing_names_a_beginning_it_is_the_balanced_recipe_and_that_is_said() -> None:
+def test_if_nothing_names_a_beginning_it_is_the_balanced_recipe_with_a_note() -> None:
     notes: list[str] = []
     for words in (["photos"], ["photos", "epochs=5", "--groups", "groups.csv"]):
         config = layered(sort_words(words), on_note=notes.append)
@@ -125,7 +125,7 @@ def test_where_nothing_names_a_beginning_it_is_the_balanced_recipe_and_that_is_s
         (["--pretrained", "none"], None),
     ],
 )
-def test_where_something_names_a_beginning_no_recipe_is_added(
+def test_if_something_names_a_beginning_no_recipe_is_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], recipe: str | None
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -176,14 +176,14 @@ def test_frozen_epochs_of_a_recipe_leave_one_in_which_the_body_learns() -> None:
     assert settings("dlami-resnet50", "photos", "epochs=3").freeze_epochs == 1, "of 15, 5 are frozen"
 
 
-def test_a_recipe_that_ends_its_mixing_early_still_mixes_where_epochs_are_fewer() -> None:
+def test_a_recipe_that_ends_its_mixing_early_still_mixes_if_epochs_are_fewer() -> None:
     assert settings("balanced", "photos").mix_off_epochs == 4, "of 20"
     assert settings("balanced", "photos", "epochs=5").mix_off_epochs == 1
     assert settings("balanced", "photos", "epochs=1").mix_off_epochs == 0
     assert settings("balanced", "photos", "epochs=5", "mix_off_epochs=3").mix_off_epochs == 3
 
 
-def test_random_weights_are_held_back_only_where_a_person_says_so() -> None:
+def test_random_weights_are_held_back_only_if_a_person_says_so() -> None:
     scratch = settings("dlami-resnet50", "photos", "pretrained=none")
     assert (scratch.freeze, scratch.freeze_epochs, scratch.body_lr_scale) == ("none", 0, 1.0)
     assert settings("balanced", "photos", "pretrained=none").layer_decay is None
@@ -192,7 +192,7 @@ def test_random_weights_are_held_back_only_where_a_person_says_so() -> None:
     assert settings("dlami-resnet50", "photos").freeze_epochs == 5
 
 
-def test_a_home_folder_is_found_also_where_no_shell_has_seen_it(tmp_path: Path) -> None:
+def test_a_home_folder_is_found_even_if_no_shell_has_seen_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("data: ~/photos\nsplit: ~/split.csv\n")
     home = Path.home()

@@ -99,7 +99,7 @@ def test_the_body_may_learn_more_slowly_than_the_head(photos: Path, tmp_path: Pa
     }  # fmt: skip
 
 
-def test_it_ends_early_where_nothing_gets_better(photos: Path, tmp_path: Path) -> None:
+def test_it_ends_early_if_nothing_gets_better(photos: Path, tmp_path: Path) -> None:
     from training.fine_tune import train
 
     run = train(
