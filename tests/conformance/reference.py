@@ -46,7 +46,7 @@ class Reference:
     most_at_once = 8
     methods: Sequence[str] = ("POST", "PUT")
     takes_chunks = True
-    token: str | None = "a word among friends"
+    token: str | None = "a shared secret"
 
     def door(self, method: str, headers: Mapping[str, str]) -> Reply | None:
         """Why a request is turned away before its body is read; None if it may come in."""

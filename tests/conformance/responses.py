@@ -11,7 +11,7 @@ SAME = 0.02  # as far as a probability may move between two ways to send an imag
 
 
 def check_model(model: object) -> None:
-    """Which model answered, and what computed."""
+    """The model and the engine that computed."""
     assert isinstance(model, dict), f"`model` is {model!r}"
     for fact in ("name", "version", "engine"):
         assert isinstance(model.get(fact), str), f"model.{fact} is {model.get(fact)!r}"
@@ -39,7 +39,7 @@ def check_predictions(document: dict[str, Any]) -> None:
 
 
 def classes_of(answer: Response) -> dict[str, float]:
-    """The classes that one image was given; the answer must be a good one."""
+    """The classes that one image was given; the response must be a good one."""
     assert answer.status == 200, f"a good image is answered {answer.status}: {answer.body[:200]!r}"
     assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
     document = answer.document
@@ -76,4 +76,4 @@ def differences(found: dict[str, float], expected: dict[str, float]) -> list[str
     ]
     last = min([*found.values(), *expected.values()])  # a tie for the last place may be broken either way
     alone = [label for label in found.keys() ^ expected.keys() if {**found, **expected}[label] - last > SAME]
-    return off + [f"{label} is in one of two answers alone" for label in alone]
+    return off + [f"{label} is in one of two responses alone" for label in alone]

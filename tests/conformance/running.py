@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
 
     def _turn_away(self, refusal: Reply) -> None:
-        """Answer before the body is read; it is passed over then, or the sender might never see the answer."""
+        """Respond before the body is read; the body is skipped then, or the sender might never see the response."""
         self.close_connection = True
         self._reply(refusal._replace(headers={**refusal.headers, "Connection": "close"}))
         self.connection.shutdown(socket.SHUT_WR)

@@ -75,7 +75,7 @@ class Server:
         return self._ask("GET", path, body=None, headers={})
 
     def begin_upload(self, size_bytes: int) -> Response:
-        """Announce a body of this size, send little of it, and wait for an answer."""
+        """Announce a body of this size, send little of it, and wait for a response."""
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.netloc, timeout=self.patience_s)

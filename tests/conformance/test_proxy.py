@@ -11,7 +11,7 @@ from tests.conformance.promises import many_images, one_image, refusals, the_ser
 from tests.conformance.server import Promise, Server
 from tests.model_server.proxy.proxies import proxied, run
 
-TOKEN = "a word among friends"
+TOKEN = "a shared secret"
 OF_THE_PROXY = (
     one_image.an_image_that_is_put_is_answered_like_one_that_is_posted,
     one_image.an_image_in_chunks_of_unannounced_length_is_read_to_its_end,

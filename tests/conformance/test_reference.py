@@ -43,7 +43,7 @@ def test_every_promise_is_broken_by_somebody_or_follows_from_one_that_is() -> No
 
 
 class SeesNoDifference(Reference):
-    """A model that knows one answer."""
+    """A model with the same prediction for every picture."""
 
     def look_at(self, data: bytes, top_k: int) -> dict[str, Any]:
         super().look_at(data, top_k)

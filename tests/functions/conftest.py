@@ -32,7 +32,7 @@ LEDGER = "podium-ledger"
 
 @dataclass(frozen=True)
 class Aws:
-    """The deployed resources, and what a test asks of them."""
+    """The deployed resources, and what a test reads from them."""
 
     s3: S3Client
     dynamodb: DynamoDBClient

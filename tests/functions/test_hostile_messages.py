@@ -32,7 +32,7 @@ ANY_KEY = (
 
 
 def outcome_of(body: str) -> tuple[Order, ...] | str:
-    """What the message asks for, or why it is unreadable."""
+    """The orders of the message, or why it is unreadable."""
     try:
         return our_orders_in(body)
     except MessageUnreadable as unreadable:

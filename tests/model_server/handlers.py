@@ -40,7 +40,7 @@ def answer(handler: PodiumHandler, photo: bytes) -> ServerAnswer:
 
 
 def answers(handler: PodiumHandler, request: Mapping[str, object]) -> ServerAnswers:
-    """What is answered to a request of many images."""
+    """The response to a request of many images."""
     [body], context = ask(handler, request)
     assert context.statuses == {}, body
     return ServerAnswers.model_validate_json(body)

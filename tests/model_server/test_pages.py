@@ -43,7 +43,7 @@ NOT_ALONE = {
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Each block of commands, and the JSON that the page shows as its answer; empty if it shows none."""
+    """Each block of commands, and the JSON that the page shows as its response; empty if it shows none."""
     found = re.findall(r"```bash\n(.*?)```\n(?:```json\n(.*?)```)?", page.read_text(), re.DOTALL)
     return [(commands, shown) for commands, shown in found]
 

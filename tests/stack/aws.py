@@ -29,7 +29,7 @@ class Root:
         return self._clients[service]
 
     def invoke(self, function: str, event: Json) -> tuple[Json, str]:
-        """The function's answer and the end of its log; AssertionError when it raised."""
+        """The function's response and the end of its log; AssertionError when it raised."""
         answer = self.functions.invoke(
             FunctionName=f"{self.facts['stack']}-{function}", Payload=json.dumps(event), LogType="Tail"
         )

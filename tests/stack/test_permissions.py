@@ -120,7 +120,7 @@ class Scene:
         return log if answer["batchItemFailures"] else ""
 
     def backfilled(self, bucket: str, key: str, **facts: object) -> Json:
-        """The answer of the backfill function to one object as the machine hands it over."""
+        """The response of the backfill function to one object as the machine hands it over."""
         answer, _ = self.root.invoke("backfill", {"job": "p-job", "bucket": bucket, "object": {"Key": key, **facts}})
         return answer
 

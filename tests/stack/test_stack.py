@@ -263,7 +263,7 @@ def wait_until_empty(stack: Console, queue_url: str) -> None:
 
 
 def kill_torchserve(stack: Console) -> None:
-    """As a machine that dies: no farewell to anybody."""
+    """Like a machine that dies: nothing is closed or announced."""
     killed = [process for process in _processes(stack) if "torchserve" in str(process.info["cmdline"]).lower()]
     assert killed
     for process in killed:

@@ -21,7 +21,7 @@ with joined("cpu") as (world, _):
 
 
 def test_the_others_wait_for_hours_while_the_leading_process_decodes() -> None:
-    """torch's own patience ends after 10 minutes on GPUs, and after 30 on CPUs."""
+    """torch's own time-out is 10 minutes on GPUs, and 30 on CPUs."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     answer = subprocess.run(
         [*launch, sys.executable, "-c", PRINT_WORLD], capture_output=True, text=True, check=False, timeout=120,

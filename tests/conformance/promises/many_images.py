@@ -116,7 +116,7 @@ def _require_tars(server: Server) -> None:
 
 
 def _answers(answer: Response, images: Named) -> Sequence[dict[str, Any]]:
-    """The entries of an answer to these images, in their order and by their names."""
+    """The entries of a response to these images, in their order and by their names."""
     assert answer.status == 200, f"{len(images)} images are answered {answer.status}: {answer.body[:200]!r}"
     document = answer.document
     check_model(document.get("model"))

@@ -1,4 +1,4 @@
-"""From images with their bytes to answers, and how long it took."""
+"""From images with their bytes to predictions, and how long it took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.functions.fake_model_server import ModelServer, Reply
 
 @pytest.fixture
 def clock() -> Clock:
-    """It strikes a second whenever it is read."""
+    """It goes on by a second at each reading."""
     ticks = count()
     return Clock(lambda: 30.0, lambda: NOON, lambda: float(next(ticks)))
 

@@ -363,7 +363,7 @@ STEPS = ["s3.GetObject", "s3.PutObject", "dynamodb.PutItem"]
 
 
 def refuse_once(connections: Connections, moment: str, step: str) -> None:
-    """Let the step fail once, as AWS does: before it has an effect, or after, when only the answer is lost."""
+    """Let the step fail once, as AWS does: before it has an effect, or after, when only the response is lost."""
     clients = {"s3": connections.s3, "dynamodb": connections.store.dynamodb}
     events = clients[step.partition(".")[0]].meta.events
 

@@ -60,7 +60,7 @@ def test_an_event_without_version_and_etag_means_the_image_that_is_there(aws: Aw
     ],
 )
 def test_what_cannot_be_an_image_costs_no_request(image: ImageRef, code: str, word: str) -> None:
-    """A bucket receives more than images. The stub holds no answer: any request would raise."""
+    """A bucket receives more than images. The stub holds no response: any request would raise."""
     s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     with Stubber(s3), pytest.raises(ImageRejected, match=word) as error:
         fetch(image, s3, max_bytes=LIMIT)

@@ -59,7 +59,7 @@ class Desk:
         return done
 
     def reject(self, image: ImageRef, code: RejectionCode = "empty") -> Classification:
-        """Let no model be able to look at the image now."""
+        """Store a rejection of the image now."""
         rejected = Rejection(code=code, reason=f"It is {code}.")
         return self.classify(image, status="rejected", predictions=(), rejected=rejected)
 
@@ -145,7 +145,7 @@ class Desk:
         return document
 
     def while_announcing(self, act: Callable[[Item], None]) -> None:
-        """Do something after EventBridge has answered and before the function knows; it may change the answer."""
+        """Do something after EventBridge has answered and before the function knows; it may change the response."""
         self.events.meta.events.register("after-call.events.PutEvents", lambda parsed, **_: act(parsed))
 
 

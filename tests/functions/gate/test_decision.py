@@ -34,7 +34,7 @@ def never(_: float) -> bool:
 
 @dataclass
 class World:
-    """A model server, a mapping and a queue; `answers`: does the server answer at this time, in seconds?."""
+    """A model server, a mapping and a queue; `answers`: does the server answer at this time, in seconds?"""
 
     state: str = "Enabled"
     answers: Callable[[float], bool] = always

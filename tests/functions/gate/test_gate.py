@@ -118,7 +118,7 @@ def nonsense(_: bytes) -> Reply:
 
 
 def in_turn(*replies: Callable[[bytes], Reply]) -> Callable[[bytes], Reply]:
-    """One of these for each request, and then answers."""
+    """The first replies, one for each request; then predictions."""
     left = iter(replies)
 
     def reply(sent: bytes) -> Reply:
@@ -176,18 +176,18 @@ def test_an_outage_from_its_first_error_to_its_end(aws: Aws, gate: Gate, model_s
     assert (gate.state, slept) == ("Enabled", [5.0] * 4)
 
 
-def images_waiting(aws: Aws, where: str) -> None:
-    aws.sqs.send_message(QueueUrl=aws.queue_url, MessageBody="an image", DelaySeconds=900 if where == "delayed" else 0)
-    if where == "in a back-off":
+def images_waiting(aws: Aws, place: str) -> None:
+    aws.sqs.send_message(QueueUrl=aws.queue_url, MessageBody="an image", DelaySeconds=900 if place == "delayed" else 0)
+    if place == "in a back-off":
         assert aws.sqs.receive_message(QueueUrl=aws.queue_url, VisibilityTimeout=360)["Messages"]
 
 
-@pytest.mark.parametrize("where", ["visible", "in a back-off", "delayed"])
+@pytest.mark.parametrize("place", ["visible", "in a back-off", "delayed"])
 def test_an_image_waits_wherever_in_the_queue_it_is(
-    aws: Aws, gate: Gate, model_server: ModelServer, where: str
+    aws: Aws, gate: Gate, model_server: ModelServer, place: str
 ) -> None:
     gate.close()
-    images_waiting(aws, where)
+    images_waiting(aws, place)
     model_server.reply = in_turn(down)
     assert gate.check().change == "opened"
 

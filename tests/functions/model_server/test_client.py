@@ -1,4 +1,4 @@
-"""What the model server may say, and what follows from it."""
+"""Every response of the model server, and what the client makes of it."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def read_slowly(listening: socket.socket, size: int, seconds: float) -> None:
 
 
 def test_a_large_image_may_take_longer_to_send_than_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """urllib3 leaves the connect time-out on a fresh connection until the answer is read."""
+    """urllib3 leaves the connect time-out on a fresh connection until the response is read."""
     monkeypatch.setattr(model_client, "CONNECT_TIMEOUT_S", 1.0)
     size = 12 * 2**20
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
@@ -241,7 +241,7 @@ def test_a_kept_connection_that_the_server_closed_fails_no_image(
 def test_connections_that_idled_too_long_are_not_used(
     client: ModelClient, model_server: ModelServer, wall_clock: WallClock
 ) -> None:
-    """A Lambda that was frozen did not hear the load balancer's goodbye."""
+    """A Lambda that was frozen did not notice that the load balancer closed the connection."""
     ask(client)
     wall_clock.now_s += KEEP_ALIVE_S
     ask(client)

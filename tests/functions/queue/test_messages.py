@@ -1,4 +1,4 @@
-"""What is done to a message besides answering it."""
+"""What is done to a message besides reporting it."""
 
 from __future__ import annotations
 

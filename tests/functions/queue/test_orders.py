@@ -1,4 +1,4 @@
-"""Orders: what a message asks for beside its image, on their way through the Lambda; and the last receive."""
+"""Orders: what a message requests besides its image, on their way through the Lambda; and the last receive."""
 
 from __future__ import annotations
 

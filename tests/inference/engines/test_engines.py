@@ -1,4 +1,4 @@
-"""Which engine serves an archive, and what takes its place if it cannot: the answers stay the network's own."""
+"""Which engine serves an archive, and what takes its place if it cannot: the predictions stay the network's own."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ def turned_arrays(pixels: Pixels) -> dict[str, Pixels]:
 def test_how_the_pixels_lie_in_memory_does_not_change_a_prediction(
     engine: str, photos: list[bytes], request: pytest.FixtureRequest
 ) -> None:
-    """Compiled code ignores strides: it once answered planes with other classes, without an error."""
+    """Compiled code ignores strides: it once gave planes other classes, without an error."""
     folder = request.getfixturevalue("for_aotinductor" if engine == "aotinductor" else "for_openvino")
     classifier = loaded(folder, engine=engine, precision="fp32").classifier
     assert classifier.engine == f"{engine}-fp32"

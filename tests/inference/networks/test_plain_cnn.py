@@ -1,4 +1,4 @@
-"""The plain network, by timm's name and with what timm's tools ask of a model."""
+"""The plain network, by timm's name and with what timm's tools require of a model."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class FakeTorchServe:
 
 @dataclass
 class Proxied:
-    """A running proxy, and what a test may ask of it; `served` is its first model."""
+    """A running proxy, and the requests of a test; `served` is its first model."""
 
     url: str
     client: aiohttp.ClientSession

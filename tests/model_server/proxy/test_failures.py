@@ -1,4 +1,4 @@
-"""Workers that die, servers that stop, clients that leave: nothing admitted stays without an answer."""
+"""Workers that die, servers that stop, clients that leave: nothing admitted stays without a response."""
 
 from __future__ import annotations
 

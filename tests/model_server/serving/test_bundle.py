@@ -274,7 +274,7 @@ def test_a_flipped_bit_in_a_header_is_refused_or_changes_no_image() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_tar_damaged_anywhere_is_read_or_refused_and_raises_nothing_else(seed: int) -> None:
-    """With the sums of headers put right again, so that what they say is believed."""
+    """With the sums of headers put right again, so that their fields are believed."""
     chance = random.Random(seed)
     wholes = [
         tar_of(IMAGES),

@@ -1,4 +1,4 @@
-"""The model card is made of facts alone: the same run gives the same text, and nobody's words can break it."""
+"""The model card is made of facts alone: the same run gives the same text, and no text of a person can break it."""
 
 from __future__ import annotations
 
