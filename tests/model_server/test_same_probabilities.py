@@ -75,7 +75,7 @@ def test_an_odd_photo_scores_behind_the_server_as_in_training(
 
 
 def test_the_odd_photos_are_not_all_alike_to_the_network(predicted: dict[str, dict[str, float]]) -> None:
-    """Or the test before would say little."""
+    """Else the test before would prove little."""
     best = [max(found, key=lambda label: found[label]) for found in predicted.values()]
     odds = [max(found.values()) for found in predicted.values()]
     assert len(set(best)) > 1

@@ -58,7 +58,7 @@ def predicted(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[st
 
 
 def post(address: torchserve.ServerAddress, body: bytes) -> dict[str, Any]:
-    """The whole answer to a body, with every class in it; it must be OpenVINO's in fp32."""
+    """The whole response to a body, with every class in it; it must be OpenVINO's in fp32."""
     url = f"{address.inference_url}/predictions/balls?top_k={len(CLASSES)}"
     response = urllib3.request("POST", url, body=body, retries=False, timeout=120)
     assert response.status == 200, response.data

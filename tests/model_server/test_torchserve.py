@@ -1,4 +1,4 @@
-"""The real proxy and TorchServe with a real archive: every answer, nothing beyond loopback, nothing left behind."""
+"""The real proxy and TorchServe with a real archive: every response, nothing beyond loopback, nothing left behind."""
 
 from __future__ import annotations
 

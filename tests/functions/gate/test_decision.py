@@ -100,37 +100,37 @@ def test_an_open_gate_before_a_server_that_answers_stays_open_after_one_probe() 
 
 def test_two_probes_that_fail_close_the_gate() -> None:
     world = World(answers=never)
-    seen = world.check()
-    assert (seen.change, seen.closed, len(seen.failures)) == ("closed", True, 2)
+    outcome = world.check()
+    assert (outcome.change, outcome.closed, len(outcome.failures)) == ("closed", True, 2)
     assert world.probes == [0.0, 0.1 + SECOND_PROBE_AFTER_S]
     assert world.state == "Disabled"
 
 
 def test_one_lost_request_closes_nothing() -> None:
     world = World(answers=lambda now_s: now_s > 1)
-    seen = world.check()
-    assert (seen.change, seen.closed, seen.failures) == (None, False, ("no answer at 0.1",))
+    outcome = world.check()
+    assert (outcome.change, outcome.closed, outcome.failures) == (None, False, ("no answer at 0.1",))
     assert world.changes == []
 
 
 def test_one_response_opens_a_closed_gate() -> None:
     world = World("Disabled", images=7)
-    seen = world.check()
-    assert (seen.change, seen.closed, world.state) == ("opened", False, "Enabled")
+    outcome = world.check()
+    assert (outcome.change, outcome.closed, world.state) == ("opened", False, "Enabled")
     assert len(world.probes) == 1
 
 
 def test_a_closed_gate_with_nothing_before_it_is_probed_once() -> None:
     """Cheap while the server is scaled to zero."""
     world = World("Disabled", answers=never)
-    seen = world.check()
-    assert (seen.change, seen.closed, len(world.probes), world.counted) == (None, True, 1, 1)
+    outcome = world.check()
+    assert (outcome.change, outcome.closed, len(world.probes), world.counted) == (None, True, 1, 1)
 
 
 def test_a_server_that_comes_back_while_images_wait_is_noticed_within_seconds() -> None:
     world = World("Disabled", answers=lambda now_s: now_s >= 31, images=1)
-    seen = world.check()
-    assert (seen.change, seen.closed) == ("opened", False)
+    outcome = world.check()
+    assert (outcome.change, outcome.closed) == ("opened", False)
     [(opened_s, _)] = world.changes
     assert 31 <= opened_s < 31 + NEXT_PROBE_AFTER_S + 2 * world.probe_takes_s
     assert world.counted == 1
@@ -152,8 +152,8 @@ def test_a_hung_server_closes_the_gate_within_one_invocation() -> None:
 
 def test_without_time_for_a_second_probe_an_open_gate_stays_open() -> None:
     world = World(answers=never)
-    seen = world.check(time_s=LEAST_TIME_S)
-    assert (seen.change, seen.closed, len(world.probes), world.changes) == (None, False, 1, [])
+    outcome = world.check(time_s=LEAST_TIME_S)
+    assert (outcome.change, outcome.closed, len(world.probes), world.changes) == (None, False, 1, [])
 
 
 @pytest.mark.parametrize(

@@ -160,9 +160,9 @@ def test_a_server_that_does_not_answer_twice_closes_the_gate(
 ) -> None:
     model_server.reply = reply
     slept: list[float] = []
-    seen = gate.check(slept.append)
-    assert (seen.change, gate.state, slept) == ("closed", "Disabled", [3.0])
-    assert all(reason in failure for failure in seen.failures)
+    outcome = gate.check(slept.append)
+    assert (outcome.change, gate.state, slept) == ("closed", "Disabled", [3.0])
+    assert all(reason in failure for failure in outcome.failures)
 
 
 def test_an_outage_from_its_first_error_to_its_end(aws: Aws, gate: Gate, model_server: ModelServer) -> None:
@@ -257,8 +257,8 @@ def test_a_mapping_that_something_else_is_changing_is_left_to_the_next_check(
         raise getattr(client.exceptions, error)(refusal, "UpdateEventSourceMapping")
 
     client.meta.events.register("before-call.lambda.UpdateEventSourceMapping", refuse, unique_id="refusal")
-    seen = gate.check()
-    assert (seen.change, seen.closed) == (None, closed)
+    outcome = gate.check()
+    assert (outcome.change, outcome.closed) == (None, closed)
     client.meta.events.unregister("before-call.lambda.UpdateEventSourceMapping", unique_id="refusal")
     assert gate.check().change == ("opened" if closed else "closed")
 

@@ -209,9 +209,9 @@ def test_what_cannot_be_read_is_refused_with_the_words_of_read_image(name: str) 
 @given(damaged_images())
 def test_a_damaged_file_is_pixels_or_refused_and_never_better_read_than_by_read_image(data: bytes) -> None:
     """The decoder for JPEGs is another one; what it refuses, Pillow may still read."""
-    judged = rejection(data, 1_000_000, of_pixels=False)
+    expected = rejection(data, 1_000_000, of_pixels=False)
     found = rejection(data, 1_000_000, of_pixels=True)
-    assert found == judged
+    assert found == expected
 
 
 def test_a_jpeg_cut_anywhere_is_refused_or_was_whole_without_what_is_missing() -> None:

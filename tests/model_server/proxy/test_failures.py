@@ -152,7 +152,7 @@ def test_a_server_that_is_not_ready_says_so_and_takes_nothing() -> None:
     run(scenario())
 
 
-def test_ready_is_who_has_answered_a_picture() -> None:
+def test_a_model_without_a_prediction_is_not_ready() -> None:
     async def scenario() -> None:
         fake = FakeTorchServe()
 
