@@ -64,7 +64,7 @@ def set_aside(logs: Path) -> None:
 
 def tail(log: Path) -> str:
     """The last three lines of a log, in one."""
-    return " / ".join(lines_of(log)[-3:]) or f"it said nothing in {log}"
+    return " / ".join(lines_of(log)[-3:]) or f"it wrote nothing to {log}"
 
 
 def lines_of(log: Path) -> list[str]:
