@@ -3,7 +3,8 @@
     python -m benchmarks.serving.decoding UNPACKED PHOTOS
 
 The stock transform is what TorchServe's handler and timm's evaluation do: Pillow, Resize, CenterCrop, ToTensor,
-Normalize, with the numbers of the archive's model.json.
+Normalize, with the numbers of the archive's model.json. Podium resizes by torch, as its server does; beside it stands its
+way without torch, which resizes by Pillow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from torchvision import transforms
 
 from benchmarks.serving.apps.model import load
 from benchmarks.serving.photos import read_photos
+from inference.images.pixels import pillow_resize
 
 SIZES = ((500, 400), (600, 600), (2000, 1500))
 PHOTOS = 8  # of each size
@@ -38,19 +41,21 @@ def measure(folder: Path, photos: Sequence[bytes]) -> list[dict[str, Any]]:
     """For each size: milliseconds a photo with either transform, and the largest difference in pixels and probabilities."""
     torch.set_num_threads(1)
     model = load(folder, ENGINE)
+    without_torch = replace(model, resize=pillow_resize)
     stock, mean, std = _stock_transform(folder)
     found = []
     for width, height in SIZES:
         sized = [_resized(photo, width, height) for photo in photos[:PHOTOS]]
         theirs = np.stack([_bytes(stock(photo) * std + mean) for photo in sized])
         ours = np.stack([model.read(photo) for photo in sized])
-        stock_ms, ours_ms = _alternating_ms([stock, model.read], sized)
+        stock_ms, ours_ms, pillow_ms = _alternating_ms([stock, model.read, without_torch.read], sized)
         found.append(
             {
                 "size": f"{width}x{height}",
                 "kilobytes": round(sum(map(len, sized)) / len(sized) / 1000),
                 "stock_ms": round(stock_ms, 2),
                 "ours_ms": round(ours_ms, 2),
+                "without_torch_ms": round(pillow_ms, 2),
                 "ratio": round(stock_ms / ours_ms, 2),
                 "largest_difference": int(np.abs(theirs.astype(np.int16) - ours).max()),  # of 255
                 "largest_change": round(float(np.abs(model.classify(theirs) - model.classify(ours)).max()), 4),

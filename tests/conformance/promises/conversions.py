@@ -1,6 +1,6 @@
 """Conversions before the model sees a picture; a server that leaves one out silently gives other classes.
 
-Each odd file is judged by the response to the same picture in a plain, upright, opaque PNG of 8 bits.
+Each odd file is compared with the same picture as a plain, upright, opaque PNG of 8 bits: both must get the same classes.
 """
 
 from __future__ import annotations
