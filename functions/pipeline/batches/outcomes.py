@@ -5,13 +5,14 @@ So a row is no pydantic record here, and no Decimal is made of its numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from pipeline.contracts import ManifestPart, Status, stamp
+from pipeline.results.known_rows import items_of_image
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,17 +85,9 @@ def rows_of_batch(dynamodb: DynamoDBClient, table: str, batch: str, *, since: da
         yield from page["Items"]
 
 
-def rows_of_image(dynamodb: DynamoDBClient, table: str, image: str) -> list[Item]:
+def rows_of_image(dynamodb: DynamoDBClient, table: str, image: str) -> Sequence[Item]:
     """The rows of an image as they are now, whichever batch they are in."""
-    answer = dynamodb.query(
-        TableName=table,
-        KeyConditionExpression="#image = :image",
-        ExpressionAttributeValues={":image": {"S": image}},
-        ConsistentRead=True,
-        ProjectionExpression=_PROJECTION,
-        ExpressionAttributeNames=_NAMES,
-    )
-    return list(answer["Items"])
+    return items_of_image(dynamodb, table, image, _PROJECTION, _NAMES)
 
 
 def outcome_in(item: Item) -> Outcome | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -54,15 +54,22 @@ def known_rows(
 
 def known_rows_of(dynamodb: DynamoDBClient, table: str, image: str) -> tuple[KnownRow, ...]:
     """The image's rows under every model; there are as many as the models that ever classified it."""
+    return tuple(map(_known_row, items_of_image(dynamodb, table, image, _FACTS, _NAMES)))
+
+
+def items_of_image(
+    dynamodb: DynamoDBClient, table: str, image: str, projection: str, names: Mapping[str, str]
+) -> list[dict[str, AttributeValueTypeDef]]:
+    """The projected attributes of every row of an image, as they are now, whichever batch and model they are of."""
     response = dynamodb.query(
         TableName=table,
         KeyConditionExpression="image = :image",
         ExpressionAttributeValues={":image": {"S": image}},
-        ProjectionExpression=_FACTS,
-        ExpressionAttributeNames=_NAMES,
+        ProjectionExpression=projection,
+        ExpressionAttributeNames=names,
         ConsistentRead=True,
     )
-    return tuple(map(_known_row, response["Items"]))
+    return response["Items"]
 
 
 def _items(
