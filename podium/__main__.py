@@ -35,11 +35,12 @@ for panel, commands in PANELS.items():
 
 
 def main() -> None:
-    """Run the console; a ConsoleError is one line on stderr and an exit code."""
+    """Run the console; a ConsoleError is its lines on stderr and an exit code."""
     try:
         app()
     except ConsoleError as error:
-        typer.secho(f"podium: {error}", fg="red", err=True)
+        for line in error.lines():
+            typer.secho(line, fg="red", err=True)
         sys.exit(error.exit_code)
 
 

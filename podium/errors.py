@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+from inference.harmless import harmless
 
 EXIT_FAILED = 1  # something did not work; stderr says what to do
 EXIT_USAGE = 2  # a wrong option or value, as in every command-line tool
@@ -14,9 +16,16 @@ EXIT_PREEMPTED = 75  # a training got a signal to stop and saved its state: star
 class ConsoleError(Exception):
     """A sentence for the person: what was wrong, with the value, and what to do."""
 
-    def __init__(self, sentence: str, exit_code: int = EXIT_FAILED) -> None:
+    def __init__(self, sentence: str, exit_code: int = EXIT_FAILED, *, below: Sequence[str] = ()) -> None:
+        """`below`: lines that stand under the sentence, such as the last ones that a program printed."""
         super().__init__(sentence)
         self.exit_code = exit_code
+        self.below = tuple(below)
+
+    def lines(self) -> Iterator[str]:
+        """The lines that the person reads; whatever name a sentence quotes, it makes no line of its own."""
+        yield f"podium: {harmless(str(self))}"
+        yield from (f"  {harmless(line)}" for line in self.below)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from inference.harmless import harmless
 from training.errors import Preempted, TrainingError, WrongInput
 from training.run import TrainingProgress
 from training.settings.layering import layered, sort_words
@@ -50,7 +51,7 @@ def _tell(now: TrainingProgress) -> None:
 def _say(sentence: str) -> None:
     """On stderr, from the leading process only."""
     if os.environ.get("RANK", "0") == "0":
-        sys.stderr.write(sentence + "\n")
+        sys.stderr.write(harmless(sentence, lines=True) + "\n")
 
 
 if __name__ == "__main__":

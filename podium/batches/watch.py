@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from inference.harmless import harmless_cell
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, read_parts, revision_of
 from pipeline.batches.outcomes import ExpectedUpload, expected_uploads, outcome_in, rows_of_batch
@@ -128,7 +129,9 @@ class Watch:
         key = f"{folder_of(self.batch)}results.csv"
         table = self.connection.s3.get_object(Bucket=self.connection.facts.results_bucket, Key=key)
         lines = csv.DictReader(io.StringIO(table["Body"].read().decode(), newline=""))
-        self.statuses |= {line["image"]: line["status"] for line in lines if line["image"] in images}
+        statuses = {line["image"]: line["status"] for line in lines}
+        written = {image: str(harmless_cell(image)) for image in images}  # as the table has it
+        self.statuses |= {image: statuses[cell] for image, cell in written.items() if cell in statuses}
 
 
 def watch(

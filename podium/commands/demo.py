@@ -17,7 +17,7 @@ def demo() -> None:
     from podium.local import demo
     from podium.local.stack import deploy, serve, start_emulator
     from podium.shown.batch import show_drop, show_watch
-    from podium.shown.console import notes, print_note
+    from podium.shown.console import notes
     from podium.shown.progress import counting, drawing, section, step
     from podium.shown.results import show_rows
     from podium.shown.stack import farewell
@@ -46,4 +46,5 @@ def demo() -> None:
     show_watch(connection, demo.BATCH, timeout_s=demo.TIMEOUT_S)
     notes.print()
     show_rows(find(connection, RowFilter(batch=demo.BATCH)), truth=True)
-    print_note(farewell(connection.facts, demo.BATCH, demo.UNSEEN / "golf ball", time.monotonic() - began))
+    goodbye = farewell(connection.facts, demo.BATCH, demo.UNSEEN / "golf ball", time.monotonic() - began)
+    notes.print(goodbye, soft_wrap=True)

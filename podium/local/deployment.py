@@ -35,8 +35,9 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
         _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
     except ConsoleError as error:
         raise ConsoleError(
-            f"{error}\nIf the embedded AWS was killed, its buckets are there and its stack is not: "
-            "start afresh with `podium down --delete-data`."
+            f"{error} If the embedded AWS was killed, its buckets are there and its stack is not: "
+            "start afresh with `podium down --delete-data`.",
+            below=error.below,
         ) from error
 
 
@@ -53,11 +54,13 @@ def _sam(arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLi
     """Run the SAM CLI. Without `on_line` it has the terminal and asks its questions there."""
     command, settings = [str(TOOLS / "sam"), *arguments], sam_environment(environment)
     if on_line is None:
-        code, tail = subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode, ["see above"]
+        code, tail = subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode, list[str]()
     else:
         code, tail = _stream(command, settings, on_line)
     if code != 0:
-        raise ConsoleError(f"`sam {' '.join(arguments[:1])}` failed:\n  " + "\n  ".join(tail))
+        raise ConsoleError(
+            f"`sam {' '.join(arguments[:1])}` failed; {'its last lines:' if tail else 'see above.'}", below=tail
+        )
 
 
 def sam_environment(variables: Mapping[str, str]) -> dict[str, str]:

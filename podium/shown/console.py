@@ -4,27 +4,57 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
+from inference.harmless import harmless, harmless_json
+
 # Names of classes, runs and photos are a stranger's: none is markup (`car [rear]`) or an emoji (`:car:`).
-notes = Console(stderr=True, highlight=False, markup=False, emoji=False)
-answer = Console(
+
+
+class HarmlessConsole(Console):
+    """A console on which no text steers the terminal, whoever wrote it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The segments of rich's own; those that rich itself steers with stay."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=harmless(segment.text, lines=True))
+
+
+notes = HarmlessConsole(stderr=True, highlight=False, markup=False, emoji=False)
+answer = HarmlessConsole(
     highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160
 )  # a file or a pipe has no edge to wrap at
 
 
-def plain_table(*words: str, numbers: Sequence[str] = ()) -> Table:
+class HarmlessTable(Table):
+    """A table in which no cell's text makes a line of its own, or hides."""
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """Add a row; a cell's characters are made visible before its width is measured."""
+        super().add_row(*map(_harmless_cell, cells), style=style, end_section=end_section)
+
+
+def _harmless_cell(cell: RenderableType | None) -> RenderableType | None:
+    if isinstance(cell, Text):
+        cell.plain = harmless(cell.plain)  # as long as before: its styles stay in place
+        return cell
+    return harmless(cell) if isinstance(cell, str) else cell
+
+
+def plain_table(*words: str, numbers: Sequence[str] = (), header: bool = True) -> Table:
     """A table without lines: first the columns of words, then those of numbers, which stand on the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = HarmlessTable(box=None, pad_edge=False, header_style="bold", show_header=header)
     for column in words:
-        table.add_column(column, overflow="fold")
+        table.add_column(harmless(column), overflow="fold")
     for column in numbers:
-        table.add_column(column, justify="right")
+        table.add_column(harmless(column), justify="right")
     return table
 
 
@@ -37,8 +67,8 @@ def class_cells(classes: Sequence[tuple[str, float]], *, uncertain: bool) -> lis
 
 
 def print_note(sentence: str, style: str | None = None) -> None:
-    """A sentence on stderr, which a terminal may wrap and nothing else."""
-    notes.print(sentence, style=style, soft_wrap=True)
+    """A sentence on stderr, in one line, which a terminal may wrap and nothing else."""
+    notes.print(harmless(sentence), style=style, soft_wrap=True)
 
 
 def print_next(command: str, stack: str | None = None) -> None:
@@ -48,7 +78,7 @@ def print_next(command: str, stack: str | None = None) -> None:
 
 def print_line(text: str) -> None:
     """A line on stdout, never wrapped."""
-    answer.print(text, soft_wrap=True)
+    answer.print(harmless(text), soft_wrap=True)
 
 
 def print_json(document: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:
@@ -59,4 +89,4 @@ def print_json(document: BaseModel | Sequence[BaseModel] | dict[str, object]) ->
         plain = document
     else:
         plain = [record.model_dump(mode="json") for record in document]
-    sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(harmless_json(json.dumps(plain, indent=2, ensure_ascii=False)) + "\n")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from inference.harmless import harmless
 from podium.shown.console import answer, plain_table, print_json, print_note
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def evaluation_parts(evaluation: Evaluation) -> Iterator[RenderableType]:
     """Headline, claim, worst classes, most confused pairs, calibration, speed."""
     aside = f", {evaluation.set_aside} set aside: unreadable" if evaluation.set_aside else ""
     yield Text(
-        f"{evaluation.run} ({evaluation.architecture}) on {evaluation.split}: {evaluation.images} photos{aside}",
+        harmless(
+            f"{evaluation.run} ({evaluation.architecture}) on {evaluation.split}: {evaluation.images} photos{aside}"
+        ),
         style="bold",
     )
     yield _headlines(evaluation)
@@ -62,15 +65,15 @@ def comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     """Every run on the common photos, then every pair in words, and the classes in which a pair differs most."""
     all_runs = "both runs" if len(comparison.runs) == 2 else f"all {len(comparison.runs)} runs"
     photos = f"{comparison.split} photos" if comparison.split in SPLITS else f"photos of {comparison.split}"
-    yield Text(f"{comparison.images} {photos} that {all_runs} classified", style="bold")
+    yield Text(harmless(f"{comparison.images} {photos} that {all_runs} classified"), style="bold")
     table = plain_table("run", "model", numbers=("top-1", "95 % interval"))
     for one in sorted(comparison.runs, key=lambda run: -run.top1.value):
         table.add_row(one.name, one.architecture, f"{one.top1.value:.1%}", _interval(one.top1))
     yield table
     for pair in comparison.pairs:
-        yield Text(f"\n{pair.sentence}", style="green" if pair.better else "")
+        yield Text(f"\n{harmless(pair.sentence)}", style="green" if pair.better else "")
         points, low, high = (_points(at) for at in (pair.difference.value, pair.difference.low, pair.difference.high))
-        yield Text(f"{pair.b} less {pair.a}: {points} points, 95 % interval {low} to {high}")
+        yield Text(harmless(f"{pair.b} less {pair.a}: {points} points, 95 % interval {low} to {high}"))
     if len(comparison.pairs) == 1 and any(one.a != one.b for one in comparison.pairs[0].classes):
         yield from _titled("classes that differ most", _class_differences(comparison.pairs[0]))
 
@@ -96,8 +99,8 @@ def _claim(evaluation: Evaluation, compared: ClaimMeasured) -> Text:
     name = {"top1": "top-1", "top3": "top-3", "loss": "loss"}[claim.metric]
     interval = f"{measured.low:.3f} to {measured.high:.3f}" if loss else _interval(measured)
     text = Text(
-        f"\nclaimed: {name} {claimed} on {claim.photos} ({claim.source})\n"
-        f"measured on {evaluation.images} {evaluation.split} photos of this run, which may be others: {found} (95 % {interval}), "
+        f"\nclaimed: {name} {claimed} on {harmless(claim.photos)} ({harmless(claim.source)})\n"
+        f"measured on {evaluation.images} {harmless(evaluation.split)} photos of this run, which may be others: {found} (95 % {interval}), "
     )
     if compared.open:
         return text.append("these photos cannot tell", style="bold yellow")

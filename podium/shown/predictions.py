@@ -12,13 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
 from rich.text import Text
 
-from podium.shown.console import answer, class_cells, plain_table
+from inference.harmless import harmless, harmless_cell, harmless_json
+from podium.shown.console import HarmlessConsole, answer, class_cells, plain_table
 from training.files import replacing
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from podium.shown.progress import OnNote
@@ -56,19 +57,19 @@ def write(results: Iterable[PhotoResult], form: str, top_k: int, out: Path | Non
     """The results in a file or on stdout, in one of the forms table, jsonl, csv."""
     with _opened(out) as file:
         if form == "jsonl":
-            file.writelines(json.dumps(plain(one), ensure_ascii=False) + "\n" for one in results)
+            file.writelines(harmless_json(json.dumps(plain(one), ensure_ascii=False)) + "\n" for one in results)
         elif form == "csv":
             _write_csv(results, top_k, file)
         else:
-            console = answer if out is None else Console(file=file, width=160, highlight=False, markup=False)
+            console = answer if out is None else HarmlessConsole(file=file, width=160, highlight=False, markup=False)
             _print_tables(results, console)
 
 
 def document(results: Iterable[PhotoResult], out: Path | None) -> None:
     """All results as one JSON document."""
     with _opened(out) as file:
-        json.dump({"predictions": [plain(one) for one in results]}, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+        whole = {"predictions": [plain(one) for one in results]}
+        file.write(harmless_json(json.dumps(whole, indent=2, ensure_ascii=False)) + "\n")
 
 
 def plain(result: PhotoResult) -> dict[str, object]:
@@ -88,7 +89,7 @@ def _write_csv(results: Iterable[PhotoResult], top_k: int, file: TextIO) -> None
         cells = [cell for step in one.predictions for cell in (step.label, f"{step.probability:.6f}")]
         padded = cells + [""] * (2 * top_k - len(cells))
         doubt = "" if one.code else str(one.uncertain).lower()
-        writer.writerow([one.path, *padded, doubt, one.code or "", one.reason or ""])
+        writer.writerow(map(harmless_cell, [one.path, *padded, doubt, one.code or "", one.reason or ""]))
 
 
 def _print_tables(results: Iterable[PhotoResult], console: Console) -> None:
@@ -98,7 +99,7 @@ def _print_tables(results: Iterable[PhotoResult], console: Console) -> None:
             console.print(_table(read))
         for row in rows:
             if row.code is not None:
-                console.print(Text(f"{row.path}: {row.reason}", style="red"), soft_wrap=True)
+                console.print(Text(harmless(f"{row.path}: {row.reason}"), style="red"), soft_wrap=True)
 
 
 def _table(rows: list[PhotoResult]) -> Table:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from inference.harmless import harmless
 from podium.shown.console import notes
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def waiting(what: str) -> Iterator[OnNote]:
 
         def note(changed: str) -> None:
             nonlocal text
-            text = changed
+            text = harmless(changed)
 
         def show() -> None:
             while not over.wait(1.0 if notes.is_terminal else PLAIN_EVERY_S):
@@ -82,6 +83,7 @@ def counting() -> Iterator[OnCount]:
 
         def count(what: str, done: int, total: int, note: str = "") -> None:
             nonlocal last_line_s
+            what, note = harmless(what), harmless(note)
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total, note=note)
             bar.update(tasks[what], completed=done, total=total, note=note)

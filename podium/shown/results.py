@@ -10,8 +10,9 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
+from inference.harmless import harmless_cell
 from pipeline.contracts import INCOMING_PREFIX, Row
-from podium.shown.console import answer, class_cells, print_json, print_note
+from podium.shown.console import answer, class_cells, plain_table, print_json, print_note
 
 STEPS = 3  # of the podium
 
@@ -38,16 +39,19 @@ def print_csv(rows: Sequence[Row]) -> None:
     for row in rows:
         steps = [value for step in row.top3[:STEPS] for value in (step.label, step.probability)]
         writer.writerow(
-            [
-                *(row.image, row.model, row.status, *steps, *[""] * (2 * STEPS - len(steps))),
-                *(row.uncertain, row.rejected_code, row.rejected_reason, row.classified_at.isoformat()),
-            ]
+            map(
+                harmless_cell,
+                [
+                    *(row.image, row.model, row.status, *steps, *[""] * (2 * STEPS - len(steps))),
+                    *(row.uncertain, row.rejected_code, row.rejected_reason, row.classified_at.isoformat()),
+                ],
+            )
         )
 
 
 def results_table(rows: Sequence[Row], *, truth: bool = False) -> Table:
     """Image and podium, a line each; with `truth`, the folder that an image lies in is its true label."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("image", overflow="fold")
     if truth:
         table.add_column("truth", no_wrap=True)

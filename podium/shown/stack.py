@@ -11,12 +11,13 @@ from rich.table import Table
 
 from podium.connection import Connection, StackFacts
 from podium.project import PYTHON, TOOLS, LocalStack
+from podium.shown.console import plain_table
 
 
 def status_table(connection: Connection) -> Table:
     """The stack's addresses and names, its waiting messages, its gate and its model server."""
     facts = connection.facts
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = plain_table(header=False)
     for name, value in facts.model_dump(exclude_none=True).items():
         table.add_row(name.replace("_", " "), str(value))
     for name, url in (("images waiting", facts.queue_url), ("dead letters", facts.dlq_url)):

@@ -15,6 +15,7 @@ from typing import TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from inference.harmless import harmless
 from inference.images.reading import UnreadableImage, read_image
 from training.audit.files import NO_SPLIT
 from training.audit.measuring import without_warnings
@@ -57,7 +58,7 @@ def write_page(report: AuditReport, paths: Mapping[str, Path], out: Path) -> Non
             report=report, counts=report.counts(), galleries=galleries(report), rows=SHOWN_ROWS,
             picture=_thumbnails(paths),
         )  # fmt: skip
-    write_atomically(text, out)
+    write_atomically(harmless(text, lines=True), out)
 
 
 def galleries(report: AuditReport) -> list[Gallery]:

@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from inference.harmless import text_of_cell
 from training.data.records import LabelledFile, Photo
 from training.data.tables import read_table
 from training.errors import WrongInput
@@ -84,7 +85,7 @@ def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, 
             for row in reader:
                 if not all(row[column] for column in columns):
                     raise WrongInput(f"{path}, line {reader.line_num}: {header} must not be empty. Mend or remove it.")
-                yield reader.line_num, row
+                yield reader.line_num, {name: text_of_cell(row[name]) for name in columns}
     except (OSError, csv.Error) as error:
         raise WrongInput(f"{path} cannot be read ({error}). Give the {what} that an audit wrote.") from error
 

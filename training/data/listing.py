@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from inference.harmless import text_of_cell
 from training.data.audited import leave_out, read_groups, together
 from training.data.folders import in_folders, left_out
 from training.data.hashing import hash_files
@@ -165,7 +166,7 @@ def split_rows(path: Path) -> list[dict[str, str]]:
     for line, row in enumerate(rows, start=2):
         if None in row.values() or row["split"] not in ("train", "validation", "test"):
             raise WrongInput(f"{path}, line {line}: this is no photo's split, label, path and sha256.")
-    return rows
+    return [{name: text_of_cell(cell) for name, cell in row.items()} for row in rows]
 
 
 def _count_lost(gone: Sequence[str], changed: Sequence[str], data: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from inference.harmless import exact_cell, text_of_cell
 from training.files import replacing
 
 
@@ -26,14 +27,14 @@ def read_table(file: TextIO) -> csv.DictReader[str]:
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV file that appears whole or not at all."""
+    """A CSV file that appears whole or not at all; no cell is a formula."""
     with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows(map(exact_cell, row) for row in rows)
 
 
 def read_rows(path: Path) -> tuple[dict[str, str], ...]:
     """The lines of a CSV file that `write_rows` wrote, by its header; FileNotFoundError if there is none."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return tuple(csv.DictReader(file))
+        return tuple({name: text_of_cell(cell) for name, cell in row.items()} for row in csv.DictReader(file))

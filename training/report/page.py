@@ -11,13 +11,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from training.data.audited import spelled
+from inference.harmless import harmless
 from training.report import words
 
 
 def render_text(template: str, facts: Mapping[str, Any]) -> str:
     """A page that is no HTML: nothing is escaped here, only by the template."""
-    return spelled(_pages().get_template(template).render(facts))
+    return harmless(_pages().get_template(template).render(facts), lines=True)
 
 
 @cache
@@ -42,7 +42,7 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     page = _pages().get_template(template).render(facts, style=_file("page.css"), script=script, policy=policy)
-    return spelled(page)  # a file's name need not be text
+    return harmless(page, lines=True)  # a file's name need not be text, and may hold marks that hide or turn others
 
 
 def _file(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TextIO, get_args
 
 from pipeline.batches.outcomes import Outcome
 from pipeline.contracts import BatchSummary, RejectionCode, stamp
+from pipeline.harmless import harmless_cell
 
 STEPS = 3
 COLUMNS = (
@@ -20,10 +21,13 @@ _CODES: dict[str, RejectionCode] = {code: code for code in get_args(RejectionCod
 
 
 def write_table(outcomes: Mapping[str, Outcome], file: TextIO) -> None:
-    """CSV with a header, one line per image, in the order of the images' names; what does not apply is empty."""
+    """CSV with a header, one line per image, in the order of the images' names; what does not apply is empty.
+
+    Names are harmless in a terminal and in a spreadsheet; the images' JSON results have them exactly.
+    """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_cells(image, outcomes[image]) for image in sorted(outcomes))
+    writer.writerows(map(harmless_cell, _cells(image, outcomes[image])) for image in sorted(outcomes))
 
 
 def summary_of(batch: str, revision: str, outcomes: Iterable[Outcome], *, results_key: str) -> BatchSummary:
