@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -18,6 +19,25 @@ app = typer.Typer(
     help="Every image gets a podium: its three most likely classes.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in time, 75 stopped by a signal (see train --resume).",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"podium {version('podium')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of podium itself."""
+
+
 # The panels of `podium --help`, and the commands in each.
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The stack": (demo.demo, stack.up, stack.down, stack.status, stack.deploy, stack.env),

@@ -13,6 +13,8 @@ from podium.errors import ConsoleError, foreseen
 from podium.project import MODELS, ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from training.packaging.engines import Engine, Precision
 
 
@@ -45,7 +47,7 @@ class ArchivedModel(BaseModel):
 
 def package_run(
     run: Path, *, name: str, version: str, out: Path = MODELS, engine: Engine = "auto",
-    precision: Precision = "auto", least_agreement: float | None = None,
+    precision: Precision = "auto", least_agreement: float | None = None, on_step: Callable[[str], None] | None = None,
 ) -> Path:  # fmt: skip
     """The archive of a finished run, with the handler and the code that reads images and computes."""
     server = ROOT / "model_server"
@@ -57,7 +59,7 @@ def package_run(
             run, name=name, version=version, export_dir=out, handler=server / "handler.py",
             extra_files=[server / "serving", ROOT / "inference"],
             config_file=server / "model-config.yaml", engine=engine, precision=precision,
-            least_agreement=LEAST_AGREEMENT if least_agreement is None else least_agreement,
+            least_agreement=LEAST_AGREEMENT if least_agreement is None else least_agreement, on_step=on_step,
         )  # fmt: skip
 
 

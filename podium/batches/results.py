@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ from podium.connection import Connection
 
 if TYPE_CHECKING:
     from boto3.dynamodb.conditions import ConditionBase
+
+
+COUNTED = 10_000  # rows beyond a limit: some seconds' reading
 
 
 class RowFilter(BaseModel):
@@ -31,14 +35,38 @@ class RowFilter(BaseModel):
     limit: int | None = None
 
 
-def find(connection: Connection, row_filter: RowFilter) -> list[Row]:
-    """The rows that match, at most `limit`, read from the index that narrows most.
+@dataclass(frozen=True)
+class Found:
+    """The rows that match, at most as many as were wanted, and how many match."""
+
+    rows: Sequence[Row]
+    total: int
+    at_least: bool = False  # more may match: counting ended
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row that matches is here."""
+        return len(self.rows) == self.total and not self.at_least
+
+    @property
+    def in_words(self) -> str:
+        """`50 of 60 rows`."""
+        if self.is_whole:
+            return f"{self.total} row{'' if self.total == 1 else 's'}"
+        return f"{len(self.rows)} of {'more than ' if self.at_least else ''}{self.total:,} rows"
+
+
+def find(connection: Connection, row_filter: RowFilter, *, count_to: int = COUNTED) -> Found:
+    """The rows that match, at most `limit`, read from the index that narrows most; those beyond are counted, up to `count_to`.
 
     A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by time, newest first.
     """
     matching = (row for row in _narrowest(connection, row_filter) if _matches(row, row_filter))
     rows = list(islice(matching, row_filter.limit))
-    return sorted(rows, key=lambda row: (row.image, row.model)) if row_filter.batch else rows
+    beyond = 0 if row_filter.limit is None else sum(1 for _ in islice(matching, count_to))
+    if row_filter.batch:
+        rows.sort(key=lambda row: (row.image, row.model))
+    return Found(rows, len(rows) + beyond, at_least=beyond == count_to and next(matching, None) is not None)
 
 
 def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
@@ -52,7 +80,7 @@ def _narrowest(connection: Connection, row_filter: RowFilter) -> Iterator[Row]:
     from boto3.dynamodb.conditions import Key
 
     if row_filter.image:
-        return _query(connection, Key("image").eq(_uri(connection, row_filter.image)))
+        return _query(connection, Key("image").eq(uri_of(connection, row_filter.image)))
     if row_filter.batch:
         return rows_of_batch(connection, row_filter.batch)
     if row_filter.label:
@@ -67,7 +95,7 @@ def _narrowest(connection: Connection, row_filter: RowFilter) -> Iterator[Row]:
     return _pages(connection.table.scan, {})
 
 
-def _uri(connection: Connection, image: str) -> str:
+def uri_of(connection: Connection, image: str) -> str:
     """`s3://bucket/key` as it is; a bare key is one of the input bucket."""
     return image if image.startswith("s3://") else f"s3://{connection.facts.input_bucket}/{image}"
 

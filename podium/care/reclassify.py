@@ -37,6 +37,11 @@ class Plan:
     never_seen: int  # images that were rejected before a model saw them
 
     @property
+    def found(self) -> int:
+        """Images that have rows, whether or not they get an order."""
+        return len(self.orders) + self.already + self.never_seen
+
+    @property
     def batches(self) -> list[str]:
         """The batches that the images belong to."""
         return sorted({order.batch for order in self.orders if order.batch})
@@ -60,7 +65,7 @@ def plan(connection: Connection, row_filter: RowFilter, model: ModelFacts, *, ag
     if connection.management_url is not None:
         check_served(connection.management_url, model)
     rows = _latest(
-        row for row in find(connection, row_filter) if row_filter.batch is None or row.batch == row_filter.batch
+        row for row in find(connection, row_filter).rows if row_filter.batch is None or row.batch == row_filter.batch
     )
     seen = [row for row in rows if row.rejected_code not in NEVER_SEEN]
     try:

@@ -85,14 +85,21 @@ def results(
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show results by batch, label, probability or image; without any of these, 50 at most."""
+    """Show results by batch, label, probability or image; a table without any of these shows 50 at most."""
     from podium.batches.results import RowFilter, find
+    from podium.batches.unknown import unknown_name
     from podium.connection import Connection
+    from podium.errors import ConsoleError
     from podium.shown.results import show_rows
 
-    narrowed = any([batch, label, image, status, uncertain])
+    form = "json" if as_json else form
+    whole = form != "table" or any([batch, label, image, status, uncertain])  # a program gets every row
     row_filter = RowFilter(
         batch=batch, label=label, min_probability=min_probability, status=status, image=image,
-        uncertain=uncertain, limit=limit or (None if narrowed else ROWS),
+        uncertain=uncertain, limit=limit or (None if whole else ROWS),
     )  # fmt: skip
-    show_rows(find(Connection(stack), row_filter), "json" if as_json else form, truth=truth)
+    connection = Connection(stack)
+    found = find(connection, row_filter)
+    if not found.rows and (sentence := unknown_name(connection, row_filter)):
+        raise ConsoleError(sentence)
+    show_rows(found, form, truth=truth)

@@ -70,6 +70,7 @@ def reclassify(
 ) -> None:  # fmt: skip
     """Classify images again with another version of the model; its rows come beside the old ones."""
     from podium.batches.results import RowFilter
+    from podium.batches.unknown import unknown_name
     from podium.care.rate_limiter import RateLimiter
     from podium.care.reclassify import model_of, plan, send_all
     from podium.connection import Connection
@@ -83,6 +84,8 @@ def reclassify(
     connection = Connection(stack)
     row_filter = RowFilter(batch=batch, label=label, uncertain=uncertain, image=image)
     planned = plan(connection, row_filter, version, again=again, limit=limit)
+    if not planned.found and (sentence := unknown_name(connection, row_filter)):
+        raise ConsoleError(sentence)
     if not dry_run:
         with counting() as count:
             total = len(planned.orders)

@@ -27,7 +27,7 @@ def evaluate(
     """Measure a finished run: accuracy with intervals, every class, calibration, speed."""
     from podium.shown.console import print_next
     from podium.shown.evaluation import evaluation_parts, show
-    from podium.shown.progress import counting
+    from podium.shown.progress import counting, waiting
 
     _check_photos(split, data)
     with foreseen():
@@ -37,7 +37,8 @@ def evaluate(
             evaluation = evaluate(
                 run, split=split, data=data, on_progress=lambda done, of: count("evaluating photos", done, of)
             )
-        pages = _write_pages(run, evaluation) if report else _remove_pages(run, evaluation)
+        with waiting("writing the report") if report else nullcontext():
+            pages = _write_pages(run, evaluation) if report else _remove_pages(run, evaluation)
     show(evaluation, evaluation_parts(evaluation), pages, as_json=as_json)
     print_next(f"package {run}")
 

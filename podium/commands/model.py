@@ -51,15 +51,17 @@ def package(
     from podium.project import MODELS
     from podium.shown.archive import show_archive
     from podium.shown.console import print_next
+    from podium.shown.progress import waiting
 
     if least_agreement is not None and precision != "int8":
         raise ConsoleError(
             f"--least-agreement {least_agreement:g} is int8's gate: add --precision int8, or leave it out.", EXIT_USAGE
         )
-    archive = package_run(
-        run, name=name, version=version, out=out or MODELS, engine=engine, precision=precision,
-        least_agreement=least_agreement,
-    )  # fmt: skip
+    with waiting("packaging") as note:
+        archive = package_run(
+            run, name=name, version=version, out=out or MODELS, engine=engine, precision=precision,
+            least_agreement=least_agreement, on_step=note,
+        )  # fmt: skip
     show_archive(archive, as_json=as_json)
     print_next(f"up --archive {archive}")
 

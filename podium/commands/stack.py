@@ -52,13 +52,13 @@ def status(stack: Stack = None, as_json: AsJson = False) -> None:
     """Show the stack's addresses and names, and how many images wait."""
     from podium.connection import Connection
     from podium.shown.console import answer, print_json
-    from podium.shown.stack import status_table
+    from podium.shown.stack import read_status, status_document, status_table
 
-    connection = Connection(stack)
+    now = read_status(Connection(stack))
     if as_json:
-        print_json(connection.facts)
+        print_json(status_document(now))
     else:
-        answer.print(status_table(connection))
+        answer.print(status_table(now))
 
 
 def deploy(

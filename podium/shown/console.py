@@ -81,12 +81,11 @@ def print_line(text: str) -> None:
     answer.print(harmless(text), soft_wrap=True)
 
 
-def print_json(document: BaseModel | Sequence[BaseModel] | dict[str, object]) -> None:
+def print_json(document: BaseModel | dict[str, object] | Sequence[BaseModel | dict[str, object]]) -> None:
     """One JSON document on stdout."""
-    if isinstance(document, BaseModel):
-        plain: object = document.model_dump(mode="json")
-    elif isinstance(document, dict):
-        plain = document
-    else:
-        plain = [record.model_dump(mode="json") for record in document]
+    plain: object = _plain(document) if isinstance(document, BaseModel | dict) else [_plain(one) for one in document]
     sys.stdout.write(harmless_json(json.dumps(plain, indent=2, ensure_ascii=False)) + "\n")
+
+
+def _plain(record: BaseModel | dict[str, object]) -> dict[str, object]:
+    return record.model_dump(mode="json") if isinstance(record, BaseModel) else record

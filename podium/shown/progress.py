@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from inference.harmless import harmless
-from podium.shown.console import notes
+from podium.shown.console import notes, print_note
 
 if TYPE_CHECKING:
     from training.practice_set import Drawn
@@ -63,7 +63,7 @@ def waiting(what: str) -> Iterator[OnNote]:
                 if notes.is_terminal:
                     spinner.update(Text(f"{text} {seconds()}"))
                 else:
-                    notes.print(f"  {text} {seconds()}", no_wrap=True, overflow="ellipsis")
+                    print_note(f"  {text} {seconds()}")
 
         shower = Thread(target=show, daemon=True)
         shower.start()
@@ -76,22 +76,37 @@ def waiting(what: str) -> Iterator[OnNote]:
 
 @contextmanager
 def counting() -> Iterator[OnCount]:
-    """Work that can be counted: a bar for each name on a terminal, one under the other."""
+    """Work that can be counted: a bar for each name on a terminal, one under the other; anywhere else, plain lines."""
+    if not notes.is_terminal:
+        yield _count_in_lines()
+        return
     with _bar() as bar:
         tasks: dict[str, TaskID] = {}
-        last_line_s = time.monotonic()
 
         def count(what: str, done: int, total: int, note: str = "") -> None:
-            nonlocal last_line_s
             what, note = harmless(what), harmless(note)
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total, note=note)
             bar.update(tasks[what], completed=done, total=total, note=note)
-            if not notes.is_terminal and time.monotonic() - last_line_s > PLAIN_EVERY_S:
-                last_line_s = time.monotonic()
-                notes.print(f"  {what} {done}/{total} {note}")
 
         yield count
+
+
+def _count_in_lines(clock_s: Callable[[], float] = time.monotonic) -> OnCount:
+    """A line every few seconds, and one when all is done, each whole."""
+    last_line_s = clock_s()
+    over: set[str] = set()
+
+    def count(what: str, done: int, total: int, note: str = "") -> None:
+        nonlocal last_line_s
+        if what in over or (done < total and clock_s() - last_line_s <= PLAIN_EVERY_S):
+            return
+        last_line_s = clock_s()
+        if done >= total:
+            over.add(what)
+        print_note(f"  {what} {done}/{total} {note}".rstrip())
+
+    return count
 
 
 def drawing(count: OnCount, what: str) -> Callable[[Drawn], None]:

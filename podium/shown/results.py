@@ -12,59 +12,88 @@ from rich.text import Text
 
 from inference.harmless import harmless_cell
 from pipeline.contracts import INCOMING_PREFIX, Row
-from podium.shown.console import answer, class_cells, plain_table, print_json, print_note
+from podium.batches.results import Found
+from podium.shown.console import answer, class_cells, plain_table, print_json, print_line, print_note
 
 STEPS = 3  # of the podium
+NAMED = 5  # uncertain images, under a table
 
 
-def show_rows(rows: Sequence[Row], form: Literal["table", "json", "csv"] = "table", *, truth: bool = False) -> None:
-    """The rows on stdout; with `truth`, the folder that an image lies in is its true label."""
+def show_rows(found: Found, form: Literal["table", "json", "csv"] = "table", *, truth: bool = False) -> None:
+    """The rows on stdout; with `truth`, the folder that an image lies in is its true label.
+
+    Sentences stand under a table, and on stderr beside what a program reads.
+    """
+    rows = found.rows
     if form == "json":
-        print_json(rows)
+        print_json([_document(row, truth=truth) for row in rows])
     elif form == "csv":
-        print_csv(rows)
-    elif not rows:
-        print_note("no rows match.")
-    else:
+        print_csv(rows, truth=truth)
+    elif rows:
         answer.print(results_table(rows, truth=truth))
-        if truth and (accuracy := accuracy_line(rows)):
-            answer.print(f"\n{accuracy}", style="bold")
+    say = print_line if form == "table" else print_note
+    if not rows:
+        print_note("no rows match.")
+    elif not found.is_whole:
+        say(f"{found.in_words}. --limit N shows more; without it, --format csv and json have all.")
+    if rows and form == "table" and (doubts := uncertain_line(rows)):
+        say(doubts)
+    if truth and (accuracy := accuracy_line(rows)):
+        say(accuracy)
 
 
-def print_csv(rows: Sequence[Row]) -> None:
-    """One line per image on stdout, the podium's three steps side by side."""
+def print_csv(rows: Sequence[Row], *, truth: bool = False) -> None:
+    """One line per image on stdout, the podium's three steps side by side; `truth` adds two columns."""
     columns = ["image", "model", "status", "label", "probability", "label2", "probability2", "label3", "probability3"]
     writer = csv.writer(sys.stdout)
-    writer.writerow([*columns, "uncertain", "rejected_code", "rejected_reason", "classified_at"])
+    columns += ["uncertain", "rejected_code", "rejected_reason", "classified_at"]
+    writer.writerow([*columns, "truth", "correct"] if truth else columns)
     for row in rows:
         steps = [value for step in row.top3[:STEPS] for value in (step.label, step.probability)]
-        writer.writerow(
-            map(
-                harmless_cell,
-                [
-                    *(row.image, row.model, row.status, *steps, *[""] * (2 * STEPS - len(steps))),
-                    *(row.uncertain, row.rejected_code, row.rejected_reason, row.classified_at.isoformat()),
-                ],
-            )
-        )
+        cells: list[object] = [
+            *(row.image, row.model, row.status, *steps, *[""] * (2 * STEPS - len(steps))),
+            *(row.uncertain, row.rejected_code, row.rejected_reason, row.classified_at.isoformat()),
+        ]
+        if truth:
+            cells += _truth_of(row).values()
+        writer.writerow(map(harmless_cell, cells))
+
+
+def _document(row: Row, *, truth: bool) -> dict[str, object]:
+    return row.model_dump(mode="json") | (_truth_of(row) if truth else {})
+
+
+def _truth_of(row: Row) -> dict[str, object]:
+    label = true_label(row)
+    return {"truth": label, "correct": row.label == label if label and row.status == "classified" else None}
 
 
 def results_table(rows: Sequence[Row], *, truth: bool = False) -> Table:
-    """Image and podium, a line each; with `truth`, the folder that an image lies in is its true label."""
+    """Image and podium, a line each; `?` marks an uncertain one, and `truth` adds the true label."""
     table = plain_table()
     table.add_column("image", overflow="fold")
     if truth:
         table.add_column("truth", no_wrap=True)
     table.add_column("1st", no_wrap=True)
+    table.add_column("?")
     table.add_column("2nd")
     table.add_column("3rd")
     for row in rows:
         first, second, third = _podium_cells(row)
         if truth and row.status == "classified":
             first.append(" ✓" if row.label == true_label(row) else " ✗" if true_label(row) else "")
-        image = [_file_name(row), Text(true_label(row) or "")] if truth else [Text(short_name(row.image))]
-        table.add_row(*image, first, second, third)
+        image = [Text(short_name(row.image)), *([Text(true_label(row) or "")] if truth else [])]
+        table.add_row(*image, first, "?" if row.uncertain else "", second, third)
     return table
+
+
+def uncertain_line(rows: Sequence[Row]) -> str | None:
+    """How many images a person should look at, and the first of them; None if there is none."""
+    names = [short_name(row.image) for row in rows if row.uncertain]
+    if not names:
+        return None
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"? {len(names)} of {len(rows)} uncertain: {', '.join(names[:NAMED])}{more}. --uncertain shows only these."
 
 
 def accuracy_line(rows: Sequence[Row]) -> str | None:
@@ -95,9 +124,3 @@ def _podium_cells(row: Row) -> list[Text]:
     classes = [(step.label, step.probability) for step in row.top3[:STEPS]]
     cells = class_cells(classes, uncertain=bool(row.uncertain))
     return cells + [Text("")] * (STEPS - len(cells))
-
-
-def _file_name(row: Row) -> Text:
-    """The image's path in the batch without the last folder, which has a column of its own."""
-    *folders, name = short_name(row.image).split("/")
-    return Text("/".join([*folders[:-1], name]))

@@ -5,28 +5,62 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
-from podium.connection import Connection, StackFacts
+from podium.connection import Connection, MessageCounts, StackFacts
 from podium.project import PYTHON, TOOLS, LocalStack
 from podium.shown.console import plain_table
 
 
-def status_table(connection: Connection) -> Table:
-    """The stack's addresses and names, its waiting messages, its gate and its model server."""
+@dataclass(frozen=True)
+class Status:
+    """A stack at one moment."""
+
+    facts: StackFacts
+    waiting: MessageCounts
+    dead_letters: int
+    gate: str  # of the event source mapping: Enabled, Disabled, or on its way to one of them
+    server_answers: bool | None  # None: on AWS, where the console cannot reach it
+
+
+def read_status(connection: Connection) -> Status:
+    """The stack as it is now."""
     facts = connection.facts
-    table = plain_table(header=False)
-    for name, value in facts.model_dump(exclude_none=True).items():
+    return Status(
+        facts=facts,
+        waiting=connection.message_counts(facts.queue_url),
+        dead_letters=sum(connection.message_counts(facts.dlq_url)),
+        gate=connection.gate,
+        server_answers=not connection.server_is_down if connection.local else None,
+    )
+
+
+def status_table(now: Status) -> Table:
+    """The stack's addresses and names, its waiting messages, its gate and its model server."""
+    table = plain_table("", "", header=False)
+    for name, value in now.facts.model_dump(exclude_none=True).items():
         table.add_row(name.replace("_", " "), str(value))
-    for name, url in (("images waiting", facts.queue_url), ("dead letters", facts.dlq_url)):
-        table.add_row(name, str(sum(connection.message_counts(url))))
-    table.add_row("gate", _gate(connection.gate))
-    if connection.local:
-        down = connection.server_is_down
-        table.add_row("model server", "does not answer; start it with `podium up`" if down else "answers")
+    table.add_row("images waiting", str(sum(now.waiting)))
+    table.add_row("dead letters", str(now.dead_letters))
+    table.add_row("gate", _gate(now.gate))
+    if now.server_answers is not None:
+        table.add_row("model server", "answers" if now.server_answers else "does not answer; start it with `podium up`")
     return table
+
+
+def status_document(now: Status) -> dict[str, object]:
+    """The same for JSON."""
+    return {
+        **now.facts.model_dump(mode="json"),
+        "images_waiting": sum(now.waiting),
+        "images_in_flight": now.waiting.in_flight,
+        "dead_letters": now.dead_letters,
+        "gate": now.gate,
+        "model_server_answers": now.server_answers,
+    }
 
 
 def farewell(facts: StackFacts, batch: str, photos: Path, seconds: float) -> str:

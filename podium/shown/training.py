@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from podium.shown.console import answer, plain_table, print_json, print_next, print_note
+from podium.shown.console import answer, notes, plain_table, print_json, print_next, print_note
 from podium.shown.progress import OnCount, counting
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def folds_bar() -> Iterator[Callable[[int, int, TrainingProgress], None]]:
 
 
 def _count_epoch(count: OnCount, prefix: str, now: TrainingProgress) -> None:
+    if now.stage == "training" and not notes.is_terminal:
+        return  # in a log, an epoch is one line, at its end
     name = "reading photos" if now.stage == "reading" else f"epoch {now.epoch}/{now.epochs}"
     note = "" if now.loss is None else f"{now.images_per_s:.0f} images/s, loss {now.loss:.3f}"
     if now.top1 is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from training.errors import WrongInput
@@ -35,31 +35,38 @@ def package(
     engine: Engine = "torch",
     precision: Precision = "auto",
     least_agreement: float = LEAST_AGREEMENT,
+    on_step: Callable[[str], None] | None = None,
 ) -> Path:
     """Write `export_dir`/NAME.mar and return its path; the same run gives the same bytes.
 
     `extra_files` lie beside the handler in the archive; a folder among them arrives as a folder. An archive that is
     there already is replaced. With another `engine` than torch, the files that it loads come in, too; the configuration
-    names engine and precision. Raises WrongInput for a wrong name, and TrainingError if run, engine or archive fail a check.
+    names engine and precision. `on_step` gets the name of each step that begins. Raises WrongInput for a wrong name, and TrainingError if run, engine or archive fail a check.
     """
     if not NAME.fullmatch(name):
         raise WrongInput(f"--name {name!r}: use letters, digits, dots, dashes and underscores; no other sign first.")
     if not VERSION.fullmatch(version):
         raise WrongInput(f"--version {version!r}: use numbers with dots, as 1.0.")
+    step = on_step or (lambda _: None)
+    step("reading the run")
     network, facts = load_run(run_folder)
     facts = facts.model_copy(update={"name": name, "version": version})
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=export_dir, prefix=".packing-") as scratch:
         staged = _stage(Path(scratch) / "files", run_folder, extra_files)
+        step("computing the golden pictures")
         (staged / "golden.json").write_text(golden_document(network, facts), encoding="utf-8")
+        step(f"exporting for engine {engine}, precision {precision}")
         engines = build_engines(
             run_folder, network, facts, staged, engine=engine, precision=precision, least_agreement=least_agreement
         )
         facts = facts.model_copy(update={"engines": engines})
         (staged / MODEL_FILE).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
         configured = _configured(config_file, Path(scratch), engine, precision)
+        step("writing the archive")
         archived = archive(Path(scratch), facts, handler=handler, staged=staged, config_file=configured)
         settled = settle(archived, facts)
+        step("checking the archive")
         check_archive(settled, facts)
         return settled.replace(export_dir / f"{name}.mar")
 

@@ -8,7 +8,7 @@ from tests.podium.conftest import INPUT
 
 
 def keys(connection: Connection, **fields: object) -> list[str]:
-    rows = find(connection, RowFilter.model_validate(fields))
+    rows = find(connection, RowFilter.model_validate(fields)).rows
     return [row.image.removeprefix(f"s3://{INPUT}/incoming/") for row in rows]
 
 
@@ -41,3 +41,11 @@ def test_rejected_and_uncertain_images_are_read_by_status(monday: Connection) ->
 
 def test_without_a_filter_the_limit_holds(monday: Connection) -> None:
     assert len(keys(monday, limit=2)) == 2
+
+
+def test_rows_beyond_the_limit_are_counted_until_it_takes_too_long(monday: Connection) -> None:
+    assert find(monday, RowFilter(limit=2)).in_words == "2 of 5 rows"
+    assert find(monday, RowFilter(limit=2), count_to=2).in_words == "2 of more than 4 rows"
+    assert find(monday, RowFilter(limit=2), count_to=3).in_words == "2 of 5 rows"
+    assert find(monday, RowFilter(limit=5)).in_words == "5 rows"
+    assert find(monday, RowFilter(batch="tuesday")).in_words == "1 row"

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contracts import Row
-from podium.batches.results import RowFilter, find
+from podium.batches.results import Found, RowFilter, find
 from podium.care.redrive import ReasonCount
 from podium.connection import Connection
 from podium.errors import ConsoleError
@@ -41,15 +40,15 @@ def check_csv(text: str) -> None:
 
 
 @pytest.fixture
-def rows(connection: Connection) -> list[Row]:
+def found(connection: Connection) -> Found:
     put_row(connection, f"incoming/evil/{EVIL_CLASS}/{EVIL}.jpg", label=EVIL_CLASS, uncertain=EVIL)
     put_row(connection, f"incoming/evil/{EVIL}", label=None)
     return find(connection, RowFilter(batch="evil"))
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_results(rows: list[Row], form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    show_rows(rows, form, truth=form == "table")  # type: ignore[arg-type]
+def test_results(found: Found, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows(found, form, truth=True)  # type: ignore[arg-type]
     text = capsys.readouterr().out
     check(text)
     if form == "csv":
