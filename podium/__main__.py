@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from podium.commands import audit, batch, care, demo, evaluation, model, stack, training
-from podium.errors import ConsoleError
+from podium.errors import ConsoleError, about_the_machine
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,7 +57,8 @@ for panel, commands in PANELS.items():
 def main() -> None:
     """Run the console; a ConsoleError is its lines on stderr and an exit code."""
     try:
-        app()
+        with about_the_machine():
+            app()
     except ConsoleError as error:
         for line in error.lines():
             typer.secho(line, fg="red", err=True)

@@ -39,3 +39,16 @@ def foreseen() -> Iterator[None]:
     except TrainingError as error:
         code = next((code for kind, code in codes.items() if isinstance(error, kind)), EXIT_FAILED)
         raise ConsoleError(" ".join(str(error).split()), code) from error
+
+
+@contextmanager
+def about_the_machine() -> Iterator[None]:
+    """Turn a full disk, a missing permission or a limit of this machine into the console's error; others stay as they are."""
+    try:
+        yield
+    except OSError as error:
+        from training.errors import machine_sentence
+
+        if sentence := machine_sentence(error):
+            raise ConsoleError(sentence) from error
+        raise

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from inference.harmless import harmless
-from training.errors import Preempted, TrainingError, WrongInput
+from training.errors import Preempted, TrainingError, WrongInput, machine_sentence
 from training.run import TrainingProgress
 from training.settings.layering import layered, sort_words
 
@@ -61,3 +61,8 @@ if __name__ == "__main__":
         _say(f"training: {error}")
         codes = {Preempted: EXIT_PREEMPTED, WrongInput: EXIT_USAGE}
         sys.exit(codes.get(type(error), EXIT_FAILED))
+    except OSError as error:
+        if (sentence := machine_sentence(error)) is None:
+            raise
+        _say(f"training: {sentence}")
+        sys.exit(EXIT_FAILED)

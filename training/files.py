@@ -24,6 +24,10 @@ def replacing(path: Path, *, synced: bool = True, shared: bool = False) -> Itera
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
         draft.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(draft)):  # a write into an open file names none
+            error.filename = str(path)
+        raise
     finally:
         with suppress(OSError):  # it is there only when the block raised
             draft.unlink()

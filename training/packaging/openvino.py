@@ -79,7 +79,12 @@ def _named(graph: openvino.Model) -> openvino.Model:
 
 
 def _written(graph: openvino.Model, path: Path, entry: EngineFile) -> EngineFile:
-    openvino.save_model(_named(graph), path, compress_to_fp16=False)
+    try:
+        openvino.save_model(_named(graph), path, compress_to_fp16=False)
+    except RuntimeError as error:  # OpenVINO does not say why
+        raise TrainingError(
+            f"OpenVINO could not write {path.with_suffix('.bin')} ({error}). Make room on its disk, and package again."
+        ) from error
     files = {file.name: file_sha256(file) for file in (path, path.with_suffix(".bin"))}
     return entry.model_copy(update={"files": files})
 

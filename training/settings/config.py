@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import WrongInput
+from training.files import write_atomically
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -217,7 +218,7 @@ def write_config(config: TrainConfig, path: Path, reasons: Mapping[str, str] | N
     for key, value in config.model_dump(mode="json").items():
         reason = f"# {reasons[key]}\n" if reasons and key in reasons else ""
         lines.append(reason + yaml.safe_dump({key: value}, sort_keys=False))
-    path.write_text("".join(lines), encoding="utf-8")
+    write_atomically("".join(lines), path)
 
 
 def read_config(path: Path) -> TrainConfig:
