@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inference.archive.digest import content_sha256
 from inference.archive.golden_pictures import read_golden
-from inference.archive.model_file import ModelFile, ModelRefused, read_model_file
+from inference.archive.model_file import ModelFile, read_model_file
 from inference.engines.choice import EngineChoice, EngineName, choose
 from inference.engines.seam import Machine, Precision
 from inference.images.pixels import EvalTransform, Pixels, Resize, model_input, pillow_resize
@@ -48,10 +48,7 @@ class Classifier:
         """
         machine = Machine("cpu" if gpu is None else f"cuda:{gpu}", threads)
         model = read_model_file(folder)
-        try:
-            transform = EvalTransform.of(model.preprocessing)
-        except (TypeError, ValueError) as error:
-            raise ModelRefused(f"model.json: preprocessing: {error}. Package the model again.") from error
+        transform = EvalTransform.of(model.preprocessing)
         golden = read_golden(folder, transform, len(model.classes))
         chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
         return cls(folder, model, transform, machine, chosen, content_sha256(folder), max_pixels, resize)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from pathlib import Path, PurePosixPath
+
+from inference.archive.packed import opened_mar
 
 
 def content_sha256(folder_or_mar: Path) -> str:
     """The SHA-256, in hex, over the content of an archive: the same for a `.mar` and for the folder it unpacks to.
+
+    Raises ModelRefused for a `.mar` that `packed` does not open.
 
     It is taken over the sorted lines `<SHA-256 of the file>  <path>` of all files but MAR-INF/ and bytecode, as
     `sha256sum | sort | sha256sum` makes them. TorchServe unpacks into a folder with a random name and hands the
@@ -43,10 +46,5 @@ def _digests_in_folder(folder: Path) -> dict[PurePosixPath, str]:
 
 
 def _digests_in_mar(mar: Path) -> dict[PurePosixPath, str]:
-    digests = {}
-    with zipfile.ZipFile(mar) as archive:
-        for entry in archive.infolist():
-            if not entry.is_dir():
-                with archive.open(entry) as opened:
-                    digests[PurePosixPath(entry.filename)] = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
-    return digests
+    with opened_mar(mar) as packed:
+        return {PurePosixPath(name): packed.sha256(name) for name in packed.sizes}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from inference.archive.model_file import ModelRefused
+from inference.archive.documents import AGAIN, Document, is_number, read_at_most
+from inference.archive.errors import ModelRefused
 from inference.images.pixels import EvalTransform, Pixels, model_input
 from inference.images.reading import UnreadableImage
 
 GOLDEN_FILE = "golden.json"
+MOST_PICTURES = 16  # training makes three
+MOST_PIXELS = 1_000_000  # of one of them; training's have 12,288
+LARGEST_LOGIT = 1e9
 # How far logits may be off, as a share of their own spread over the classes: rounding, not another network.
 # Measured in bf16: up to 0.22 (MobileNetV2); swapped colours are off by 0.9 and more, unnormalised pixels by 1.5 and more.
 TOLERANCE = {"fp32": 0.01, "bf16": 0.35, "int8": 0.6}
@@ -29,19 +32,25 @@ class GoldenPicture:
 
 def read_golden(folder: Path, transform: EvalTransform, class_count: int) -> tuple[GoldenPicture, ...]:
     """The golden pictures of an unpacked archive, read like any picture. Raises ModelRefused if there are none."""
+    document = Document.parsed(read_at_most(folder / GOLDEN_FILE), GOLDEN_FILE)
+    entries = document.field("pictures", list)
+    if not 1 <= len(entries) <= MOST_PICTURES:
+        raise document.wrong("pictures", f"1 to {MOST_PICTURES} golden pictures")
+    parts = (Document(entry, f"{GOLDEN_FILE}: pictures[{number}]") for number, entry in enumerate(entries))
+    return tuple(_picture(part, transform, class_count) for part in parts)
+
+
+def _picture(part: Document, transform: EvalTransform, class_count: int) -> GoldenPicture:
+    logits = part.field("logits", list)
+    if len(logits) != class_count or not all(is_number(it, -LARGEST_LOGIT, LARGEST_LOGIT) for it in logits):
+        raise part.wrong("logits", f"{class_count} numbers, one for each class")
     try:
-        documents = json.loads((folder / GOLDEN_FILE).read_text(encoding="utf-8"))["pictures"]
-        pictures = tuple(
-            GoldenPicture(model_input(base64.b64decode(it["image"]), transform), np.asarray(it["logits"], np.float32))
-            for it in documents
+        image = base64.b64decode(part.field("image", str), validate=True)
+        return GoldenPicture(
+            model_input(image, transform, max_pixels=MOST_PIXELS), np.asarray(logits, dtype=np.float32)
         )
-    except FileNotFoundError as error:
-        raise ModelRefused(f"The archive holds no {GOLDEN_FILE}. Package the model again.") from error
-    except (KeyError, TypeError, ValueError, UnreadableImage) as error:
-        raise ModelRefused(f"{GOLDEN_FILE} holds no golden pictures ({error}). Package the model again.") from error
-    if not pictures or any(picture.logits.shape != (class_count,) for picture in pictures):
-        raise ModelRefused(f"{GOLDEN_FILE} must hold {class_count} logits for each picture. Package the model again.")
-    return pictures
+    except (ValueError, UnreadableImage) as error:
+        raise ModelRefused(f"{part.name}.image is no picture ({error}). {AGAIN}") from error
 
 
 def disagreement(found: np.typing.NDArray[np.float32], golden: tuple[GoldenPicture, ...], engine: str) -> str | None:

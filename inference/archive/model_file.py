@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
+from inference.archive.documents import AGAIN, Document, read_at_most
+from inference.archive.engine_files import SHA256, EngineFile, engine_file_of, file_name
+from inference.archive.errors import ModelRefused, short
+from inference.archive.labels import check_labels
+from inference.archive.model_args import check_model_args
+from inference.archive.preprocessing import FIELDS, check_preprocessing
+
+MODEL_FILE = "model.json"
 SCHEMA_VERSION = "1.0"
-ENGINES = ("openvino", "aotinductor")  # those that need files of their own
-PRECISIONS = ("fp32", "bf16", "int8")
-PREPROCESSING = ("input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std")
+HOTTEST = 1000.0  # temperature; training's lies between 0.05 and 20
+MOST_ENGINES = 8
 
-
-class ModelRefused(Exception):
-    """This archive cannot be served: the sentence says what is wrong with it and what to do."""
-
-
-@dataclass(frozen=True)
-class EngineFile:
-    """What an engine loads instead of the weights: the first file, in one of the precisions. Training writes it."""
-
-    engine: str
-    precisions: tuple[Literal["fp32", "bf16", "int8"], ...]
-    files: dict[str, str]  # names and their SHA-256
-    processor: frozenset[str]  # what the CPU must be able to do, in the words of torch.cpu
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")  # the archiver's own rule
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,2}")
+_ARCHITECTURE = re.compile(r"[A-Za-z0-9_]{1,99}(\.[A-Za-z0-9_]{1,99})?")  # timm's name, perhaps with a tag
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What the model server needs of `model.json`; training writes it, with more facts for people."""
+    """What a reader needs of `model.json` to answer; training writes it, with more facts for people."""
 
     name: str
     version: str
@@ -45,82 +43,62 @@ class ModelFile:
     engines: tuple[EngineFile, ...]
 
 
-def read_model_file(folder: Path) -> ModelFile:
-    """The `model.json` of an unpacked archive. Raises ModelRefused if it is missing or a field is wrong."""
-    try:
-        document = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelRefused("The archive holds no model.json. Package the model with `podium package`.") from error
-    except ValueError as error:
-        raise ModelRefused(f"model.json is no JSON ({error}). Package the model again.") from error
-    version = _field(document, "schema_version", str)
-    if version != SCHEMA_VERSION:
-        raise ModelRefused(f"model.json has schema_version {version!r}, this server reads {SCHEMA_VERSION!r}.")
+def read_model_file(folder: Path, *, packaged: bool = True) -> ModelFile:
+    """The `model.json` of an unpacked archive, or of a run folder. Raises ModelRefused if it is missing or wrong."""
+    return model_of(Document.parsed(read_at_most(folder / MODEL_FILE), MODEL_FILE), packaged=packaged)
+
+
+def model_of(document: Document, *, packaged: bool = True) -> ModelFile:
+    """The record in a document. Raises ModelRefused if a field is missing, or is not what it may be.
+
+    A model that is not packaged yet has neither name nor version: they are empty here.
+    """
+    _check_schema_version(document)
+    labels: list[str] = _checked(document, "classes", list, check_labels)
+    preprocessing = _checked(document, "preprocessing", dict, check_preprocessing)
     return ModelFile(
-        name=_field(document, "name", str),
-        version=_field(document, "version", str),
-        architecture=_field(document, "architecture", str),
-        model_args=_field(document, "model_args", dict),
-        weights_file=_file_name(_field(document, "weights.file", str)),
-        weights_sha256=_field(document, "weights.sha256", str),
-        classes=_classes(_field(document, "classes", list)),
-        preprocessing=_preprocessing(document),
-        temperature=_number(document, "temperature", above=0.0, up_to=1000.0),
-        uncertainty_threshold=_number(document, "uncertainty.threshold", above=-1.0, up_to=1.0),
-        target_accuracy=_number(document, "uncertainty.target_accuracy", above=0.0, up_to=1.0),
-        engines=tuple(_engine_file(it) for it in _field(document, "engines", list)),
+        name=document.text("name", NAME, "letters, digits, dots, dashes and underscores") if packaged else "",
+        version=document.text("version", VERSION, "numbers with dots, such as 1.0") if packaged else "",
+        architecture=document.text("architecture", _ARCHITECTURE, "the name of a network, such as resnet18"),
+        model_args=_checked(document, "model_args", dict, check_model_args),
+        weights_file=file_name(document, document.field("weights.file", str), ".safetensors"),
+        weights_sha256=document.text("weights.sha256", SHA256, "64 hexadecimal digits"),
+        classes=tuple(labels),
+        preprocessing={key: preprocessing[key] for key in FIELDS},
+        temperature=document.number("temperature", least=1 / HOTTEST, most=HOTTEST),
+        uncertainty_threshold=document.number("uncertainty.threshold", least=0, most=1),
+        target_accuracy=document.number("uncertainty.target_accuracy", least=0, most=1),
+        engines=tuple(_engines(document)) if document.has("engines") else (),  # the first archives had none
     )
 
 
-def _engine_file(entry: object) -> EngineFile:
-    engine, precisions = _field(entry, "engine", str), _field(entry, "precisions", list)
-    files = {_file_name(name): str(sha256) for name, sha256 in _field(entry, "files", dict).items()}
-    if engine not in ENGINES or not precisions or any(it not in PRECISIONS for it in precisions) or not files:
-        raise ModelRefused(
-            f"model.json: engines holds {entry!r}, expected one of {', '.join(ENGINES)} with files and precisions of "
-            f"{', '.join(PRECISIONS)}. Update the server, or package the model again."
-        )
-    processor = frozenset(map(str, _field(entry, "processor", list)))
-    return EngineFile(engine, tuple(cast(list[Literal["fp32", "bf16", "int8"]], precisions)), files, processor)
+def _check_schema_version(document: Document) -> None:
+    version = document.field("schema_version", str)
+    if version == SCHEMA_VERSION:
+        return
+    newer = VERSION.fullmatch(version) and _numbers(version) > _numbers(SCHEMA_VERSION)
+    todo = "Update Podium, or package the model again with this one." if newer else AGAIN
+    raise ModelRefused(
+        f"{document.name} has schema_version {short(version)}, this Podium reads {SCHEMA_VERSION!r}. {todo}"
+    )
 
 
-def _field[Kind](document: object, path: str, kind: type[Kind]) -> Kind:
-    value = document
-    for key in path.split("."):
-        if not isinstance(value, dict) or key not in value:
-            raise ModelRefused(f"model.json has no {path}. Package the model again.")
-        value = value[key]
-    if not isinstance(value, kind):
-        raise ModelRefused(f"model.json: {path} is {value!r}, expected {kind.__name__}. Package the model again.")
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def _checked[Kind](document: Document, path: str, kind: type[Kind], check: Callable[[Kind], None]) -> Kind:
+    value = document.field(path, kind)
+    try:
+        check(value)
+    except ValueError as error:
+        raise ModelRefused(f"{document.name}: {error} {AGAIN}") from error
     return value
 
 
-def _preprocessing(document: object) -> dict[str, Any]:
-    """All of it; sides, crop and interpolation are checked by `inference.images.pixels.EvalTransform`."""
-    found: dict[str, Any] = {key: _field(document, f"preprocessing.{key}", object) for key in PREPROCESSING}
-    for key, least in (("mean", float("-inf")), ("std", 0.0)):
-        values = found[key]
-        numbers = isinstance(values, list) and all(isinstance(it, int | float) and it > least for it in values)
-        if not numbers or len(values) != 3:
-            raise ModelRefused(f"model.json: preprocessing.{key} is {values!r}, expected three numbers over {least:g}.")
-    return found
-
-
-def _number(document: object, path: str, *, above: float, up_to: float) -> float:
-    value = _field(document, path, object)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= up_to:
-        raise ModelRefused(f"model.json: {path} is {value!r}, expected a number over {above:g} and up to {up_to:g}.")
-    return float(value)
-
-
-def _classes(names: list[object]) -> tuple[str, ...]:
-    classes = tuple(name for name in names if isinstance(name, str))
-    if len(classes) != len(names) or len(set(classes)) != len(names) or not names:
-        raise ModelRefused(f"model.json: classes must be names, each of them once, at least one; found {names!r}.")
-    return classes
-
-
-def _file_name(name: str) -> str:
-    if Path(name).name != name:
-        raise ModelRefused(f"model.json names the file {name!r}, expected one that lies in the archive itself.")
-    return name
+def _engines(document: Document) -> Iterator[EngineFile]:
+    entries = document.field("engines", list)
+    if len(entries) > MOST_ENGINES:
+        raise document.wrong("engines", f"{MOST_ENGINES} at most")
+    for number, entry in enumerate(entries):
+        yield engine_file_of(Document(entry, f"{document.name}: engines[{number}]"))

@@ -12,8 +12,10 @@ from typing import Literal
 import numpy as np
 
 from inference.archive.digest import matches_sha256
+from inference.archive.engine_files import EngineFile
+from inference.archive.errors import ModelRefused
 from inference.archive.golden_pictures import GoldenPicture, disagreement
-from inference.archive.model_file import EngineFile, ModelFile, ModelRefused
+from inference.archive.model_file import ModelFile
 from inference.engines.seam import Engine, EngineFailed, Machine, Precision
 
 logger = logging.getLogger(__name__)

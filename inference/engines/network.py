@@ -1,18 +1,35 @@
-"""The network of an archive: timm's own, or one of those that timm lacks, in timm's words."""
+"""The network of an archive: timm's own, or one of those that timm lacks, in timm's words.
+
+model.json -> an outline without numbers -> the weights' file is checked against it -> network
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import timm
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 import inference.networks  # noqa: F401 - makes its models known to timm
-from inference.archive.digest import file_sha256, matches_sha256
-from inference.archive.model_file import ModelFile, ModelRefused
+from inference.archive.documents import AGAIN
+from inference.archive.errors import ModelRefused, short
+from inference.archive.model_file import ModelFile
+from inference.engines.weights import check_weights
+
+MOST_PARTS = 100_000  # modules and parameters; timm's largest network has 9,000
+MOST_BUFFERS = 2**30  # bytes beside the weights; timm's largest network has 70 MB
+# What the code of timm and torch raises over arguments that it does not expect.
+NETWORK_ERRORS = (
+    RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError, ArithmeticError, MemoryError,
+)  # fmt: skip
 
 
 def load_network(folder: Path, model: ModelFile, device: torch.device) -> nn.Module:
@@ -20,29 +37,64 @@ def load_network(folder: Path, model: ModelFile, device: torch.device) -> nn.Mod
 
     Raises ModelRefused if the weights are missing, are not those that model.json names, or do not fit.
     """
-    weights = folder / model.weights_file
-    if not weights.is_file():
-        raise ModelRefused(f"The archive holds no {model.weights_file}. Package the model again.")
-    if not matches_sha256(weights, model.weights_sha256):
-        raise ModelRefused(
-            f"{model.weights_file} has SHA-256 {file_sha256(weights)}, model.json names {model.weights_sha256}: "
-            "one of them was changed after packaging. Package the model again."
-        )
-    network = _network_with(weights, model)
-    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    network = network_with(folder / model.weights_file, model)
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _network_with(weights: Path, model: ModelFile) -> nn.Module:
-    if not timm.is_model(model.architecture):  # also keeps out names that would be fetched, such as hf-hub:...
-        raise ModelRefused(f"timm {timm.__version__} knows no architecture {model.architecture!r}.")
+def network_with(weights: Path, model: ModelFile) -> nn.Module:
+    """The network that a record describes, with the weights in a safetensors file, in eval mode, on the CPU.
+
+    Nothing is fetched or unpickled, and memory is taken only for what the file holds. Raises ModelRefused if the file is
+    missing, is not the one that the record names, or does not hold the very tensors of this network.
+    """
+    check_weights(weights, outline(model), model)
+    network = _created(model)
+    load_model(network, weights, strict=True)
+    return network.eval()
+
+
+def outline(model: ModelFile) -> nn.Module:
+    """The network that a record describes, without numbers (on torch's device `meta`). Raises ModelRefused if there is none."""
+    if not timm.is_model(model.architecture):
+        raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(model.architecture)}. {AGAIN}")
     try:
-        network: nn.Module = timm.create_model(
-            model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args
-        )
-        load_model(network, weights, strict=True)
-    except (RuntimeError, TypeError, SafetensorError) as error:
+        with torch.device("meta"), _bounded():
+            network = _created(model)
+    except NETWORK_ERRORS as error:
         raise ModelRefused(
-            f"The weights do not make a {model.architecture} with {len(model.classes)} classes: "
-            f"{' '.join(str(error).split())}"
+            f"There is no {model.architecture} with model_args = {short(model.model_args)}: "
+            f"{short(' '.join(str(error).split()) or type(error).__name__)}. {AGAIN}"
         ) from error
+    beside = sum(buffer.nbytes for buffer in network.buffers())
+    if beside > MOST_BUFFERS:
+        raise ModelRefused(
+            f"{model.architecture} with model_args = {short(model.model_args)} takes {beside / 2**30:,.1f} GiB beside its "
+            f"weights, at most {MOST_BUFFERS / 2**30:g} GiB are allowed. {AGAIN}"
+        )
     return network
+
+
+def _created(model: ModelFile) -> nn.Module:
+    network: nn.Module = timm.create_model(
+        model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args
+    )
+    return network
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Raise MemoryError in this block for a network of more parts than any has: to make it would take hours."""
+    parts = 0
+
+    def count(*_: object) -> None:
+        nonlocal parts
+        parts += 1
+        if parts > MOST_PARTS:
+            raise MemoryError(f"it has more than {MOST_PARTS:,} layers and parameters")
+
+    hooks = [register_module_module_registration_hook(count), register_module_parameter_registration_hook(count)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

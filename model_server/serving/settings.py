@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-from inference.archive.model_file import ModelRefused
+from inference.archive.errors import ModelRefused
 from inference.engines.choice import EngineName
 from inference.images.reading import MAX_PIXELS
 

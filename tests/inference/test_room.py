@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "inference"
 WITH_TORCH = {
     "engines/aotinductor.py", "engines/network.py", "engines/reference.py", "engines/torch_device.py",
-    "engines/torch_resize.py", "heat_map.py", "networks/__init__.py", "networks/plain_cnn.py",
+    "engines/torch_resize.py", "engines/weights.py", "heat_map.py", "networks/__init__.py", "networks/plain_cnn.py",
 }  # fmt: skip
 CLASSIFIES = """
 import sys
@@ -90,7 +90,7 @@ def test_an_archive_is_loaded_and_classifies_with_openvino_if_torch_cannot_be_im
 def test_an_engine_whose_library_is_not_installed_is_refused_with_what_to_install(
     for_openvino: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inference.archive.model_file import ModelRefused
+    from inference.archive.errors import ModelRefused
     from inference.classifier import Classifier
 
     monkeypatch.delitem(sys.modules, "inference.engines.reference", raising=False)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from inference.archive.digest import file_sha256
-from inference.archive.model_file import ModelRefused
-from tests.model_server.archives import CLASSES, PREPROCESSING, change, write_golden
+from inference.archive.errors import ModelRefused
+from tests.model_server.archives import CLASSES, PREPROCESSING, change
 
 pytestmark = pytest.mark.torch
 
@@ -28,13 +28,13 @@ def refusal(archive: Path) -> str:
     [
         ({"schema_version": "2.0"}, "schema_version '2.0'"),
         ({"architecture": "resnet_9000"}, "no architecture 'resnet_9000'"),
-        ({"architecture": "hf-hub:somebody/something"}, "no architecture 'hf-hub:somebody/something'"),
+        ({"architecture": "hf-hub:somebody/something"}, "architecture is 'hf-hub:somebody/something'"),
         ({"model_args": {"no_such_argument": 1}}, "no_such_argument"),
-        ({"classes": [*CLASSES, "one more"]}, "must hold 5 logits"),
-        ({"classes": ["same"] * 4}, "each of them once"),
+        ({"classes": [*CLASSES, "one more"]}, "expected 5 numbers"),
+        ({"classes": ["same"] * 4}, "'same' is there twice"),
         ({"classes": []}, "at least one"),
         ({"classes": "baseball"}, "classes is 'baseball', expected list"),
-        ({"temperature": 0}, "temperature is 0, expected a number over 0"),
+        ({"temperature": 0}, "temperature is 0, expected a number from 0.001 to 1000"),
         ({"uncertainty": {"threshold": "high", "target_accuracy": 0.95}}, "uncertainty.threshold is 'high'"),
         ({"preprocessing": {**PREPROCESSING, "mean": None}}, "preprocessing.mean is None"),
         ({"preprocessing": {**PREPROCESSING, "mean": [0.5, 0.5]}}, "preprocessing.mean is [0.5, 0.5]"),
@@ -45,7 +45,7 @@ def refusal(archive: Path) -> str:
         ({"preprocessing": {**PREPROCESSING, "crop_mode": "border"}}, "crop_mode 'border'"),
         ({"preprocessing": {"input_size": [3, 64, 64]}}, "no preprocessing.interpolation"),
         ({"preprocessing": {**PREPROCESSING, "interpolation": "magic"}}, "interpolation 'magic' is not supported"),
-        ({"weights": {"file": "model.safetensors", "sha256": "0" * 64}}, "changed after packaging"),
+        ({"weights": {"file": "model.safetensors", "sha256": "0" * 64}}, "one of them was changed"),
         ({"weights": {"file": "absent.safetensors", "sha256": "0" * 64}}, "holds no absent.safetensors"),
         ({"weights": {"file": "../model.safetensors", "sha256": "0" * 64}}, "one that lies in the archive itself"),
     ],
@@ -77,7 +77,10 @@ def changed_weights(archive: Path, factor: float) -> Path:
     from safetensors.torch import load_file, save_file
 
     weights = archive / "model.safetensors"
-    save_file({name: tensor * factor for name, tensor in load_file(weights).items()}, weights)
+    changed = {
+        name: tensor * factor if tensor.is_floating_point() else tensor for name, tensor in load_file(weights).items()
+    }
+    save_file(changed, weights)
     return change(archive, weights={"file": "model.safetensors", "sha256": file_sha256(weights)})
 
 
@@ -86,21 +89,22 @@ def test_weights_that_are_not_the_golden_ones_are_refused_at_load(archive: Path)
 
 
 def test_a_network_that_answers_no_numbers_is_refused_at_load(archive: Path) -> None:
-    assert "numbers that are not finite" in refusal(write_golden(changed_weights(archive, float("nan"))))
+    assert "numbers that are not finite" in refusal(changed_weights(archive, float("nan")))
 
 
 @pytest.mark.parametrize(
     ("golden", "words"),
     [
         (None, "holds no golden.json"),
-        ("", "no golden pictures"),
-        ("[]", "no golden pictures"),
-        ("{}", "no golden pictures"),
-        ('{"pictures": 1}', "no golden pictures"),
-        ('{"pictures": []}', "must hold 4 logits"),
-        ('{"pictures": [{"image": "AAAA", "logits": [1, 2, 3, 4]}]}', "no golden pictures"),
-        ('{"pictures": [{"image": "A", "logits": [1, 2, 3, 4]}]}', "no golden pictures"),
-        ('{"pictures": [{"image": 1, "logits": [1, 2, 3, 4]}]}', "no golden pictures"),
+        ("", "golden.json is no JSON"),
+        ("[]", "golden.json has no pictures"),
+        ("{}", "golden.json has no pictures"),
+        ('{"pictures": 1}', "pictures is 1, expected list"),
+        ('{"pictures": []}', "1 to 16 golden pictures"),
+        ('{"pictures": [1]}', "pictures[0] has no logits"),
+        ('{"pictures": [{"image": "AAAA", "logits": [1, 2, 3, 4]}]}', "pictures[0].image is no picture"),
+        ('{"pictures": [{"image": "A", "logits": [1, 2, 3, 4]}]}', "pictures[0].image is no picture"),
+        ('{"pictures": [{"image": 1, "logits": [1, 2, 3, 4]}]}', "image is 1, expected str"),
     ],
 )
 def test_an_archive_without_golden_predictions_is_refused_at_load(
@@ -112,9 +116,19 @@ def test_an_archive_without_golden_predictions_is_refused_at_load(
     assert words in refusal(archive)
 
 
-@pytest.mark.parametrize("logits", [[1, 2, 3], [1, 2, 3, "four"], [[1, 2, 3, 4]], 4, None])
+@pytest.mark.parametrize(
+    "logits", [[1, 2, 3], [1, 2, 3, "four"], [1, 2, 3, True], [1, 2, 3, 1e10], [[1, 2, 3, 4]], 4, None]
+)
 def test_golden_logits_of_another_shape_are_refused_at_load(archive: Path, logits: object) -> None:
     document = json.loads((archive / "golden.json").read_text())
     document["pictures"][0]["logits"] = logits
     (archive / "golden.json").write_text(json.dumps(document))
     assert "golden" in refusal(archive)
+
+
+def test_golden_logits_that_are_no_numbers_do_not_pass_for_equal_ones(archive: Path) -> None:
+    """NaN is neither more nor less than what rounding allows: any weights would do."""
+    document = json.loads((archive / "golden.json").read_text())
+    document["pictures"][0]["logits"] = [float("nan")] * 4
+    (changed_weights(archive, 3.0) / "golden.json").write_text(json.dumps(document))
+    assert "golden.json is no JSON (NaN is no number)" in refusal(archive)

@@ -289,7 +289,8 @@ def test_auto_measures_every_network_of_the_archive_and_keeps_the_fastest(
     ],
 )
 def test_a_list_of_engines_that_makes_no_sense_is_refused_at_load(archive: Path, engines: object) -> None:
-    from inference.archive.model_file import ModelRefused, read_model_file
+    from inference.archive.errors import ModelRefused
+    from inference.archive.model_file import read_model_file
 
     with pytest.raises(ModelRefused, match=r"model\.json"):
         read_model_file(change(archive, engines=engines))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from inference.archive.model_file import ModelRefused
+from inference.archive.errors import ModelRefused
 from serving.settings import HandlerSettings, read_settings, threads_for
 from tests.inference.images.pictures import huge_png
 from tests.model_server.archives import ROOT

@@ -1,0 +1,15 @@
+"""The error of every reader of an archive, and values in its sentences."""
+
+from __future__ import annotations
+
+LONGEST = 80  # characters of a value in a sentence
+
+
+class ModelRefused(Exception):
+    """This archive cannot be served: the sentence says what is wrong with it and what to do."""
+
+
+def short(value: object) -> str:
+    """A value as a sentence shows it: its repr, in which nothing moves a terminal's cursor, cut after 80 characters."""
+    text = ascii(value[:LONGEST]) if isinstance(value, str) and len(value) > LONGEST else ascii(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -1,0 +1,26 @@
+"""Class names that an archive may hold: the one rule for a training's folders and manifests, and for who reads archives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inference.archive.documents import odd_character
+from inference.archive.errors import short
+
+MOST = 100_000  # classes
+LONGEST = 256  # characters; a folder's name has at most 255 bytes
+
+
+def check_labels(labels: Sequence[object]) -> None:
+    """Raise ValueError, with a sentence, unless these are class names, each of them once, that can be shown anywhere."""
+    if not 1 <= len(labels) <= MOST:
+        raise ValueError(f"there are {len(labels):,} classes, expected at least one, and {MOST:,} at most.")
+    seen: set[str] = set()
+    for label in labels:
+        if not isinstance(label, str) or not 1 <= len(label) <= LONGEST or label.isspace():
+            raise ValueError(f"the class name {short(label)} should have 1 to {LONGEST} characters.")
+        if odd := odd_character(label):
+            raise ValueError(f"the class name {short(label)} holds {odd}, a character that does not show.")
+        if label in seen:
+            raise ValueError(f"the class name {short(label)} is there twice, expected each of them once.")
+        seen.add(label)
