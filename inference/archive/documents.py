@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from inference.archive.errors import ModelRefused, short
+from inference.archive.errors import AGAIN, ModelRefused, short
 
 MOST_BYTES = 16 * 2**20  # of one document; 22,000 classes of ImageNet-21k take 1 MB, with three golden pictures 2 MB
-AGAIN = "Package the model again."
 _ABSENT = object()
 _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # bidirectional overrides
 
@@ -24,11 +23,11 @@ _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 def read_at_most(path: Path, most: int = MOST_BYTES) -> bytes:
     """The content of a file in a folder. Raises ModelRefused if there is none, or if it is larger than `most` bytes."""
     if not path.is_file():  # a pipe or a device would never end
-        raise ModelRefused(f"The archive holds no {path.name}. Package the model with `podium package`.")
+        raise ModelRefused(f"The archive holds no {path.name}.", "Package the model with `podium package`.")
     with path.open("rb") as opened:
         data = opened.read(most + 1)
     if len(data) > most:
-        raise ModelRefused(f"{path.name} is larger than {most / 2**20:g} MiB, which none of ours is. {AGAIN}")
+        raise ModelRefused(f"{path.name} is larger than {most / 2**20:g} MiB, which none of ours is.", AGAIN)
     return data
 
 
@@ -58,11 +57,11 @@ class Document:
             )
             odd = next(((text, odd) for text in _texts(content) if (odd := odd_character(text))), None)
         except RecursionError as error:
-            raise ModelRefused(f"{name} is nested too deep. {AGAIN}") from error
+            raise ModelRefused(f"{name} is nested too deep.", AGAIN) from error
         except ValueError as error:
-            raise ModelRefused(f"{name} is no JSON ({error}). {AGAIN}") from error
+            raise ModelRefused(f"{name} is no JSON ({error}).", AGAIN) from error
         if odd:
-            raise ModelRefused(f"{name}: {short(odd[0])} holds {odd[1]}, a character that does not show. {AGAIN}")
+            raise ModelRefused(f"{name}: {short(odd[0])} holds {odd[1]}, a character that does not show.", AGAIN)
         return cls(content, name)
 
     def has(self, path: str) -> bool:
@@ -73,7 +72,7 @@ class Document:
         """The field of this path, of this kind."""
         value = self._value(path)
         if value is _ABSENT:
-            raise ModelRefused(f"{self.name} has no {path}. {AGAIN}")
+            raise ModelRefused(f"{self.name} has no {path}.", AGAIN)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             raise self.wrong(path, kind.__name__)
         return value
@@ -94,7 +93,7 @@ class Document:
 
     def wrong(self, path: str, expected: str) -> ModelRefused:
         """The refusal of a field."""
-        return ModelRefused(f"{self.name}: {path} is {short(self._value(path))}, expected {expected}. {AGAIN}")
+        return ModelRefused(f"{self.name}: {path} is {short(self._value(path))}, expected {expected}.", AGAIN)
 
     def _value(self, path: str) -> Any:  # noqa: ANN401 - JSON
         value = self.content

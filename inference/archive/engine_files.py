@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from inference.archive.documents import AGAIN, Document
-from inference.archive.errors import ModelRefused, short
+from inference.archive.documents import Document
+from inference.archive.errors import AGAIN, ModelRefused, short
 
 ENGINES = {"openvino": ".xml", "aotinductor": ".pt2"}  # and how the name of the file ends that they load
 MOST_PARTS = 64  # files of one engine, abilities of a CPU
@@ -36,8 +36,8 @@ def engine_file_of(entry: Document) -> EngineFile:
     engine = entry.field("engine", str)
     if engine not in ENGINES:
         raise ModelRefused(
-            f"{entry.name}.engine is {short(engine)}, expected one of {', '.join(ENGINES)}. Update Podium, or package the "
-            "model again."
+            f"{entry.name}.engine is {short(engine)}, expected one of {', '.join(ENGINES)}.",
+            "Update Podium, or package the model again.",
         )
     files = entry.field("files", dict)
     digests = [it for it in files.values() if isinstance(it, str) and SHA256.fullmatch(it)]
@@ -60,7 +60,8 @@ def file_name(document: Document, name: str, ending: str = "") -> str:
     if not _FILE.fullmatch(name) or not name.endswith(ending):
         raise ModelRefused(
             f"{document.name} names the file {short(name)}, expected one that lies in the archive itself"
-            f"{f' and ends with {ending}' if ending else ''}. {AGAIN}"
+            f"{f' and ends with {ending}' if ending else ''}.",
+            AGAIN,
         )
     return name
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 LONGEST = 80  # characters of a value in a sentence
+AGAIN = "Package the model again."
+COPY = "Copy the archive again."
 
 
 class ModelRefused(Exception):
-    """This archive cannot be served: the sentence says what is wrong with it and what to do."""
+    """This archive cannot be served: `problem` says what is wrong with it, and `todo` what to do; together a message."""
+
+    def __init__(self, problem: str, todo: str = "") -> None:
+        super().__init__(f"{problem} {todo}".rstrip())
+        self.problem = problem
+        self.todo = todo
 
 
 def short(value: object) -> str:

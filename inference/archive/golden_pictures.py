@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.archive.documents import AGAIN, Document, is_number, read_at_most
-from inference.archive.errors import ModelRefused
+from inference.archive.documents import Document, is_number, read_at_most
+from inference.archive.errors import AGAIN, ModelRefused
 from inference.images.pixels import EvalTransform, Pixels, model_input
 from inference.images.reading import UnreadableImage
 
@@ -50,7 +50,7 @@ def _picture(part: Document, transform: EvalTransform, class_count: int) -> Gold
             model_input(image, transform, max_pixels=MOST_PIXELS), np.asarray(logits, dtype=np.float32)
         )
     except (ValueError, UnreadableImage) as error:
-        raise ModelRefused(f"{part.name}.image is no picture ({error}). {AGAIN}") from error
+        raise ModelRefused(f"{part.name}.image is no picture ({error}).", AGAIN) from error
 
 
 def disagreement(found: np.typing.NDArray[np.float32], golden: tuple[GoldenPicture, ...], engine: str) -> str | None:

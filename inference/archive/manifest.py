@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from inference.archive.documents import AGAIN, Document
+from inference.archive.documents import Document
 from inference.archive.engine_files import file_name
-from inference.archive.errors import ModelRefused, short
+from inference.archive.errors import AGAIN, ModelRefused, short
 from inference.archive.model_file import ModelFile
 
 MANIFEST = "MAR-INF/MANIFEST.json"
@@ -22,7 +22,8 @@ def check_manifest(manifest: Document, model: ModelFile, files: Collection[str])
     if strange := sorted(about.keys() - KEYS):
         raise ModelRefused(
             f"{MANIFEST}: model.{strange[0]} is {short(about[strange[0]])}, and archives of Podium have none: nothing in "
-            f"them is unpickled or installed. {AGAIN}"
+            f"them is unpickled or installed.",
+            AGAIN,
         )
     for key, expected in (("modelName", model.name), ("modelVersion", model.version)):
         if manifest.field(f"model.{key}", str) != expected:

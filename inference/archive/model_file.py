@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.archive.documents import AGAIN, Document, read_at_most
+from inference.archive.documents import Document, read_at_most
 from inference.archive.engine_files import SHA256, EngineFile, engine_file_of, file_name
-from inference.archive.errors import ModelRefused, short
+from inference.archive.errors import AGAIN, ModelRefused, short
 from inference.archive.labels import check_labels
 from inference.archive.model_args import check_model_args
 from inference.archive.preprocessing import FIELDS, check_preprocessing
@@ -79,7 +79,7 @@ def _check_schema_version(document: Document) -> None:
     newer = VERSION.fullmatch(version) and _numbers(version) > _numbers(SCHEMA_VERSION)
     todo = "Update Podium, or package the model again with this one." if newer else AGAIN
     raise ModelRefused(
-        f"{document.name} has schema_version {short(version)}, this Podium reads {SCHEMA_VERSION!r}. {todo}"
+        f"{document.name} has schema_version {short(version)}, this Podium reads {SCHEMA_VERSION!r}.", todo
     )
 
 
@@ -92,7 +92,7 @@ def _checked[Kind](document: Document, path: str, kind: type[Kind], check: Calla
     try:
         check(value)
     except ValueError as error:
-        raise ModelRefused(f"{document.name}: {error} {AGAIN}") from error
+        raise ModelRefused(f"{document.name}: {error}", AGAIN) from error
     return value
 
 

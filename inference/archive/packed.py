@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference.archive.documents import AGAIN, MOST_BYTES, Document
-from inference.archive.errors import ModelRefused, short
+from inference.archive.documents import MOST_BYTES, Document
+from inference.archive.errors import AGAIN, COPY, ModelRefused, short
 from inference.archive.golden_pictures import GOLDEN_FILE
 from inference.archive.manifest import MANIFEST, check_manifest
 from inference.archive.model_file import MODEL_FILE, ModelFile, model_of
@@ -36,9 +36,9 @@ class Packed:
     def read(self, name: str) -> bytes:
         """A document in the archive. Raises ModelRefused if there is none, or if it is larger than any of ours."""
         if name not in self.sizes:
-            raise ModelRefused(f"The archive holds no {name}. {AGAIN}")
+            raise ModelRefused(f"The archive holds no {name}.", AGAIN)
         if self.sizes[name] > MOST_BYTES:
-            raise ModelRefused(f"{name} is larger than {MOST_BYTES / 2**20:g} MiB, which none of ours is. {AGAIN}")
+            raise ModelRefused(f"{name} is larger than {MOST_BYTES / 2**20:g} MiB, which none of ours is.", AGAIN)
         return b"".join(self._pieces(name))
 
     def sha256(self, name: str) -> str:
@@ -62,9 +62,9 @@ class Packed:
                     left -= len(piece)
                     yield piece
         except _DAMAGED as error:
-            raise ModelRefused(f"{short(name)} is damaged ({error}). Copy the archive again.") from error
+            raise ModelRefused(f"{short(name)} is damaged ({error}).", COPY) from error
         if left:
-            raise ModelRefused(f"{short(name)} is cut short by {left:,} bytes. Copy the archive again.")
+            raise ModelRefused(f"{short(name)} is cut short by {left:,} bytes.", COPY)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def opened_mar(mar: Path) -> Iterator[Packed]:
                 warnings.simplefilter("ignore")  # of odd names, which are refused
                 opened = zipfile.ZipFile(file)
         except _DAMAGED as error:
-            raise ModelRefused(f"It is no whole ZIP ({error}). Copy it again.") from error
+            raise ModelRefused(f"It is no whole ZIP ({error}).", COPY) from error
         with opened:
             check_entries(file, opened)
             yield Packed(opened)

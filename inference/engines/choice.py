@@ -13,7 +13,7 @@ import numpy as np
 
 from inference.archive.digest import matches_sha256
 from inference.archive.engine_files import EngineFile
-from inference.archive.errors import ModelRefused
+from inference.archive.errors import AGAIN, ModelRefused
 from inference.archive.golden_pictures import GoldenPicture, disagreement
 from inference.archive.model_file import ModelFile
 from inference.engines.seam import Engine, EngineFailed, Machine, Precision
@@ -66,7 +66,7 @@ def choose(
     try:
         return EngineChoice(_tried(reference, golden), " ".join(reasons) or None)
     except EngineFailed as failed:
-        raise ModelRefused(f"The archive is not what was packaged: {failed} Package the model again.") from failed
+        raise ModelRefused(f"The archive is not what was packaged: {failed}", AGAIN) from failed
 
 
 def candidates(

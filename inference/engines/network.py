@@ -19,8 +19,7 @@ from torch.nn.modules.module import (
 )
 
 import inference.networks  # noqa: F401 - makes its models known to timm
-from inference.archive.documents import AGAIN
-from inference.archive.errors import ModelRefused, short
+from inference.archive.errors import AGAIN, ModelRefused, short
 from inference.archive.model_file import ModelFile
 from inference.engines.weights import check_weights
 
@@ -56,20 +55,22 @@ def network_with(weights: Path, model: ModelFile) -> nn.Module:
 def outline(model: ModelFile) -> nn.Module:
     """The network that a record describes, without numbers (on torch's device `meta`). Raises ModelRefused if there is none."""
     if not timm.is_model(model.architecture):
-        raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(model.architecture)}. {AGAIN}")
+        raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(model.architecture)}.", AGAIN)
     try:
         with torch.device("meta"), _bounded():
             network = _created(model)
     except NETWORK_ERRORS as error:
         raise ModelRefused(
             f"There is no {model.architecture} with model_args = {short(model.model_args)}: "
-            f"{short(' '.join(str(error).split()) or type(error).__name__)}. {AGAIN}"
+            f"{short(' '.join(str(error).split()) or type(error).__name__)}.",
+            AGAIN,
         ) from error
     beside = sum(buffer.nbytes for buffer in network.buffers())
     if beside > MOST_BUFFERS:
         raise ModelRefused(
             f"{model.architecture} with model_args = {short(model.model_args)} takes {beside / 2**30:,.1f} GiB beside its "
-            f"weights, at most {MOST_BUFFERS / 2**30:g} GiB are allowed. {AGAIN}"
+            f"weights, at most {MOST_BUFFERS / 2**30:g} GiB are allowed.",
+            AGAIN,
         )
     return network
 

@@ -10,8 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from inference.archive.digest import file_sha256
-from inference.archive.documents import AGAIN
-from inference.archive.errors import ModelRefused
+from inference.archive.errors import AGAIN, ModelRefused
 from inference.archive.model_file import ModelFile
 
 MOST_HEADER = 16 * 2**20  # bytes; timm's largest network has 0.2 MB of names
@@ -29,15 +28,15 @@ def check_weights(weights: Path, network: nn.Module, model: ModelFile) -> None:
     `network` may be on the device `meta`. Of tensors that are one (tied weights), one is enough.
     """
     if not weights.is_file():
-        raise ModelRefused(f"The archive holds no {weights.name}. {AGAIN}")
+        raise ModelRefused(f"The archive holds no {weights.name}.", AGAIN)
     expected = network.state_dict(keep_vars=True)
     size, most = weights.stat().st_size, sum(tensor.nbytes for tensor in expected.values()) + MOST_HEADER
     if size > most:
         raise _unfit(model, f"{weights.name} has {size:,} bytes, and they need {most:,} at most")
     if (sha256 := file_sha256(weights)) != model.weights_sha256:
         raise ModelRefused(
-            f"{weights.name} has SHA-256 {sha256}, model.json names {model.weights_sha256}: one of them was changed. Restore "
-            "it, or package the model again."
+            f"{weights.name} has SHA-256 {sha256}, model.json names {model.weights_sha256}: one of them was changed.",
+            "Restore it, or package the model again.",
         )
     found = _outlines(weights, model)
     if problem := _difference(
@@ -85,5 +84,6 @@ def _words(outline: Outline) -> str:
 
 def _unfit(model: ModelFile, problem: str) -> ModelRefused:
     return ModelRefused(
-        f"The weights do not make a {model.architecture} with {len(model.classes)} classes: {problem}. {AGAIN}"
+        f"The weights do not make a {model.architecture} with {len(model.classes)} classes: {problem}.",
+        AGAIN,
     )
