@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from podium.errors import ConsoleError, foreseen
 from podium.project import MODELS, ROOT
@@ -67,13 +65,18 @@ def read_archive(archive: Path) -> ArchivedModel:
     """The model in an archive; ConsoleError when the file is not one of ours."""
     if not archive.is_file():
         raise ConsoleError(f"no archive at {archive}. Make one with `podium package RUN`.")
+    from inference.archive.errors import ModelRefused
+    from inference.archive.packed import read_packed
+
     try:
-        with zipfile.ZipFile(archive) as opened:
-            return ArchivedModel.model_validate(json.loads(opened.read("model.json")))
-    except (zipfile.BadZipFile, KeyError, ValueError, ValidationError) as error:
-        raise ConsoleError(
-            f"{archive} is no Podium archive ({error}). Package a run again with `podium package RUN`."
-        ) from error
+        model = read_packed(archive)
+    except ModelRefused as error:
+        raise ConsoleError(f"{archive} cannot be used. {error}") from error
+    engines = tuple(
+        ArchivedEngine(engine=it.engine, precisions=it.precisions, agreement=it.agreement, held_out=it.held_out)
+        for it in model.engines
+    )
+    return ArchivedModel(name=model.name, version=model.version, classes=model.classes, engines=engines)
 
 
 def newest_archive() -> Path | None:

@@ -52,6 +52,17 @@ def network_with(weights: Path, model: ModelFile) -> nn.Module:
     return network.eval()
 
 
+def check_answer(network: nn.Module, model: ModelFile) -> None:
+    """Raise ModelRefused unless the network answers a picture of its preprocessing's size with a number for each class."""
+    with torch.inference_mode():
+        try:
+            answer = network(torch.zeros(1, *model.preprocessing["input_size"]))
+        except NETWORK_ERRORS as error:
+            raise ModelRefused(f"The network cannot take its own input: {_in_words(error)}.", AGAIN) from error
+    if not isinstance(answer, torch.Tensor) or answer.shape != (1, len(model.classes)):
+        raise ModelRefused(f"The network does not answer with {len(model.classes)} numbers, one for each class.", AGAIN)
+
+
 def outline(model: ModelFile) -> nn.Module:
     """The network that a record describes, without numbers (on torch's device `meta`). Raises ModelRefused if there is none."""
     if not timm.is_model(model.architecture):
@@ -61,8 +72,7 @@ def outline(model: ModelFile) -> nn.Module:
             network = _created(model)
     except NETWORK_ERRORS as error:
         raise ModelRefused(
-            f"There is no {model.architecture} with model_args = {short(model.model_args)}: "
-            f"{short(' '.join(str(error).split()) or type(error).__name__)}.",
+            f"There is no {model.architecture} with model_args = {short(model.model_args)}: {_in_words(error)}.",
             AGAIN,
         ) from error
     beside = sum(buffer.nbytes for buffer in network.buffers())
@@ -80,6 +90,10 @@ def _created(model: ModelFile) -> nn.Module:
         model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args
     )
     return network
+
+
+def _in_words(error: Exception) -> str:
+    return short(" ".join(str(error).split()).rstrip(".") or type(error).__name__)
 
 
 @contextmanager

@@ -35,8 +35,9 @@ def check_weights(weights: Path, network: nn.Module, model: ModelFile) -> None:
         raise _unfit(model, f"{weights.name} has {size:,} bytes, and they need {most:,} at most")
     if (sha256 := file_sha256(weights)) != model.weights_sha256:
         raise ModelRefused(
-            f"{weights.name} has SHA-256 {sha256}, model.json names {model.weights_sha256}: one of them was changed.",
-            "Restore it, or package the model again.",
+            f"{weights.name} has SHA-256 {sha256[:12]}..., and model.json names {model.weights_sha256[:12]}...: one of them "
+            "was changed.",
+            "Restore the right one.",
         )
     found = _outlines(weights, model)
     if problem := _difference(

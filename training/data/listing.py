@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from inference.archive.labels import check_labels
 from inference.harmless import text_of_cell
 from training.data.audited import leave_out, read_groups, together
 from training.data.folders import in_folders, left_out
@@ -62,7 +63,11 @@ def list_photos(
 
 
 def check_every_class(listing: Listing) -> None:
-    """WrongInput if a class has no photo to train on, or none to validate on."""
+    """WrongInput if a class has no photo to train on, or none to validate on, or a name that no archive may hold."""
+    try:
+        check_labels(listing.classes)
+    except ValueError as error:
+        raise WrongInput(f"In the data, {error} Rename it.") from error
     for split in ("train", "validation"):
         present = {photo.label for photo in listing.photos if photo.split == split}
         for label, name in enumerate(listing.classes):

@@ -7,10 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from inference.archive import model_file as record
+from inference.archive.documents import Document, read_at_most
+from inference.archive.errors import AGAIN, ModelRefused, short
+from inference.archive.preprocessing import check_preprocessing
 from inference.images.pixels import EvalTransform
 from training.errors import TrainingError, WrongInput
 
-MODEL_FILE = "model.json"
+MODEL_FILE = record.MODEL_FILE
 WEIGHTS_FILE = "model.safetensors"
 
 
@@ -39,7 +43,8 @@ class Preprocessing(Part):
 
     @property
     def transform(self) -> EvalTransform:
-        """The part of an image that the model looks at, and how it is resized."""
+        """The part of an image that the model looks at, and how it is resized. Raises ValueError if no reader follows it."""
+        check_preprocessing(self.model_dump())
         return EvalTransform.of(self.model_dump())
 
 
@@ -107,13 +112,34 @@ class ModelFile(Part):
 
 
 def read_model_file(folder: Path) -> ModelFile:
-    """The record in a finished run folder; TrainingError if it holds none, WrongInput if `folder` is a file."""
-    path = folder / MODEL_FILE
+    """The record in a finished run folder, checked as the server checks it.
+
+    Raises TrainingError if it holds none, or one that no reader believes; WrongInput if `folder` is a file.
+    """
+    if folder.is_file():
+        raise WrongInput(f"{folder} is a file. Give the folder of a finished run, as {folder.parent}.")
+    if not (folder / MODEL_FILE).exists():
+        raise TrainingError(f"{folder} holds no {MODEL_FILE}: it is no finished run. Train again.")
     try:
-        return ModelFile.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise TrainingError(f"{folder} holds no {MODEL_FILE}: it is no finished run. Train again.") from error
-    except NotADirectoryError as error:
-        raise WrongInput(f"{folder} is a file. Give the folder of a finished run, as {folder.parent}.") from error
+        return whole_model_file(folder)
+    except ModelRefused as error:
+        raise refused(folder, error) from error
+
+
+def whole_model_file(folder: Path) -> ModelFile:
+    """The record in a folder with all that it says for people, too. Raises ModelRefused if a field is missing or wrong."""
+    document = Document.parsed(read_at_most(folder / MODEL_FILE), MODEL_FILE)
+    record.model_of(document, packaged=False)
+    try:
+        return ModelFile.model_validate(document.content)
     except ValidationError as error:
-        raise TrainingError(f"{path} is no model file ({error.errors()[0]['msg']}). Train again.") from error
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ModelRefused(
+            f"{MODEL_FILE}: {field} is {short(first['input'])}: {first['msg'].lower()}.", AGAIN
+        ) from error
+
+
+def refused(folder: Path, error: ModelRefused) -> TrainingError:
+    """The refusal of what lies in a run folder: a training is to be done again."""
+    return TrainingError(f"{folder}: {error.problem} {error.todo.replace(AGAIN, 'Train again.')}".rstrip())

@@ -8,15 +8,15 @@ from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
 import inference.networks  # noqa: F401 - makes its models known to timm
-from inference.archive.digest import file_sha256, matches_sha256
+from inference.archive.errors import ModelRefused
+from inference.archive.model_file import read_model_file as read_record
+from inference.engines.network import check_answer, network_with
 from training.errors import TrainingError, WrongInput
-from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, Preprocessing, read_model_file
+from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
 from training.settings.config import TrainConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
@@ -128,36 +128,26 @@ def head_of(network: nn.Module) -> nn.Module:
 
 
 def load_run(folder: Path) -> tuple[nn.Module, ModelFile]:
-    """The trained model of a run folder, in eval mode on the CPU, and its record.
+    """The trained model of a run folder, in eval mode on the CPU, and its record; read as the server reads an archive.
 
-    Raises TrainingError if it is no finished run, and what `load_network` raises.
+    Raises TrainingError if it is no finished run, or if its weights are not those of its record.
     """
-    facts, weights = read_model_file(folder), folder / WEIGHTS_FILE
+    facts = read_model_file(folder)
     try:
-        return load_network(weights.read_bytes(), facts, str(weights)), facts
-    except FileNotFoundError as error:
-        raise TrainingError(f"{weights} is missing. Train again.") from error
+        return trained_network(folder), facts
+    except ModelRefused as error:
+        raise refused(folder, error) from error
 
 
-def load_network(weights: bytes, facts: ModelFile, source: str) -> nn.Module:
-    """The trained model of a record, in eval mode on the CPU; `weights` is the content of a safetensors file.
+def trained_network(folder: Path) -> nn.Module:
+    """The trained model of a folder with model.json and weights, in eval mode on the CPU, after it has answered once.
 
-    Raises TrainingError if the weights are not those that the record names by their sha256, or do not fit its model.
+    Raises ModelRefused if the weights are not those of the record, or if the network cannot take its own input.
     """
-    if not matches_sha256(weights, facts.weights.sha256):
-        raise TrainingError(
-            f"{source} has sha256 {file_sha256(weights)[:12]}..., and {MODEL_FILE} names {facts.weights.sha256[:12]}...: one"
-            " of them was changed after the training. Restore it, or make it again."
-        )
-    network = timm.create_model(facts.architecture, num_classes=len(facts.classes), **facts.model_args)
-    try:
-        network.load_state_dict(load(weights), strict=True)
-    except (SafetensorError, RuntimeError) as error:
-        first = str(error).strip().partition("\n")[2].partition("\n")[0].strip() or str(error)
-        raise TrainingError(
-            f"{source} does not fit {facts.architecture} with {len(facts.classes)} classes ({first}). Make it again."
-        ) from error
-    return network.eval()
+    model = read_record(folder, packaged=False)
+    network = network_with(folder / model.weights_file, model)
+    check_answer(network, model)
+    return network
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,10 +9,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+from inference.archive.errors import ModelRefused
+from inference.archive.manifest import MANIFEST
+from inference.archive.packed import read_packed
 from training.errors import TrainingError
 from training.model.model_file import MODEL_FILE, ModelFile
 
-MANIFEST = "MAR-INF/MANIFEST.json"
 SUFFIXES = {".json", ".py", ".safetensors", ".yaml"}  # nothing that Python could unpickle
 THE_PAST = (1980, 1, 1, 0, 0, 0)  # a ZIP's earliest time: with a fixed one, equal content is equal bytes
 
@@ -62,3 +64,7 @@ def check_archive(path: Path, facts: ModelFile) -> None:
         packed = ModelFile.model_validate_json(opened.read(MODEL_FILE))
     if packed != facts:
         raise TrainingError(f"{MODEL_FILE} in the archive is not the run's. Package again.")
+    try:
+        read_packed(path)
+    except ModelRefused as error:  # nothing leaves here that no reader takes
+        raise TrainingError(f"The archive would be refused: {error}") from error

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inference.archive.model_file import NAME, VERSION
 from training.errors import WrongInput
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE
 from training.model.network import load_run
@@ -18,8 +19,6 @@ from training.packaging.archive import archive, check_archive, settle
 from training.packaging.engines import LEAST_AGREEMENT, Engine, Precision, build_engines
 from training.packaging.golden_pictures import golden_document
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # the archiver's own rule
-VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,2}")
 LEFT_OUT = ("__pycache__", ".*", "py.typed")
 
 

@@ -5,23 +5,25 @@ RUN or NAME.mar -> model; photos -> pixels (threads ahead) -> batches -> PhotoRe
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
+from inference.archive.errors import AGAIN, ModelRefused
+from inference.archive.golden_pictures import GOLDEN_FILE, disagreement, read_golden
+from inference.archive.packed import unpacked_data
 from inference.images.reading import UnreadableImage
 from training.data.s3 import AT_ONCE, SCHEME
 from training.errors import WrongInput
 from training.evaluation.figures import best_of
 from training.evaluation.forward import EvalNetwork, batched, cores, read_ahead, torch_threads
-from training.model.model_file import MODEL_FILE, ModelFile, Preprocessing
-from training.model.network import choose_device, load_network, load_run
+from training.model.model_file import ModelFile, Preprocessing, whole_model_file
+from training.model.network import choose_device, load_run, trained_network
 from training.photos.pixels import evaluation_pixels
 from training.prediction.sources import STDIN, Given, NotFetched, given_photos
 
@@ -56,18 +58,24 @@ class Model:
 
 
 def load_model(model: Path, device: str = "auto") -> Model:
-    """The model of a run folder or of a `.mar`, its weights verified; nothing is unpickled.
+    """The model of a run folder or of a `.mar`, read and checked as the server does; nothing in it is run or unpickled.
 
-    Raises WrongInput if there is no model, and TrainingError if its weights are not those of its model.json.
+    Raises WrongInput if there is no model, or an archive that is refused, and TrainingError if a run folder is.
     """
     chosen = choose_device(device)
     if model.is_dir():
         network, facts = load_run(model)
-    elif model.is_file():
-        network, facts = _from_archive(model)
-    else:
+        return Model(facts, EvalNetwork.of(network, facts.preprocessing, chosen))
+    if not model.is_file():
         raise WrongInput(f"{model} does not exist. Give the folder of a finished run, or a .mar of `podium package`.")
-    return Model(facts, EvalNetwork.of(network, facts.preprocessing, chosen))
+    try:
+        with unpacked_data(model) as folder:
+            facts = whole_model_file(folder)
+            ready = EvalNetwork.of(trained_network(folder), facts.preprocessing, chosen)
+            _check_golden(ready, facts, folder)
+    except ModelRefused as error:
+        raise WrongInput(f"{model} cannot be used. {error}") from error
+    return Model(facts, ready)
 
 
 def predict(
@@ -132,13 +140,11 @@ def _best(model: Model, pixels: Tensor, top_k: int) -> list[tuple[Prediction, ..
     ]
 
 
-def _from_archive(archive: Path) -> tuple[torch.nn.Module, ModelFile]:
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            facts = ModelFile.model_validate_json(opened.read(MODEL_FILE))
-            weights = opened.read(facts.weights.file)
-    except (zipfile.BadZipFile, KeyError, ValidationError) as error:
-        raise WrongInput(
-            f"{archive} is no Podium archive ({error}). Package a run again with `podium package`."
-        ) from error
-    return load_network(weights, facts, f"{archive}/{facts.weights.file}"), facts
+def _check_golden(network: EvalNetwork, facts: ModelFile, folder: Path) -> None:
+    """Raise ModelRefused if the network does not give the archive's golden predictions; the first archives had none."""
+    if (folder / GOLDEN_FILE).exists():
+        golden = read_golden(folder, facts.preprocessing.transform, len(facts.classes))
+        pixels = np.stack([picture.pixels for picture in golden])
+        logits = network.logits(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+        if problem := disagreement(logits.numpy(), golden, "torch-fp32"):
+            raise ModelRefused(f"It is not what was packaged: {problem}", AGAIN)

@@ -176,7 +176,7 @@ def test_a_run_with_other_weights_than_it_names_is_refused(data: Path, tmp_path:
     run = write_run(tmp_path / "run", data)
     other = write_run(tmp_path / "other", data, seed=1)
     shutil.copy(other / "model.safetensors", run)
-    with pytest.raises(TrainingError, match=r"has sha256 \w{12}\.\.\., and model\.json names"):
+    with pytest.raises(TrainingError, match=r"has SHA-256 \w{12}\.\.\., and model\.json names"):
         evaluate(run)
     (run / "model.safetensors").unlink()
     with pytest.raises(TrainingError, match="is missing"):

@@ -163,28 +163,26 @@ def test_an_archive_answers_as_its_run_does(finished: Run, photos: Path, handler
 def rewritten(archive: Path, target: Path, **content: bytes) -> Path:
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(target, "w") as written:
         for name in source.namelist():
-            written.writestr(name, content.get(Path(name).suffix[1:], source.read(name)))
+            written.writestr(name, content.get(name, source.read(name)))
     return target
 
 
-def test_an_archive_that_is_not_whole_is_refused(run: Path, data: Path, tmp_path: Path) -> None:
+def test_an_archive_that_is_not_whole_is_refused(run: Path, data: Path, handler: Path, tmp_path: Path) -> None:
+    from training.packaging.package import package
     from training.prediction.predict import predict
 
-    archive = tmp_path / "colours.mar"
-    with zipfile.ZipFile(archive, "w") as opened:
-        for name in ("model.json", "model.safetensors"):
-            opened.write(run / name, name)
+    archive = package(run, name="colours", version="1.0", export_dir=tmp_path, handler=handler)
     assert next(predict(archive, [data])).code is None
     with pytest.raises(
-        TrainingError, match=r"other\.mar/model\.safetensors has sha256 \w+\.\.\., and model\.json names"
+        WrongInput, match=r"other\.mar cannot be used\. model\.safetensors has SHA-256 \w+\.\.\., and model\.json names"
     ):
-        predict(rewritten(archive, tmp_path / "other.mar", safetensors=b"other"), [data])
-    facts = json.loads((run / "model.json").read_text())
+        predict(rewritten(archive, tmp_path / "other.mar", **{"model.safetensors": b"other"}), [data])
+    facts = json.loads((run / "model.json").read_text()) | {"name": "colours", "version": "1.0"}
     narrower = json.dumps(facts | {"classes": ["amber", "jade"]}).encode()
-    with pytest.raises(TrainingError, match=r"does not fit test_resnet with 2 classes"):
-        predict(rewritten(archive, tmp_path / "narrow.mar", json=narrower), [data])
+    with pytest.raises(WrongInput, match=r"do not make a test_resnet with 2 classes"):
+        predict(rewritten(archive, tmp_path / "narrow.mar", **{"model.json": narrower}), [data])
     shutil.copy(data / "jade" / "000.png", tmp_path / "photo.mar")
-    with pytest.raises(WrongInput, match="is no Podium archive"):
+    with pytest.raises(WrongInput, match=r"photo\.mar cannot be used\. It is no ZIP"):
         predict(tmp_path / "photo.mar", [data])
     with pytest.raises(WrongInput, match="does not exist"):
         predict(tmp_path / "nowhere", [data])
