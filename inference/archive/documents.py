@@ -23,7 +23,7 @@ _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 def read_at_most(path: Path, most: int = MOST_BYTES) -> bytes:
     """The content of a file in a folder. Raises ModelRefused if there is none, or if it is larger than `most` bytes."""
     if not path.is_file():  # a pipe or a device would never end
-        raise ModelRefused(f"The archive holds no {path.name}.", "Package the model with `podium package`.")
+        raise ModelRefused(f"{path.name} is missing.", "Package the model with `podium package`.")
     with path.open("rb") as opened:
         data = opened.read(most + 1)
     if len(data) > most:

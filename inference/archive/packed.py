@@ -36,7 +36,7 @@ class Packed:
     def read(self, name: str) -> bytes:
         """A document in the archive. Raises ModelRefused if there is none, or if it is larger than any of ours."""
         if name not in self.sizes:
-            raise ModelRefused(f"The archive holds no {name}.", AGAIN)
+            raise ModelRefused(f"{name} is missing.", AGAIN)
         if self.sizes[name] > MOST_BYTES:
             raise ModelRefused(f"{name} is larger than {MOST_BYTES / 2**20:g} MiB, which none of ours is.", AGAIN)
         return b"".join(self._pieces(name))

@@ -28,7 +28,7 @@ def check_weights(weights: Path, network: nn.Module, model: ModelFile) -> None:
     `network` may be on the device `meta`. Of tensors that are one (tied weights), one is enough.
     """
     if not weights.is_file():
-        raise ModelRefused(f"The archive holds no {weights.name}.", AGAIN)
+        raise ModelRefused(f"{weights.name} is missing.", AGAIN)
     expected = network.state_dict(keep_vars=True)
     size, most = weights.stat().st_size, sum(tensor.nbytes for tensor in expected.values()) + MOST_HEADER
     if size > most:
