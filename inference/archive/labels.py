@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from inference.archive.documents import odd_character
 from inference.archive.errors import short
 
-MOST = 100_000  # classes
+MOST = 50_000  # classes
 LONGEST = 256  # characters; a folder's name has at most 255 bytes
+MOST_BYTES = 2 * 2**20  # of all of them
 
 
 def check_labels(labels: Sequence[object]) -> None:
@@ -24,3 +25,5 @@ def check_labels(labels: Sequence[object]) -> None:
         if label in seen:
             raise ValueError(f"the class name {short(label)} is there twice, expected each of them once.")
         seen.add(label)
+    if (size := sum(len(label.encode()) for label in seen)) > MOST_BYTES:
+        raise ValueError(f"the {len(labels):,} class names have {size:,} bytes, at most {MOST_BYTES:,} are allowed.")

@@ -70,7 +70,11 @@ class Packed:
 @contextmanager
 def opened_mar(mar: Path) -> Iterator[Packed]:
     """Open a `.mar`. Raises ModelRefused if it is no ZIP, or one that could be read in two ways or without a bound."""
-    with mar.open("rb") as file:
+    try:
+        file = mar.open("rb")
+    except OSError as error:
+        raise ModelRefused(f"It cannot be opened ({error.strerror}).", "Look at its name and its rights.") from error
+    with file:
         check_end(file)  # before zipfile reads a table of any length
         try:
             with warnings.catch_warnings():
@@ -96,12 +100,22 @@ def unpacked_data(mar: Path) -> Iterator[Path]:
     Its code stays where it is. Raises ModelRefused as `read_packed` does, or if a file is missing or damaged.
     """
     with tempfile.TemporaryDirectory(prefix="podium-archive-") as folder:
-        with opened_mar(mar) as packed:
-            model = _record(packed)
-            for name in (MODEL_FILE, model.weights_file, GOLDEN_FILE):
-                if name in packed.sizes:
-                    packed.unpack(name, Path(folder))
+        try:
+            _unpack(mar, Path(folder))
+        except OSError as error:
+            raise ModelRefused(
+                f"It cannot be unpacked into {folder} ({error.strerror}).",
+                "Make room there, or set TMPDIR to another folder.",
+            ) from error
         yield Path(folder)
+
+
+def _unpack(mar: Path, folder: Path) -> None:
+    with opened_mar(mar) as packed:
+        model = _record(packed)
+        for name in (MODEL_FILE, model.weights_file, GOLDEN_FILE):
+            if name in packed.sizes:
+                packed.unpack(name, folder)
 
 
 def _record(packed: Packed) -> ModelFile:

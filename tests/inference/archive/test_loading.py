@@ -56,7 +56,9 @@ def test_an_archive_that_contradicts_itself_is_refused_at_load(
     assert words in refusal(change(archive, **fields))
 
 
-@pytest.mark.parametrize(("text", "words"), [(None, "model.json is missing"), ("{", "is no JSON"), ("[]", "no schema_")])
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "model.json is missing"), ("{", "is no JSON"), ("[]", "no schema_")]
+)
 def test_an_archive_without_a_readable_model_file_is_refused_at_load(
     archive: Path, text: str | None, words: str
 ) -> None:
