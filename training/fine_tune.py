@@ -77,9 +77,18 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
         with _threads(settings.threads):
             listing = read_split(folder / "split.csv", settings.data)
             prepared = reprepare(settings, listing, device, world, on_progress)
-            epoch = None if checkpoint is None else checkpoint[1]["state"]["epoch"]
-            on_note("no checkpoint yet: it begins again" if epoch is None else f"going on in epoch {epoch}")
+            on_note(
+                "no checkpoint yet: it begins again"
+                if checkpoint is None
+                else f"going on in epoch {_epoch(checkpoint)}"
+            )
             return _fit(prepared, world, checkpoint, began, on_progress, on_note)
+
+
+def _epoch(checkpoint: Checkpoint) -> object:
+    """The epoch that a checkpoint is in, as it says; whether it is one of this training, `Fit.load` finds out."""
+    state = checkpoint[1].get("state")
+    return state.get("epoch", "?") if isinstance(state, dict) else "?"
 
 
 def _fit(

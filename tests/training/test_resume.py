@@ -240,3 +240,40 @@ def test_the_curves_of_a_resumed_training_have_every_point_once(photos: Path, tm
         2 * per_epoch,
         3 * per_epoch,
     ]  # resumed, it reports the last of an epoch
+
+
+@pytest.mark.parametrize(
+    ("tensors", "facts"),
+    [
+        ({}, {}),
+        ({"network.fc.weight": 3}, {"state": {"epoch": 1}, "processes": 1}),
+        ({"tallies": 3}, {"state": 5, "processes": 1, "optimizer": {}, "scaler": {}}),
+        ({}, {"state": {"epoch": 1}, "processes": "1"}),
+    ],
+    ids=["nothing", "another network", "another state", "other words"],
+)
+def test_a_strangers_checkpoint_ends_in_a_sentence(
+    photos: Path, tmp_path: Path, tensors: dict[str, int], facts: dict[str, object]
+) -> None:
+    import torch
+
+    from training.fine_tune import resume
+    from training.fitting.checkpoint import write_checkpoint
+
+    interrupted(tiny_config(photos, tmp_path / "run"), 1, 1)
+    write_checkpoint(tmp_path / "run", {name: torch.zeros(size) for name, size in tensors.items()}, facts)
+    with pytest.raises(TrainingError, match=r"is not of this training|ran with 1 processes"):
+        resume(tmp_path / "run")
+
+
+def test_a_pickle_in_place_of_a_checkpoint_is_not_opened(photos: Path, tmp_path: Path) -> None:
+    import pickle
+
+    from training.fine_tune import resume
+
+    interrupted(tiny_config(photos, tmp_path / "run"), 1, 1)
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.write_bytes(pickle.dumps(Path("opened").touch))
+    with pytest.raises(TrainingError, match="are damaged"):
+        resume(tmp_path / "run")
+    assert not Path("opened").exists()

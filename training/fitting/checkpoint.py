@@ -66,7 +66,11 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     text = metadata.get("facts", "")
     if _digest(tensors, text) != metadata.get("sha256"):
         return None
-    return tensors, json.loads(text)
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        return None
+    return (tensors, facts) if isinstance(facts, dict) else None
 
 
 def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:

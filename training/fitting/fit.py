@@ -11,7 +11,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from training.augment.mixing import Mixing
-from training.errors import WrongInput
+from training.errors import TrainingError, WrongInput
 from training.fitting.batches import Batches, make_batches
 from training.fitting.checkpoint import load_optimizer, optimizer_tensors
 from training.fitting.losses import make_loss
@@ -69,7 +69,16 @@ class Fit:
         }
 
     def load(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> TrainingState:
-        """Put back what `tensors` gave; returns the state of that training."""
+        """Put back what `tensors` gave; returns the state of that training. Raises TrainingError if that was another one."""
+        try:
+            return self._put_back(tensors, facts)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            words = " ".join(str(error).split())[:200]
+            raise TrainingError(
+                f"The checkpoint in {self.settings.run} is not of this training ({words}). Bring its own, or train again."
+            ) from error
+
+    def _put_back(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> TrainingState:
         if facts["processes"] != self.world.size:
             raise WrongInput(
                 f"The training ran with {facts['processes']} processes and is resumed with {self.world.size}: its batches"

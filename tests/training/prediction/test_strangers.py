@@ -270,7 +270,7 @@ def test_a_network_that_cannot_take_its_own_input_is_refused(a_run: Path, data: 
 
     from inference.archive.digest import file_sha256
 
-    arguments = {"widths": [4], "repeats": 1, "dense": [], "img_size": 64}
+    arguments: dict[str, Any] = {"widths": [4], "repeats": 1, "dense": [], "img_size": 64}
     network = timm.create_model("plain_cnn", num_classes=3, **arguments)
     save_file(network.state_dict(), a_run / "model.safetensors")
     sha256 = file_sha256(a_run / "model.safetensors")
