@@ -45,7 +45,7 @@ class Document:
     """A JSON document, or a part of one, by its name; a field that is missing or wrong raises ModelRefused."""
 
     def __init__(self, content: object, name: str) -> None:
-        self.content = content
+        self.content: Any = content
         self.name = name
 
     @classmethod

@@ -68,7 +68,7 @@ def model_of(document: Document, *, packaged: bool = True) -> ModelFile:
         temperature=document.number("temperature", least=1 / HOTTEST, most=HOTTEST),
         uncertainty_threshold=document.number("uncertainty.threshold", least=0, most=1),
         target_accuracy=document.number("uncertainty.target_accuracy", least=0, most=1),
-        engines=tuple(_engines(document)) if document.has("engines") else (),  # the first archives had none
+        engines=tuple(_engines(document)) if "engines" in document.content else (),  # the first archives had none
     )
 
 

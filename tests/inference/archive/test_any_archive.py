@@ -23,7 +23,7 @@ from tests.inference.archive.mars import PLAIN, write_mar
 
 MOST_MEMORY = 48 * 2**20  # bytes, for an archive of 3 KB
 
-NASTY = st.sampled_from([
+NASTY: st.SearchStrategy[Any] = st.sampled_from([
     None, True, False, 0, -1, 1, 3, 10**30, 1e308, -0.0, 5e-324, math.nan, math.inf, -math.inf, "", " ", "NaN", "0",
     "../x", "/etc/passwd", "hf-hub:a/b", "local-dir:/", "http://127.0.0.1:9/w.pth", "\0", "\u202e", "a" * 300, "\ud800",
     [], {}, [[]], [None], {"": None}, [0] * 4, ["a"] * 4, ["golf ball"] * 2, [3, 10**9, 10**9], [0, 0, 0], "2.0", "1.0.1",

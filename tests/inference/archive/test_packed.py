@@ -119,7 +119,7 @@ def test_a_name_that_zero_bytes_cut_for_python_alone_is_refused(tmp_path: Path) 
     "mode", [stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o644, stat.S_IFCHR | 0o644, stat.S_IFDIR | 0o755]
 )
 def test_a_link_or_a_device_in_an_archive_is_refused(tmp_path: Path, mode: int) -> None:
-    changed = [*PLAIN.items(), (entry("weights.txt", mode), b"/etc/passwd")]
+    changed: list[tuple[str | zipfile.ZipInfo, bytes]] = [*PLAIN.items(), (entry("weights.txt", mode), b"/etc/passwd")]
     assert "'weights.txt' is a link or a device" in refusal(write_mar(tmp_path / "a.mar", changed))
 
 

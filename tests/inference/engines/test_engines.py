@@ -67,7 +67,8 @@ def other_weights(archive: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     weights = archive / "model.safetensors"
-    save_file({name: it * 1.1 for name, it in load_file(weights).items()}, weights)
+    changed = {name: it * 1.1 if it.is_floating_point() else it for name, it in load_file(weights).items()}
+    save_file(changed, weights)
     write_golden(change(archive, weights={"file": weights.name, "sha256": file_sha256(weights)}))
 
 

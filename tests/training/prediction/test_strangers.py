@@ -91,6 +91,10 @@ def changed(model: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     return rewritten_mar(model, lambda name, text: rewritten(text) if name == "model.json" else text)
 
 
+def setting(**fields: object) -> Callable[[dict[str, Any]], object]:
+    return lambda document: document.update(fields)
+
+
 def rewritten_mar(mar: Path, change: Callable[[str, bytes], bytes]) -> Path:
     target = mar.with_name("stranger.mar")
     with zipfile.ZipFile(mar) as source, zipfile.ZipFile(target, "w") as written:
@@ -140,12 +144,12 @@ def test_no_address_and_no_path_in_model_args_is_followed(
         ({"checkpoint_path": str(tmp_path / "weights.pth")}, "checkpoint_path = "),
         ({"cache_dir": str(tmp_path / "cache")}, "cache_dir = "),
     ):
-        model = changed(original, lambda document, it=arguments: document.update(model_args=it))
+        model = changed(original, setting(model_args=arguments))
         sentence = refusal(use, model, data)
         assert f"model_args: {words}" in sentence
         assert "may not be set" in sentence
     for name in (f"hf-hub:{fetched.url}", f"local-dir:{tmp_path}", "hf-hub:timm/resnet18.a1_in1k"):
-        model = changed(original, lambda document, it=name: document.update(architecture=it, model_args={}))
+        model = changed(original, setting(architecture=name, model_args={}))
         assert "expected the name of a network" in refusal(use, model, data)
     assert fetched.paths == []
     assert not marker.exists()

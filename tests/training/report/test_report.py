@@ -237,9 +237,9 @@ def test_photos_that_none_reach_the_threshold_do_not_make_the_model_unsure_of_al
     run = made_run(tmp_path)
     model = run / "model.json"
     facts = model.read_text()
-    model.write_text(facts.replace('"threshold": 0.6', '"threshold": 1.1'))
+    model.write_text(facts.replace('"threshold": 0.6', '"threshold": 1.0'))
     words = words_of(report_of(run))
-    assert "None of these photos reaches the threshold of 110.0 %" in words
+    assert "None of these photos reaches the threshold of 100.0 %" in words
     assert "No threshold made predictions" not in words
     model.write_text(facts.replace('"coverage": 0.7', '"coverage": 0.0'))
     assert "No threshold made predictions 90 % right on the validation photos" in words_of(report_of(run))
