@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,6 +102,19 @@ def test_data_that_cannot_teach_is_refused_in_a_sentence(tmp_path: Path) -> None
     (tmp_path / "only" / "slate").mkdir()
     with pytest.raises(WrongInput, match="'jade' has no readable photo for train"):
         listed(tmp_path / "only")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("two\nlines", "U+000A"), ("right\u202eleft", "U+202E"), ("esc\x1b[2J", "U+001B"), (" ", "1 to 256")],
+)
+def test_a_class_whose_name_no_archive_may_hold_is_refused_at_the_beginning(
+    photos: Path, tmp_path: Path, name: str, words: str
+) -> None:
+    data = shutil.copytree(photos, tmp_path / "photos")
+    (data / "jade").rename(data / name)
+    with pytest.raises(WrongInput, match=rf"In the data, the class name .*{re.escape(words)}.* Rename it\."):
+        list_photos(config_of(data))
 
 
 def test_folds_beside_a_validation_folder_are_refused(tmp_path: Path) -> None:
