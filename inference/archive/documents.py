@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from inference.archive.errors import AGAIN, ModelRefused, short
+from inference.harmless import harmless
 
 MOST_BYTES = 8 * 2**20  # of one document: ImageNet-21k takes 2 MB. As Python objects they may be 30 times as large
 _ABSENT = object()
-_TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # bidirectional overrides
 
 
 def read_at_most(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -32,13 +31,11 @@ def read_at_most(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def odd_character(text: str) -> str | None:
-    """The first character that does not show or that turns the text around it, as `U+202E`; None if there is none."""
-    if text.isprintable():
+    """The first character that steers a terminal, turns the text around it, or hides, as `U+202E`; None if there is none."""
+    if text.isascii() and text.isprintable():
         return None
-    for character in text:
-        if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in _TURNS_TEXT:
-            return f"U+{ord(character):04X}"
-    return None
+    pairs = zip(text, harmless(text), strict=True)
+    return next((f"U+{ord(character):04X}" for character, shown in pairs if character != shown), None)
 
 
 class Document:
