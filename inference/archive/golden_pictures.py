@@ -57,7 +57,7 @@ def disagreement(found: np.typing.NDArray[np.float32], golden: tuple[GoldenPictu
     """Why logits (N, C) are not the golden ones, in a sentence; None if they are, except for rounding."""
     expected = np.stack([picture.logits for picture in golden])
     if found.shape != expected.shape:
-        return f"it answers {found.shape[-1]} numbers for {expected.shape[1]} classes."
+        return f"it answers with {found.shape} numbers, expected {expected.shape}: one for each class of each picture."
     if not np.isfinite(found).all():
         return "it answers with numbers that are not finite."
     # One class has no spread, and classes that tie have little: then rounding is a share of the logits themselves.
