@@ -72,6 +72,8 @@ class Fit:
         """Put back what `tensors` gave; returns the state of that training. Raises TrainingError if that was another one."""
         try:
             return self._put_back(tensors, facts)
+        except torch.OutOfMemoryError:
+            raise
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             words = " ".join(str(error).split())[:200]
             raise TrainingError(
