@@ -5,6 +5,8 @@ archive folder -> model.json, golden pictures -> engine -> (bytes -> pixels -> p
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 from inference.archive.digest import content_sha256
 from inference.archive.golden_pictures import read_golden
 from inference.archive.model_file import ModelFile, read_model_file
-from inference.engines.choice import EngineChoice, EngineName, choose
+from inference.engines.choice import EngineChoice, EngineName, choose, choose_for_all
+from inference.engines.hardware import hardware
 from inference.engines.seam import Machine, Precision
 from inference.images.pixels import EvalTransform, Pixels, Resize, model_input, pillow_resize
 from inference.images.reading import MAX_PIXELS
@@ -40,18 +43,27 @@ class Classifier:
     def load(
         cls, folder: Path, *, engine: EngineName = "auto", precision: Precision | None = None, threads: int = 1,
         gpu: int | None = None, max_pixels: int = MAX_PIXELS, resize: Resize = pillow_resize,
+        choices: Path | None = None,
     ) -> Classifier:  # fmt: skip
         """Load the unpacked archive in `folder`. Raises ModelRefused if it is not whole or not consistent.
 
         `threads` are for one inference; `gpu` is CUDA's number, None means the CPU. `resize` may be torch's
-        (`engines/torch_resize.py`), which is faster; Pillow needs no torch.
+        (`engines/torch_resize.py`), which is faster; Pillow needs no torch. `choices` is the folder in which the processes
+        of one server record the engine that all of them use; without it, this process chooses for itself.
         """
         machine = Machine("cpu" if gpu is None else f"cuda:{gpu}", threads)
         model = read_model_file(folder)
         transform = EvalTransform.of(model.preprocessing)
         golden = read_golden(folder, transform, len(model.classes))
-        chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
-        return cls(folder, model, transform, machine, chosen, content_sha256(folder), max_pixels, resize)
+        sha256 = content_sha256(folder)
+        if choices is None:
+            chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
+        else:
+            about: dict[str, Any] = {"model": f"{model.name}@{model.version}", "archive_sha256": sha256}
+            about |= {"configured": [engine, precision], "hardware": hardware(machine)}
+            record = choices / f"{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()}.json"
+            chosen = choose_for_all(record, about, folder, model, golden, machine, engine=engine, precision=precision)
+        return cls(folder, model, transform, machine, chosen, sha256, max_pixels, resize)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from inference.engines.torch_resize import torch_resize
 from inference.images.pixels import Pixels
 from inference.images.readers import Readers
 from inference.images.reading import UnreadableImage
+from serving.choices import choices_folder
 from serving.context import Context
 from serving.metrics import report, report_engine
 from serving.requests import BadRequest, ImageRequest, parse_request
@@ -45,14 +46,16 @@ class PodiumHandler:
         settings = read_settings(context.model_yaml_config.get("handler"))
         gpu = properties.get("gpu_id")
         torch.set_num_threads(threads_for(settings))  # it resizes, whatever engine computes
+        folder = Path(str(properties["model_dir"]))
         self.classifier = Classifier.load(
-            Path(str(properties["model_dir"])),
+            folder,
             engine=settings.engine,
             precision=None if settings.precision == "auto" else settings.precision,
             threads=threads_for(settings),
             gpu=int(str(gpu)) if gpu is not None else None,
             max_pixels=settings.max_pixels,
             resize=torch_resize,  # TorchServe has imported torch already
+            choices=choices_folder(folder),
         )
         readers = readers_for(settings, gpu=gpu is not None)
         self.readers = Readers(self.classifier.read, threads=readers, seconds=settings.image_seconds)
@@ -172,6 +175,7 @@ class PodiumHandler:
         context.set_response_header(index, "content-type", "image/png")
         context.set_response_header(index, "x-label", quote(self.classifier.classes[best]))
         context.set_response_header(index, "x-probability", f"{probabilities[best]:.6f}")
+        context.set_response_header(index, "x-engine", self.classifier.engine)
         return picture
 
 

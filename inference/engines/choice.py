@@ -1,11 +1,14 @@
-"""Which engine serves an archive: the one that is configured, or the fastest; the reference if neither can."""
+"""Which engine serves an archive: the one that is configured, or the fastest; the reference if neither can.
+
+`choose` decides for this process alone; `choose_for_all` for all workers of a server, by the record of one of them.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,20 +19,24 @@ from inference.archive.engine_files import EngineFile
 from inference.archive.errors import AGAIN, ModelRefused
 from inference.archive.golden_pictures import GoldenPicture, disagreement
 from inference.archive.model_file import ModelFile
+from inference.engines.agreed import Agreement, CannotRecord, Choice, NotAgreed
 from inference.engines.seam import Engine, EngineFailed, Machine, Precision
 
 logger = logging.getLogger(__name__)
 
 EngineName = Literal["auto", "torch", "torch-compiled", "aotinductor", "openvino"]
+REFERENCE = "torch-fp32"  # by its name; it serves if nothing else can
 TRIES = 3  # of one picture, the best counts: enough to tell engines apart that differ by a fifth
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The engine that serves, and why it is not the one that was configured."""
+    """The engine that serves, why it is not the one that was configured, and what was measured to choose it."""
 
     engine: Engine
     fallback: str | None = None
+    measured_ms: Mapping[str, float] = field(default_factory=dict, compare=False)  # for one image, by an engine's name
+    agreement: Agreement | None = field(default=None, compare=False)  # held as long as this engine serves
 
 
 @dataclass(frozen=True)
@@ -42,23 +49,27 @@ class Candidate:
 
 def choose(
     folder: Path, model: ModelFile, golden: tuple[GoldenPicture, ...], machine: Machine, *,
-    engine: EngineName = "auto", precision: Precision | None = None,
+    engine: EngineName = "auto", precision: Precision | None = None, measure: bool = True,
 ) -> EngineChoice:  # fmt: skip
     """Load an engine for the unpacked archive in `folder` that reproduces its golden predictions.
 
-    `auto` loads what the archive holds for this kind of machine and keeps the fastest. If none can be used, the
-    reference serves, and `fallback` says why. Raises ModelRefused if the reference, too, is not what was trained.
+    `auto` loads what the archive holds for this kind of machine and keeps the fastest; without `measure`, the first that
+    can be used. If none can, the reference serves, and `fallback` says why. Raises ModelRefused if the reference, too, is
+    not what was trained.
     """
     reasons: list[str] = []
     usable: list[Engine] = []
     for candidate in candidates(folder, model, machine, engine, precision):
+        if usable and not measure:
+            break
         try:
             usable.append(_tried(_loaded(candidate.load), golden))
         except EngineFailed as failed:
             reasons.append(f"{candidate.name}: {failed}")
             logger.warning("engine not usable: %s", reasons[-1])
     if usable:
-        return EngineChoice(min(usable, key=_seconds(golden)) if len(usable) > 1 else usable[0])
+        measured_ms = {it.name: _milliseconds(it, golden) for it in usable} if len(usable) > 1 else {}
+        return EngineChoice(min(usable, key=lambda it: measured_ms.get(it.name, 0.0)), None, measured_ms)
     try:
         reference = _loaded(lambda: _reference(folder, model, machine))
     except EngineFailed as failed:  # an installation for OpenVINO alone
@@ -67,6 +78,43 @@ def choose(
         return EngineChoice(_tried(reference, golden), " ".join(reasons) or None)
     except EngineFailed as failed:
         raise ModelRefused(f"The archive is not what was packaged: {failed}", AGAIN) from failed
+
+
+def choose_for_all(
+    record: Path, about: Mapping[str, object], folder: Path, model: ModelFile, golden: tuple[GoldenPicture, ...],
+    machine: Machine, *, engine: EngineName = "auto", precision: Precision | None = None,
+) -> EngineChoice:  # fmt: skip
+    """Load the engine that `record` names for all workers of a server; the first of them to come makes the choice.
+
+    A worker that cannot load it while others serve by it raises ModelRefused: it would give other probabilities. If nothing
+    can be recorded, nothing is measured: each worker loads the first engine that can be used, so that all load the same.
+    """
+
+    def load(choice: Choice) -> EngineChoice | str:
+        loaders = {REFERENCE: lambda: _reference(folder, model, machine)}
+        loaders |= {it.name: it.load for it in candidates(folder, model, machine, engine, precision)}
+        loader = loaders.get(choice.engine, _missing)
+        try:
+            return EngineChoice(_tried(_loaded(loader), golden), choice.fallback)
+        except EngineFailed as failed:
+            return f"{choice.engine}: {failed}"
+
+    def choose_first() -> tuple[EngineChoice, Choice]:
+        chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
+        return chosen, Choice(chosen.engine.name, chosen.fallback, chosen.measured_ms)
+
+    try:
+        agreement = Agreement(record)
+        chosen, _ = agreement.reach(load, choose_first, about)
+    except NotAgreed as problem:
+        raise ModelRefused(
+            f"This worker cannot use the engine that the server's other workers use: {problem} Its answers would differ "
+            "from theirs, so it does not serve. Restart the server if this lasts."
+        ) from problem
+    except CannotRecord as problem:
+        logger.warning("no engine is measured, because the choice would not reach the other workers: %s", problem)
+        return choose(folder, model, golden, machine, engine=engine, precision=precision, measure=False)
+    return replace(chosen, agreement=agreement)
 
 
 def candidates(
@@ -86,7 +134,10 @@ def candidates(
     if engine in ("torch", "torch-compiled") or (engine == "auto" and gpu and not found):
         chosen = precision or ("bf16" if gpu else "fp32")
         compiled = engine == "torch-compiled"
-        yield Candidate(f"torch-{chosen}", lambda: _reference(folder, model, machine, chosen, compiled=compiled))
+        yield Candidate(
+            f"{'torch-compiled' if compiled else 'torch'}-{chosen}",
+            lambda: _reference(folder, model, machine, chosen, compiled=compiled),
+        )
     elif not found and (engine != "auto" or precision is not None or model.engines):
         yield Candidate(f"{ours}-{precision or 'any precision'}", _missing)
 
@@ -145,16 +196,13 @@ def _tried(engine: Engine, golden: tuple[GoldenPicture, ...]) -> Engine:
     return engine
 
 
-def _seconds(golden: tuple[GoldenPicture, ...]) -> Callable[[Engine], float]:
+def _milliseconds(engine: Engine, golden: tuple[GoldenPicture, ...]) -> float:
+    """For one image, the best of some tries."""
     one = np.ascontiguousarray(golden[0].pixels[None])
-
-    def seconds(engine: Engine) -> float:
-        laps = []
-        for _ in range(TRIES):
-            began = time.perf_counter()
-            engine.logits(one)
-            laps.append(time.perf_counter() - began)
-        logger.info("%s: %.1f ms for one image", engine.name, 1000 * min(laps))
-        return min(laps)
-
-    return seconds
+    laps = []
+    for _ in range(TRIES):
+        began = time.perf_counter()
+        engine.logits(one)
+        laps.append(time.perf_counter() - began)
+    logger.info("%s: %.1f ms for one image", engine.name, 1000 * min(laps))
+    return round(1000 * min(laps), 3)

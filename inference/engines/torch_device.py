@@ -15,3 +15,8 @@ def torch_device(machine: Machine) -> torch.device:
     if machine.has_gpu:
         torch.cuda.set_device(device)  # AOTInductor loads its weights onto the current one
     return device
+
+
+def gpu_names() -> list[str]:
+    """The names of all GPUs that CUDA knows."""
+    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]

@@ -15,7 +15,7 @@ IMAGES = (1, 2, 4, 8, 16, 32, 64)
 MOST_ENGINES = 16  # an archive's handler may name any number
 # The known codes; an archive's handler may have others, in any number.
 OF_IMAGES = ("empty", "bad_request", "too_large", "unsupported_format", "unreadable", "too_many_pixels", "too_slow")
-CODES = frozenset([*OF_IMAGES, "401", "404", "503"])
+CODES = frozenset([*OF_IMAGES, "401", "404", "408", "415", "503"])
 
 
 class Metrics:

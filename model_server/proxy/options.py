@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from serving.bundle import MAX_IMAGES
 
 DRAIN_S = 60.0
 MIB = 2**20
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+").fullmatch
 
 
 class WrongOption(Exception):
@@ -50,6 +52,8 @@ class Options:
     queue_bytes: int
     workers: int | None  # None: by the machine
     drain_s: float
+    connections: int
+    allow_origins: tuple[str, ...]
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -78,6 +82,8 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         queue_bytes=given.queue_mib * MIB,
         workers=given.workers,
         drain_s=given.drain_s,
+        connections=given.connections,
+        allow_origins=tuple(given.allow_origin),
     )
     _check(options, unguarded=given.no_token, metrics_unguarded=given.no_token or given.metrics_unguarded)
     return options
@@ -88,6 +94,12 @@ def _check(options: Options, *, unguarded: bool, metrics_unguarded: bool) -> Non
         name, _, file = model.partition("=")
         if not name or not (options.model_store / file).is_file() or not file:
             raise WrongOption(f"--models {model}: expected NAME=FILE.mar, with a file in {options.model_store}.")
+    for origin in options.allow_origins:
+        if origin != "*" and not _ORIGIN(origin):
+            raise WrongOption(
+                f"--allow-origin {origin}: expected an origin as browsers send it, such as https://shop.example.com or "
+                "http://localhost:3000, without a path, or * for any page."
+            )
     if not options.listen.is_loopback and options.token_file is None and not unguarded:
         raise WrongOption(
             f"--listen {options.listen.host} is reached by others: give them tokens with --token-file FILE, "
@@ -122,6 +134,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--queue-mib", type=_number, default=1024, metavar="N", help="MiB of images in memory (%(default)s)")
     add("--workers", type=_number, metavar="N", help="workers of each model (see docs/model-server.md)")
     add("--drain-s", type=float, default=DRAIN_S, metavar="S", help="seconds to answer what is there when stopped")
+    add("--connections", type=_number, default=1024, metavar="N", help="open connections of clients (%(default)s)")
+    add(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let a browser page of ORIGIN, or *, send images",
+    )
     return parser
 
 

@@ -39,9 +39,9 @@ def unavailable(sentence: str) -> ImageResponse:
     return ImageResponse(503, {"error": sentence}, {})
 
 
-def too_large(sentence: str, model: Mapping[str, Any]) -> ImageResponse:
-    """An image that is refused for its size before TorchServe sees it."""
-    return ImageResponse(413, {"code": "too_large", "error": sentence}, {"model": model} if model else {})
+def refused(status: int, code: str, sentence: str, model: Mapping[str, Any]) -> ImageResponse:
+    """An image that is refused before TorchServe sees it, such as for its size."""
+    return ImageResponse(status, {"code": code, "error": sentence}, {"model": model} if model else {})
 
 
 def deal(status: int, body: bytes, count: int, *, one_request: bool) -> list[ImageResponse]:
@@ -97,6 +97,15 @@ def many(names: Sequence[str], responses: Sequence[ImageResponse], model: Mappin
         for name, response in zip(names, responses, strict=True)
     ]
     return 200, {"model": model, **shared, "timings": _summed(timings), "answers": entries}
+
+
+def instances(responses: Sequence[ImageResponse], model: Mapping[str, Any]) -> Body:
+    """The response to images that came as `instances`: `predictions`, an entry for each, by their order alone."""
+    status, body = many([""] * len(responses), responses, model)
+    if "answers" in body:
+        entries = body.pop("answers")
+        body["predictions"] = [{key: entry[key] for key in entry if key != "name"} for entry in entries]
+    return status, body
 
 
 def server_error(status: int, message: str) -> dict[str, Any]:

@@ -12,21 +12,23 @@ import sys
 from collections.abc import Sequence
 
 import aiohttp
-from aiohttp import web
 from prometheus_client import disable_created_metrics
 
 from proxy.freed_memory import keep_heap
 from proxy.groups.dispatch import Dispatcher
 from proxy.groups.waiting import Limits
+from proxy.http.connections import Limits as ConnectionLimits
+from proxy.http.connections import limited_by_system, listen
 from proxy.http.drain import Drain
 from proxy.http.held_bytes import Memory
 from proxy.http.metrics_page import metrics_application
+from proxy.http.origins import Origins
 from proxy.http.server import Server
 from proxy.http.tokens import NoTokens, Tokens
 from proxy.machine import default_batch_images, default_threads, default_workers
 from proxy.metrics import Metrics
 from proxy.minutes import Minutes
-from proxy.options import Address, Options
+from proxy.options import Options
 from proxy.torchserve import management
 from proxy.torchserve.configuration import WrongConfiguration, check_home
 from proxy.torchserve.deaths import death_reason, set_aside
@@ -36,6 +38,8 @@ from proxy.torchserve.readiness import Readiness, ServedModel
 from proxy.torchserve.upstream import Upstream, open_session
 
 logger = logging.getLogger(__name__)
+
+METRICS_CONNECTIONS = 32  # Prometheus' and a few people's
 
 
 class CannotServe(Exception):
@@ -69,6 +73,7 @@ class Service:
             memory=Memory(options.queue_bytes),
             metrics=self._metrics,
             tokens=Tokens(options.token_file) if options.token_file else None,
+            origins=Origins(options.allow_origins) if options.allow_origins else None,
         )
 
     def stop(self) -> None:
@@ -81,9 +86,16 @@ class Service:
         """Serve until `stop`, then drain; returns how many requests were cut."""
         options = self._options
         pages = metrics_application(self._metrics, self._session, lambda: self._torchserve.metrics_url)
-        runners = [await _listen(pages, options.metrics)]
-        runners.append(await _listen(self._server.application(), options.listen))
+        limits = limited_by_system(ConnectionLimits(options.connections))
+        few = ConnectionLimits(METRICS_CONNECTIONS)
+        runners = [(await listen(pages, options.metrics.host, options.metrics.port, few))[0]]
+        images = await listen(self._server.application(), options.listen.host, options.listen.port, limits)
+        runners.append(images[0])
         logger.info("listening on %s:%d", options.listen.host, options.listen.port)
+        if limits.connections < options.connections:
+            logger.warning(
+                "%d connections at most: the system lets this process open no more files", limits.connections
+            )
         works = (self._torchserve.keep_alive(), self._readiness.watch(), self._minutes.write_each())
         tasks = [asyncio.create_task(work) for work in works]
         stopping = asyncio.create_task(self._stop.wait())
@@ -162,12 +174,3 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-async def _listen(app: web.Application, address: Address) -> web.AppRunner:
-    runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, auto_decompress=False, keepalive_timeout=75.0
-    )
-    await runner.setup()
-    await web.TCPSite(runner, address.host, address.port, backlog=1024, shutdown_timeout=5.0).start()
-    return runner

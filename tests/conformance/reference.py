@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import email
+import json
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -38,6 +41,10 @@ class Refused(Exception):
         return {"code": self.code, "error": str(self)}
 
 
+class UnknownCoding(Exception):
+    """A Content-Encoding that is not known here: a sentence."""
+
+
 class Reference:
     """The contract, a method for each part of it; a planted violation replaces one."""
 
@@ -46,6 +53,10 @@ class Reference:
     most_at_once = 8
     methods: Sequence[str] = ("POST", "PUT")
     takes_chunks = True
+    knows_json = True
+    codings: Sequence[str] = ("gzip", "deflate")
+    headers_s: float | None = 0.5  # for the headers of a request
+    answers_half_closed = True
     token: str | None = "a shared secret"
 
     def door(self, method: str, headers: Mapping[str, str]) -> Reply | None:
@@ -53,12 +64,17 @@ class Reference:
         if not self.knows(headers.get("Authorization", "")):
             return self.stranger()
         if method not in self.methods:
-            return Reply(405, {"code": 405, "type": "MethodNotAllowed", "message": f"Nobody may {method} here."})
+            return self.not_allowed(method)
         if "Content-Length" not in headers and not self.takes_chunks:
             return Reply(411, {"code": 411, "type": "LengthRequired", "message": "How long is it?"})
         if int(headers.get("Content-Length", 0)) > self.largest_bytes:
             return Reply(413, {"code": "too_large", "error": "The request is too large."})
         return None
+
+    def not_allowed(self, method: str) -> Reply:
+        sentence = f"Nobody may {method} here."
+        document = {"code": 405, "type": "MethodNotAllowed", "message": sentence}
+        return Reply(405, document, {"Allow": ", ".join(self.methods)})
 
     def knows(self, authorization: str) -> bool:
         return self.token is None or authorization == f"Bearer {self.token}"
@@ -129,6 +145,53 @@ class Reference:
         entries = [self.entry(name, data, top_k) for name, data in images]
         return Reply(200, {"model": MODEL, "timings": {}, "answers": entries})
 
+    def inflated(self, body: bytes, coding: str | None) -> bytes:
+        """The body before it was compressed. Raises Refused, UnknownCoding."""
+        if coding is None:
+            return body
+        if coding not in self.codings:
+            raise UnknownCoding(f"{coding} is not known here.")
+        machine = zlib.decompressobj(wbits=31 if coding == "gzip" else 15)
+        try:
+            plain = machine.decompress(body, self.largest_bytes)
+        except zlib.error as error:
+            raise Refused("bad_request", f"This is no {coding}: {error}.") from error
+        if not machine.eof and not machine.unconsumed_tail:
+            raise Refused("bad_request", "It is cut short.")
+        if machine.unconsumed_tail:
+            raise Refused("too_large", "The request is too large.")
+        return plain
+
+    def of_json(self, body: bytes) -> Reply:
+        """The reply to images in base64. Raises Refused."""
+        try:
+            document = json.loads(body)
+        except ValueError as error:
+            raise Refused("bad_request", f"This is no JSON: {error}.") from error
+        if isinstance(document.get("data"), str):
+            return self.one(base64.b64decode(document["data"]), 3)
+        instances = document.get("instances")
+        if not isinstance(instances, list) or not instances:
+            raise Refused("bad_request", "There are no instances.")
+        if len(instances) > 64:
+            raise Refused("too_large", "There are too many instances.")
+        return self.predictions([self.instance(it) for it in instances])
+
+    def predictions(self, entries: Sequence[dict[str, Any]]) -> Reply:
+        return Reply(200, {"model": MODEL, "timings": {}, "predictions": entries})
+
+    def instance(self, instance: object) -> dict[str, Any]:
+        value = instance
+        while isinstance(value, dict):
+            value = next(iter(value.values()), None)
+        if not isinstance(value, str):
+            return {"status": 400, "code": "bad_request", "error": "This is no base64."}
+        try:
+            data = base64.b64decode(value, validate=True)
+        except ValueError:
+            return {"status": 422, "code": "unreadable", "error": "This is no base64."}
+        return {key: value for key, value in self.entry("", data, 3).items() if key != "name"}
+
     def explanation(self, data: bytes) -> Reply:
         answer = self.one(data, 1)
         if answer.status != 200 or isinstance(answer.document, bytes):
@@ -143,12 +206,18 @@ class Reference:
         verb, name, *version = parts.path.strip("/").split("/")
         if name != MODEL["name"] or version not in ([], [MODEL["version"]]):
             return Reply(404, {"code": 404, "type": "NotFound", "message": f"There is no {parts.path} here."})
-        if verb == "explanations":
-            return self.explanation(body)
         wanted = parse_qs(parts.query, keep_blank_values=True).get("top_k", [headers.get("X-Top-K")])[0]
         try:
+            body = self.inflated(body, headers.get("Content-Encoding"))
+            if verb == "explanations":
+                return self.explanation(body)
+            if self.knows_json and headers.get("Content-Type") == "application/json":
+                return self.of_json(body)
             top_k = self.top_k(wanted)
             images, many = self.images(body, headers.get("Content-Type", ""))
+        except UnknownCoding as unknown:
+            document = {"code": 415, "type": "UnsupportedMediaType", "message": str(unknown)}
+            return Reply(415, document, {"Accept-Encoding": ", ".join(self.codings)})
         except Refused as refused:
             return Reply(refused.status, {"model": MODEL, **refused.document})
         return self.many(images, top_k) if many else self.one(images[0][1], top_k)

@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,14 +59,26 @@ class _Handler(BaseHTTPRequestHandler):
     served: Reference
     room: threading.Semaphore
 
+    def handle_one_request(self) -> None:
+        self.connection.settimeout(self.served.headers_s)
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        whole = super().parse_request()
+        self.connection.settimeout(None)
+        return whole
+
     def do_GET(self) -> None:
-        self._reply(self.served.ping())
+        self._reply(self.served.ping() if self.path == "/ping" else self.served.not_allowed("GET"))
 
     def do_POST(self) -> None:
         if refusal := self.served.door(self.command, dict(self.headers)):
             self._turn_away(refusal)
             return
         body = b"".join(self._pieces())
+        if not self.served.answers_half_closed and self._is_half_closed():
+            self.close_connection = True
+            return
         if not self.room.acquire(blocking=False):
             self._reply(self.served.busy())
             return
@@ -88,6 +101,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         if "Content-Length" not in self.headers:
             self.rfile.readline()
+
+    def _is_half_closed(self) -> bool:
+        time.sleep(0.05)  # for the end of what is sent to arrive
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
 
     def _turn_away(self, refusal: Reply) -> None:
         """Respond before the body is read; the body is skipped then, or the sender might never see the response."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import socket
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -92,6 +93,40 @@ class Server:
             raise AssertionError(f"no answer within {self.patience_s:g} s: it waits for the whole body") from error
         finally:
             connection.close()
+
+    def post_half_closed(self, body: bytes) -> Response:
+        """Send a body and close our side of the connection; the other side is read to its end."""
+        with self._connected() as connection:
+            lines = {"Host": "x", "Content-Length": str(len(body)), "Content-Type": OCTETS, **self._credentials}
+            head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+            connection.sendall(f"POST /predictions/{self.model} HTTP/1.1\r\n{head}\r\n".encode() + body)
+            connection.shutdown(socket.SHUT_WR)
+            response = http.client.HTTPResponse(connection, method="POST")
+            try:
+                response.begin()  # passes over interim responses
+                return Response(response.status, dict(response.headers), response.read())
+            except (http.client.HTTPException, OSError) as error:
+                raise AssertionError(f"whoever closes only its own side gets no answer: {error!r}") from error
+
+    def hangs_up_on(self, beginning: bytes) -> bool:
+        """Whether a connection on which no more than this comes is closed within our patience."""
+        with self._connected() as connection:
+            connection.sendall(beginning)
+            try:
+                while connection.recv(2**16):
+                    pass
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+            return True
+
+    def _connected(self) -> socket.socket:
+        """A connection without TLS, which has no half-closed ones that every side knows."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            raise NotOffered("Behind TLS it is not the server that decides on connections.")
+        return socket.create_connection((parts.hostname or "", parts.port or 80), timeout=self.patience_s)
 
     @property
     def _credentials(self) -> dict[str, str]:

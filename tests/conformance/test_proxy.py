@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.promises import many_images, one_image, refusals, the_server
+from proxy.http.connections import Limits
+from tests.conformance.promises import connections, many_images, one_image, refusals, the_server
 from tests.conformance.server import Promise, Server
 from tests.model_server.proxy.proxies import proxied, run
 
@@ -18,6 +19,7 @@ OF_THE_PROXY = (
     many_images.a_tar_that_is_piped_in_is_read_to_its_end,
     many_images.sixty_four_mebibytes_are_taken_at_once_and_more_are_too_large,
     refusals.ten_mebibytes_are_taken_and_a_byte_more_is_too_large,
+    *connections.PROMISES,
     the_server.without_a_known_token_a_request_is_unauthorized,
 )
 
@@ -27,7 +29,7 @@ def test_the_proxy_keeps(promise: Promise, tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text(f"{TOKEN}\n")
 
     async def scenario() -> None:
-        async with proxied(token_file=tmp_path / "tokens") as proxy:
+        async with proxied(token_file=tmp_path / "tokens", connections=Limits(headers_s=1.0)) as proxy:
             await asyncio.to_thread(promise, Server(proxy.url, "balls", TOKEN))
 
     run(scenario())

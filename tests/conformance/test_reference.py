@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.promises import PROMISES, conversions, many_images, one_image, the_server
+from tests.conformance.promises import PROMISES, conversions, many_images, one_image, other_ways, the_server
 from tests.conformance.reference import Reference, Reply
 from tests.conformance.running import running
 from tests.conformance.server import NotOffered, Promise, Server
@@ -60,6 +60,8 @@ class OneAtATime(Reference):
     """A server that does not know tars: to it they are no images."""
 
     token = None
+    knows_json = False
+    codings = ()
 
     def images(self, body: bytes, content_type: str) -> tuple[Images, bool]:
         named, _ = ([("body", body)], False) if body[257:262] == b"ustar" else super().images(body, content_type)
@@ -73,6 +75,7 @@ class OneAtATime(Reference):
 def test_a_server_that_takes_one_image_at_a_time_and_explains_nothing_conforms(promise: Promise) -> None:
     optional = (
         *many_images.PROMISES,
+        *other_ways.PROMISES,
         one_image.an_explanation_is_a_picture_for_the_best_class,
         the_server.a_busy_server_sends_a_retry_after,
         the_server.without_a_known_token_a_request_is_unauthorized,

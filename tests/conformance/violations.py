@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.conformance.misreadings import MISREADINGS
-from tests.conformance.promises import many_images, one_image, refusals, the_server
-from tests.conformance.reference import Reference, Refused, Reply
+from tests.conformance.promises import connections, many_images, one_image, other_ways, refusals, the_server
+from tests.conformance.reference import MODEL, Reference, Refused, Reply
 from tests.conformance.server import Promise
 
 Images = Sequence[tuple[str, bytes]]
@@ -249,6 +249,88 @@ class BusyIsTheSendersFault(Reference):
         return Reply(429, {"code": "bad_request", "error": "Too many requests."})
 
 
+class OneBadInstanceFailsAll(Reference):
+    def predictions(self, entries: Sequence[dict[str, Any]]) -> Reply:
+        bad = [entry for entry in entries if entry["status"] != 200]
+        return (
+            Reply(400, {"code": "bad_request", "error": "One of them is bad."}) if bad else super().predictions(entries)
+        )
+
+
+class InstancesInAnotherOrder(Reference):
+    def predictions(self, entries: Sequence[dict[str, Any]]) -> Reply:
+        return super().predictions(entries[::-1])
+
+
+class AnswersInsteadOfPredictions(Reference):
+    def predictions(self, entries: Sequence[dict[str, Any]]) -> Reply:
+        return Reply(200, {"model": MODEL, "timings": {}, "answers": entries})
+
+
+class ReadsOneInstanceOfJsonOnly(Reference):
+    """`{"data": ...}` is taken for a request without an image."""
+
+    def of_json(self, body: bytes) -> Reply:
+        if b'"data": "' in body[:10]:
+            raise Refused("empty", "There is no image.")
+        return super().of_json(body)
+
+
+class JsonWithoutImagesBreaksIt(Reference):
+    def of_json(self, body: bytes) -> Reply:
+        try:
+            return super().of_json(body)
+        except Refused:
+            return Reply(500, {"code": 500, "type": "InternalServerException", "message": "failed"})
+
+
+class DeflateIsUnknown(Reference):
+    codings = ("gzip",)
+
+
+class InflatesWithoutEnd(Reference):
+    def inflated(self, body: bytes, coding: str | None) -> bytes:
+        try:
+            return super().inflated(body, coding)
+        except Refused as refused:
+            if refused.code != "too_large":
+                raise
+            return bytes(1000)
+
+
+class TakesTheDamagedAsItIs(Reference):
+    def inflated(self, body: bytes, coding: str | None) -> bytes:
+        try:
+            return super().inflated(body, coding)
+        except Refused as refused:
+            if refused.code != "bad_request":
+                raise
+            return body
+
+
+class AnyCodingWillDo(Reference):
+    def inflated(self, body: bytes, coding: str | None) -> bytes:
+        return super().inflated(body, coding if coding in self.codings else None)
+
+
+class AnotherMethodIsNotFound(Reference):
+    def not_allowed(self, method: str) -> Reply:
+        return super().not_allowed(method)._replace(status=404)
+
+
+class SaysNotWhichMethods(Reference):
+    def not_allowed(self, method: str) -> Reply:
+        return super().not_allowed(method)._replace(headers={})
+
+
+class HangsUpOnTheHalfClosed(Reference):
+    answers_half_closed = False
+
+
+class WaitsForHeadersForEver(Reference):
+    headers_s = None
+
+
 VIOLATIONS: dict[type[Reference], Promise] = {
     PoisonIsOverload: refusals.what_is_no_picture_is_called_unsupported,
     OneBadImageFailsItsBatch: many_images.a_bad_image_in_a_tar_has_its_own_refusal_and_its_neighbours_their_classes,
@@ -289,5 +371,18 @@ VIOLATIONS: dict[type[Reference], Promise] = {
     PingIsAWord: the_server.ping_says_healthy_while_images_are_answered,
     NoWordOfWhen: the_server.a_busy_server_sends_a_retry_after,
     BusyIsTheSendersFault: the_server.a_busy_server_sends_a_retry_after,
+    OneBadInstanceFailsAll: other_ways.a_bad_instance_has_its_own_refusal_and_its_neighbours_their_classes,
+    InstancesInAnotherOrder: other_ways.instances_are_answered_with_predictions_in_their_order,
+    AnswersInsteadOfPredictions: other_ways.instances_are_answered_with_predictions_in_their_order,
+    ReadsOneInstanceOfJsonOnly: other_ways.one_image_as_json_is_answered_like_its_bytes,
+    JsonWithoutImagesBreaksIt: other_ways.json_without_an_image_is_a_bad_request,
+    DeflateIsUnknown: other_ways.a_compressed_image_is_the_image,
+    InflatesWithoutEnd: other_ways.a_compressed_body_that_grows_over_the_limit_is_too_large,
+    TakesTheDamagedAsItIs: other_ways.a_compressed_image_that_is_damaged_is_a_bad_request,
+    AnyCodingWillDo: other_ways.a_compression_that_the_server_does_not_know_is_refused_with_those_it_knows,
+    AnotherMethodIsNotFound: connections.another_method_is_not_allowed_and_the_response_names_those_that_are,
+    SaysNotWhichMethods: connections.another_method_is_not_allowed_and_the_response_names_those_that_are,
+    HangsUpOnTheHalfClosed: connections.a_client_that_closes_its_own_side_gets_its_answer,
+    WaitsForHeadersForEver: connections.half_a_header_does_not_keep_a_connection_open,
     **MISREADINGS,
 }

@@ -44,7 +44,7 @@ def test_an_explanation_is_a_png_of_what_the_model_saw_with_its_top_class(
         label, probability = max(probabilities(handler, photo).items(), key=lambda it: it[1])
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (64, 64))
         assert headers["content-type"] == "image/png"
-        assert unquote(headers["x-label"]) == label
+        assert (unquote(headers["x-label"]), headers["x-engine"]) == (label, "torch-fp32")
         assert float(headers["x-probability"]) == pytest.approx(probability, abs=1e-6)
 
 

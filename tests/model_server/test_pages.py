@@ -18,7 +18,7 @@ import pytest
 
 from podium.local import model_server as torchserve
 from podium.local.model_server import Ports, free_ports
-from tests.conformance.promises import PROMISES, many_images, one_image, refusals
+from tests.conformance.promises import PROMISES, connections, many_images, one_image, refusals
 from tests.conformance.server import NotOffered, Server
 from tests.model_server.archives import ROOT, pack
 
@@ -32,6 +32,7 @@ CURL, SERVER = ROOT / "docs" / "serving-with-curl.md", ROOT / "docs" / "model-se
 READY_WITHIN_S = 180
 # What TorchServe does not let the handler do, as in the page's table.
 NOT_ALONE = {
+    *connections.PROMISES,
     one_image.the_body_is_the_image_whatever_its_content_type,
     one_image.top_k_says_how_many_classes_are_named_in_the_query_or_in_a_header,
     many_images.top_k_counts_for_every_image_of_a_tar,

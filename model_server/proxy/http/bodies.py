@@ -1,16 +1,21 @@
-"""The body of a request: one image, or many in a tar or a form. The images' bytes are copied once.
+"""The body of a request: one image, or many in a tar, a form or JSON. The bytes of images that come as such are copied once.
 
 Sizes are checked before and while the body is read, never after.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 
 from proxy.groups.tarring import members_of
+from proxy.http.base64_json import looks_like_json, read_json
+from proxy.http.compressed import coding_of, inflated
 from proxy.http.held_bytes import Hold
 from serving.bundle import MAX_IMAGES, NoBundle, is_bundle
 from serving.requests import BadRequest
@@ -18,7 +23,8 @@ from serving.requests import BadRequest
 IMAGE_BYTES = 10 * 2**20
 REQUEST_BYTES = 64 * 2**20  # of a tar or a form
 _HEAD = 512  # bytes that say whether a body is a tar
-_FORM = "multipart/form-data"
+_FORM, _JSON = "multipart/form-data", "application/json"
+_NONE: Mapping[int, BadRequest] = {}
 
 
 class SentImages(NamedTuple):
@@ -26,7 +32,9 @@ class SentImages(NamedTuple):
 
     images: list[memoryview]
     names: list[str] | None = None
-    top_k: str | None = None  # a form's own
+    top_k: str | None = None  # a form's own, or JSON's
+    as_instances: bool = False  # of JSON, which wants `predictions` for them
+    refused: Mapping[int, BadRequest] = _NONE  # by their places: what was sent instead of an image
 
 
 def check_length(request: web.Request) -> None:
@@ -42,8 +50,10 @@ async def read_images(request: web.Request, hold: Hold) -> SentImages:
     """
     if request.content_type == _FORM:
         return await _read_form(request, hold)
-    body = memoryview(await _read_body(request, hold))
-    return _unpacked(body) if is_bundle(body) else SentImages([body])
+    body = await _read_body(request, hold)
+    if looks_like_json(body[:_HEAD]) and (sent := _from_json(body, request, hold)):
+        return sent
+    return _unpacked(memoryview(body)) if is_bundle(body) else SentImages([memoryview(body)])
 
 
 def too_large_sentence() -> str:
@@ -54,16 +64,53 @@ def too_large_sentence() -> str:
 async def _read_body(request: web.Request, hold: Hold) -> bytes:
     pieces: list[bytes] = []
     head, size, limit = b"", 0, REQUEST_BYTES
-    async for piece in request.content.iter_any():
+    async for piece in _pieces(request):
         hold.grow(len(piece))
         pieces.append(piece)
         size += len(piece)
         if len(head) < _HEAD:
             head += piece[:_HEAD]
-            limit = REQUEST_BYTES if len(head) < _HEAD or is_bundle(head) else IMAGE_BYTES
+            many = len(head) < _HEAD or is_bundle(head) or looks_like_json(head)
+            limit = REQUEST_BYTES if many else IMAGE_BYTES
         if max(size, request.content_length or 0) > limit:
             raise _too_large("The request" if limit == REQUEST_BYTES else "The image", limit)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it comes, without its compression."""
+    pieces, coding = request.content.iter_any(), coding_of(request.headers.get("Content-Encoding"))
+    return inflated(pieces, coding) if coding else pieces
+
+
+async def _form(request: web.Request, hold: Hold) -> MultipartReader:
+    """A form's reader; a compressed form is first inflated, within the limit of a request."""
+    if coding_of(request.headers.get("Content-Encoding")) is None:
+        return await request.multipart()
+    loop = asyncio.get_running_loop()
+    plain, size = StreamReader(BaseProtocol(loop), REQUEST_BYTES, loop=loop), 0
+    async for piece in _pieces(request):
+        hold.grow(len(piece))
+        size += len(piece)
+        if size > REQUEST_BYTES:
+            raise _too_large("The form", REQUEST_BYTES)
+        plain.feed_data(piece)
+    plain.feed_eof()
+    return MultipartReader(request.headers, plain)
+
+
+def _from_json(body: bytes, request: web.Request, hold: Hold) -> SentImages | None:
+    """The images of a JSON body, whose text is given up for them; None if it is some other text."""
+    found = read_json(body, declared=request.content_type == _JSON, hold=hold.grow)
+    if found is None:
+        return None
+    refused = {place: image for place, image in enumerate(found.images) if isinstance(image, BadRequest)}
+    images = [memoryview(b"" if isinstance(image, BadRequest) else image) for image in found.images]
+    if found.many:
+        return SentImages(images, [*map(str, range(len(images)))], found.top_k, as_instances=True, refused=refused)
+    if refused:
+        raise refused[0]
+    return _from_one_field(images[0])._replace(top_k=found.top_k)
 
 
 async def _read_form(request: web.Request, hold: Hold) -> SentImages:
@@ -71,7 +118,7 @@ async def _read_form(request: web.Request, hold: Hold) -> SentImages:
     images: list[memoryview] = []
     top_k, size = None, 0
     try:
-        async for part in await request.multipart():
+        async for part in await _form(request, hold):
             if not isinstance(part, BodyPartReader):
                 raise BadRequest("The form holds a form. Send each image as a field of its own.")
             image = bytearray()

@@ -27,14 +27,14 @@ class Hold:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._held_bytes = 0
+        self.held_bytes = 0
 
     def grow(self, size_bytes: int) -> None:
         """Hold so many bytes more; raises MemoryFull if there is no room."""
         if not self._memory.has_room(size_bytes):
             raise MemoryFull
         self._memory.held_bytes += size_bytes
-        self._held_bytes += size_bytes
+        self.held_bytes += size_bytes
 
     def __enter__(self) -> Self:
         return self
@@ -42,4 +42,4 @@ class Hold:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._memory.held_bytes -= self._held_bytes
+        self._memory.held_bytes -= self.held_bytes

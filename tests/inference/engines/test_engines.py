@@ -151,6 +151,16 @@ def test_an_archive_without_engines_is_served_by_the_reference_and_that_is_no_fa
     assert "engine_fallback" not in facts
 
 
+@pytest.mark.parametrize("engine", ["auto", "torch", "openvino", "aotinductor"])
+def test_whatever_an_archive_without_engines_is_configured_for_its_workers_agree(
+    unpacked: Path, tmp_path: Path, engine: str
+) -> None:
+    archive = shutil.copytree(unpacked, tmp_path / "balls")
+    workers = [loaded(archive, engine=engine) for _ in range(2)]
+    assert {it.classifier.engine for it in workers} == {"torch-fp32"}
+    assert len({str(it.classifier.facts) for it in workers}) == 1
+
+
 def test_machine_code_for_a_better_cpu_is_not_loaded_and_the_reference_serves(
     for_aotinductor: Path, tmp_path: Path
 ) -> None:
@@ -260,10 +270,10 @@ def test_of_several_engines_the_fastest_serves(for_openvino: Path, slow: int, mo
 
 
 def test_auto_measures_every_network_of_the_archive_and_keeps_the_fastest(
-    for_openvino: Path, caplog: pytest.LogCaptureFixture
+    archive: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    engine = loaded(for_openvino).classifier.engine
+    engine = loaded(archive).classifier.engine
     measured = {
         str(record.args[0]): float(str(record.args[1]))
         for record in caplog.records
@@ -271,6 +281,79 @@ def test_auto_measures_every_network_of_the_archive_and_keeps_the_fastest(
     }
     assert {"openvino-fp32", "openvino-int8"} <= set(measured) <= {"openvino-fp32", "openvino-bf16", "openvino-int8"}
     assert engine == min(measured, key=lambda name: measured[name])
+
+
+class Clock:
+    """Time for the measurement of one worker: the nth network of three looks the fastest."""
+
+    def __init__(self, fastest: int) -> None:
+        self._laps = iter(0.001 if network == fastest else 0.5 for network in range(3) for _ in range(3))
+        self._now, self._begins = 0.0, True
+
+    def __call__(self) -> float:
+        self._now += 0.0 if self._begins else next(self._laps)
+        self._begins = not self._begins
+        return self._now
+
+
+@pytest.mark.parametrize("fastest", [0, 1])
+def test_a_second_worker_to_which_another_network_looks_faster_answers_bit_by_bit_as_the_first(
+    archive: Path, photos: list[bytes], monkeypatch: pytest.MonkeyPatch, fastest: int
+) -> None:
+    """One worker had chosen fp32 and the other bf16: of 60 photos sent twice, 24 probabilities differed."""
+    workers = []
+    for network in (fastest, 1 - fastest):
+        monkeypatch.setattr("inference.engines.choice.time.perf_counter", Clock(network))
+        workers.append(loaded(archive))
+        monkeypatch.undo()
+    assert len({worker.classifier.engine for worker in workers}) == 1
+    for photo in photos[:4]:
+        assert probabilities(workers[0], photo) == probabilities(workers[1], photo)
+    [record] = archive.with_name("balls-engine").iterdir()
+    recorded = json.loads(record.read_text())
+    assert recorded["engine"] == workers[0].classifier.engine
+    assert recorded["engine"] == min(recorded["measured_ms"], key=recorded["measured_ms"].get)
+    assert recorded["archive_sha256"] == workers[0].classifier.sha256
+
+
+def test_another_archive_and_another_machine_make_a_choice_of_their_own(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(archive)
+    loaded(change(archive, temperature=2.0))
+    loaded(archive)
+    folder = archive.with_name("balls-engine")
+    assert len(list(folder.iterdir())) == 2
+    monkeypatch.setattr("inference.classifier.hardware", lambda _: {"processor": "another one"})
+    loaded(archive)
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_a_worker_that_alone_cannot_load_the_chosen_engine_does_not_serve(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inference.archive.errors import ModelRefused
+
+    monkeypatch.setattr("inference.engines.agreed.WAIT_S", 0.1)
+    first = loaded(archive, engine="openvino", precision="fp32")
+
+    class OutOfMemory:
+        def get_property(self, *_: str) -> object:
+            raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("openvino.Core", OutOfMemory)
+    with pytest.raises(ModelRefused, match=r"other workers use: openvino-fp32: .*out of memory"):
+        loaded(archive, engine="openvino", precision="fp32")
+    del first
+    assert loaded(archive, engine="openvino", precision="fp32").classifier.engine == "torch-fp32", "nobody serves now"
+
+
+def test_if_nothing_can_be_recorded_every_worker_takes_the_first_network_and_the_log_says_why(
+    archive: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive.with_name("balls-engine").write_text("no folder")
+    assert {loaded(archive).classifier.engine for _ in range(2)} == {"openvino-fp32"}
+    assert "no engine is measured, because the choice would not reach the other workers" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,11 @@ from aiohttp.test_utils import TestServer
 
 from proxy.groups.dispatch import Dispatcher
 from proxy.groups.waiting import Limits
+from proxy.http.connections import Limits as ConnectionLimits
+from proxy.http.connections import listen
 from proxy.http.drain import Drain
 from proxy.http.held_bytes import Memory
+from proxy.http.origins import Origins
 from proxy.http.server import Server
 from proxy.http.tokens import Tokens
 from proxy.metrics import Metrics
@@ -113,8 +116,11 @@ async def proxied(
     memory_bytes: int = 2**30,
     token_file: Path | None = None,
     request_s: float = 60.0,
+    body_s: float = 60.0,
     look: bool = True,
     models: Sequence[str] = ("balls",),
+    connections: ConnectionLimits | None = None,
+    origins: Sequence[str] = (),
 ) -> AsyncIterator[Proxied]:
     """A proxy with one model, `balls`, or others; ready, unless it may not look."""
     torchserve = fake or FakeTorchServe()
@@ -142,27 +148,28 @@ async def proxied(
         server = Server(
             served, lambda: readiness.state,
             drain=drain, memory=memory, metrics=metrics, tokens=tokens, request_s=request_s,
+            body_s=body_s, origins=Origins(origins) if origins else None,
         )  # fmt: skip
-        proxy = TestServer(server.application())
-        await proxy.start_server(auto_decompress=False)
+        runner, port = await listen(server.application(), "127.0.0.1", 0, connections)
         if look:
             await readiness.look()
         try:
-            url = str(proxy.make_url("")).rstrip("/")
-            yield Proxied(url, client, drain, metrics, readiness, served[models[0]], memory)
+            yield Proxied(f"http://127.0.0.1:{port}", client, drain, metrics, readiness, served[models[0]], memory)
         finally:
             for each in served.values():
                 await each.dispatcher.close()
             await client.close()
-            await proxy.close()
+            await runner.cleanup()
             await upstream_server.close()
 
 
-def run(scenario: Coroutine[Any, Any, None]) -> None:
+def run(
+    scenario: Coroutine[Any, Any, None], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> None:
     """A scenario, in its own event loop, within half a minute."""
 
     async def bounded() -> None:
         async with asyncio.timeout(30):
             await scenario
 
-    asyncio.run(bounded())
+    asyncio.run(bounded(), loop_factory=loop_factory)

