@@ -120,6 +120,12 @@ def _fit_epochs(fit: Fit, photos: Photos, state: TrainingState, began: float, on
         state.spent_s = time.monotonic() - began
         _save(fit, state)
 
+    def save_trained(state: TrainingState) -> None:
+        """Without the other processes, which may not have failed; the epoch's sums are those of all already."""
+        state.spent_s = time.monotonic() - began
+        if fit.world.leads:
+            write_checkpoint(settings.run, *fit.tensors(state))
+
     def stop(state: TrainingState) -> None:
         save(state)
         raise preempted(settings.run, state.epoch, state.step)
@@ -130,7 +136,8 @@ def _fit_epochs(fit: Fit, photos: Photos, state: TrainingState, began: float, on
             held(settings.run) if fit.world.leads else nullcontext(),
             _memory_explained(settings.batch_size),
         ):
-            callbacks = Callbacks(report, stop_requested, save, stop, save_every_s=settings.checkpoint_minutes * 60)
+            save_every_s = settings.checkpoint_minutes * 60
+            callbacks = Callbacks(report, stop_requested, save, stop, save_trained, save_every_s=save_every_s)
             return fitting.fit_epochs(fit, photos, state, callbacks, logs)
     finally:
         logs.close()

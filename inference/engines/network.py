@@ -7,7 +7,7 @@ from pathlib import Path
 import timm
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_model
+from safetensors.torch import load_file
 from torch import nn
 
 import inference.networks  # noqa: F401 - makes its models known to timm
@@ -39,7 +39,7 @@ def _network_with(weights: Path, model: ModelFile) -> nn.Module:
         network: nn.Module = timm.create_model(
             model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args
         )
-        load_model(network, weights, strict=True)
+        network.load_state_dict(load_file(weights), strict=True)
     except (RuntimeError, TypeError, SafetensorError) as error:
         raise ModelRefused(
             f"The weights do not make a {model.architecture} with {len(model.classes)} classes: "
