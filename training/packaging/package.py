@@ -58,11 +58,13 @@ def package(
         (staged / "golden.json").write_text(golden_document(network, facts), encoding="utf-8")
         step(f"exporting for engine {engine}, precision {precision}")
         engines = build_engines(
-            run_folder, network, facts, staged, engine=engine, precision=precision, least_agreement=least_agreement
-        )
+            run_folder, network, facts, staged, engine=engine, precision=precision, least_agreement=least_agreement,
+            on_note=step,
+        )  # fmt: skip
         facts = facts.model_copy(update={"engines": engines})
         (staged / MODEL_FILE).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        configured = _configured(config_file, Path(scratch), engine, precision)
+        served_by: Engine = "torch" if engine == "auto" and not engines else engine
+        configured = _configured(config_file, Path(scratch), served_by, precision)
         step("writing the archive")
         archived = archive(Path(scratch), facts, handler=handler, staged=staged, config_file=configured)
         settled = settle(archived, facts)

@@ -34,12 +34,13 @@ def try_step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
     OutOfMemoryError.
     """
     try:
-        _step(config, network, class_count)
+        step(config, network, class_count)
     except NetworkRefused as refused:
         raise _explained(config, class_count, refused) from refused
 
 
-def _step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
+def step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
+    """As `try_step`, but the refusal is only the reason; raises NetworkRefused."""
     device = next(network.parameters()).device
     count = _count(config, device)
     labels = torch.arange(count, device=device) % class_count
@@ -84,7 +85,7 @@ def _explained(config: TrainConfig, class_count: int, refused: NetworkRefused) -
     for changed, setting, advice in _without(config):
         other = config.model_copy(update={**changed, "pretrained": "none"})
         try:
-            _step(other, create_network(other, class_count), class_count)
+            step(other, create_network(other, class_count), class_count)
         except WrongInput:
             continue
         return WrongInput(f"{setting}: {config.model} does not take it ({refused}). {advice}.")
