@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from inference.archive.golden_pictures import read_golden
+from inference.engines.proof import prove
+from inference.engines.seam import EngineFailed
 from inference.engines.torch_resize import torch_resize
 from inference.images.pixels import Pixels, model_input
 from inference.images.reading import UnreadableImage
@@ -33,7 +36,7 @@ def build_engines(
     run_folder: Path, network: nn.Module, facts: ModelFile, folder: Path, *, engine: Engine, precision: Precision,
     least_agreement: float = LEAST_AGREEMENT, on_note: Callable[[str], None] = lambda _: None,
 ) -> tuple[EngineFile, ...]:  # fmt: skip
-    """Write the files of the requested engine into `folder` and return their entries; torch needs none.
+    """Write the files of the requested engine into `folder`, where golden.json lies, and return their entries.
 
     `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it, or torch if that cannot compile, or if
     the engine does not know this network, of which `on_note` is told; `all` is both. Raises WrongInput if engine and
@@ -66,13 +69,35 @@ def _for_openvino(
 ) -> Iterator[EngineFile]:
     from training.packaging import openvino  # a second's import
 
-    yield openvino.export(network, facts, folder)
+    entry = openvino.export(network, facts, folder)
+    _prove(entry, facts, folder)
+    yield entry
     if least_agreement is not None:
         yield openvino.export_int8(
             network, facts, folder,
             calibration=_photos(run_folder, facts, "train", openvino.CALIBRATION_IMAGES),
             held_out=np.stack(_photos(run_folder, facts, "validation", HELD_OUT_IMAGES)), least_agreement=least_agreement,
         )  # fmt: skip
+
+
+def _prove(entry: EngineFile, facts: ModelFile, folder: Path) -> None:
+    """NotExported, and no file, if OpenVINO's fp32 network gives other logits for the golden pictures than torch's.
+
+    Left to the server if this machine's CPU is one that OpenVINO does not know.
+    """
+    from inference.engines.openvino import OpenVinoEngine
+
+    golden = read_golden(folder, facts.preprocessing.transform, len(facts.classes))
+    try:
+        engine = OpenVinoEngine(folder / next(iter(entry.files)), precision="fp32", threads=1)
+    except EngineFailed:
+        return
+    try:
+        prove(engine, golden)
+    except EngineFailed as failed:
+        for name in entry.files:
+            (folder / name).unlink()
+        raise NotExported(f"OpenVINO cannot run {facts.architecture} ({str(failed).rstrip('.')})") from failed
 
 
 def _photos(run_folder: Path, facts: ModelFile, split: str, count: int) -> list[Pixels]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from training.errors import NetworkRefused, WrongInput
+from training.fitting.memory import memory_explained
 from training.model.network import DTYPES, NETWORK_ERRORS, create_network, in_a_few_words
 from training.settings.config import TrainConfig
 
@@ -30,17 +31,19 @@ def try_step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
     """Train and evaluate a copy of the network for one batch, on its device.
 
     On a GPU the batch is as large as it is set, so that memory that does not suffice shows now. The network and the
-    random numbers stay as they were. Raises WrongInput with the setting that makes the network refuse, and torch's
-    OutOfMemoryError.
+    random numbers stay as they were. Raises WrongInput with the setting that makes the network refuse, and TrainingError
+    if the memory does not suffice.
     """
     try:
-        step(config, network, class_count)
+        with memory_explained(config.batch_size):
+            step(config, network, class_count)
     except NetworkRefused as refused:
         raise _explained(config, class_count, refused) from refused
+    torch.cuda.empty_cache()  # free GPU memory is measured afterwards; nothing happens without a GPU
 
 
 def step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
-    """As `try_step`, but the refusal is only the reason; raises NetworkRefused."""
+    """As `try_step`, but raises NetworkRefused, which is only the reason, and torch's OutOfMemoryError."""
     device = next(network.parameters()).device
     count = _count(config, device)
     labels = torch.arange(count, device=device) % class_count
