@@ -35,7 +35,12 @@ def _learning_names(network: nn.Module, policy: str) -> set[str] | None:
     if policy == "body":
         return names
     last = int(policy.removeprefix("stages:"))
-    groups = _stages(network)
+    try:
+        groups = _stages(network)
+    except (AttributeError, AssertionError) as error:  # AssertionError: RDNet's own words for it
+        raise WrongInput(
+            f"freeze = {policy!r}: timm does not say what the stages of {type(network).__name__} are. Use none, body or norm."
+        ) from error
     if last >= len(groups):
         raise WrongInput(
             f"freeze = {policy!r}: this model has {len(groups)} stages. Use stages:1 to stages:{len(groups) - 1}."

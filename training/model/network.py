@@ -49,7 +49,7 @@ def create_network(config: TrainConfig, class_count: int, *, pretrained: str | N
 
 def in_a_few_words(error: Exception) -> str:
     """The message of an error of timm or torch, in one line."""
-    return " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
 
 
 def _check_tag(name: str) -> None:
