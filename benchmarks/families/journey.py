@@ -15,19 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from inference.archive.digest import file_sha256
 from inference.heat_map import NotExplainable
 from podium.archives import package_run
 from podium.errors import ConsoleError
 from podium.project import ROOT
 from training.errors import TrainingError
 from training.evaluation.evaluate import evaluate
+from training.files import write_atomically
 from training.fine_tune import train
+from training.model.heads import head_names
+from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, Weights
 from training.model.network import load_run
+from training.packaging.engines import Engine
 from training.photos.pixels import evaluation_pixels, normalise
 from training.prediction.predict import predict
 from training.report.heat import heat_of
+from training.run import write_weights
 from training.settings.config import TrainConfig
 
 CLASSES = {"amber": (230, 150, 20), "jade": (20, 150, 90), "slate": (70, 80, 110)}
@@ -39,6 +47,7 @@ class Journey:
     """How far a model came; None where it did not get."""
 
     trained: bool = False
+    apart: float | None = None  # largest difference between two photos' probabilities of a class, by `predict`
     served: float | None = None  # largest difference from `predict`, by torch
     openvino: float | None = None  # the same, by OpenVINO
     explained: bool = False  # by Grad-CAM
@@ -73,24 +82,59 @@ def travel(config: TrainConfig, *, openvino: bool) -> Journey:
     facts: dict[str, Any] = {}
     try:
         train(config)
+        tell_apart(config)
         evaluate(config.run, device="cpu")
         facts["trained"] = True
         facts["explained"] = _explained(config)
-        facts["served"] = _difference(config, "torch")
+        predicted = _predicted(config)
+        facts["apart"] = max(
+            max(column) - min(column) for column in zip(*(one.values() for one in predicted), strict=True)
+        )
+        facts["served"] = _difference(config, "torch", predicted)
     except (TrainingError, ConsoleError) as error:
         return Journey(**facts, refused=str(error), seconds=round(time.monotonic() - began, 1))
     if openvino:
         try:
-            facts["openvino"] = _difference(config, "openvino")
+            facts["openvino"] = _difference(config, "openvino", predicted)
         except (TrainingError, ConsoleError) as error:
             facts["no_openvino"] = str(error)
     return Journey(**facts, seconds=round(time.monotonic() - began, 1))
 
 
+def tell_apart(config: TrainConfig) -> None:
+    """Give the batch norms of a run the statistics of its photos, and its logits a mean and a temperature by which they differ.
+
+    After one step from random weights many networks answer every photo alike, and then any server would agree with them.
+    """
+    network, facts = load_run(config.run)
+    pixels = [evaluation_pixels(path.read_bytes(), facts.preprocessing) for path in _photos(config)]
+    images = normalise(torch.stack(pixels), facts.preprocessing)
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # the mean of all batches, here of one
+    with torch.no_grad():
+        network.train()(images)
+        logits = network.eval()(images)
+        parameters = dict(network.named_parameters())
+        for name in head_names(network):
+            if parameters[name].shape == logits[0].shape:
+                parameters[name].sub_(logits.mean(dim=0))
+        spread = logits.std(dim=0).mean().item()
+    write_weights(config.run, network.state_dict())
+    weights = Weights(file=WEIGHTS_FILE, sha256=file_sha256(config.run / WEIGHTS_FILE))
+    told = facts.model_copy(update={"weights": weights, "temperature": min(max(spread, 1e-6), 20.0)})
+    write_atomically(told.model_dump_json(), config.run / MODEL_FILE)
+
+
+def _photos(config: TrainConfig) -> list[Path]:
+    return sorted(Path(config.data).rglob("*.png"))
+
+
 def _explained(config: TrainConfig) -> bool:
     """Whether Grad-CAM finds places that count; NotExplainable is the sentence that a person reads instead."""
     network, facts = load_run(config.run)
-    photo = next(Path(config.data).rglob("*.png")).read_bytes()
+    photo = _photos(config)[0].read_bytes()
     images = normalise(evaluation_pixels(photo, facts.preprocessing)[None], facts.preprocessing)
     try:
         heat_of(network, images, [0])
@@ -99,17 +143,19 @@ def _explained(config: TrainConfig) -> bool:
     return True
 
 
-def _difference(config: TrainConfig, engine: Any) -> float:  # noqa: ANN401 - one of training's engines
+def _predicted(config: TrainConfig) -> list[dict[str, float]]:
+    """The probability of each class by `podium predict`, for every photo; the classes in one order."""
+    found = predict(config.run, _photos(config), device="cpu")
+    return [dict(sorted((it.label, it.probability) for it in one.predictions)) for one in found]
+
+
+def _difference(config: TrainConfig, engine: Engine, predicted: list[dict[str, float]]) -> float:
     """The largest difference between the server's probabilities and those of `predict`, over all photos."""
-    photos = sorted(Path(config.data).rglob("*.png"))
     out = config.run / engine
     archive = package_run(config.run, name="model", version="1.0", out=out, engine=engine)
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(out / "unpacked")
-    served = _served(out / "unpacked", engine, photos)
-    predicted = [
-        {it.label: it.probability for it in one.predictions} for one in predict(config.run, photos, device="cpu")
-    ]
+    served = _served(out / "unpacked", engine, _photos(config))
     return max(abs(one[label] - other[label]) for one, other in zip(served, predicted, strict=True) for label in other)
 
 

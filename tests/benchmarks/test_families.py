@@ -43,7 +43,7 @@ KINDS = [
     Kind("wrong in OpenVINO for one image", "efficientvim_m1", no_openvino="for one image at a time"),
     Kind("a hidden layer and a norm", "caformer_s18", openvino=False),
     Kind("a layer over patches beside", "volo_d1_224", settings={"crop_pct": 1.15}, openvino=False),
-    Kind("layers that share weights", "coat_lite_tiny", {"embed_dims": [16, 16, 16, 16], "serial_depths": [2, 1, 1, 1]}),
+    Kind("layers that share weights", "coat_lite_tiny", {"embed_dims": [64, 64, 64, 64], "serial_depths": [2, 1, 1, 1]}),
     Kind("channels last, windows", "swin_tiny_patch4_window7_224", {"depths": [1, 1, 1, 1], "embed_dim": 16, "num_heads": [1, 1, 1, 1]}, 64),
     Kind("any shape", "naflexvit_base_patch16_parfac_gap", {"depth": 1, "embed_dim": 24}),
 ]  # fmt: skip
@@ -60,6 +60,8 @@ def test_a_network_is_trained_evaluated_packaged_and_served_as_predict_says(kind
     assert found.refused is None
     assert found.trained
     assert found.served is not None
+    assert found.apart is not None
+    assert found.apart > 0.1, "else any server would agree"
     assert found.served <= SAME
     if kind.no_openvino is not None:
         assert found.no_openvino is not None
@@ -73,7 +75,7 @@ def test_the_page_counts_what_came_through_and_shows_every_sentence() -> None:
     from benchmarks.families.__main__ import page
 
     usual = {
-        "models": 10, "encoders": [], "model": "one", "model_args": {}, "image_size": 32, "trained": True, "served": 1e-7,
+        "models": 10, "encoders": [], "model": "one", "model_args": {}, "image_size": 32, "trained": True, "apart": 0.5, "served": 1e-7,
         "openvino": 2e-7, "explained": True, "refused": None, "no_openvino": None, "seconds": 3.0,
     }  # fmt: skip
     rows = {
