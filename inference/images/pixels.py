@@ -46,14 +46,9 @@ class EvalTransform:
     def of(cls, preprocessing: Mapping[str, Any]) -> EvalTransform:
         """By the arguments of `timm.data.create_transform`. Raises ValueError for what no timm model uses."""
         _, height, width = preprocessing["input_size"]
-        mode, margin = (
-            preprocessing["crop_mode"],
-            preprocessing["mean"] if preprocessing["crop_mode"] == "border" else (),
-        )
-        transform = cls(
-            height, width, preprocessing["crop_pct"], mode, preprocessing["interpolation"],
-            fill=tuple(round(255 * share) for share in margin) or (0, 0, 0),
-        )  # fmt: skip
+        mode = preprocessing["crop_mode"]
+        fill = tuple(round(255 * share) for share in preprocessing["mean"]) if mode == "border" else (0, 0, 0)
+        transform = cls(height, width, preprocessing["crop_pct"], mode, preprocessing["interpolation"], fill)
         if transform.crop_mode not in MODES or transform.interpolation not in INTERPOLATIONS:
             raise ValueError(
                 f"crop_mode {transform.crop_mode!r} with interpolation {transform.interpolation!r} is not supported: "
