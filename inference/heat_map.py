@@ -81,7 +81,9 @@ def _maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     if getattr(network, "global_pool", None) == "token":
         return _before_the_last_block(network, images)
     with torch.no_grad():
-        features: Tensor = network.forward_features(images)  # type: ignore[operator]
+        features = network.forward_features(images)  # type: ignore[operator]
+    if not isinstance(features, Tensor):
+        raise _several(network)
     features.requires_grad_()
     return features, network.forward_head(features)  # type: ignore[operator]
 
@@ -91,6 +93,8 @@ def _before_the_last_block(network: nn.Module, images: Tensor) -> tuple[Tensor, 
     kept: list[Tensor] = []
 
     def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        if not isinstance(inputs[0], Tensor):
+            raise _several(network)
         kept.append(inputs[0].detach().requires_grad_())
         return (kept[0], *inputs[1:])
 
@@ -103,6 +107,11 @@ def _before_the_last_block(network: nn.Module, images: Tensor) -> tuple[Tensor, 
     finally:
         hook.remove()
     return kept[0], logits
+
+
+def _several(network: nn.Module) -> NotExplainable:
+    """Maps of several scales or branches."""
+    return NotExplainable(f"{type(network).__name__} makes several feature maps side by side, and no last one.")
 
 
 def _as_maps(network: nn.Module, features: Tensor) -> Tensor:

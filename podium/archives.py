@@ -46,6 +46,7 @@ class ArchivedModel(BaseModel):
 def package_run(
     run: Path, *, name: str, version: str, out: Path = MODELS, engine: Engine = "auto",
     precision: Precision = "auto", least_agreement: float | None = None, on_step: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Path:  # fmt: skip
     """The archive of a finished run, with the handler and the code that reads images and computes."""
     server = ROOT / "model_server"
@@ -58,6 +59,7 @@ def package_run(
             extra_files=[server / "serving", ROOT / "inference"],
             config_file=server / "model-config.yaml", engine=engine, precision=precision,
             least_agreement=LEAST_AGREEMENT if least_agreement is None else least_agreement, on_step=on_step,
+            on_note=on_note,
         )  # fmt: skip
 
 

@@ -14,6 +14,10 @@ class WrongInput(TrainingError):
     """The input cannot work: a folder, a name, a number."""
 
 
+class NetworkRefused(WrongInput):
+    """The network cannot be made with these settings, or takes no step with them: the reason in a few words."""
+
+
 class Preempted(TrainingError):
     """A signal stopped it, and its checkpoint is written."""
 

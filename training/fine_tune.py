@@ -16,13 +16,14 @@ import torch
 
 from inference.archive.digest import file_sha256
 from training.data.listing import list_photos, read_split
-from training.errors import TrainingError, WrongInput
+from training.errors import WrongInput
 from training.evaluation.calibration import temperature_scale, uncertainty_threshold
 from training.evaluation.metrics import metrics_of
 from training.fitting import epochs as fitting
 from training.fitting.checkpoint import read_checkpoint, write_checkpoint
 from training.fitting.fit import Fit, make_fit
 from training.fitting.freed_memory import keep_freed_memory
+from training.fitting.memory import memory_explained
 from training.fitting.preemption import preempted, stop_requests
 from training.fitting.state import TrainingState
 from training.fitting.steps import Callbacks
@@ -53,7 +54,7 @@ def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None, on_n
         with _threads(threads_of(config)):
             notes = on_note if world.leads else lambda _: None  # the leading process passes them on for all
             listing = world.leader_first(partial(list_photos, config, on_note=notes))
-            with _memory_explained(config.batch_size):  # settling times the model by a few steps
+            with memory_explained(config.batch_size):  # settling times the model by a few steps
                 prepared = prepare(config, listing, device, world, on_progress, on_note)
             return _fit(prepared, world, None, began, on_progress, on_note)
 
@@ -129,6 +130,12 @@ def _fit_epochs(fit: Fit, photos: Photos, state: TrainingState, began: float, on
         state.spent_s = time.monotonic() - began
         _save(fit, state)
 
+    def save_trained(state: TrainingState) -> None:
+        """Without the other processes, which may not have failed; the epoch's sums are those of all already."""
+        state.spent_s = time.monotonic() - began
+        if fit.world.leads:
+            write_checkpoint(settings.run, *fit.tensors(state))
+
     def stop(state: TrainingState) -> None:
         save(state)
         raise preempted(settings.run, state.epoch, state.step)
@@ -137,9 +144,10 @@ def _fit_epochs(fit: Fit, photos: Photos, state: TrainingState, began: float, on
         with (
             stop_requests() as stop_requested,
             held(settings.run) if fit.world.leads else nullcontext(),
-            _memory_explained(settings.batch_size),
+            memory_explained(settings.batch_size),
         ):
-            callbacks = Callbacks(report, stop_requested, save, stop, save_every_s=settings.checkpoint_minutes * 60)
+            save_every_s = settings.checkpoint_minutes * 60
+            callbacks = Callbacks(report, stop_requested, save, stop, save_trained, save_every_s=save_every_s)
             return fitting.fit_epochs(fit, photos, state, callbacks, logs)
     finally:
         logs.close()
@@ -153,16 +161,6 @@ def _open_logs(fit: Fit, state: TrainingState) -> Logs:
         first_epoch=state.epoch,
         first_step=(state.epoch - 1) * len(fit.batches) + state.step + 1,
     )
-
-
-@contextmanager
-def _memory_explained(batch_size: object) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"The GPU's memory does not hold batch_size = {batch_size}. Halve it (and double accumulate)."
-        ) from error
 
 
 def _tune(device: torch.device) -> None:

@@ -25,7 +25,7 @@ def plan(config: TrainConfig, notes: Sequence[str] = ()) -> dict[str, object]:
     found = list(notes)
     listing = list_photos(config, on_note=found.append)
     network = create_undownloaded(config, len(listing.classes)).to(device)
-    check_settings(config, network)
+    check_settings(config, network, len(listing.classes))
     photos, threads = len(listing.of("train")), threads_of(config)
     numbers = asdict(numbers_of(config, network, device, processes=1, photos=photos, threads=threads))
     reasons = numbers.pop("reasons")

@@ -147,9 +147,9 @@ def write_epochs(folder: Path, epochs: Sequence[Epoch]) -> None:
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
-    """Replace model.safetensors, whole or not at all."""
+    """Replace model.safetensors, whole or not at all. Layers that share their weights, as CoaT's, each get their copy."""
     with kept(folder), replacing(folder / WEIGHTS_FILE) as draft:
-        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, draft)
+        save_file({name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}, draft)
 
 
 def write_end(run: Run) -> None:

@@ -53,6 +53,7 @@ def main() -> None:
         stop_requested=after_a_step,
         save=lambda _: None,
         stop=lambda _: None,
+        save_trained=lambda _: None,
         save_every_s=float("inf"),
     )
     gate.open()

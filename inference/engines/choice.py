@@ -17,9 +17,10 @@ import numpy as np
 from inference.archive.digest import matches_sha256
 from inference.archive.engine_files import EngineFile
 from inference.archive.errors import AGAIN, ModelRefused
-from inference.archive.golden_pictures import GoldenPicture, disagreement
+from inference.archive.golden_pictures import GoldenPicture
 from inference.archive.model_file import ModelFile
 from inference.engines.agreed import Agreement, CannotRecord, Choice, NotAgreed
+from inference.engines.proof import prove
 from inference.engines.seam import Engine, EngineFailed, Machine, Precision
 
 logger = logging.getLogger(__name__)
@@ -185,14 +186,7 @@ def _check_files(folder: Path, file: EngineFile) -> None:
 
 def _tried(engine: Engine, golden: tuple[GoldenPicture, ...]) -> Engine:
     """The engine, after it gave the golden logits for every golden picture; raises EngineFailed if it does not."""
-    try:
-        found = engine.logits(np.ascontiguousarray([picture.pixels for picture in golden]))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise EngineFailed(
-            f"it cannot take its own preprocessing's size: {' '.join(str(error).split())[:300]}"
-        ) from error
-    if problem := disagreement(found, golden, engine.name):
-        raise EngineFailed(problem)
+    prove(engine, golden)
     return engine
 
 

@@ -23,33 +23,38 @@ Resize = Callable[[Pixels, int, int, str], Pixels]  # of a picture (H, W, 3) to 
 
 ROOM = 2  # a JPEG is decoded smaller while its short side stays at least this many times the resized one
 SMALLER = (8, 4, 2)  # libjpeg decodes at these fractions faster than whole; at odd ones (5/8) slower
-MODES = ("center", "squash")
+MODES = ("center", "squash", "border")
 INTERPOLATIONS = ("bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
 class EvalTransform:
-    """timm's evaluation transform, without mean and std: sides in pixels, `crop_pct` is the share that the crop keeps."""
+    """timm's evaluation transform, without mean and std: sides in pixels, `crop_pct` is the share that the crop keeps.
+
+    Over 1 it is a share of the picture and a margin around it. `fill` is the colour of margins: black, and in the mode
+    `border`, which shows the whole picture, the mean.
+    """
 
     height: int
     width: int
     crop_pct: float
     crop_mode: str
     interpolation: str
+    fill: tuple[int, ...] = (0, 0, 0)
 
     @classmethod
     def of(cls, preprocessing: Mapping[str, Any]) -> EvalTransform:
         """By the arguments of `timm.data.create_transform`. Raises ValueError for what no timm model uses."""
         _, height, width = preprocessing["input_size"]
-        transform = cls(
-            height, width, preprocessing["crop_pct"], preprocessing["crop_mode"], preprocessing["interpolation"]
-        )
+        mode = preprocessing["crop_mode"]
+        fill = tuple(round(255 * share) for share in preprocessing["mean"]) if mode == "border" else (0, 0, 0)
+        transform = cls(height, width, preprocessing["crop_pct"], mode, preprocessing["interpolation"], fill)
         if transform.crop_mode not in MODES or transform.interpolation not in INTERPOLATIONS:
             raise ValueError(
                 f"crop_mode {transform.crop_mode!r} with interpolation {transform.interpolation!r} is not supported: "
-                f"use {' or '.join(MODES)}, and {' or '.join(INTERPOLATIONS)}"
+                f"use {', '.join(MODES)}, and {' or '.join(INTERPOLATIONS)}"
             )
-        if min(height, width) < 1 or not 0 < transform.crop_pct <= 1:
+        if not 0 < transform.crop_pct <= min(height, width):
             raise ValueError(
                 f"input_size {height} x {width} with crop_pct {transform.crop_pct} leaves nothing to look at"
             )
@@ -60,6 +65,9 @@ class EvalTransform:
         tall, wide = floor(self.height / self.crop_pct), floor(self.width / self.crop_pct)
         if self.crop_mode == "squash":
             return tall, wide
+        if self.crop_mode == "border":
+            ratio = max(height / tall, width / wide)
+            return max(1, round(height / ratio)), max(1, round(width / ratio))
         if tall == wide:
             return (tall, int(tall * width / height)) if height <= width else (int(tall * height / width), tall)
         ratio = min(height / tall, width / wide)
@@ -92,14 +100,24 @@ def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_
 
 
 def resize_and_crop(pixels: Pixels, transform: EvalTransform, resize: Resize = pillow_resize) -> Pixels:
-    """`transform` of a picture (H, W, 3): resized, then the middle of it; a view, not a copy."""
+    """`transform` of a picture (H, W, 3): resized, then the middle of it; a view, not a copy, unless it has a margin."""
     sides = transform.resized(*pixels.shape[:2])
     if sides != pixels.shape[:2]:
         pixels = resize(pixels, *sides, transform.interpolation)
-    top, left = (
-        round((side - wanted) / 2.0) for side, wanted in zip(sides, (transform.height, transform.width), strict=True)
-    )
-    return pixels[top : top + transform.height, left : left + transform.width]
+    wanted = transform.height, transform.width
+    top, left = (round(max(0, side - goal) / 2.0) for side, goal in zip(sides, wanted, strict=True))
+    middle = pixels[top : top + transform.height, left : left + transform.width]
+    return middle if middle.shape[:2] == wanted else _with_margin(middle, transform)
+
+
+def _with_margin(pixels: Pixels, transform: EvalTransform) -> Pixels:
+    """The picture in the middle of a larger one; an odd pixel lies to the right or below."""
+    tall, wide = pixels.shape[:2]
+    top, left = (transform.height - tall) // 2, (transform.width - wide) // 2
+    framed = np.empty((transform.height, transform.width, 3), dtype=np.uint8)
+    framed[:] = transform.fill
+    framed[top : top + tall, left : left + wide] = pixels
+    return framed
 
 
 def _decoded_jpeg(data: bytes, image: Image.Image, transform: EvalTransform) -> Pixels | None:

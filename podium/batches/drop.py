@@ -18,6 +18,7 @@ from pipeline.batches.outcomes import ExpectedUpload
 from pipeline.contracts import INCOMING_PREFIX, ExpectedImage, ManifestPart
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
+from training.data.walking import is_clutter
 
 UPLOADS_AT_ONCE = 16
 MAX_KEY_BYTES = 1024  # S3's limit
@@ -38,7 +39,8 @@ class PlannedUpload:
 
 
 def plan_uploads(paths: Sequence[Path], batch: str) -> list[PlannedUpload]:
-    """The files under these paths and their keys; a folder keeps its inner structure, hidden files are left out.
+    """The files under these paths and their keys; a folder keeps its inner structure; hidden files, and what systems
+    leave among photos, are left out.
 
     Raises ConsoleError for an impossible batch name or path, and when two files would get one key.
     """
@@ -146,7 +148,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             inner = file.relative_to(path)
-            if file.is_file() and not any(part.startswith(".") for part in inner.parts):
+            if file.is_file() and not any(map(is_clutter, inner.parts)):
                 yield file, inner.as_posix()
     else:
         raise ConsoleError(f"{path} does not exist: give a file or a folder of images.", EXIT_USAGE)

@@ -50,18 +50,21 @@ def package(
     from podium.archives import package_run
     from podium.project import MODELS
     from podium.shown.archive import show_archive
-    from podium.shown.console import print_next
+    from podium.shown.console import print_next, print_note
     from podium.shown.progress import waiting
 
     if least_agreement is not None and precision != "int8":
         raise ConsoleError(
             f"--least-agreement {least_agreement:g} is int8's gate: add --precision int8, or leave it out.", EXIT_USAGE
         )
+    notes: list[str] = []
     with waiting("packaging") as note:
         archive = package_run(
             run, name=name, version=version, out=out or MODELS, engine=engine, precision=precision,
-            least_agreement=least_agreement, on_step=note,
+            least_agreement=least_agreement, on_step=note, on_note=notes.append,
         )  # fmt: skip
+    for sentence in notes:
+        print_note(f"note: {sentence}")
     show_archive(archive, as_json=as_json)
     print_next(f"up --archive {archive}")
 

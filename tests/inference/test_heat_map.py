@@ -212,3 +212,19 @@ def test_a_transformer_that_reads_a_class_token_is_hot_where_that_token_looks() 
     assert network.global_pool == "token"
     assert any(heat_of(network, np.array(soft(64, 64)), index).any() for index in range(4))
     assert not any(part._forward_pre_hooks for part in network.modules()), "nothing of it stays"
+
+
+@pytest.mark.parametrize(
+    ("model", "side", "name"), [("efficientvim_m1", 32, "EfficientViM"), ("crossvit_9_240", 240, "CrossVit")]
+)
+def test_a_network_of_several_maps_side_by_side_is_not_explainable_and_says_so(
+    model: str, side: int, name: str
+) -> None:
+    import timm
+    import torch
+
+    from inference.heat_map import NotExplainable, grad_cam
+
+    network = timm.create_model(model, num_classes=3).eval()
+    with pytest.raises(NotExplainable, match=f"{name} makes several feature maps side by side, and no last one"):
+        grad_cam(network, torch.zeros(1, 3, side, side), [0])

@@ -222,7 +222,7 @@ def test_a_run_folder_is_never_written_over(photos: Path, finished: Run) -> None
             {"model": "resnet50.nonsense", "model_args": {}},
             "has no weights 'resnet50.nonsense'. Near names: resnet50, resnet50\\.",
         ),
-        ({"model_args": {"chanels": [1]}}, "resnet10t does not take them"),
+        ({"model_args": {"chanels": [1]}}, "resnet10t does not take it"),
         ({"pretrained": "nowhere.safetensors"}, "there is no such file"),
         ({"optimizer": "adamv"}, "'adamv'"),
         ({"device": "abacus"}, "'abacus' is not there"),

@@ -159,6 +159,46 @@ def test_a_signal_to_stop_ends_with_a_checkpoint_and_exit_code_75(tmp_path: Path
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
 
 
+@pytest.mark.parametrize("in_the_way", ["model.safetensors", "metrics.jsonl", "results.csv"])
+def test_what_fails_after_an_epoch_leaves_its_checkpoint_and_the_rest_ends_in_the_very_weights(
+    photos: Path, whole: Run, tmp_path: Path, in_the_way: str
+) -> None:
+    """In the first epoch, too, which has no checkpoint before it."""
+    from training.fine_tune import resume, train
+    from training.fitting.checkpoint import read_checkpoint
+
+    config = tiny_config(photos, tmp_path / "run", **LIVELY)
+
+    def on_progress(now: TrainingProgress) -> None:
+        if now.stage == "training" and now.step == now.steps:
+            (config.run / in_the_way).mkdir(exist_ok=True)
+
+    with pytest.raises(TrainingError, match=f"cannot be written to .*podium train --resume {config.run}"):
+        train(config, on_progress=on_progress)
+    found = read_checkpoint(config.run)
+    assert found is not None
+    state = found[1]["state"]
+    assert (state["epoch"], state["step"], state["epochs"]) == (1, 7, []), "all steps are done, nothing is measured"
+    (config.run / in_the_way).rmdir()
+    notes: list[str] = []
+    again = resume(config.run, on_note=notes.append)
+    assert notes == ["going on in epoch 1"]
+    assert again.model.weights == whole.model.weights
+    assert timeless(again) == timeless(whole)
+
+
+def test_layers_that_share_their_weights_are_trained_and_resumed(photos: Path, tmp_path: Path) -> None:
+    """CoaT's blocks of a stage share their position encodings; safetensors refuses tensors that share memory."""
+    from training.fine_tune import resume, train
+
+    small = {"embed_dims": [16, 16, 16, 16], "serial_depths": [2, 1, 1, 1]}
+    settings: dict[str, object] = {"model": "coat_lite_tiny", "model_args": small, "image_size": 32}
+    run = train(tiny_config(photos, tmp_path / "whole", **settings))
+    config = tiny_config(photos, tmp_path / "run", **settings)
+    interrupted(config, 2, 1)
+    assert resume(config.run).model.weights == run.model.weights
+
+
 def test_a_finished_run_and_an_empty_folder_have_nothing_to_resume(finished: Run, tmp_path: Path) -> None:
     from training.fine_tune import resume
 

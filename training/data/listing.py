@@ -17,6 +17,7 @@ from training.data.audited import leave_out, read_groups, together
 from training.data.folders import in_folders, left_out
 from training.data.hashing import hash_files
 from training.data.manifest import SPLITS, in_manifest, is_manifest
+from training.data.names import nearly_equal
 from training.data.records import LabelledFile, Listing, OnCount, Photo, Split, uncounted
 from training.data.sources import FETCHED, find_data, photos_folder
 from training.data.split import draw_fold, draw_test, draw_validation
@@ -51,7 +52,7 @@ def list_photos(
         listing = read_split(config.split, config.data, on_count=on_count, fetched=fetched)
     else:
         classes, files, notes = _found(find_data(config.data, on_count=on_count, fetched=fetched))
-        for note in notes:
+        for note in (*notes, *nearly_equal(classes)):
             on_note(note)
         groups = {} if config.groups is None else read_groups(config.groups, files)
         if config.exclude is not None:

@@ -27,3 +27,15 @@ def check_distinct(where: object, classes: Iterable[str]) -> None:
                 f"{where} has two classes that read alike, {other!a} and {name!a}: the same letters in other bytes."
                 " Give both the same name."
             )
+
+
+def nearly_equal(classes: Iterable[str]) -> list[str]:
+    """A sentence for each two names that differ only in capitals or in spaces at their ends; photos stay apart."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(name.strip().casefold(), name), name) for name in classes]
+    return [
+        f"the classes {one!r} and {other!r} differ only in capitals or spaces: they are learnt as two, and a disk that"
+        " ignores capitals has one folder for both. Give both the same name if they are one"
+        for one, other in pairs
+        if one != other
+    ]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from training.data.manifest import is_manifest, read_rows
 from training.data.records import Counted, OnCount, uncounted
+from training.data.walking import is_clutter
 from training.errors import TrainingError, WrongInput
 from training.files import replacing
 
@@ -41,8 +42,8 @@ class Object:
 def fetch(address: str, fetched: Path, on_count: OnCount = uncounted) -> Path:
     """The local folder or manifest with the content of `address`; boto3 finds endpoint and credentials.
 
-    Keys with a part that is empty or begins with a dot are left out, as hidden files are: so no key leads out of the
-    folder. Raises WrongInput if nothing lies there, TrainingError if S3 does not answer.
+    Keys with a part that is empty, or that a folder would leave out (`is_clutter`), are left out: so no key leads out of
+    the folder. Raises WrongInput if nothing lies there, TrainingError if S3 does not answer.
     """
     bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
     folder, _, name = prefix.rpartition("/") if is_manifest(prefix) else (prefix.strip("/"), "", "")
@@ -83,7 +84,7 @@ def _list(client: S3Client, bucket: str, prefix: str) -> Iterator[Object]:
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
             relative = entry["Key"].removeprefix(prefix)
-            if all(part and not part.startswith(".") and "\0" not in part for part in relative.split("/")):
+            if all(part and not is_clutter(part) and "\0" not in part for part in relative.split("/")):
                 yield Object(entry["Key"], relative, entry["ETag"], entry["Size"])
 
 

@@ -1,4 +1,4 @@
-"""The folders and files below a place, without hidden ones, pipes and broken links."""
+"""The folders and files below a place, without hidden ones, what systems leave there, pipes and broken links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ from stat import S_ISDIR, S_ISREG
 
 from training.errors import WrongInput
 
+# What network drives, archivers and desktops leave among photos: thumbnails, copies, bins. In lower case.
+CLUTTER = frozenset(
+    {
+        "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot",
+        "__macosx", "network trash folder", "temporary items", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db",
+        "desktop.ini", "$recycle.bin", "recycler", "system volume information", "lost+found", "lost.dir",
+    }
+)  # fmt: skip
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # what a link may lead to
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name holds no photo that a person put there: hidden, or left by a system."""
+    return name.startswith(".") or name.lower() in CLUTTER
 
 
 @contextmanager
@@ -31,12 +44,12 @@ def opened() -> Iterator[None]:
 
 def folders_in(root: Path) -> list[str]:
     """The names of the folders directly in it, sorted."""
-    return sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    return sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not is_clutter(folder.name))
 
 
 def files_in(root: Path) -> list[str]:
     """The names of the files directly in it, sorted."""
-    return sorted(file.name for file in root.iterdir() if not file.name.startswith(".") and file.is_file())
+    return sorted(file.name for file in root.iterdir() if not is_clutter(file.name) and file.is_file())
 
 
 def files_under(folder: Path) -> list[str]:
@@ -62,7 +75,7 @@ def files_under(folder: Path) -> list[str]:
 def _look_into(folder: str, found: list[str], folders: list[str], links: list[str]) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if is_clutter(entry.name):
                 continue
             if entry.is_symlink():
                 mode = _led_to(entry.path)

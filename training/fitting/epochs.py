@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from torch import Tensor
@@ -29,32 +30,48 @@ def fit_epochs(fit: Fit, photos: Photos, state: TrainingState, callbacks: Callba
     latest = TrainingProgress("training", state.step, len(fit.batches), epochs=fit.settings.epochs, top1=best)
     while not (state.has_ended(fit.settings) or hours_are_spent(fit, state)):
         latest = train_epoch(fit, state, replace(latest, epoch=state.epoch, stage="training"), callbacks)
-        began = time.monotonic()
-        fit.world.share_statistics(fit.kept_network)
-        logits = logits_of(fit.kept_network, photos.validation, fit.preprocessing, fit.device, fit.world)
-        state.seconds += time.monotonic() - began
-        line = _line(fit, state, latest, logits, photos.validation_labels)
-        if not math.isfinite(line.loss):
-            raise TrainingError(
-                f"The validation loss is not a number in epoch {line.epoch}. Lower lr (it is {fit.settings.lr}), or set"
-                " clip_grad=1, or precision=fp32."
-            )
-        if better := state.record(line, fit.settings):
-            state.best_logits = logits
-        state.epochs.append(replace(line, best=better))
-        latest = replace(latest, stage="scored", top1=line.top1, top3=line.top3)
-        _begin_next(state)
-        if fit.world.leads:
-            if better:
-                write_weights(fit.settings.run, fit.kept_network.state_dict())
-            write_epochs(fit.settings.run, state.epochs)
-            logs.epoch(state.epochs[-1])
+        with kept_if_it_fails(state, callbacks.save_trained):
+            latest = _validate(fit, photos, state, latest, logs)
         callbacks.save(state)
         callbacks.report(latest)
     hours = fit.settings.hours
     if hours is None or state.has_ended(fit.settings):
         return None
     return ended_by_hours(hours, fit.settings.epochs, state.spent_s, [line.seconds for line in state.epochs])
+
+
+@contextmanager
+def kept_if_it_fails(state: TrainingState, save_trained: Callable[[TrainingState], None]) -> Iterator[None]:
+    """Save the state as it is now if the block raises: an epoch's steps are not lost to what comes after them."""
+    trained = replace(state, tallies=state.tallies.clone(), epochs=list(state.epochs))
+    with ExitStack() as if_it_fails:
+        if_it_fails.callback(save_trained, trained)
+        yield
+        if_it_fails.pop_all()
+
+
+def _validate(fit: Fit, photos: Photos, state: TrainingState, latest: TrainingProgress, logs: Logs) -> TrainingProgress:
+    """Measure an epoch whose steps are done, write what belongs to it, and begin the next one."""
+    began = time.monotonic()
+    fit.world.share_statistics(fit.kept_network)
+    logits = logits_of(fit.kept_network, photos.validation, fit.preprocessing, fit.device, fit.world)
+    state.seconds += time.monotonic() - began
+    line = _line(fit, state, latest, logits, photos.validation_labels)
+    if not math.isfinite(line.loss):
+        raise TrainingError(
+            f"The validation loss is not a number in epoch {line.epoch}. Lower lr (it is {fit.settings.lr}), or set"
+            " clip_grad=1, or precision=fp32."
+        )
+    if better := state.record(line, fit.settings):
+        state.best_logits = logits
+    state.epochs.append(replace(line, best=better))
+    _begin_next(state)
+    if fit.world.leads:
+        if better:
+            write_weights(fit.settings.run, fit.kept_network.state_dict())
+        write_epochs(fit.settings.run, state.epochs)
+        logs.epoch(state.epochs[-1])
+    return replace(latest, stage="scored", top1=line.top1, top3=line.top3)
 
 
 def hours_are_spent(fit: Fit, state: TrainingState) -> bool:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.errors import WrongInput
-from training.model.network import head_of
+from training.model.heads import head_names, heads_of
 
 
 def set_learning(network: nn.Module, policy: str) -> None:
@@ -22,22 +22,25 @@ def set_learning(network: nn.Module, policy: str) -> None:
         if isinstance(module, _BatchNorm) and (policy == "norm" or frozen):
             module.eval()
     if policy == "body":  # its dropout, too: the head learns from features as evaluation sees them
-        head = head_of(network)
         network.eval()
-        head.train()
+        for head in heads_of(network):
+            head.train()
 
 
 def _learning_names(network: nn.Module, policy: str) -> set[str] | None:
     """Names of the parameters that learn; None: all."""
     if policy in ("none", "norm"):
         return None
-    head = head_of(network)
-    prefix = next(name for name, module in network.named_modules() if module is head)
-    names = {name for name, _ in network.named_parameters() if name == prefix or name.startswith(f"{prefix}.")}
+    names = head_names(network)
     if policy == "body":
         return names
     last = int(policy.removeprefix("stages:"))
-    groups = _stages(network)
+    try:
+        groups = _stages(network)
+    except (AttributeError, AssertionError) as error:  # AssertionError: RDNet's own words for it
+        raise WrongInput(
+            f"freeze = {policy!r}: timm does not say what the stages of {type(network).__name__} are. Use none, body or norm."
+        ) from error
     if last >= len(groups):
         raise WrongInput(
             f"freeze = {policy!r}: this model has {len(groups)} stages. Use stages:1 to stages:{len(groups) - 1}."
@@ -48,8 +51,6 @@ def _learning_names(network: nn.Module, policy: str) -> set[str] | None:
 def _stages(network: nn.Module) -> list[list[str]]:
     """timm's coarse groups of parameters from the input on, without the group of the head."""
     groups: dict[int, list[str]] = group_parameters(network, network.group_matcher(coarse=True))  # type: ignore[operator]
-    head = head_of(network)
-    of_head = {id(parameter) for parameter in head.parameters()}
-    parameters = dict(network.named_parameters())
-    bodies = ([name for name in groups[key] if id(parameters[name]) not in of_head] for key in sorted(groups))
+    of_head = head_names(network)
+    bodies = ([name for name in groups[key] if name not in of_head] for key in sorted(groups))
     return [names for names in bodies if names]

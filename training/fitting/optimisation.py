@@ -13,7 +13,7 @@ from torch import nn
 
 from training.errors import WrongInput
 from training.fitting.checkpoint import optimizer_tensors
-from training.model.network import head_of
+from training.model.heads import heads_of
 from training.settings.config import TrainConfig
 
 FUSED = ("adam", "adamw", "sgd", "momentum")  # torch's own, with one kernel for all parameters
@@ -65,7 +65,7 @@ def _groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     `layer_decay` lowers the learning rate layer by layer, `body_lr_scale` that of all but the head; together, they multiply.
     """
     spared = network.no_weight_decay() if hasattr(network, "no_weight_decay") else ()  # type: ignore[operator]
-    of_head = {id(parameter) for parameter in head_of(network).parameters()}
+    of_head = {id(parameter) for head in heads_of(network) for parameter in head.parameters()}
     if config.layer_decay is not None:
         groups: list[dict[str, Any]] = param_groups_layer_decay(
             network,

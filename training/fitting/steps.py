@@ -32,6 +32,7 @@ class Callbacks:
     stop_requested: Callable[[], bool]
     save: Callable[[TrainingState], None]
     stop: Callable[[TrainingState], None]
+    save_trained: Callable[[TrainingState], None]  # an epoch whose steps are done; every process calls it for itself
     save_every_s: float
     saved_at: float = field(default_factory=time.monotonic)
 

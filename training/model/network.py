@@ -15,20 +15,22 @@ import inference.networks  # noqa: F401 - makes its models known to timm
 from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
 from inference.engines.network import check_answer, network_with
-from training.errors import TrainingError, WrongInput
+from training.errors import NetworkRefused, TrainingError, WrongInput
+from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
 from training.settings.config import TrainConfig
 
+# What the code of timm and torch raises over arguments and shapes that it does not expect.
+NETWORK_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError, ArithmeticError)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
 
 
 def create_network(config: TrainConfig, class_count: int, *, pretrained: str | None = None) -> nn.Module:
-    """The configured model with a fresh head of `class_count` outputs; WrongInput if timm has no such model.
+    """The configured model with a fresh head of `class_count` outputs.
+
+    Raises WrongInput if timm has no such model, and NetworkRefused if it cannot be made with these settings.
 
     `pretrained` takes the place of the setting.
-
-    The head starts near zero, so that the first loss is ln(class_count). timm draws the head of its EfficientNets and
-    MobileNets as wide as 1 / sqrt(class_count): with 15 classes a pretrained MobileNetV2 then begins at a loss of 7.
     """
     if not timm.is_model(config.model):
         near = difflib.get_close_matches(config.model, timm.list_models(), n=3, cutoff=0.4)
@@ -38,12 +40,16 @@ def create_network(config: TrainConfig, class_count: int, *, pretrained: str | N
         network = _with_weights(
             config.model, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
         )
-    except TypeError as error:
-        raise WrongInput(f"model_args = {_arguments(config)}: {config.model} does not take them ({error}).") from error
-    head = head_of(network)
-    for name, parameter in head.named_parameters():
-        nn.init.normal_(parameter, std=0.01 if name.endswith("weight") else 0.0)
+    except NETWORK_ERRORS as error:
+        raise NetworkRefused(in_a_few_words(error)) from error
+    heads_of(network)  # there is one
+    draw_head(network, config.model, _arguments(config), class_count)
     return network
+
+
+def in_a_few_words(error: Exception) -> str:
+    """The message of an error of timm or torch, in one line."""
+    return " ".join(str(error).split()).rstrip(".")[:300] or type(error).__name__
 
 
 def _check_tag(name: str) -> None:
@@ -112,19 +118,18 @@ def _from_file(name: str, path: Path, arguments: dict[str, Any]) -> nn.Module:
 
 
 def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:
-    """The pre-processing from a photo to this model's input, in evaluation and behind the model server alike."""
+    """The pre-processing from a photo to this model's input, in evaluation and behind the model server alike.
+
+    Raises WrongInput if the model wants one that the server does not have.
+    """
     chosen: dict[str, object] = {"input_size": (3, config.image_size, config.image_size)}
-    if config.crop_pct is not None:
-        chosen["crop_pct"] = config.crop_pct
-    return Preprocessing.model_validate(resolve_model_data_config(network, chosen))  # type: ignore[no-untyped-call]
-
-
-def head_of(network: nn.Module) -> nn.Module:
-    """The last layer, which timm calls the classifier."""
-    head = network.get_classifier()  # type: ignore[operator]
-    if not isinstance(head, nn.Module):
-        raise WrongInput("This model's classifier is no single layer. Choose another model.")
-    return head
+    chosen |= {key: value for key in ("crop_pct", "crop_mode") if (value := getattr(config, key)) is not None}
+    found = Preprocessing.model_validate(resolve_model_data_config(network, chosen))  # type: ignore[no-untyped-call]
+    try:
+        found.transform  # noqa: B018 - made to be checked
+    except ValueError as error:
+        raise WrongInput(f"{config.model} with image_size = {config.image_size}: {error}.") from error
+    return found
 
 
 def load_run(folder: Path) -> tuple[nn.Module, ModelFile]:

@@ -13,7 +13,7 @@ from torch import nn
 from inference.archive.digest import file_sha256
 from training.errors import TrainingError
 from training.model.model_file import EngineFile, ModelFile
-from training.packaging.graph import ServingGraph, exported
+from training.packaging.graph import ServingGraph, exported, exporting
 
 
 def export(
@@ -21,7 +21,8 @@ def export(
 ) -> EngineFile:
     """Write aotinductor-PRECISION.pt2 into `folder`: pixels in, logits out, for `device`.
 
-    Takes 10 to 60 s and needs a C++ compiler; raises TrainingError if there is none. It writes machine code, which runs on
+    Takes 10 to 60 s and needs a C++ compiler; raises TrainingError if there is none, and NotExported if it cannot
+    compile the network. It writes machine code, which runs on
     processors (or a GPU generation) like the one here.
     """
     if missing := what_is_missing(device):
@@ -29,8 +30,8 @@ def export(
     served = ServingGraph(network, facts.preprocessing, half=precision == "bf16").eval().to(device)
     served.network.to(memory_format=torch.channels_last)
     path = folder / f"aotinductor-{precision}.pt2"
-    program = exported(served, facts.preprocessing, device)
-    with torch.inference_mode():
+    with exporting("AOTInductor", facts.architecture), torch.inference_mode():
+        program = exported(served, facts.preprocessing, device)
         torch._inductor.aoti_compile_and_package(
             program, package_path=str(path), inductor_configs={"freezing": device.type == "cpu"}
         )

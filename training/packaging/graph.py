@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
+from training.errors import TrainingError
 from training.model.model_file import Preprocessing
+from training.model.network import NETWORK_ERRORS, in_a_few_words
 
 MAX_BATCH = 64  # what the server classifies at once, at most
+
+
+class NotExported(TrainingError):
+    """An engine does not know this network; `reason` is the sentence without what to do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}. Package it with --engine torch.")
+        self.reason = reason
 
 
 class ServingGraph(nn.Module):
@@ -37,3 +50,13 @@ def exported(served: ServingGraph, preprocessing: Preprocessing, device: torch.d
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     with torch.inference_mode():
         return torch.export.export(served, (pixels,), dynamic_shapes=({0: batch},))
+
+
+@contextmanager
+def exporting(engine: str, architecture: str, *errors: type[Exception]) -> Iterator[None]:
+    """NotExported, for what torch and the engine's library (`errors`) raise over a network that they do not know."""
+    kinds: tuple[type[Exception], ...] = (*NETWORK_ERRORS, *errors)
+    try:
+        yield
+    except kinds as error:
+        raise NotExported(f"{engine} cannot run {architecture} ({in_a_few_words(error)})") from error

@@ -11,19 +11,23 @@ from pathlib import Path
 import numpy as np
 import openvino
 import torch
+from openvino.frontend import OpConversionFailure
 from torch import nn
 
 from inference.archive.digest import file_sha256
 from inference.images.pixels import Pixels
 from training.errors import TrainingError
 from training.model.model_file import EngineFile, ModelFile
-from training.packaging.graph import ServingGraph, exported
+from training.packaging.graph import ServingGraph, exported, exporting
 
 CALIBRATION_IMAGES = 300  # NNCF's own default
 
 
 def export(network: nn.Module, facts: ModelFile, folder: Path) -> EngineFile:
-    """Write openvino.xml and openvino.bin into `folder`: uint8 (N, H, W, 3) in, logits (N, C) out, fp32 weights."""
+    """Write openvino.xml and openvino.bin into `folder`: uint8 (N, H, W, 3) in, logits (N, C) out, fp32 weights.
+
+    Raises NotExported if OpenVINO does not know an operation of the network.
+    """
     return _written(
         _converted(network, facts),
         folder / "openvino.xml",
@@ -63,10 +67,11 @@ def export_int8(
 
 
 def _converted(network: nn.Module, facts: ModelFile) -> openvino.Model:
-    program = exported(ServingGraph(network, facts.preprocessing).eval(), facts.preprocessing, torch.device("cpu"))
-    graph = openvino.convert_model(program)
-    _, height, width = facts.preprocessing.input_size
-    graph.reshape(openvino.PartialShape([-1, height, width, 3]))
+    with exporting("OpenVINO", facts.architecture, OpConversionFailure):
+        program = exported(ServingGraph(network, facts.preprocessing).eval(), facts.preprocessing, torch.device("cpu"))
+        graph = openvino.convert_model(program)
+        _, height, width = facts.preprocessing.input_size
+        graph.reshape(openvino.PartialShape([-1, height, width, 3]))
     return _named(graph)
 
 

@@ -35,12 +35,14 @@ def package(
     precision: Precision = "auto",
     least_agreement: float = LEAST_AGREEMENT,
     on_step: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Write `export_dir`/NAME.mar and return its path; the same run gives the same bytes.
 
     `extra_files` lie beside the handler in the archive; a folder among them arrives as a folder. An archive that is
     there already is replaced. With another `engine` than torch, the files that it loads come in, too; the configuration
-    names engine and precision. `on_step` gets the name of each step that begins. Raises WrongInput for a wrong name, and TrainingError if run, engine or archive fail a check.
+    names engine and precision. `on_step` gets the name of each step that begins, `on_note` what a person should know.
+    Raises WrongInput for a wrong name, and TrainingError if run, engine or archive fail a check.
     """
     if not NAME.fullmatch(name):
         raise WrongInput(f"--name {name!r}: use letters, digits, dots, dashes and underscores; no other sign first.")
@@ -57,11 +59,13 @@ def package(
         (staged / "golden.json").write_text(golden_document(network, facts), encoding="utf-8")
         step(f"exporting for engine {engine}, precision {precision}")
         engines = build_engines(
-            run_folder, network, facts, staged, engine=engine, precision=precision, least_agreement=least_agreement
-        )
+            run_folder, network, facts, staged, engine=engine, precision=precision, least_agreement=least_agreement,
+            on_note=on_note,
+        )  # fmt: skip
         facts = facts.model_copy(update={"engines": engines})
         (staged / MODEL_FILE).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        configured = _configured(config_file, Path(scratch), engine, precision)
+        served_by: Engine = "torch" if engine == "auto" and not engines else engine
+        configured = _configured(config_file, Path(scratch), served_by, precision)
         step("writing the archive")
         archived = archive(Path(scratch), facts, handler=handler, staged=staged, config_file=configured)
         settled = settle(archived, facts)

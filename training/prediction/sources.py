@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.data.s3 import SCHEME, s3_client
+from training.data.walking import is_clutter
 from training.errors import TrainingError, WrongInput
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Given:
 
 
 def given_photos(words: Sequence[str], lines: Iterable[str] | None = None) -> Iterator[Given]:
-    """Every photo that the words name, lazily; a folder's in the order of their paths, hidden ones left out.
+    """Every photo that the words name, lazily; a folder's in the order of their paths, hidden ones and those
+    that systems leave there (`is_clutter`) left out.
 
     `-` stands for `lines` (by default, standard input), each of which names a file, a folder or an S3 prefix. Raises
     WrongInput at once if a word names nothing, and TrainingError if S3 does not list it; a line that names nothing
@@ -85,7 +87,7 @@ def _of(word: str) -> Iterator[Given]:
         yield from _in_s3(word)
     elif Path(word).is_dir():
         for path in sorted(Path(word).rglob("*")):
-            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(word).parts):
+            if path.is_file() and not any(map(is_clutter, path.relative_to(word).parts)):
                 yield Given(str(path), partial(_read, path))
     else:
         yield Given(word, partial(_read, Path(word)))
@@ -109,7 +111,7 @@ def _in_s3(url: str) -> Iterator[Given]:
 
 
 def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
-    """The keys under a prefix, in S3's order; the object that has this very name wins alone."""
+    """The keys under a prefix, in S3's order, as in a folder; the object that has this very name wins alone."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = url.removeprefix(SCHEME).partition("/")
@@ -118,7 +120,7 @@ def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
         client = s3_client()
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
-                if not item["Key"].endswith("/"):
+                if not item["Key"].endswith("/") and not any(map(is_clutter, _below(item["Key"], prefix))):
                     found = True
                     yield client, item["Key"]
                     if item["Key"] == prefix:  # comes first: all others under it are longer
@@ -129,6 +131,12 @@ def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
         ) from error
     if not found:
         raise WrongInput(f"There is nothing under {url}. Check the bucket's name and the prefix.")
+
+
+def _below(key: str, prefix: str) -> list[str]:
+    """The names in a key that are no part of the prefix; a name that the prefix begins was asked for."""
+    names = key.removeprefix(prefix).split("/")
+    return names if not prefix or prefix.endswith("/") else names[1:]
 
 
 def _get(client: S3Client, bucket: str, key: str) -> bytes:

@@ -16,15 +16,16 @@ from training.augment.single import training_transform
 from training.errors import WrongInput
 from training.fitting.freezing import set_learning
 from training.fitting.optimisation import create_optimizer
-from training.model.network import choose_device, create_network
+from training.model.network import choose_device, preprocessing_of
+from training.preparing.trial import made, try_step
 from training.settings.config import TrainConfig
 from training.settings.recipes import read_recipe, recipe_names
 
 ANY_LR = 1e-3  # in place of `auto`, which is not settled yet
 
 
-def check_settings(config: TrainConfig, network: nn.Module) -> None:
-    """WrongInput if the network or timm does not know the optimizer, the freezing or the augmentation.
+def check_settings(config: TrainConfig, network: nn.Module, class_count: int) -> None:
+    """WrongInput if the network or timm does not know the optimizer, the freezing or the augmentation, or takes no step.
 
     Each is made once, as the training will make it, and thrown away; the network is left as it was.
     """
@@ -35,18 +36,20 @@ def check_settings(config: TrainConfig, network: nn.Module) -> None:
     training_transform(config)
     if config.cache == "device":
         BatchAugment(config, torch.device("cpu"))
+    preprocessing_of(network, config)
+    try_step(config, network, class_count)
 
 
 def check_alone(config: TrainConfig) -> None:
     """Check the settings without photos and without a download, on a network of two classes."""
     choose_device(config.device)
-    check_settings(config, create_undownloaded(config, 2))
+    check_settings(config, create_undownloaded(config, 2), 2)
 
 
 def create_undownloaded(config: TrainConfig, class_count: int) -> nn.Module:
     """The configured network, with random weights in place of the hub's; WrongInput if the hub has none."""
     from_hub = config.pretrained == "hub"
-    network = create_network(config, class_count, pretrained="none" if from_hub else config.pretrained)
+    network = made(config, class_count, pretrained="none" if from_hub else config.pretrained)
     if from_hub and not timm.is_model_pretrained(config.model):
         raise WrongInput(f"The hub has no weights for {config.model}. Use --pretrained none or a file.")
     return network

@@ -18,11 +18,12 @@ from torch import nn
 from training.data.listing import Listing
 from training.fitting.fit import put_on
 from training.model.model_file import Preprocessing
-from training.model.network import create_network, preprocessing_of
+from training.model.network import preprocessing_of
 from training.photos.photos import Photos, read_photos
 from training.photos.set_aside import read_set_aside
 from training.preparing.checking import check_settings, random_weights_note
 from training.preparing.settle import settle
+from training.preparing.trial import made
 from training.processes import World
 from training.run import TrainingProgress, claim_folder, write_beginning
 from training.settings.config import TrainConfig
@@ -53,7 +54,7 @@ def prepare(
     that cannot work leave the folder free.
     """
     network, preprocessing = _network(config, listing, device)
-    check_settings(config, network)
+    check_settings(config, network, len(listing.classes))
     if world.leads:
         claim_folder(config.run)
         if note := random_weights_note(config):
@@ -80,7 +81,7 @@ def reprepare(
 
 def _network(config: TrainConfig, listing: Listing, device: torch.device) -> tuple[nn.Module, Preprocessing]:
     random_seed(config.seed)  # type: ignore[no-untyped-call]
-    network = put_on(create_network(config, len(listing.classes)), device)
+    network = put_on(made(config, len(listing.classes)), device)
     return network, preprocessing_of(network, config)
 
 

@@ -60,7 +60,7 @@ class TrainConfig(BaseModel):
     run: Place = Field(description="run folder to write; must be empty")
     recipe: str | None = Field(None, description="recipe under the other settings")
     claim: Claim | None = Field(None, description="figure that the recipe's source reports")
-    seed: CountOrNone = Field(0, description="of the split, first weights, order and crops")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="of the split, first weights, order and crops")
 
     # Splits
     validation_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.2, description="share of every class for validation, if the data has no validation split")
@@ -82,7 +82,8 @@ class TrainConfig(BaseModel):
     # Images
     image_size: Annotated[int, Field(ge=16, le=1024)] = Field(224, description="side of the model's input, in evaluation and behind the server")
     train_size: Annotated[int, Field(ge=16, le=1024)] | None = Field(None, description="side of the training crops; none: image_size")
-    crop_pct: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="share of the image that evaluation crops; none: the model's own")
+    crop_pct: Annotated[float, Field(gt=0, le=16)] | None = Field(None, description="share of the image that evaluation crops; over 1: all of it, with a margin; none: the model's own")
+    crop_mode: Literal["center", "squash", "border"] | None = Field(None, description="how evaluation makes an image square: center cuts, squash distorts, border adds margins; none: the model's own")
     min_scale: Annotated[float, Field(gt=0, le=1)] = Field(0.35, description="smallest random training crop, as a share of the photo's area")
     max_aspect: Annotated[float, Field(ge=1)] = Field(4 / 3, description="widest or tallest random training crop, as a ratio of its sides")
     horizontal_flip: Share = Field(0.5, description="probability of a left-right flip")

@@ -20,7 +20,7 @@ from tests.inference.images.test_any_bytes import damaged_images
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damage that Pillow can live with
 
-CROPS = [0.875, 0.9, 0.95, 1.0]
+CROPS = [0.875, 0.9, 0.95, 1.0, 1.15, 1.7]  # VOLO's is 1.15: a margin all around
 
 
 def eval_transform(height: int = 64, width: int = 64, **changed: Any) -> EvalTransform:  # noqa: ANN401 - EvalTransform's own
@@ -35,6 +35,7 @@ def by_timm(picture: Image.Image, transform: EvalTransform) -> Pixels:
     made_by: Any = create_transform(
         (3, transform.height, transform.width), is_training=False, use_prefetcher=True,
         interpolation=transform.interpolation, crop_pct=transform.crop_pct, crop_mode=transform.crop_mode,
+        mean=tuple(level / 255 for level in transform.fill),
     )  # fmt: skip
     made: Pixels = made_by(picture).numpy().transpose(1, 2, 0)
     return made
@@ -58,6 +59,11 @@ transforms = st.builds(
     crop_mode=st.sampled_from(["center", "squash"]),
     interpolation=st.sampled_from(["bilinear", "bicubic"]),
 )
+bordered_transforms = st.builds(
+    lambda transform, fill: eval_transform(**(vars(transform) | {"crop_mode": "border", "fill": fill})),
+    transforms,
+    st.tuples(*[st.integers(0, 255)] * 3),
+)
 square_transforms = st.builds(
     lambda transform: eval_transform(**(vars(transform) | {"width": transform.height})), transforms
 )
@@ -66,17 +72,25 @@ sides = st.integers(1, 260)
 
 @pytest.mark.torch
 @settings(max_examples=200)
-@given(transforms | square_transforms, sides, sides, st.booleans())
+@given(transforms | square_transforms | bordered_transforms, sides, sides, st.booleans())
 @example(eval_transform(64, 64), 64, 64, False)
 @example(eval_transform(64, 64, crop_pct=1.0), 64, 64, False)
 @example(eval_transform(48, 96), 1, 1, False)
 @example(eval_transform(33, 65, crop_pct=0.9), 260, 3, True)
 @example(eval_transform(96, 16, crop_mode="squash"), 3, 260, True)
+@example(eval_transform(64, 64, crop_pct=1.15), 100, 75, False)
+@example(eval_transform(33, 48, crop_pct=1.15, crop_mode="squash"), 75, 100, False)
+@example(eval_transform(64, 64, crop_mode="border", fill=(124, 116, 104)), 260, 40, True)
+@example(eval_transform(63, 64, crop_mode="border", crop_pct=1.0, fill=(124, 116, 104)), 31, 200, False)
 def test_a_picture_of_any_size_is_exactly_what_timm_makes_of_it(
     transform: EvalTransform, width: int, height: int, black_beside_white: bool
 ) -> None:
     """Bicubic overshoots beside black and white: there the order of the two passes shows."""
     assume(max(width, height) <= 100 * min(width, height))
+    if transform.crop_mode == "border":  # of a thinner picture, timm leaves no line
+        assume(
+            max(width, height) * transform.crop_pct * 2 <= min(width, height) * min(transform.height, transform.width)
+        )
     picture = noise(width, height)
     if black_beside_white:
         picture = picture.point(lambda level: 255 * (level > 127))
@@ -108,8 +122,8 @@ def test_the_sides_to_resize_to_are_those_of_timm(transform: EvalTransform, widt
     """And of torchvision, which it is built on: the short side is exact, the long one is rounded down."""
     tall, wide = transform.resized(height, width)
     if transform.crop_mode == "squash" or transform.height != transform.width:
-        assert tall >= transform.height - 1
-        assert wide >= transform.width - 1
+        assert tall >= int(transform.height / transform.crop_pct) - 1
+        assert wide >= int(transform.width / transform.crop_pct) - 1
     else:
         short, long = min(tall, wide), max(tall, wide)
         assert short == int(transform.height / transform.crop_pct)
@@ -247,11 +261,11 @@ def test_a_picture_that_fits_is_cut_without_a_copy() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"crop_mode": "border"},
+        {"crop_mode": "stretch"},
         {"interpolation": "lanczos"},
         {"interpolation": "random"},
         {"crop_pct": 0},
-        {"crop_pct": 1.5},
+        {"crop_pct": 65},
         {"input_size": (3, 0, 64)},
     ],
 )
@@ -260,6 +274,28 @@ def test_a_transform_that_no_model_of_timm_uses_is_refused(changed: dict[str, ob
     assert EvalTransform.of(usual) == eval_transform(crop_pct=0.9)
     with pytest.raises(ValueError, match=r"not supported|nothing to look at"):
         EvalTransform.of(usual | changed)
+
+
+def test_a_border_has_the_mean_of_the_model_and_every_other_margin_is_black() -> None:
+    white = np.full((20, 64, 3), 255, dtype=np.uint8)
+    usual = {"input_size": (3, 64, 64), "crop_pct": 1.0, "interpolation": "bicubic", "mean": (0.485, 0.456, 0.406)}
+    bordered = resize_and_crop(white, EvalTransform.of(usual | {"crop_mode": "border"}))
+    assert [tuple(line) for line in bordered[:, 5].tolist()] == [(124, 116, 104)] * 22 + [(255,) * 3] * 20 + [
+        (124, 116, 104)
+    ] * 22
+    framed = resize_and_crop(white, EvalTransform.of(usual | {"crop_mode": "center", "crop_pct": 2.0}))
+    assert framed[:16].max() == framed[48:].max() == 0
+    assert framed[16:48].min() == 255
+
+
+@settings(max_examples=50)
+@given(bordered_transforms, st.integers(1, 3), st.integers(300, 3000), st.booleans())
+def test_a_border_leaves_at_least_a_line_of_any_picture(
+    transform: EvalTransform, short: int, long: int, upright: bool
+) -> None:
+    pixels = np.full((long, short, 3) if upright else (short, long, 3), 255, dtype=np.uint8)
+    assert resize_and_crop(pixels, transform).shape == (transform.height, transform.width, 3)
+    assert min(transform.resized(*pixels.shape[:2])) >= 1
 
 
 def test_the_limit_of_pixels_is_of_the_picture_not_of_what_is_decoded() -> None:

@@ -28,8 +28,8 @@ def folder_of(tmp_path: Path, *names: str) -> Path:
     return tmp_path / "photos"
 
 
-def test_a_folder_keeps_its_inner_structure_and_its_hidden_files_stay(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, "a/été & 100%.jpg", "b.jpg", ".DS_Store", ".git/config")
+def test_a_folder_keeps_its_inner_structure_without_what_is_hidden_or_left_by_a_system(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "a/été & 100%.jpg", "b.jpg", ".DS_Store", ".git/config", "@eaDir/b.jpg/thumb.jpg")
     keys = [it.key for it in plan_uploads([folder], "monday")]
     assert keys == ["incoming/monday/a/été & 100%.jpg", "incoming/monday/b.jpg"]
 

@@ -6,6 +6,14 @@ from pathlib import Path
 
 from training.settings.config import TrainConfig, make_config
 
+# What network drives, archivers and desktops leave among photos.
+CLUTTERED = (
+    "@eaDir/000.png/SYNOPHOTO_THUMB_M.jpg", "jade/@eaDir/000.png", "__MACOSX/jade/._000.png", "jade/.AppleDouble/000.png",
+    "jade/._000.png", "jade/.DS_Store", "jade/Thumbs.db", "jade/thumbs.db", "jade/desktop.ini", "@Recycle/000.png",
+    "jade/.ipynb_checkpoints/000-checkpoint.png", "#recycle/jade/000.png", "$RECYCLE.BIN/S-1-5/000.png",
+    "System Volume Information/000.png", "lost+found/000.png",
+)  # fmt: skip
+
 
 def config_of(data: Path | str, **changed: object) -> TrainConfig:
     """What a training of `data` would be; `changed` replaces settings."""

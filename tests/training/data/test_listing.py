@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import write_photos
-from tests.training.data.making import config_of
+from tests.training.data.making import CLUTTERED, config_of
+from training.audit.files import find_files
 from training.data.listing import Listing, Split, list_photos, read_split, write_split
 from training.errors import WrongInput
 
@@ -88,6 +89,40 @@ def test_photos_lie_at_any_depth_and_hidden_files_and_folders_are_none(
     assert "jade/deeper/000.png" in {photo.relative for photo in listing.photos}
     monkeypatch.chdir(data)
     assert listed(Path()).fingerprint == listing.fingerprint
+
+
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_what_systems_leave_among_photos_is_neither_photo_nor_class(tmp_path: Path, split: str) -> None:
+    notes: list[str] = []
+    write_photos(tmp_path / "clean" / split)
+    data = write_photos(tmp_path / "data" / split)
+    for place in CLUTTERED:
+        (data / place).parent.mkdir(parents=True, exist_ok=True)
+        (data / place).write_bytes(b"x")
+    if split:  # beside the splits, too
+        (tmp_path / "data" / "@eaDir" / "jade").mkdir(parents=True)
+        (tmp_path / "data" / "Thumbs.db").write_bytes(b"x")
+    listing = list_photos(config_of(tmp_path / "data"), on_note=notes.append)
+    assert listing.fingerprint == list_photos(config_of(tmp_path / "clean")).fingerprint
+    assert listing.classes == ("amber", "jade", "slate")
+    assert notes == []
+    assert len(find_files(str(tmp_path / "data")).files) == len(listing.photos) == 18
+
+
+@pytest.mark.parametrize(("other", "table"), [("Jade", False), ("jade ", False), ("JADE", True)])
+def test_classes_that_differ_only_in_capitals_or_spaces_get_a_note(tmp_path: Path, other: str, table: bool) -> None:
+    data = write_photos(tmp_path / "data")
+    (data / "slate").rename(data / other)
+    if table:
+        rows = [f"{path.relative_to(data)},{path.parent.name}" for path in sorted(data.rglob("*.png"))]
+        data = data / "photos.csv"
+        data.write_text("\n".join(["path,label", *rows]))
+    notes: list[str] = []
+    listing = list_photos(config_of(data), on_note=notes.append)
+    assert set(listing.classes) == {"amber", "jade", other}
+    [note] = notes
+    assert f"{min('jade', other)!r} and {max('jade', other)!r} differ only in capitals or spaces" in note
+    assert note.endswith("Give both the same name if they are one")
 
 
 def test_data_that_cannot_teach_is_refused_in_a_sentence(tmp_path: Path) -> None:

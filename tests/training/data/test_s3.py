@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.training.conftest import write_photos
-from tests.training.data.making import config_of
+from tests.training.data.making import CLUTTERED, config_of
 from training.data.listing import list_photos
 from training.data.records import Counted
 from training.data.sources import find_data
@@ -88,6 +88,7 @@ def test_odd_keys_stay_in_the_folder(bucket: S3Client, tmp_path: Path) -> None:
         "jade/.hidden",
         "jade/",
         ".fetched.json",
+        *CLUTTERED,
     ]
     for key in kept + dropped:
         bucket.put_object(Bucket="photos", Key=f"p/{key}", Body=b"x")

@@ -41,5 +41,6 @@ def quiet(save: Callable[[TrainingState], None] = lambda _: None) -> Callbacks:
     from training.fitting.steps import Callbacks
 
     return Callbacks(
-        report=lambda _: None, stop_requested=lambda: False, save=save, stop=lambda _: None, save_every_s=1e9
-    )
+        report=lambda _: None, stop_requested=lambda: False, save=save, stop=lambda _: None,
+        save_trained=lambda _: None, save_every_s=1e9,
+    )  # fmt: skip

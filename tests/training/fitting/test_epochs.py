@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,8 +14,11 @@ from tests.training.conftest import timeless, tiny_config
 from tests.training.fitting.fits import a_fit, quiet
 from tests.training.test_processes import environment
 from tests.training.test_resume import interrupted
+from training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from training.fitting.state import TrainingState
 
 pytestmark = pytest.mark.torch
@@ -38,6 +42,49 @@ def trained(data: Path, folder: Path, epoch_s: float, **changed: object) -> tupl
     sentence = fit_epochs(fit, photos, state, quiet(save), logs)
     assert fit_epochs(fit, photos, state, quiet(save), logs) == sentence, "resumed, it ends at once, in the same way"
     return state, sentence
+
+
+def test_an_evaluation_that_fails_leaves_the_state_of_the_trained_epoch(photos: Path, tmp_path: Path) -> None:
+    """And a training that goes on from there ends in the very weights of an undisturbed one."""
+    import torch
+
+    from training.fitting.epochs import fit_epochs
+    from training.fitting.state import TrainingState
+    from training.fitting.tensorboard import Logs
+
+    class OutOfMemory(Exception):
+        pass
+
+    def fail(module: nn.Module, _: object) -> None:
+        if not module.training:
+            raise OutOfMemory
+
+    no_logs = Logs(tmp_path, wanted=False, first_epoch=1, first_step=1)
+    kept: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+    fit, seen = a_fit(photos, tmp_path)
+    hook = fit.network.register_forward_pre_hook(fail)
+    callbacks = replace(quiet(), save_trained=lambda state: kept.append(fit.tensors(state)))
+    with pytest.raises(OutOfMemory):
+        fit_epochs(fit, seen, TrainingState.begin(fit.device), callbacks, no_logs)
+    hook.remove()
+    [(tensors, facts)] = kept
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    assert (facts["state"]["epoch"], facts["state"]["step"], facts["state"]["epochs"]) == (1, len(fit.batches), [])
+
+    again, seen = a_fit(photos, tmp_path)
+    fit_epochs(again, seen, again.load(tensors, facts), quiet(), no_logs)
+    undisturbed, seen = a_fit(photos, tmp_path)
+    fit_epochs(undisturbed, seen, TrainingState.begin(fit.device), quiet(), no_logs)
+    expected = undisturbed.network.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in again.network.state_dict().items())
+
+
+def test_curves_that_cannot_be_written_end_in_a_sentence(tmp_path: Path) -> None:
+    from training.fitting.tensorboard import Logs
+
+    (tmp_path / "tensorboard").write_text("in the way")
+    with pytest.raises(TrainingError, match=r"cannot be written to .*podium train --resume"):
+        Logs(tmp_path, wanted=True, first_epoch=1, first_step=1)
 
 
 def test_it_ends_before_an_epoch_that_would_overrun_the_hours(photos: Path, tmp_path: Path) -> None:

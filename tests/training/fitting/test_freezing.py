@@ -70,3 +70,10 @@ def test_every_kind_of_model_has_stages(tmp_path: Path, model: str) -> None:
     network = frozen(tmp_path, model=model, model_args={}, image_size=64, freeze="stages:2")
     count = len(learning(network))
     assert 2 < count < len(list(network.parameters()))
+
+
+@pytest.mark.parametrize("model", ["pit_ti_224", "rdnet_tiny"])
+def test_a_model_whose_stages_timm_does_not_name_is_told_so(tmp_path: Path, model: str) -> None:
+    with pytest.raises(WrongInput, match=r"freeze = 'stages:2': timm does not say .* Use none, body or norm\."):
+        frozen(tmp_path, model=model, model_args={}, freeze="stages:2")
+    assert learning(frozen(tmp_path, model=model, model_args={}, freeze="body"))

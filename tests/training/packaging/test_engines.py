@@ -84,6 +84,39 @@ def test_an_archive_for_torch_holds_no_files_of_engines(finished: Run, handler: 
         assert not {"openvino.xml", "openvino-int8.xml"} & set(digests)
 
 
+@pytest.fixture(scope="module")
+def not_exportable(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A network with an operation that OpenVINO does not know: it resamples its positions for every image."""
+    from tests.training.conftest import tiny_config
+    from training.fine_tune import train
+
+    run = tmp_path_factory.mktemp("vit") / "run"
+    return train(tiny_config(photos, run, model="test_vit", model_args={}, epochs=1))
+
+
+def test_a_network_that_openvino_does_not_know_is_served_by_torch_if_no_engine_was_named(
+    not_exportable: Run, handler: Path, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    config = handler.parent / "model-config.yaml"
+    archive = packed(not_exportable.folder, handler, tmp_path, engine="auto", config_file=config, on_note=notes.append)
+    assert facts_in(archive)[0]["engines"] == []
+    [note] = notes
+    assert note.startswith("OpenVINO cannot run test_vit (")
+    assert note.endswith("_upsample_bicubic2d_aa.default): torch serves it")
+    with zipfile.ZipFile(archive) as opened:
+        assert "  engine: torch" in opened.read("model-config.yaml").decode()
+
+
+@pytest.mark.parametrize(("engine", "precision"), [("openvino", "fp32"), ("auto", "int8")])
+def test_a_network_that_the_named_engine_does_not_know_is_refused_in_a_sentence(
+    not_exportable: Run, handler: Path, tmp_path: Path, engine: str, precision: str
+) -> None:
+    with pytest.raises(TrainingError, match=r"OpenVINO cannot run test_vit \(.*\)\. Package it with --engine torch\.$"):
+        packed(not_exportable.folder, handler, tmp_path, engine=engine, precision=precision)
+    assert list(tmp_path.glob("*.mar")) == []
+
+
 @pytest.mark.parametrize("engine", ["torch", "torch-compiled", "aotinductor"])
 def test_int8_is_refused_for_an_engine_that_does_not_have_it(
     finished: Run, handler: Path, tmp_path: Path, engine: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.training.data.making import CLUTTERED
 from training.errors import TrainingError, WrongInput
 from training.prediction.sources import NotFetched, given_photos
 
@@ -58,6 +59,26 @@ def test_hidden_folders_hold_no_photos_but_may_be_named(tmp_path: Path) -> None:
         path.touch()
     assert names_of(str(tmp_path)) == [str(tmp_path / "a.png")]
     assert names_of(str(hidden)) == [str(hidden / "b.png")]
+
+
+@pytest.mark.parametrize("place", CLUTTERED)
+def test_what_systems_leave_among_photos_is_predicted_only_if_it_is_named(
+    bucket: S3Client, tmp_path: Path, place: str
+) -> None:
+    for name in ("a.png", place):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        bucket.put_object(Bucket="photos", Key=f"p/{name}", Body=b"x")
+    assert names_of(str(tmp_path)) == [str(tmp_path / "a.png")]
+    assert names_of(str(tmp_path / place)) == [str(tmp_path / place)]
+    for prefix in ("p/", "p"):
+        assert names_of(f"s3://photos/{prefix}") == ["s3://photos/p/a.png"]
+    assert names_of(f"s3://photos/p/{place}") == [f"s3://photos/p/{place}"]
+
+
+def test_a_prefix_may_end_before_the_suffix_of_a_name(bucket: S3Client) -> None:
+    bucket.put_object(Bucket="photos", Key="p/a.png", Body=b"x")
+    assert names_of("s3://photos/p/a") == ["s3://photos/p/a.png"]
 
 
 def test_a_name_on_standard_input_need_not_be_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

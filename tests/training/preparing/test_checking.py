@@ -52,7 +52,7 @@ def test_a_check_leaves_the_network_as_it_was(photos: Path, tmp_path: Path, poli
     network = create_network(config, 3)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     drawn = torch.get_rng_state()
-    check_settings(config, network)
+    check_settings(config, network, 3)
     assert torch.equal(torch.get_rng_state(), drawn)
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert all(module.training for module in network.modules())
