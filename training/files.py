@@ -25,7 +25,7 @@ def replacing(path: Path, *, synced: bool = True, shared: bool = False) -> Itera
                 os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        if error.filename in (None, str(draft)):  # a write into an open file names none
+        if error.errno and error.filename in (None, str(draft)):  # a write into an open file names none
             error.filename = str(path)
         raise
     finally:
