@@ -25,11 +25,15 @@ RejectionCode = Literal[
     "empty",
     "too_large",
     "gone",
+    "archived",
+    "encrypted",
     "unsupported_format",
     "unreadable",
     "too_many_pixels",
     "too_slow",
 ]
+# Of these an object's bytes say nothing: it was not there, or S3 did not hand it over, and tomorrow the same bytes may be read.
+NOT_HANDED_OVER: frozenset[str] = frozenset({"gone", "archived", "encrypted"})
 Status = Literal["classified", "rejected"]
 # Why a message is a dead letter; one without a code was moved by SQS itself: the function died of it, or never ran.
 DeadLetterCode = Literal["unreadable", "given_up"]

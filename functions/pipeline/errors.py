@@ -23,6 +23,10 @@ class ModelUnavailable(Exception):
         self.retry_after_s = retry_after_s
 
 
+class ImageUnavailable(Exception):
+    """S3 refuses the image until an operator changes something: the message comes again, at last as a dead letter with this reason."""
+
+
 class NotTogether(Exception):
     """The model does not take these images in one request: ask for each of them alone, at once."""
 
@@ -40,5 +44,5 @@ class SettingsInvalid(Exception):
 
 def describe(problem: BaseException) -> str:
     """The problem in one line; an error of ours is a sentence already."""
-    own = isinstance(problem, (ModelUnavailable, MessageUnreadable, ImageRejected, SettingsInvalid))
+    own = isinstance(problem, (ModelUnavailable, ImageUnavailable, MessageUnreadable, ImageRejected, SettingsInvalid))
     return str(problem) if own else f"{type(problem).__name__}: {problem}"

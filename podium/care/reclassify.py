@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import batched
 from urllib.parse import quote
 
-from pipeline.contracts import ImageRef, ModelFacts, Order, Row
+from pipeline.contracts import NOT_HANDED_OVER, ImageRef, ModelFacts, Order, Row
 from pipeline.queue.orders import send
 from pipeline.results.known_rows import KnownRow, TableBusy, known_rows
 from pipeline.results.same_upload import same_upload
@@ -23,7 +23,7 @@ from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 
 # Rejected before any model saw the image; another model would not see it either.
-NEVER_SEEN = frozenset({"folder_marker", "empty", "too_large", "gone", "unsupported_format"})
+NEVER_SEEN = NOT_HANDED_OVER | {"folder_marker", "empty", "too_large", "unsupported_format"}
 SENT_TOGETHER = 100
 _MODEL = re.compile(r"(?P<name>[A-Za-z0-9._-]+)@(?P<version>[A-Za-z0-9.-]+)")
 

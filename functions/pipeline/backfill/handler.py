@@ -10,21 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from pipeline.aws import CLIENTS
+from pipeline.backfill.objects import Found, as_it_is, is_about
 from pipeline.backfill.tallies import PartTally, total, write_tally
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, revision_of, write_part
 from pipeline.contracts import Backfill, ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, Record, Tally
 from pipeline.queue.orders import SENT_AT_ONCE, just_after, send
 from pipeline.results.known_rows import KnownRow, known_rows
-from pipeline.results.same_upload import same_upload
 from pipeline.settings import BackfillSettings, load_settings
 from pipeline.telemetry import logger
 
@@ -32,16 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
-
-_Etag = Annotated[str | None, BeforeValidator(lambda etag: etag.strip('"') if isinstance(etag, str) else etag)]
-
-
-class Found(Record):
-    """An object as S3's list names it; one of a manifest has its key alone."""
-
-    key: str = Field(alias="Key", min_length=1)
-    size_bytes: int | None = Field(default=None, alias="Size")
-    etag: _Etag = Field(default=None, alias="Etag")  # S3 puts it in quotes
 
 
 class Item(Record):
@@ -137,31 +126,6 @@ def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSetting
     send(orders, clients.sqs, settings.queue_url)
     logger.info("part enqueued", batch=job, extra=tally.model_dump())
     return tally
-
-
-def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> ImageRef | None:
-    """The object, without an event's version and sequencer; None when it is not there.
-
-    A HEAD request is made if the list lacks facts, or if a row is about other bytes: the list may be older than the row.
-    """
-    if found.etag and found.size_bytes is not None:
-        listed = ImageRef(bucket=bucket, key=found.key, etag=found.etag, size_bytes=found.size_bytes, sequencer="")
-        if row is None or is_about(row, listed):
-            return listed
-    try:
-        head = s3.head_object(Bucket=bucket, Key=found.key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
-            raise
-        return None
-    return ImageRef(
-        bucket=bucket, key=found.key, etag=head["ETag"].strip('"'), size_bytes=head["ContentLength"], sequencer=""
-    )
-
-
-def is_about(row: KnownRow, image: ImageRef) -> bool:
-    """Whether the row is about these bytes; one that rejected them as gone is not, for here they are."""
-    return same_upload(image, row) and row.rejected_code != "gone"
 
 
 def order_for(image: ImageRef, row: KnownRow | None, job: str) -> Order | None:

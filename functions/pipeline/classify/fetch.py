@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from pipeline.classify.clock import Clock, outcome_of
-from pipeline.classify.formats import HEAD_BYTES, READABLE, looks_like  # a link to inference/images/formats.py
+from pipeline.classify.encodings import GZIP_MAGIC, NotDecoded, Readable, is_compressed, unpacked
+from pipeline.classify.formats import HEAD_BYTES, READABLE, looks_like  # links to inference/images/
 from pipeline.classify.images import Answered, Await, Fetched, Finished
+from pipeline.classify.refusals import refusal_in
 from pipeline.contracts import ImageRef, Order, Timings
 from pipeline.errors import ImageRejected
 
@@ -22,14 +24,6 @@ if TYPE_CHECKING:
 
 FETCHING_S = 10.0  # S3's client gives up a try after 5 s, and makes two; one that is slower does not hold up the others
 FETCHED_TOO_LATE = "S3 did not hand over the image in the time that its neighbours could wait"
-
-_GONE = {
-    "NoSuchKey": "was deleted before it was classified",
-    "NoSuchVersion": "was deleted for good before it was classified",
-    "MethodNotAllowed": "is a delete marker, not an image",
-    "PreconditionFailed": "was overwritten before it was classified; the newer upload has its own message",
-    "InvalidObjectState": "lies in an archive storage class; restore it, then upload or copy it again",
-}
 
 
 @dataclass(frozen=True)
@@ -77,16 +71,39 @@ class Fetcher:
 
 
 def fetch(image: ImageRef, s3: S3Client, *, max_bytes: int) -> bytes:
-    """The bytes of that version of that object.
+    """The bytes of that version of that object, without its Content-Encoding.
 
-    ImageRejected when no model could ever read it; any other error of S3 (no permission, slow down)
-    propagates, for it may be different later. What is not an image costs one GET of its first bytes.
+    ImageRejected when no model could ever read it, ImageUnavailable when an operator must allow it; any other error of S3
+    (slow down) propagates, for it may be different later. What is not an image costs one GET of its first bytes.
     """
     _check_worth_a_request(image, max_bytes)
-    with closing(_get(image, s3)["Body"]) as body:
+    stored = _get(image, s3)
+    with closing(stored["Body"]) as body:
         head = body.read(HEAD_BYTES)
+        try:
+            if is_compressed(stored.get("ContentEncoding"), head, is_image=looks_like(head) in READABLE):
+                return _unpack(head, body, max_bytes)
+        except NotDecoded as error:
+            raise ImageRejected(error.code, str(error)) from error
         _check_format(head)
         return head + body.read()
+
+
+def _unpack(head: bytes, body: Readable, max_bytes: int) -> bytes:
+    """The image in gzip bytes, of which no more is unpacked than an image may have."""
+    with unpacked(head, body) as content:
+        start = content.read(HEAD_BYTES)
+        if not start:
+            raise ImageRejected("empty", "The file is compressed with gzip and empty (0 bytes): upload it again.")
+        _check_format(start)
+        data = start + content.read(max_bytes + 1 - len(start))
+    if len(data) > max_bytes:
+        raise ImageRejected(
+            "too_large",
+            f"The file is compressed with gzip and unpacks to more than {_megabytes(max_bytes)}, the most that is classified: "
+            "upload a smaller copy.",
+        )
+    return data
 
 
 def _check_worth_a_request(image: ImageRef, max_bytes: int) -> None:
@@ -110,13 +127,18 @@ def _get(image: ImageRef, s3: S3Client) -> GetObjectOutputTypeDef:
             return s3.get_object(Bucket=image.bucket, Key=image.key, IfMatch=f'"{image.etag}"')
         return s3.get_object(Bucket=image.bucket, Key=image.key)
     except ClientError as error:
-        why = _GONE.get(error.response["Error"]["Code"])
-        if why is None:
+        refusal = refusal_in(error)
+        if refusal is None:
             raise
-        raise ImageRejected("gone", f"The image {why}.") from error
+        raise refusal from error
 
 
 def _check_format(head: bytes) -> None:
+    if head.startswith(GZIP_MAGIC):
+        raise ImageRejected(
+            "unsupported_format",
+            "The file is compressed with gzip: unpack it and upload it again, or upload it with Content-Encoding: gzip.",
+        )
     kind = looks_like(head)
     if kind not in READABLE:
         formats = f"{', '.join(READABLE[:-1])} or {READABLE[-1]}"

@@ -14,16 +14,8 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.backfill.handler import (
-    Clients,
-    Found,
-    as_it_is,
-    is_about,
-    lambda_handler,
-    open_clients,
-    order_for,
-    respond,
-)
+from pipeline.backfill.handler import Clients, lambda_handler, open_clients, order_for, respond
+from pipeline.backfill.objects import Found, as_it_is, is_about
 from pipeline.backfill.tallies import PartTally, total, write_tally
 from pipeline.batches.ledger import BATCH_ID
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of
@@ -162,8 +154,10 @@ def test_a_list_that_is_older_than_the_result_enqueues_nothing(machine: Machine,
     assert machine.orders() == []
 
 
-def test_an_image_that_was_gone_and_is_here_again_is_enqueued() -> None:
-    gone = known_row(version_id=None, etag=ETAG, rejected_code="gone")
+@pytest.mark.parametrize("code", ["gone", "archived", "encrypted"])
+def test_an_image_that_s3_did_not_hand_over_is_enqueued_again(code: str) -> None:
+    """It was restored, or its key is enabled again, and its bytes are the same."""
+    gone = known_row(version_id=None, etag=ETAG, rejected_code=code)
     here = image_ref(etag=ETAG, sequencer="")
     order = order_for(here, gone, JOB)
     assert order is not None
@@ -199,8 +193,27 @@ def test_a_bucket_that_may_not_be_read_is_no_missing_image(aws: Aws) -> None:
     s3 = boto3.client("s3")
     with Stubber(s3) as stub:
         stub.add_client_error("head_object", "403")
-        with pytest.raises(ClientError):
+        stub.add_client_error("list_objects_v2", "AccessDenied")
+        with pytest.raises(ClientError, match="AccessDenied"):
             as_it_is(s3, PHOTOS, Found.model_validate({"Key": BALL}), None)
+
+
+@pytest.mark.parametrize("code", ["400", "403"])
+def test_one_image_that_s3_does_not_show_alone_does_not_cost_its_part(machine: Machine, aws: Aws, code: str) -> None:
+    """Encrypted by its uploader's key, or another account's: a list shows it, and the classify function says what is wrong."""
+    for key in (BALL, f"{BALL}.jpg"):
+        aws.s3.put_object(Bucket=PHOTOS, Key=key, Body=JPEG)
+
+    def refuse(params: dict[str, Any], **_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "HeadObject")
+
+    events = aws.s3.meta.events
+    events.register("before-call.s3.HeadObject", refuse, unique_id="refuse")
+    tally = machine.run(NAMED)
+    events.unregister("before-call.s3.HeadObject", unique_id="refuse")
+    assert (tally["enqueued"], tally["missing"]) == (1, 1)
+    [order] = machine.orders()
+    assert (order.image.key, order.image.size_bytes) == (BALL, len(JPEG))
 
 
 @given(st.text(max_size=20), st.sampled_from(['"', ""]))

@@ -408,6 +408,45 @@ def test_an_image_that_may_not_be_read_now_is_tried_again(
     assert counted(metrics_of(capsys)) == {"ImagesFailed": 1, "ImagesClassified": 1}
 
 
+def test_an_image_that_s3_will_never_hand_over_is_asked_for_once_and_harms_no_neighbour(
+    aws: Aws, connections: Connections
+) -> None:
+    """Encrypted with a key of its uploader's: it has its row at once, and its message does not come again."""
+    locked, other = aws.upload("incoming/monday/locked.jpg"), aws.upload("incoming/monday/open.jpg")
+    asked: list[str] = []
+
+    def refuse(params: dict[str, str], **_: object) -> None:
+        asked.append(params["url_path"])
+        if "locked" in params["url_path"]:
+            raise ClientError({"Error": {"Code": "InvalidRequest", "Message": "no key"}}, "GetObject")
+
+    connections.s3.meta.events.register("before-call.s3.GetObject", refuse, unique_id="refuse")
+    assert failed(invoke(sqs_event(body_about(locked), body_about(other)))) == []
+    connections.s3.meta.events.unregister("before-call.s3.GetObject", unique_id="refuse")
+    assert len(asked) == 2
+    assert {row.image: (row.status, row.rejected_code) for row in aws.rows()} == {
+        locked.uri: ("rejected", "encrypted"),
+        other.uri: ("classified", None),
+    }
+    assert aws.dead_letters() == []
+
+
+def test_the_dead_letter_of_an_image_that_may_not_be_read_says_what_to_allow(
+    aws: Aws, connections: Connections
+) -> None:
+    def forbid(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no kms:Decrypt"}}, "GetObject")
+
+    connections.s3.meta.events.register("before-call.s3.GetObject", forbid, unique_id="forbid")
+    assert failed(invoke(sqs_event(body_about(aws.upload("incoming/ball.jpg")), receive_count=10))) == []
+    connections.s3.meta.events.unregister("before-call.s3.GetObject", unique_id="forbid")
+    [letter] = aws.dead_letters()
+    reason = letter["MessageAttributes"]["reason"]["StringValue"]
+    assert reason.startswith(
+        "tried 10 times, at last: S3 refuses the image (AccessDenied: no kms:Decrypt): allow the function"
+    )
+
+
 @pytest.mark.parametrize(("dying", "again"), [(1, []), (2, ["m0"])])
 def test_aws_gets_a_second_try_and_not_a_third(
     aws: Aws, connections: Connections, dying: int, again: list[str]

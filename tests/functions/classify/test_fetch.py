@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError
@@ -10,9 +15,12 @@ from botocore.stub import Stubber
 from pipeline.classify.fetch import fetch
 from pipeline.classify.formats import HEAD_BYTES, READABLE, looks_like
 from pipeline.contracts import ImageRef
-from pipeline.errors import ImageRejected
+from pipeline.errors import ImageRejected, ImageUnavailable, describe
 from tests.functions.conftest import INPUT, Aws
 from tests.functions.factories import JPEG, image_ref
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 LIMIT = 10_485_760
 
@@ -91,20 +99,118 @@ def test_a_delete_marker_itself_is_no_image() -> None:
         fetch(image_ref(), s3, max_bytes=LIMIT)
 
 
-def test_an_archived_image_is_gone_until_somebody_restores_it(aws: Aws) -> None:
-    """The object may be deleted between its event and its turn."""
+def test_an_archived_image_is_rejected_until_somebody_restores_it(aws: Aws) -> None:
+    """The reason names the storage class and the two commands."""
     put = aws.s3.put_object(Bucket=INPUT, Key="incoming/old.jpg", Body=JPEG, StorageClass="GLACIER")
     rejected = rejection(aws, image_ref(key="incoming/old.jpg", version_id=put["VersionId"]))
-    assert (rejected.code, "restore it" in rejected.reason) == ("gone", True)
+    assert rejected.code == "archived"
+    assert re.search(r"\(GLACIER\): restore it \(`aws s3api restore-object`\).*`podium backfill`", rejected.reason)
 
 
-@pytest.mark.parametrize(("code", "status"), [("AccessDenied", 403), ("SlowDown", 503), ("NoSuchBucket", 404)])
-def test_what_may_be_different_later_is_not_the_images_fault(code: str, status: int) -> None:
-    """A missing permission is retried, so that it can be put right."""
+SSE_C = (
+    "The object was stored using a form of Server Side Encryption. "
+    "The correct parameters must be provided to retrieve the object."
+)
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd"
+
+
+@contextmanager
+def refusing(code: str, status: int, message: str = "", **more: str) -> Iterator[S3Client]:
+    """An S3 that refuses the next object, as the documentation of its error codes has it."""
     s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     stub = Stubber(s3)
-    stub.add_client_error("get_object", code, http_status_code=status)
-    with stub, pytest.raises(ClientError, match=code):
+    stub.add_client_error("get_object", code, message, status, service_error_meta=more)
+    with stub:
+        yield s3
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "rejected_as", "what_to_do"),
+    [
+        (
+            "InvalidRequest",
+            400,
+            SSE_C,
+            "encrypted",
+            r"SSE-C \(The object was stored .* retrieve the object\): upload or copy",
+        ),
+        (
+            "KMS.DisabledException",
+            400,
+            f"{KEY} is disabled.",
+            "encrypted",
+            rf"\({KEY} is disabled\): enable it .*backfill`",
+        ),
+        (
+            "KMS.KMSInvalidStateException",
+            400,
+            f"{KEY} is pending deletion.",
+            "encrypted",
+            r"pending deletion\): enable it",
+        ),
+        ("KMS.NotFoundException", 400, "Invalid arn", "encrypted", "or upload the image again"),
+        ("InvalidArgument", 400, "Invalid version id specified", "gone", "never had the version"),
+        ("MethodNotAllowed", 405, "", "gone", "is a delete marker, not an image"),
+        ("NoSuchKey", 404, "", "gone", "was deleted"),
+        ("NoSuchVersion", 404, "", "gone", "was deleted for good"),
+        ("PreconditionFailed", 412, "", "gone", "the newer upload has its own message"),
+        ("InvalidObjectState", 403, "", "archived", r"\(its storage class\): restore it"),
+    ],
+)
+def test_what_s3_will_never_hand_over_is_rejected_at_once_with_what_to_do(
+    code: str, status: int, message: str, rejected_as: str, what_to_do: str
+) -> None:
+    with refusing(code, status, message) as s3, pytest.raises(ImageRejected, match=what_to_do) as error:
+        fetch(image_ref(), s3, max_bytes=LIMIT)
+    assert error.value.code == rejected_as
+
+
+def test_an_image_in_an_archive_of_intelligent_tiering_names_the_tier() -> None:
+    tier = {"StorageClass": "INTELLIGENT_TIERING", "AccessTier": "DEEP_ARCHIVE_ACCESS"}
+    with (
+        refusing("InvalidObjectState", 403, **tier) as s3,
+        pytest.raises(ImageRejected, match=r"\(DEEP_ARCHIVE_ACCESS\)"),
+    ):
+        fetch(image_ref(), s3, max_bytes=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "what_to_do"),
+    [
+        (
+            "AccessDenied",
+            403,
+            "not authorized to perform: kms:Decrypt",
+            "kms:Decrypt.*: allow the function .*kms:Decrypt on its",
+        ),
+        ("NoSuchBucket", 404, "", "the bucket is not there"),
+        ("AllAccessDisabled", 403, "All access has been disabled", "All access has been disabled.*ask AWS Support"),
+        ("AccountProblem", 403, "", "ask AWS Support"),
+        ("InvalidPayer", 403, "", "ask AWS Support"),
+    ],
+)
+def test_what_an_operator_can_allow_is_not_the_images_fault(
+    code: str, status: int, message: str, what_to_do: str
+) -> None:
+    """A missing permission is retried, so that it can be put right; the reason of the dead letter says how."""
+    with refusing(code, status, message) as s3, pytest.raises(ImageUnavailable, match=what_to_do) as error:
+        fetch(image_ref(), s3, max_bytes=LIMIT)
+    assert describe(error.value).startswith(f"S3 refuses the image ({f'{code}: {message}' if message else code})")
+    assert describe(error.value).endswith("Then `podium redrive`.")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("SlowDown", 503),
+        ("InternalError", 500),
+        ("RequestTimeout", 400),
+        ("KMS.ThrottlingException", 400),
+        ("Unheard", 400),
+    ],
+)
+def test_what_may_be_different_later_is_not_the_images_fault(code: str, status: int) -> None:
+    with refusing(code, status) as s3, pytest.raises(ClientError, match=code):
         fetch(image_ref(), s3, max_bytes=LIMIT)
 
 

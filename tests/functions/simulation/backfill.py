@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.backfill.handler import Found, as_it_is
+from pipeline.backfill.objects import Found, as_it_is
 from pipeline.contracts import ImageRef, Order
 from pipeline.queue.orders import body_of
 from pipeline.results.known_rows import KnownRow, known_rows

@@ -15,11 +15,12 @@ ROOT = Path(__file__).parents[3]
 AWKWARD = ROOT.parent / "shared" / "data" / "awkward"
 
 
-def test_the_lambda_uses_the_very_file() -> None:
+@pytest.mark.parametrize("name", ["formats.py", "encodings.py"])
+def test_the_lambda_uses_the_very_file(name: str) -> None:
     """A link, whose content `sam build` puts into the zip."""
-    linked = ROOT / "functions" / "pipeline" / "classify" / "formats.py"
+    linked = ROOT / "functions" / "pipeline" / "classify" / name
     assert linked.is_symlink()
-    assert linked.resolve() == ROOT / "inference" / "images" / "formats.py"
+    assert linked.resolve() == ROOT / "inference" / "images" / name
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
