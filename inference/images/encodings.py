@@ -15,7 +15,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 NO_ENCODING = frozenset({"", "identity", "aws-chunked"})  # the last is how a request was sent, not what is stored
 QUOTED_CHARACTERS = 60  # of a header, in a sentence about it
 
-Fault = Literal["unsupported_format", "unreadable"]
+Fault = Literal["unsupported_format", "unreadable", "too_large"]
 
 
 class NotDecoded(Exception):
@@ -27,7 +27,7 @@ class NotDecoded(Exception):
 
 
 class Readable(Protocol):
-    """What hands over bytes, fewer than asked for only at its end."""
+    """What hands over bytes: so many at most, and none at its end."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -51,14 +51,15 @@ def is_compressed(content_encoding: str | None, head: bytes, *, is_image: bool) 
 
 
 @contextmanager
-def unpacked(head: bytes, rest: Readable) -> Iterator[Readable]:
-    """The content of gzip bytes, of all members, to be read to its end and never more than is asked for at once.
+def unpacked(head: bytes, rest: Readable, most_bytes: int) -> Iterator[Readable]:
+    """The content of gzip bytes, of all their members; no more of it is ever unpacked than is read.
 
-    NotDecoded if they are damaged or end too early. What goes wrong with `rest` itself propagates.
+    NotDecoded if it has more than `most_bytes`, is damaged, or ends too early, by then. What goes wrong with `rest` itself
+    propagates.
     """
     try:
-        with GzipFile(fileobj=_Joined(head, rest), mode="rb") as content:  # type: ignore[call-overload]  # asks for more than it uses
-            yield content
+        with GzipFile(fileobj=Joined(head, rest), mode="rb") as content:  # type: ignore[call-overload]  # of a file it only reads
+            yield _Bounded(content, most_bytes)
     except EOFError as error:
         raise NotDecoded(
             "unreadable", "The file is compressed with gzip and ends too early: upload it again."
@@ -69,7 +70,25 @@ def unpacked(head: bytes, rest: Readable) -> Iterator[Readable]:
         ) from error
 
 
-class _Joined:
+class _Bounded:
+    """Content that may have so many bytes."""
+
+    def __init__(self, content: Readable, most_bytes: int) -> None:
+        self._content, self._most_bytes, self._left = content, most_bytes, most_bytes
+
+    def read(self, size: int) -> bytes:
+        part = self._content.read(min(size, self._left + 1))
+        self._left -= len(part)
+        if self._left < 0:
+            raise NotDecoded(
+                "too_large",
+                f"The file is compressed with gzip and unpacks to more than {self._most_bytes:,} bytes, the most that are "
+                "read: upload a smaller copy.",
+            )
+        return part
+
+
+class Joined:
     """Bytes that were read already, and then the rest."""
 
     def __init__(self, head: bytes, rest: Readable) -> None:

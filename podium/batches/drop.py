@@ -11,17 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import IMAGES_PER_PART, expected_images, part_keys, read_parts, revision_of, write_part
 from pipeline.batches.outcomes import ExpectedUpload
 from pipeline.contracts import INCOMING_PREFIX, ExpectedImage, ManifestPart
+from pipeline.uploads import pages_of_uploads
+from podium.batches.keys import why_not_made
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 from training.data.walking import is_clutter
 
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
 UPLOADS_AT_ONCE = 16
-MAX_KEY_BYTES = 1024  # S3's limit
 MAX_NAME_BYTES = 200  # of a batch: its name is a part of many keys
 
 
@@ -42,9 +47,9 @@ def plan_uploads(paths: Sequence[Path], batch: str) -> list[PlannedUpload]:
     """The files under these paths and their keys; a folder keeps its inner structure; hidden files, and what systems
     leave among photos, are left out.
 
-    Raises ConsoleError for an impossible batch name or path, and when two files would get one key.
+    Raises ConsoleError for an impossible name of batch or file, and when two files would get one key.
     """
-    if not batch or "/" in batch or batch in {".", ".."} or len(batch.encode()) > MAX_NAME_BYTES:
+    if not batch or "/" in batch or batch in {".", ".."} or why_not_made(batch) or len(batch.encode()) > MAX_NAME_BYTES:
         raise ConsoleError(
             f"{batch!r} cannot name a batch: use a plain word without '/', at most {MAX_NAME_BYTES} bytes long, "
             "such as monday.",
@@ -54,10 +59,8 @@ def plan_uploads(paths: Sequence[Path], batch: str) -> list[PlannedUpload]:
     for path in paths:
         for file, name in _files(path):
             key = f"{INCOMING_PREFIX}{batch}/{name}"
-            if len(key.encode()) > MAX_KEY_BYTES:
-                raise ConsoleError(
-                    f"{file} would get a key of over {MAX_KEY_BYTES} bytes: shorten its name.", EXIT_USAGE
-                )
+            if why := why_not_made(key):
+                raise ConsoleError(f"{str(file)!r} cannot name an image in S3: {why}. Rename it.", EXIT_USAGE)
             if key in planned:
                 raise ConsoleError(f"{planned[key]} and {file} would both become {key}: rename one.", EXIT_USAGE)
             planned[key] = file
@@ -92,7 +95,9 @@ def upload(
         try:
             with item.path.open("rb") as file:
                 made = s3.put_object(Bucket=bucket, Key=item.key, Body=file, ContentType=kind)
-        except (ClientError, BotoCoreError, OSError) as error:
+        except ClientError as error:
+            raise ConsoleError(f"{item.path} was not uploaded: {error}. {_what_to_do(error)}".rstrip()) from error
+        except (BotoCoreError, OSError) as error:
             raise ConsoleError(f"{item.path} was not uploaded: {error}") from error
         uri = f"s3://{bucket}/{item.key}"
         return ExpectedImage(image=uri, version_id=made.get("VersionId"), etag=made["ETag"].strip('"'))
@@ -107,6 +112,24 @@ def upload(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return images
+
+
+_KEY_IS_OFF = "Enable the KMS key that the bucket encrypts with, or give the bucket another one."
+_TO_DO = {
+    "AccessDenied": "Let your AWS profile put objects there: its own policies, the bucket's, which may ask for an encryption, "
+    "and that of the bucket's KMS key.",
+    "KMS.DisabledException": _KEY_IS_OFF,
+    "KMS.KMSInvalidStateException": _KEY_IS_OFF,
+    "KMS.NotFoundException": _KEY_IS_OFF,
+    "NoSuchBucket": "The stack's bucket was deleted: deploy the stack again.",
+    "ExpiredToken": "Sign in again, such as with `aws sso login`.",
+    "RequestTimeTooSkewed": "Set this machine's clock.",
+}
+
+
+def _what_to_do(error: ClientError) -> str:
+    """What lets S3 take the file, if more than a second try is needed."""
+    return _TO_DO.get(error.response["Error"]["Code"], "")
 
 
 def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], now: datetime) -> int:
@@ -127,17 +150,11 @@ def expect(connection: Connection, batch: str, images: Sequence[ExpectedImage], 
 
 def latest_uploads(connection: Connection, batch: str) -> dict[str, ExpectedUpload]:
     """The latest version of every object of the batch, by `s3://bucket/key`."""
-    bucket = connection.facts.input_bucket
-    pages = connection.s3.get_paginator("list_object_versions").paginate(
-        Bucket=bucket, Prefix=f"{INCOMING_PREFIX}{batch}/"
-    )
+    pages = pages_of_uploads(connection.s3, connection.facts.input_bucket, f"{INCOMING_PREFIX}{batch}/")
     return {
-        f"s3://{bucket}/{version['Key']}": ExpectedUpload(
-            version["VersionId"], version["ETag"].strip('"'), version["LastModified"]
-        )
+        image.uri: ExpectedUpload(image.version_id, image.etag, uploaded_at)
         for page in pages
-        for version in page.get("Versions", [])
-        if version["IsLatest"]
+        for image, uploaded_at in page.uploads
     }
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pipeline.batches.manifests import folder_of
 from pipeline.contracts import INCOMING_PREFIX
+from podium.batches.keys import why_no_key
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 
@@ -33,6 +34,8 @@ def source_at(connection: Connection, location: str) -> Source:
     if named is None:
         raise ConsoleError(f"{location!r} is no place in S3: write s3://bucket/prefix.", EXIT_USAGE)
     bucket, prefix = named["bucket"], named["prefix"]
+    if why := why_no_key(prefix):
+        raise ConsoleError(f"{location!r} is no place in S3: {why}.", EXIT_USAGE)
     if bucket == connection.facts.input_bucket:
         prefix = prefix or INCOMING_PREFIX
         if not prefix.startswith(INCOMING_PREFIX):
@@ -95,6 +98,8 @@ def keys_in(text: Iterable[str], source: Source) -> Iterator[str]:
                 'write whole keys, one per line, or objects such as {"Key": "photos/1.jpg"}.',
                 EXIT_USAGE,
             )
+        if why := why_no_key(key):
+            raise ConsoleError(f"line {number} of the manifest, {name!r}, names no key: {why}.", EXIT_USAGE)
         if key not in seen:
             seen.add(key)
             yield key

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from training.data.manifest import is_manifest, read_rows
 from training.data.records import Counted, OnCount, uncounted
+from training.data.s3_objects import opened, said_by_s3
 from training.data.walking import is_clutter
 from training.errors import TrainingError, WrongInput
 from training.files import replacing
@@ -123,17 +123,25 @@ def _remove(place: Path, relative: str) -> None:
 
 def _is_there(place: Path, found: Object, known: str | None) -> bool:
     path = place / found.relative
-    return known == found.etag and path.is_file() and path.stat().st_size == found.size_bytes
+    return path.is_file() and known == _mark(found.etag, path.stat().st_size, found.size_bytes)
+
+
+def _mark(etag: str, here_bytes: int, stored_bytes: int) -> str:
+    """What the index notes of a file: the object's etag, and its own size if the object is stored compressed."""
+    return etag if here_bytes == stored_bytes else f"{etag} {here_bytes}"
 
 
 def _download(client: S3Client, bucket: str, place: Path, found: Object) -> str:
-    """The etag of what was written, whole or not at all."""
+    """What the index notes of the file that was written, whole or not at all."""
     path = place / found.relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    answer = client.get_object(Bucket=bucket, Key=found.key)
-    with replacing(path, synced=False, shared=True) as draft, draft.open("wb") as file:
-        shutil.copyfileobj(answer["Body"], file)
-    return answer["ETag"]
+    with (
+        opened(client, bucket, found.key) as (content, etag),
+        replacing(path, synced=False, shared=True) as draft,
+        draft.open("wb") as file,
+    ):
+        file.writelines(content)
+    return _mark(etag, path.stat().st_size, found.size_bytes)
 
 
 def _read_index(place: Path) -> dict[str, str]:
@@ -164,9 +172,7 @@ def _explained(address: str) -> Iterator[None]:
         answer = error.response.get("Error", {})
         if answer.get("Code") == "NoSuchBucket":
             raise WrongInput(f"{address}: there is no such bucket. Check its name and AWS_ENDPOINT_URL.") from error
-        raise TrainingError(
-            f"{address} cannot be read: S3 says {answer.get('Code')} ({answer.get('Message')})."
-        ) from error
+        raise TrainingError(f"{address} cannot be read: {said_by_s3(error)}") from error
     except BotoCoreError as error:
         raise TrainingError(
             f"{address} cannot be read ({error}). Check the network, and AWS_ENDPOINT_URL, AWS_REGION and the credentials."

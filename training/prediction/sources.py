@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.data.s3 import SCHEME, s3_client
+from training.data.s3_objects import opened
 from training.data.walking import is_clutter
 from training.errors import TrainingError, WrongInput
 
@@ -140,9 +141,12 @@ def _below(key: str, prefix: str) -> list[str]:
 
 
 def _get(client: S3Client, bucket: str, key: str) -> bytes:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError
 
     try:
-        return client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
+        with opened(client, bucket, key) as (content, _):
+            return b"".join(content)
+    except TrainingError as error:
+        raise NotFetched(str(error)) from error
+    except BotoCoreError as error:
         raise NotFetched(f"The object cannot be read ({error}).") from error

@@ -90,20 +90,13 @@ def fetch(image: ImageRef, s3: S3Client, *, max_bytes: int) -> bytes:
 
 
 def _unpack(head: bytes, body: Readable, max_bytes: int) -> bytes:
-    """The image in gzip bytes, of which no more is unpacked than an image may have."""
-    with unpacked(head, body) as content:
+    """The image in gzip bytes."""
+    with unpacked(head, body, max_bytes) as content:
         start = content.read(HEAD_BYTES)
         if not start:
             raise ImageRejected("empty", "The file is compressed with gzip and empty (0 bytes): upload it again.")
         _check_format(start)
-        data = start + content.read(max_bytes + 1 - len(start))
-    if len(data) > max_bytes:
-        raise ImageRejected(
-            "too_large",
-            f"The file is compressed with gzip and unpacks to more than {_megabytes(max_bytes)}, the most that is classified: "
-            "upload a smaller copy.",
-        )
-    return data
+        return start + content.read(max_bytes)
 
 
 def _check_worth_a_request(image: ImageRef, max_bytes: int) -> None:

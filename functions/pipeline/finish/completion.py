@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.batches.outcomes import ExpectedUpload, Item, Outcome, outcome_in, rows_of_batch, rows_of_image
 from pipeline.results.same_upload import same_upload
+from pipeline.uploads import versions_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -93,10 +94,8 @@ class Rows:
         ]
 
     def _uploads_of(self, image: str) -> list[ObjectVersionTypeDef]:
-        """The versions of an object, newest first; a thousand at most."""
         bucket, _, key = image.removeprefix("s3://").partition("/")
-        listed = self.s3.list_object_versions(Bucket=bucket, Prefix=key)
-        return [it for it in listed.get("Versions", []) if it["Key"] == key]
+        return versions_of(self.s3, bucket, key)
 
 
 def newest(rows: Iterable[Item], expected: Mapping[str, ExpectedUpload]) -> dict[str, Outcome]:

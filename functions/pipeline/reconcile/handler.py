@@ -20,17 +20,17 @@ from pipeline.aws import CLIENTS
 from pipeline.contracts import INCOMING_PREFIX, ModelFacts, Order
 from pipeline.queue.messages import messages_on
 from pipeline.queue.orders import SENT_AT_ONCE, send
-from pipeline.reconcile.overdue import ListedUpload, latest_uploads, order_for, tries_allowed
+from pipeline.reconcile.overdue import order_for, tries_allowed, uploads_between
 from pipeline.reconcile.reminders import Reminders
 from pipeline.results.known_rows import known_rows, known_rows_of
 from pipeline.results.same_upload import same_upload
 from pipeline.settings import ReconcileSettings, load_settings
 from pipeline.telemetry import count, logger, metrics
+from pipeline.uploads import ListedUpload, Page, pages_of_uploads
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
     from mypy_boto3_sqs import SQSClient
 
 SPARE_MS = 60_000  # of an invocation's time: a page of a thousand uploads, all of them overdue, takes seconds
@@ -77,7 +77,7 @@ def reconcile(settings: ReconcileSettings, now: datetime, remaining_ms: Callable
     fates: Counter[Fate] = Counter()
     for page in search.pages(began_after):
         fates.update(search.work_on(page))
-        stopped_at = page.get("NextKeyMarker")
+        stopped_at = page.last_key
         if remaining_ms() < SPARE_MS:
             break
     if stopped_at != began_after:
@@ -119,20 +119,19 @@ class Search:
         """What was uploaded before this moment should have a result."""
         return self.began_at - timedelta(minutes=self.settings.overdue_after_minutes)
 
-    def pages(self, after_key: str | None) -> Iterator[ListObjectVersionsOutputTypeDef]:
-        """All uploads in the order of their keys, each key's latest version first."""
-        start: dict[str, Any] = {} if after_key is None else {"KeyMarker": after_key}
-        paginator = self.clients.s3.get_paginator("list_object_versions")
-        yield from paginator.paginate(Bucket=self.settings.input_bucket, Prefix=INCOMING_PREFIX, **start)
+    def pages(self, after_key: str | None) -> Iterator[Page]:
+        """All uploads in the order of their keys."""
+        return pages_of_uploads(self.clients.s3, self.settings.input_bucket, INCOMING_PREFIX, after_key)
 
-    def work_on(self, page: ListObjectVersionsOutputTypeDef) -> list[Fate]:
+    def work_on(self, page: Page) -> list[Fate]:
         """Enqueue again what is overdue on the page; the fate of every upload that seemed to be."""
         look_back = self.began_at - timedelta(days=self.settings.look_back_days)
-        uploads = latest_uploads(page, self.settings.input_bucket, after=look_back, before=self.due_since)
-        missing = self.without_a_row_of_the_model(uploads)
+        missing = self.without_a_row_of_the_model(uploads_between(page, after=look_back, before=self.due_since))
         with ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="overdue") as pool:
             decisions = list(pool.map(self.decide, missing))
         send((it.order for it in decisions if it.order), self.clients.sqs, self.settings.queue_url)
+        if page.problem:
+            logger.warning("versions not listed", reason=page.problem, uploads=len(page.uploads))
         for decision in decisions:
             log(decision)
         return [decision.fate for decision in decisions]

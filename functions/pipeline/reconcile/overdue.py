@@ -7,49 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.contracts import ImageRef, Order
+from pipeline.contracts import Order
 from pipeline.queue.orders import just_after
 from pipeline.results.known_rows import KnownRow
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
+from pipeline.uploads import ListedUpload, Page
 
 MOST_TRIES = 3  # of one version of one image
 MOST_TRIES_BEHIND_A_BACKLOG = 1  # the other two are kept for when the queue is empty: a backlog may last for days
 LOST_BEHIND_A_BACKLOG = timedelta(hours=6)
 CLOCKS_DIFFER = timedelta(seconds=60)  # at most, between two functions; AWS keeps them to milliseconds
 
-UNVERSIONED = "null"  # S3's version of what was uploaded while the bucket kept no versions; its event names none
 
-
-class ListedUpload(NamedTuple):
-    """The latest version of an object; its sequencer is not known, for only its event names it."""
-
-    image: ImageRef
-    uploaded_at: datetime  # of a multipart upload: when it began
-
-
-def latest_uploads(
-    page: ListObjectVersionsOutputTypeDef, bucket: str, *, after: datetime, before: datetime
-) -> list[ListedUpload]:
-    """The objects of a page as they are now, uploaded between the two moments; what was deleted is none of them."""
-    return [
-        ListedUpload(
-            ImageRef(
-                bucket=bucket,
-                key=version["Key"],
-                version_id=None if version["VersionId"] == UNVERSIONED else version["VersionId"],
-                etag=version["ETag"].strip('"'),
-                size_bytes=version["Size"],
-                sequencer="",
-            ),
-            version["LastModified"],
-        )
-        for version in page.get("Versions", [])
-        if version["IsLatest"] and after < version["LastModified"] < before
-    ]
+def uploads_between(page: Page, *, after: datetime, before: datetime) -> list[ListedUpload]:
+    """The uploads of a page that were made between the two moments."""
+    return [it for it in page.uploads if after < it.uploaded_at < before]
 
 
 def order_for(upload: ListedUpload, rows: Sequence[KnownRow], *, listed_at: datetime) -> Order | None:

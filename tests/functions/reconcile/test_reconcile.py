@@ -15,11 +15,12 @@ from pipeline.contracts import ImageRef, Order
 from pipeline.queue.events import orders_in
 from pipeline.queue.orders import body_of
 from pipeline.reconcile.handler import Response, Search, lambda_handler, open_clients, reconcile
-from pipeline.reconcile.overdue import ListedUpload, order_for, tries_allowed
+from pipeline.reconcile.overdue import order_for, tries_allowed
 from pipeline.reconcile.reminders import Reminders, tries_id
 from pipeline.results.known_rows import MOST_REQUESTS
 from pipeline.results.store import Store
 from pipeline.settings import ReconcileSettings, load_settings
+from pipeline.uploads import ListedUpload
 from tests.functions.conftest import INPUT, LEDGER, RESULTS, TABLE, Aws
 from tests.functions.factories import (
     ANSWERED,
@@ -399,16 +400,30 @@ def test_an_object_without_a_version_is_known_by_its_etag(aws: Aws, run: Reconci
 
 
 def test_a_lost_upload_is_enqueued_under_its_own_name_however_hostile(aws: Aws, run: Reconcile) -> None:
-    """And every page ends with one of these, after which the next begins.
-
-    Without control characters: S3 encodes them in its lists, which moto does not.
-    """
-    keys = [key for key in KEYS if key.isprintable()][::3]
+    """And every page ends with one of these, after which the next begins; this store cannot list the versions of some."""
+    keys = sorted({*KEYS[::3], *(key for key in KEYS if not key.isprintable())})
     for key in keys:
         aws.upload(key)
     pages_of(1)
     assert run()["finished"]
     assert sorted(order.image.key for order in enqueued(aws)) == sorted(keys)
+
+
+def test_one_key_that_the_list_of_versions_cannot_hold_hides_no_upload(
+    aws: Aws, run: Reconcile, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither itself nor its neighbours; those that have a row are known by their etags."""
+    done, lost, odd = (aws.upload(f"incoming/{name}.jpg", JPEG + name.encode()) for name in ("a", "b", "\x01\ufffe"))
+    classify(store, done)
+    assert run() == {"overdue": 2, "requeued": 2, "finished": True}
+    assert {(it.image.key, it.image.etag, it.image.version_id) for it in enqueued(aws)} == {
+        (lost.key, lost.etag, None),
+        (odd.key, odd.etag, None),
+    }
+    assert "versions not listed" in caplog.messages
+    for image in (lost, odd):
+        classify(store, image.model_copy(update={"version_id": None}))
+    assert run(NEXT_HOUR)["overdue"] == 0
 
 
 def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, run: Reconcile, store: Store) -> None:
@@ -417,6 +432,7 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
     for _ in range(2):
         aws.upload("incoming/ball.jpg")
         aws.upload("incoming/other.jpg")
+    aws.upload("incoming/z\x01.jpg")  # of which this store lists no version
     pages_of(1)
     operations: set[str] = set()
     clients = open_clients()
@@ -429,7 +445,8 @@ def test_the_function_asks_aws_for_nothing_but_what_its_role_allows(aws: Aws, ru
     for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         allowed |= {action.partition(":")[2] for action in actions if not action.startswith("logs:")}
-    assert {"ListBucketVersions" if name == "ListObjectVersions" else name for name in operations} == allowed
+    actions_of = {"ListObjectVersions": "ListBucketVersions", "ListObjectsV2": "ListBucket"}
+    assert {actions_of.get(name, name) for name in operations} == allowed
 
 
 def test_an_order_comes_after_the_newest_of_the_images_rows() -> None:

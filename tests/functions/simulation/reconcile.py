@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.queue.messages import messages_on
 from pipeline.queue.orders import body_of
 from pipeline.reconcile.handler import Clients, Search
-from pipeline.reconcile.overdue import latest_uploads
+from pipeline.reconcile.overdue import uploads_between
 from pipeline.reconcile.reminders import Reminders
 from pipeline.settings import ReconcileSettings
 from tests.functions.simulation.fibers import Fiber
@@ -53,7 +53,7 @@ class Reconcile:
         search = Search(settings, clients, reminders, self.today(), messages_on(clients.sqs, settings.queue_url))
         look_back = search.began_at - timedelta(days=settings.look_back_days)
         for page in search.pages(None):
-            uploads = latest_uploads(page, settings.input_bucket, after=look_back, before=search.due_since)
+            uploads = uploads_between(page, after=look_back, before=search.due_since)
             for decision in [search.decide(it) for it in search.without_a_row_of_the_model(uploads)]:
                 if decision.order is not None:
                     clients.sqs.send_message(QueueUrl=settings.queue_url, MessageBody=body_of(decision.order))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -97,9 +97,26 @@ class S3Fake:
         version = self._world.effect("s3.put_object", lambda: self._s3.put(Bucket, Key, Body, self._now()))
         return {"VersionId": version.version_id}
 
-    def get_paginator(self, operation: str) -> _Paginator:
-        assert operation == "list_object_versions"
-        return _Paginator(self._world, self._s3)
+    def list_object_versions(self, *, Bucket: str, Prefix: str, KeyMarker: str = "") -> dict[str, Any]:  # noqa: N803
+        """One page, taken at one moment."""
+
+        def versions() -> list[dict[str, Any]]:
+            return [
+                {
+                    "Key": key,
+                    "VersionId": version.version_id,
+                    "ETag": f'"{version.etag}"',
+                    "Size": len(version.data),
+                    "IsLatest": version is of_key[-1],
+                    "LastModified": version.modified,
+                }
+                for key, of_key in sorted(self._s3.buckets[Bucket].items())
+                if key.startswith(Prefix) and key > KeyMarker
+                for version in reversed(of_key)
+                if version.data is not None
+            ]
+
+        return {"EncodingType": "url", "Versions": self._world.effect("s3.list_object_versions", versions)}
 
 
 class _Body:
@@ -119,29 +136,3 @@ class _Body:
 
     def close(self) -> None:
         pass
-
-
-class _Paginator:
-    def __init__(self, world: Effects, s3: S3) -> None:
-        self._world, self._s3 = world, s3
-
-    def paginate(self, *, Bucket: str, Prefix: str, KeyMarker: str = "") -> Iterator[dict[str, Any]]:  # noqa: N803
-        """One page, taken at one moment."""
-
-        def versions() -> list[dict[str, Any]]:
-            return [
-                {
-                    "Key": key,
-                    "VersionId": version.version_id,
-                    "ETag": f'"{version.etag}"',
-                    "Size": len(version.data),
-                    "IsLatest": version is of_key[-1],
-                    "LastModified": version.modified,
-                }
-                for key, of_key in sorted(self._s3.buckets[Bucket].items())
-                if key.startswith(Prefix) and key > KeyMarker
-                for version in reversed(of_key)
-                if version.data is not None
-            ]
-
-        yield {"Versions": self._world.effect("s3.list_object_versions", versions)}

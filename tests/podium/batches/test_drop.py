@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
+from xml.sax.saxutils import escape
 
 import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of
 from pipeline.contracts import ExpectedImage
 from podium.batches.drop import drop, expect, latest_uploads, plan_uploads, upload
+from podium.batches.keys import why_no_key, why_not_made
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
 from tests.podium.conftest import INPUT
@@ -39,11 +46,46 @@ def test_a_single_file_becomes_its_own_name(tmp_path: Path) -> None:
     assert [it.key for it in plan_uploads([file], "monday")] == ["incoming/monday/b.jpg"]
 
 
-@pytest.mark.parametrize("name", ["", "a/b", ".", "..", "é" * 101])
+@pytest.mark.parametrize("name", ["", "a/b", ".", "..", "é" * 101, "mon\nday", "mon\x1b[2Jday", "mon\udce9day"])
 def test_a_name_that_cannot_be_a_batch_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConsoleError, match="cannot name a batch") as refused:
         plan_uploads([tmp_path], name)
     assert refused.value.exit_code == EXIT_USAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted", "why"),
+    [
+        ("a\x01.jpg", r"a\x01.jpg", r"'\x01' in it is a control character, which S3's naming rules advise against"),
+        ("a\x1b[31m.jpg", r"a\x1b[31m.jpg", r"'\x1b' in it"),
+        ("two\r\nlines.jpg", r"two\r\nlines.jpg", r"'\r' in it"),
+        ("\x7f/b.jpg", r"\x7f/b.jpg", r"'\x7f' in it"),
+        ("\x9b31m.jpg", r"\x9b31m.jpg", r"'\x9b' in it"),
+        ("\ufffe.jpg", r"\ufffe.jpg", r"'\ufffe' in it"),
+        ("caf\udce9.jpg", r"caf\udce9.jpg", r"'\udce9' in it is no text, and keys of S3 are UTF-8"),
+        (f"{'a' * 250}/" * 4 + "b.jpg", "b.jpg", "a key has at most 1024 bytes, and it has 1025"),
+    ],
+)
+def test_a_file_whose_name_is_no_key_is_refused_before_anything_is_uploaded(
+    tmp_path: Path, name: str, quoted: str, why: str
+) -> None:
+    folder = folder_of(tmp_path, "fine.jpg", name)
+    with pytest.raises(ConsoleError) as refused:
+        plan_uploads([folder], "monday")
+    assert f"{quoted}' cannot name an image in S3: {why}" in str(refused.value)
+    assert str(refused.value).endswith("Rename it.")
+    assert str(refused.value).isprintable()
+    assert refused.value.exit_code == EXIT_USAGE
+
+
+@given(st.text(st.characters(), min_size=1, max_size=60))
+def test_a_key_is_made_if_s3_has_it_and_no_terminal_or_list_is_harmed_by_its_controls(name: str) -> None:
+    made = why_not_made(name) is None
+    categories = {unicodedata.category(letter) for letter in name}
+    assert made == (not categories & {"Cc", "Cs"} and not set(name) & {"\ufffe", "\uffff"})
+    if made:
+        fromstring(f"<k>{escape(name)}</k>")
+        assert why_no_key(name) is None
 
 
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
@@ -142,6 +184,37 @@ def test_a_large_drop_is_written_in_parts(connection: Connection) -> None:
     assert expect(connection, "monday", images, NOON) == 10_001
     parts = read_parts(connection.s3, RESULTS, keys_of(connection))
     assert sorted(len(part.images) for part in parts) == [1, 10_000]
+
+
+@pytest.mark.parametrize(
+    ("code", "what_to_do"),
+    [
+        ("AccessDenied", "Let your AWS profile put objects there: .* which may ask for an encryption"),
+        ("KMS.DisabledException", "Enable the KMS key"),
+        ("ExpiredToken", "aws sso login"),
+        ("SlowDown", r"\(SlowDown\) .*: no\."),
+    ],
+)
+def test_a_bucket_that_takes_no_file_is_told_with_what_to_do(
+    connection: Connection, tmp_path: Path, code: str, what_to_do: str
+) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "PutObject")
+
+    connection.s3.meta.events.register("before-call.s3.PutObject", refuse)
+    with pytest.raises(ConsoleError, match=rf"b\.jpg was not uploaded: .*{what_to_do}"):
+        upload(connection, plan_uploads([folder_of(tmp_path, "b.jpg")], "monday"), lambda _: None)
+
+
+def test_one_key_of_other_tools_that_no_list_of_versions_holds_hides_no_image_of_its_batch(
+    connection: Connection,
+) -> None:
+    keys = [f"incoming/monday/{name}.jpg" for name in ("\x01", "\ufffe", "a", "two\rlines")]
+    for key in keys:
+        connection.s3.put_object(Bucket=INPUT, Key=key, Body=key.encode())
+    uploads = latest_uploads(connection, "monday")
+    assert set(uploads) == {f"s3://{INPUT}/{key}" for key in keys}
+    assert {it.etag for it in uploads.values()} == {hashlib.md5(key.encode()).hexdigest() for key in keys}
 
 
 def test_an_upload_that_fails_expects_nothing(connection: Connection, tmp_path: Path) -> None:

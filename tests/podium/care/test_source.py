@@ -51,7 +51,16 @@ def test_outside_incoming_nothing_of_the_input_bucket_is_classified(connection: 
     assert refused.value.exit_code == EXIT_USAGE
 
 
-@pytest.mark.parametrize("location", ["my-photos/photos", "s3://", "https://my-photos.s3.amazonaws.com/"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "my-photos/photos",
+        "s3://",
+        "https://my-photos.s3.amazonaws.com/",
+        f"s3://{INPUT}/incoming/\udce9",
+        f"s3://b/{'a' * 1025}",
+    ],
+)
 def test_what_is_no_place_in_s3_is_refused(connection: Connection, location: str) -> None:
     with pytest.raises(ConsoleError, match="no place in S3"):
         source_at(connection, location)
@@ -99,6 +108,8 @@ def test_a_manifest_is_uploaded_as_the_machine_reads_it_each_key_once(
         ('{"Key": 7}', "line 1"),
         ("\n \n", "names no image"),
         ("photos/\udce9.jpg", "cannot be read"),
+        ('{"Key": "photos/\\ud800.jpg"}', r"line 1 .* names no key: .* is no text, and keys of S3 are UTF-8"),
+        (f"photos/1.jpg\nphotos/{'a' * 1018}", "line 2 .* names no key: a key has at most 1024 bytes, and it has 1025"),
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused_before_anything_is_uploaded(
@@ -116,7 +127,7 @@ def test_a_manifest_that_is_not_there_is_named(connection: Connection, tmp_path:
         upload_keys(connection, tmp_path / "keys.txt", PHOTOS, JOB)
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1)))
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs", "Zl", "Zp")), min_size=1, max_size=200)))
 def test_keys_of_any_letters_come_through_json_and_keep_their_order(names: list[str]) -> None:
     lines = [json.dumps({"Key": f"photos/{name}"}) for name in names]
     assert list(keys_in(lines, PHOTOS)) == list(dict.fromkeys(f"photos/{name}" for name in names))
