@@ -270,6 +270,7 @@ def a_backfill_to_close(scene: Scene) -> str:
 def an_upload_without_an_event(scene: Scene) -> str:
     """Its event was lost a minute ago; and the last run of reconcile had stopped before it."""
     time.sleep(max(0.0, scene.began_s + 62 - time.monotonic()))  # S3 dates an upload, nobody else can
+    scene.upload(scene.input, "incoming/p/\x01.jpg")  # whose versions the embedded AWS cannot list
     scene.purge()
     for page in scene.root.dynamodb.get_paginator("scan").paginate(TableName=scene.ledger):
         for item in page["Items"]:
@@ -277,7 +278,6 @@ def an_upload_without_an_event(scene: Scene) -> str:
                 scene.root.dynamodb.delete_item(TableName=scene.ledger, Key={"id": item["id"]})
     cursor = {"id": {"S": "reconcile/cursor"}, "key": {"S": "incoming/o"}}
     scene.root.dynamodb.put_item(TableName=scene.ledger, Item=cursor)
-    scene.upload(scene.input, "incoming/p/\x01.jpg")  # whose versions the embedded AWS cannot list
     answer, _ = scene.root.invoke("reconcile", {})
     return "" if answer["requeued"] and answer["finished"] else str(answer)
 

@@ -136,7 +136,7 @@ def _download(client: S3Client, bucket: str, place: Path, found: Object) -> str:
     path = place / found.relative
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        opened(client, bucket, found.key) as (content, etag),
+        opened(client, bucket, found.key, f"{SCHEME}{bucket}/{found.key}") as (content, etag),
         replacing(path, synced=False, shared=True) as draft,
         draft.open("wb") as file,
     ):

@@ -35,15 +35,14 @@ _NOW = {"AccessDenied": _DENIED, "403": _DENIED, "NoSuchKey": "It was deleted si
 
 
 @contextmanager
-def opened(client: S3Client, bucket: str, key: str) -> Iterator[tuple[Iterator[bytes], str]]:
-    """The content of an object, piece by piece, and the etag of what is stored.
+def opened(client: S3Client, bucket: str, key: str, called: str) -> Iterator[tuple[Iterator[bytes], str]]:
+    """The content of an object, piece by piece, and the etag of what is stored; sentences about it begin with `called`.
 
     Raises WrongInput for one that is never read as it is, TrainingError for one that is not read now. Other errors of
     boto3's propagate.
     """
     from botocore.exceptions import ClientError
 
-    address = f"s3://{bucket}/{key}"
     try:
         stored = client.get_object(Bucket=bucket, Key=key)
         with closing(stored["Body"]) as body:
@@ -54,12 +53,12 @@ def opened(client: S3Client, bucket: str, key: str) -> Iterator[tuple[Iterator[b
             else:
                 yield _pieces(Joined(head, body)), stored["ETag"]
     except NotDecoded as error:
-        raise WrongInput(f"{address} cannot be read. {error}") from error
+        raise WrongInput(f"{called} cannot be read. {error}") from error
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in _NEVER:
-            raise WrongInput(f"{address} cannot be read: {_NEVER[code]}, or leave it out.") from error
-        raise TrainingError(f"{address} cannot be read: {said_by_s3(error)}") from error
+            raise WrongInput(f"{called} cannot be read: {_NEVER[code]}, or leave it out.") from error
+        raise TrainingError(f"{called} cannot be read: {said_by_s3(error)}") from error
 
 
 def _pieces(content: Readable) -> Iterator[bytes]:

@@ -144,7 +144,7 @@ def _get(client: S3Client, bucket: str, key: str) -> bytes:
     from botocore.exceptions import BotoCoreError
 
     try:
-        with opened(client, bucket, key) as (content, _):
+        with opened(client, bucket, key, "The object") as (content, _):
             return b"".join(content)
     except TrainingError as error:
         raise NotFetched(str(error)) from error
