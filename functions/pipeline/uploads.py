@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, PaginationError
 from botocore.parsers import ResponseParserError
 
 from pipeline.contracts import ImageRef
@@ -42,12 +42,15 @@ class Page(NamedTuple):
 
 def pages_of_uploads(s3: S3Client, bucket: str, prefix: str, after_key: str | None = None) -> Iterator[Page]:
     """The objects under the prefix, as they are now; what was deleted is none of them. Each page begins after the last."""
-    key, version_id = after_key, None
+    place: tuple[str | None, str | None] = (after_key, None)
     while True:
-        page, key, version_id = _page(s3, bucket, prefix, key, version_id)
+        page, *after = _page(s3, bucket, prefix, *place)
         yield page
-        if key is None:
+        if page.last_key is None:
             return
+        if tuple(after) == place:
+            raise PaginationError(message=f"the list of {bucket} does not go on after {page.last_key!a}")
+        place = (after[0], after[1])
 
 
 def versions_of(s3: S3Client, bucket: str, key: str) -> list[ObjectVersionTypeDef]:

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, PaginationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
@@ -145,6 +145,17 @@ def test_a_store_that_lists_nothing_is_an_error_and_no_endless_loop(operation: s
     with s3_that_answers(answer) as s3, pytest.raises(ClientError, match="AccessDenied"):
         listed(s3)
     assert set(asked) == ({"ListObjectVersions", "ListObjectsV2"} if operation == "both" else {"ListObjectVersions"})
+
+
+def test_a_store_whose_list_does_not_go_on_is_an_error_and_no_endless_loop() -> None:
+    def answer(_: str, __: dict[str, list[str]]) -> tuple[int, str]:
+        return 200, (
+            "<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+            "<NextKeyMarker>incoming/a</NextKeyMarker><NextVersionIdMarker>v</NextVersionIdMarker></ListVersionsResult>"
+        )
+
+    with s3_that_answers(answer) as s3, pytest.raises(PaginationError, match="does not go on after 'incoming/a'"):
+        listed(s3)
 
 
 def test_the_versions_of_an_object_are_those_of_its_very_key_and_the_newest_beside_an_odd_one(aws: Aws) -> None:

@@ -47,7 +47,7 @@ _ASK_AWS = "AWS has closed the account or the bucket: ask AWS Support"
 _UNAVAILABLE = {
     "AccessDenied": "allow the function s3:GetObject and s3:GetObjectVersion on it, and kms:Decrypt on its key, in the "
     "policies of role, bucket and key (a bucket of another account whose requester pays is not read: copy its images)",
-    "NoSuchBucket": "the bucket is not there: was it deleted, or is its name wrong",
+    "NoSuchBucket": "there is no such bucket: make it again",
     "AllAccessDisabled": _ASK_AWS,
     "AccountProblem": _ASK_AWS,
     "InvalidPayer": _ASK_AWS,

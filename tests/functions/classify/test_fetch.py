@@ -183,7 +183,7 @@ def test_an_image_in_an_archive_of_intelligent_tiering_names_the_tier() -> None:
             "not authorized to perform: kms:Decrypt",
             "kms:Decrypt.*: allow the function .*kms:Decrypt on its",
         ),
-        ("NoSuchBucket", 404, "", "the bucket is not there"),
+        ("NoSuchBucket", 404, "", "there is no such bucket: make it again"),
         ("AllAccessDisabled", 403, "All access has been disabled", "All access has been disabled.*ask AWS Support"),
         ("AccountProblem", 403, "", "ask AWS Support"),
         ("InvalidPayer", 403, "", "ask AWS Support"),
