@@ -8,10 +8,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from gzip import BadGzipFile, GzipFile
+from io import BufferedReader, RawIOBase
 from typing import Literal, Protocol
 
 GZIP_MAGIC = b"\x1f\x8b"
+GZIP_ALONE = 31  # zlib's window bits of a stream with gzip's header and sums, and of no other
+PACKED_AT_ONCE = 2**16
+MOST_MEMBERS = 1_000  # bgzip makes one of 64 KiB; half a million empty ones fit into 10 MiB, and take seconds
+_PACKED = "The file is compressed with gzip"
 NO_ENCODING = frozenset({"", "identity", "aws-chunked"})  # the last is how a request was sent, not what is stored
 QUOTED_CHARACTERS = 60  # of a header, in a sentence about it
 
@@ -54,20 +58,52 @@ def is_compressed(content_encoding: str | None, head: bytes, *, is_image: bool) 
 def unpacked(head: bytes, rest: Readable, most_bytes: int) -> Iterator[Readable]:
     """The content of gzip bytes, of all their members; no more of it is ever unpacked than is read.
 
-    NotDecoded if it has more than `most_bytes`, is damaged, or ends too early, by then. What goes wrong with `rest` itself
-    propagates.
+    NotDecoded if it has more than `most_bytes` or MOST_MEMBERS, is damaged, or ends too early, by then. What goes wrong
+    with `rest` itself propagates.
     """
     try:
-        with GzipFile(fileobj=Joined(head, rest), mode="rb") as content:  # type: ignore[call-overload]  # of a file it only reads
-            yield _Bounded(content, most_bytes)
+        yield _Bounded(BufferedReader(_Members(Joined(head, rest))), most_bytes)
     except EOFError as error:
-        raise NotDecoded(
-            "unreadable", "The file is compressed with gzip and ends too early: upload it again."
-        ) from error
-    except (BadGzipFile, zlib.error) as error:
-        raise NotDecoded(
-            "unreadable", f"The file is compressed with gzip and damaged ({error}): upload it again."
-        ) from error
+        raise NotDecoded("unreadable", f"{_PACKED} and ends too early: upload it again.") from error
+    except zlib.error as error:
+        raise NotDecoded("unreadable", f"{_PACKED} and damaged ({error}): upload it again.") from error
+
+
+class _Members(RawIOBase):
+    """The content of gzip members. zlib checks their sums; the standard library's GzipFile would read any number of them."""
+
+    def __init__(self, packed: Readable) -> None:
+        self._packed, self._waiting = packed, b""
+        self._member, self._members = zlib.decompressobj(GZIP_ALONE), 1
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # of a buffer it only needs a slice
+        while True:
+            packed = self._waiting or self._packed.read(PACKED_AT_ONCE)
+            ended, self._waiting = not packed, b""
+            if self._member.eof:
+                if ended:
+                    return 0
+                packed = packed.lstrip(b"\0")  # of a tape's blocks
+                if not packed:
+                    continue
+                self._begin_another()
+            content = self._member.decompress(packed, len(buffer))
+            self._waiting = self._member.unconsumed_tail or self._member.unused_data
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+            if ended and not self._member.eof:
+                raise EOFError
+
+    def _begin_another(self) -> None:
+        if self._members == MOST_MEMBERS:
+            raise NotDecoded(
+                "unreadable", f"{_PACKED} in more than {MOST_MEMBERS:,} parts: pack it anew and upload it again."
+            )
+        self._member, self._members = zlib.decompressobj(GZIP_ALONE), self._members + 1
 
 
 class _Bounded:
@@ -82,8 +118,7 @@ class _Bounded:
         if self._left < 0:
             raise NotDecoded(
                 "too_large",
-                f"The file is compressed with gzip and unpacks to more than {self._most_bytes:,} bytes, the most that are "
-                "read: upload a smaller copy.",
+                f"{_PACKED} and unpacks to more than {self._most_bytes:,} bytes, the most that are read: upload a smaller copy.",
             )
         return part
 

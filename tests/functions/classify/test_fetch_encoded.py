@@ -52,6 +52,13 @@ def test_of_a_photo_in_several_members_none_is_lost(aws: Aws) -> None:
     assert fetch(upload(aws, members + bytes(512), "gzip"), aws.s3, max_bytes=LIMIT) == PHOTO
 
 
+def test_a_photo_in_more_members_than_anything_makes_is_refused_before_they_cost_seconds(aws: Aws) -> None:
+    empty = gzip.compress(b"")
+    assert fetch(upload(aws, empty * 999 + gzip.compress(PHOTO), "gzip"), aws.s3, max_bytes=LIMIT) == PHOTO
+    rejected = rejection(aws, empty * 1_000 + gzip.compress(PHOTO))
+    assert (rejected.code, "in more than 1,000 parts" in rejected.reason) == ("unreadable", True)
+
+
 def test_a_header_longer_than_the_first_bytes_is_read(aws: Aws) -> None:
     packed = io.BytesIO()
     with gzip.GzipFile(filename="a" * 2_000, fileobj=packed, mode="wb") as file:
