@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,11 @@ def test_a_record_that_lies_is_refused(changed: dict[str, Any], words: str) -> N
         ({"std": [0.2, 0.2, True]}, "preprocessing.std is"),
         ({"mean": [0, 0, 1e30]}, "preprocessing.mean is"),
         ({"mean": [0.5]}, "preprocessing.mean is [0.5]"),
+        (
+            {"mean": [0.5, 0.5, 1.1], "crop_mode": "border"},
+            "preprocessing.mean is [0.5, 0.5, 1.1], expected three numbers from 0 to 1",
+        ),
+        ({"crop_pct": 65}, "leaves nothing to look at"),
         ({"mean": "0.5"}, "preprocessing.mean is '0.5'"),
         (
             {"input_size": [3, 100_000, 100_000]},
@@ -100,6 +106,14 @@ def test_preprocessing_that_nobody_can_follow_is_refused(changed: dict[str, Any]
     with pytest.raises(ModelRefused) as caught:
         read(preprocessing=PREPROCESSING | changed)
     assert words in str(caught.value)
+    assert re.search(r"[\w\])]\. Package the model again\.$", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"crop_mode": "border"}, {"crop_pct": 1.15}, {"crop_mode": "squash"}, {"mean": [-3, 0, 3]}]
+)
+def test_preprocessing_that_some_network_of_timm_wants_is_followed(changed: dict[str, Any]) -> None:
+    assert read(preprocessing=PREPROCESSING | changed).preprocessing == PREPROCESSING | changed
 
 
 @pytest.mark.parametrize("version", ["1.1", "2.0", "10.0", "2"])
