@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from inference.archive.errors import AGAIN, ModelRefused, short
-from inference.harmless import harmless
 
 MOST_BYTES = 8 * 2**20  # of one document: ImageNet-21k takes 2 MB. As Python objects they may be 30 times as large
 _ABSENT = object()
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def read_at_most(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -30,12 +30,9 @@ def read_at_most(path: Path, most: int = MOST_BYTES) -> bytes:
     return data
 
 
-def odd_character(text: str) -> str | None:
-    """The first character that steers a terminal, turns the text around it, or hides, as `U+202E`; None if there is none."""
-    if text.isascii() and text.isprintable():
-        return None
-    pairs = zip(text, harmless(text), strict=True)
-    return next((f"U+{ord(character):04X}" for character, shown in pairs if character != shown), None)
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can write it: JSON may hold half a character, which nobody can write again."""
+    return text.isascii() or _HALF.search(text) is None
 
 
 class Document:
@@ -47,18 +44,18 @@ class Document:
 
     @classmethod
     def parsed(cls, data: bytes, name: str) -> Document:
-        """Raises ModelRefused if it is no JSON, names a key twice, or holds NaN, Infinity or characters that do not show."""
+        """Raises ModelRefused if it is no JSON, names a key twice, or holds NaN, Infinity or half a character."""
         try:
             content = json.loads(
                 data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
             )
-            odd = next(((text, odd) for text in _texts(content) if (odd := odd_character(text))), None)
+            half = next((text for text in _texts(content) if not is_text(text)), None)
         except RecursionError as error:
             raise ModelRefused(f"{name} is nested too deep.", AGAIN) from error
         except ValueError as error:
             raise ModelRefused(f"{name} is no JSON ({error}).", AGAIN) from error
-        if odd:
-            raise ModelRefused(f"{name}: {short(odd[0])} holds {odd[1]}, a character that does not show.", AGAIN)
+        if half is not None:
+            raise ModelRefused(f"{name}: {short(half)} holds half a character, which is no text.", AGAIN)
         return cls(content, name)
 
     def has(self, path: str) -> bool:

@@ -92,7 +92,7 @@ def _checked[Kind](document: Document, path: str, kind: type[Kind], check: Calla
     try:
         check(value)
     except ValueError as error:
-        raise ModelRefused(f"{document.name}: {error}", AGAIN) from error
+        raise ModelRefused(f"{document.name}: {str(error).rstrip('.')}.", AGAIN) from error
     return value
 
 

@@ -18,11 +18,12 @@ def check_preprocessing(preprocessing: Mapping[str, Any]) -> None:
     """Raise ValueError, with a sentence, unless these arguments of `timm.data.create_transform` are ones we can follow."""
     for key in FIELDS:
         if key not in preprocessing:
-            raise ValueError(f"no preprocessing.{key}.")
+            raise ValueError(f"no preprocessing.{key}")
     channels, *sides = _list(preprocessing, "input_size", least=1, most=LONGEST_SIDE)
     if channels != 3 or not all(isinstance(side, int) for side in sides):
         raise _wrong(preprocessing, "input_size", "3 channels, and whole numbers for height and width")
-    _list(preprocessing, "mean", least=-100, most=100)
+    border = preprocessing["crop_mode"] == "border"  # its margin has the colour of the mean
+    _list(preprocessing, "mean", least=0 if border else -100, most=1 if border else 100)
     _list(preprocessing, "std", least=1e-4, most=100)
     if not is_number(preprocessing["crop_pct"], 0, LONGEST_SIDE):
         raise _wrong(preprocessing, "crop_pct", "a share of the picture, such as 0.9")
@@ -42,4 +43,4 @@ def _list(preprocessing: Mapping[str, Any], key: str, *, least: float, most: flo
 
 
 def _wrong(preprocessing: Mapping[str, Any], key: str, expected: str) -> ValueError:
-    return ValueError(f"preprocessing.{key} is {short(preprocessing[key])}, expected {expected}.")
+    return ValueError(f"preprocessing.{key} is {short(preprocessing[key])}, expected {expected}")

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from inference.archive.documents import odd_character
 from inference.archive.errors import AGAIN, COPY, ModelRefused, short
+from inference.harmless import harmless
 
 MOST_ENTRIES = 1000  # an archive of ours has 60
 MOST_TABLE = 2**20  # bytes of the entries' names and sizes
@@ -93,7 +93,7 @@ def check_entries(file: BinaryIO, opened: zipfile.ZipFile) -> None:
 def _check_name(entry: zipfile.ZipInfo) -> None:
     name = entry.orig_filename
     parts = name.removesuffix("/").split("/")
-    safe = not _UNSAFE.search(name) and odd_character(name) is None and not {"", ".", ".."} & set(parts)
+    safe = not _UNSAFE.search(name) and harmless(name) == name and not {"", ".", ".."} & set(parts)
     if not safe or name != entry.filename or len(name.encode()) > LONGEST_NAME:
         raise ModelRefused(
             f"It has an entry called {short(name)}, which is no plain path inside of an archive.",

@@ -25,7 +25,7 @@ from inference.engines.weights import check_weights
 
 MOST_PARTS = 20_000  # modules and parameters; timm's largest network has 4,373 (resnetrs420)
 MOST_BUFFERS = 2**30  # bytes beside the weights; timm's largest network has 202 MB (beit_large_patch16_512)
-# What the code of timm and torch raises over arguments that it does not expect.
+# What the code of timm and torch raises over arguments and shapes that it does not expect.
 NETWORK_ERRORS = (
     RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError, ArithmeticError, MemoryError,
 )  # fmt: skip

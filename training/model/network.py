@@ -14,14 +14,12 @@ from torch import nn
 import inference.networks  # noqa: F401 - makes its models known to timm
 from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
-from inference.engines.network import check_answer, network_with
+from inference.engines.network import NETWORK_ERRORS, check_answer, network_with
 from training.errors import NetworkRefused, TrainingError, WrongInput
 from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
 from training.settings.config import TrainConfig
 
-# What the code of timm and torch raises over arguments and shapes that it does not expect.
-NETWORK_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError, ArithmeticError)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
 
 

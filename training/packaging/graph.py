@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from inference.engines.network import NETWORK_ERRORS
 from training.errors import TrainingError
 from training.model.model_file import Preprocessing
-from training.model.network import NETWORK_ERRORS, in_a_few_words
+from training.model.network import in_a_few_words
 
 MAX_BATCH = 64  # what the server classifies at once, at most
 

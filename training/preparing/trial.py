@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from inference.engines.network import NETWORK_ERRORS
 from training.errors import NetworkRefused, WrongInput
 from training.fitting.memory import memory_explained
-from training.model.network import DTYPES, NETWORK_ERRORS, create_network, in_a_few_words
+from training.model.network import DTYPES, create_network, in_a_few_words
 from training.settings.config import TrainConfig
 
 

@@ -42,7 +42,7 @@ def refusal(archive: Path) -> str:
         ({"preprocessing": {**PREPROCESSING, "input_size": 64}}, "preprocessing"),
         ({"preprocessing": {**PREPROCESSING, "input_size": [3, "64", 64]}}, "preprocessing"),
         ({"preprocessing": {**PREPROCESSING, "crop_pct": 0}}, "leaves nothing to look at"),
-        ({"preprocessing": {**PREPROCESSING, "crop_mode": "border"}}, "crop_mode 'border'"),
+        ({"preprocessing": {**PREPROCESSING, "crop_mode": "stretch"}}, "crop_mode 'stretch'"),
         ({"preprocessing": {"input_size": [3, 64, 64]}}, "no preprocessing.interpolation"),
         ({"preprocessing": {**PREPROCESSING, "interpolation": "magic"}}, "interpolation 'magic' is not supported"),
         ({"weights": {"file": "model.safetensors", "sha256": "0" * 64}}, "one of them was changed"),

@@ -70,7 +70,7 @@ def test_the_licence_of_the_first_weights_is_what_is_known_of_it(
 
 
 def test_a_strangers_words_stay_words(tmp_path: Path) -> None:
-    labels = ("a|b", "<script>alert(1)</script>", "[x](http://evil) # Title", "`code`")
+    labels = ("a|b", "<script>alert(1)</script>", "[x](http://evil)\n# Title", "`code`")
     text = card_of(made_run(tmp_path, classes=labels))
     assert "<script" not in text
     assert "\n# Title" not in text
