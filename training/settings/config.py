@@ -75,6 +75,7 @@ class TrainConfig(BaseModel):
     model: str = Field("mobilenetv3_small_100", description="model, by timm's name")
     model_args: dict[str, Any] = Field({}, description="further keyword arguments of timm.create_model")
     pretrained: PlaceOrName = Field("none", description="first weights: none (random), hub (downloaded), or the path of a weights file")
+    pretrained_strict: bool = Field(True, description="refuse weights that leave a part of the body random, or have more of it; false: start with what fits")
     pool: Literal["avg", "max", "avgmax", "catavgmax"] | None = Field(None, description="global pooling; none: the model's own")
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the head; none: the model's own")
     drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="stochastic depth")
