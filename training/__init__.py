@@ -25,15 +25,15 @@ def train(
     data: str | Path | None = None,
     *,
     recipe: str | None = None,
-    file: Path | None = None,
+    file: str | Path | None = None,
     on_progress: Callable[[TrainingProgress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
     **settings: object,
 ) -> Run:
     """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
 
-    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded. `on_note` gets
-    the values of `auto` settings, and whatever else a person should know (`on_note=print`).
+    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded; with recipe="none"
+    it is none, as in `podium train recipe=none`. `on_note` gets the values of `auto` settings, and whatever else a person should know (`on_note=print`).
     It is one training: with `folds` (which the recipe cnn sets) give a `fold`; `training.kfold.train_folds` trains all.
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """
@@ -41,7 +41,9 @@ def train(
     from training.fine_tune import train as fit
     from training.settings.layering import Words, layered
 
-    config = layered(Words(None if data is None else str(data), recipe, file, settings), on_note=on_note)
+    given = settings if recipe is None else {**settings, "recipe": recipe}
+    place = None if file is None else Path(file).expanduser()
+    config = layered(Words(None if data is None else str(data), None, place, given), on_note=on_note)
     if config.folds is not None and config.fold is None:
         raise WrongInput(
             f"folds = {config.folds} is as many trainings. Give fold=0 (and so on) or folds=None for one, or use"

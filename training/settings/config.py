@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from inference.archive.model_args import check_model_args
 from training.errors import WrongInput
 from training.files import write_atomically
+from training.settings.bounded_yaml import WrongYaml, read_bounded
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -169,6 +171,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _goes_together(self) -> TrainConfig:
+        check_model_args(self.model_args)
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
             raise ValueError(f"fold = {self.fold} needs folds > {self.fold}, and folds = {self.folds}")
         if self.split is not None and self.folds is not None:
@@ -231,9 +234,9 @@ def read_config(path: Path) -> TrainConfig:
 def read_yaml(path: Path) -> dict[str, object]:
     """The settings in a YAML file, not yet checked; WrongInput if it holds none."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise WrongInput(f"{path} cannot be read as YAML: {error}") from error
+        values = read_bounded(path)
+    except (OSError, WrongYaml) as error:
+        raise WrongInput(f"{path} cannot be read as YAML: {error}.") from error
     if not isinstance(values, dict):
         raise WrongInput(f"{path} holds no settings. Write one per line, as in `epochs: 10`.")
     return values

@@ -85,9 +85,7 @@ def test_a_file_without_one_name_of_the_network_is_refused(tmp_path: Path) -> No
     import torchvision
 
     file = saved(torchvision.models.mobilenet_v2(width_mult=0.25).state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(
-        WrongInput, match=r"holds none of mobilenetv2_035's weights: its names are as features\.0\.0\.weight"
-    ):
+    with pytest.raises(WrongInput, match=r"holds none of mobilenetv2_035's weights: its names are as features\.0\.1\."):
         begun(file, tmp_path, model="mobilenetv2_035")
     with pytest.raises(WrongInput, match="holds none of"):
         begun(file, tmp_path, model="mobilenetv2_035", pretrained_strict=False)
