@@ -117,8 +117,9 @@ def _of_torch(path: Path, *, archive: bool) -> object:
     if archive:
         _check_archive(path)
     try:
-        with safe_globals([argparse.Namespace]):  # timm's and others' arguments, beside the weights
-            return torch.load(path, map_location="cpu", weights_only=True)
+        # Arguments are saved beside weights, by timm and others. By a path, torch would judge by how its name ends.
+        with safe_globals([argparse.Namespace]), path.open("rb") as opened:
+            return torch.load(opened, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WrongInput(
             f"{path} is no safetensors file, and holds more than weights{_named_objects(path, archive)}, or is damaged."

@@ -33,6 +33,8 @@ EPOCHS = 10  # of `auto` without `hours`
 def _at_home(value: object) -> object:
     """Expand `~` to the home folder: no shell does it in a YAML file, after `=`, or from Python."""
     text = str(value) if isinstance(value, Path) else value
+    if isinstance(text, str) and (not text or "\0" in text):
+        raise ValueError("an empty text, or one with NUL bytes, is no path")
     return os.path.expanduser(text) if isinstance(text, str) else text  # noqa: PTH111 - pathlib's raises for ~nobody
 
 

@@ -226,6 +226,81 @@ def test_settings_that_the_network_does_not_take_are_said_as_without_weights(
         begun(saved(narrow, tmp_path / "w.safetensors"), tmp_path, model_args={"chanels": [1]})
 
 
+def test_a_run_keeps_what_came_from_the_weights_and_says_so_before_the_first_epoch(
+    photos: Path, narrow: dict[str, Tensor], tmp_path: Path
+) -> None:
+    from training.fine_tune import train
+    from training.model.provenance import read_pretrained
+    from training.planning import plan
+
+    file = saved(narrow, tmp_path / "w.safetensors")
+    config = tiny_config(photos, tmp_path / "run", model_args=NARROW, pretrained=str(file), epochs=1)
+    said = f"pretrained = {file} (all "
+    assert any(str(note).startswith(said) for note in plan(config)["notes"])  # type: ignore[attr-defined]
+    notes: list[str] = []
+    train(config, on_note=notes.append)
+    assert any(note.startswith(said) for note in notes)
+    found = read_pretrained(config.run)
+    assert found is not None
+    assert (found.loaded, found.weights) == (found.parameters, str(file))
+    assert "parameters of the body come from these weights" in (config.run / "resolved.yaml").read_text()
+
+
+def test_weights_that_do_not_fit_leave_the_run_folder_free(photos: Path, tmp_path: Path) -> None:
+    from training.fine_tune import train
+    from training.kfold import train_folds
+    from training.planning import plan
+
+    file = saved(weights_of("test_resnet"), tmp_path / "w.safetensors")
+    config = tiny_config(photos, tmp_path / "run", model_args=NARROW, pretrained=str(file), folds=2)
+    for start in (train, plan, train_folds):
+        with pytest.raises(WrongInput, match="resnet10t"):
+            start(config)
+        assert not config.run.exists()
+
+
+def test_a_training_that_has_begun_needs_its_pretrained_weights_no_more(
+    photos: Path, narrow: dict[str, Tensor], tmp_path: Path
+) -> None:
+    import os
+    import signal
+
+    from training.errors import Preempted
+    from training.fine_tune import resume, train
+    from training.run import TrainingProgress
+
+    def stop(now: TrainingProgress) -> None:
+        if (now.stage, now.epoch) == ("scored", 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    file = saved(narrow, tmp_path / "w.safetensors")
+    whole = train(tiny_config(photos, tmp_path / "whole", model_args=NARROW, pretrained=str(file)))
+    config = tiny_config(photos, tmp_path / "run", model_args=NARROW, pretrained=str(file))
+    with pytest.raises(Preempted):
+        train(config, on_progress=stop)
+    file.unlink()
+    assert resume(config.run).model.weights == whole.model.weights
+
+
+def test_a_training_that_begins_again_begins_with_the_very_weights(
+    photos: Path, narrow: dict[str, Tensor], tmp_path: Path
+) -> None:
+    import shutil
+
+    from training.fine_tune import resume, train
+
+    file = saved(narrow, tmp_path / "w.safetensors")
+    config = tiny_config(photos, tmp_path / "run", model_args=NARROW, pretrained=str(file), epochs=1)
+    train(config)
+    (config.run / "model.json").unlink()
+    shutil.rmtree(config.run / "checkpoints")
+    saved({name: it * 2 for name, it in narrow.items()}, file)
+    with pytest.raises(WrongInput, match=r"was changed since .* began with it"):
+        resume(config.run)
+    saved(narrow, file)
+    assert resume(config.run).folder == config.run
+
+
 def test_random_numbers_go_on_as_without_weights(narrow: dict[str, Tensor], tmp_path: Path) -> None:
     import torch
 

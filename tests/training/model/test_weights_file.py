@@ -95,7 +95,7 @@ def test_what_trainers_save_by_torch_is_read(
 ) -> None:
     import torch
 
-    path = tmp_path / "w.pth"
+    path = tmp_path / "w.safetensors"  # whatever its name
     torch.save(around(narrow), path, _use_new_zipfile_serialization=not old)  # type: ignore[operator]
     network, found = begun(path, tmp_path)
     assert found.random == ()
