@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from inference.harmless import harmless
 from training.errors import TrainingError
 from training.files import write_atomically
 from training.model.model_file import Part
@@ -74,5 +75,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 def printable(name: str) -> str:
-    """A name in a file, on one line, without what a terminal would obey."""
-    return (name if name.isprintable() else ascii(name)[1:-1])[:LONGEST_NAME]
+    """A name in a file, on one line, and no longer than a line."""
+    return harmless(name)[:LONGEST_NAME]
