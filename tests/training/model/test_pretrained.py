@@ -103,6 +103,27 @@ def test_torchvisions_names_are_understood_where_timm_knows_them(model: str, the
     assert found.loaded == found.parameters > 1e6
 
 
+@pytest.mark.parametrize(
+    "model",
+    ["test_byobnet", "test_convnext", "test_efficientnet_gn", "test_mambaout", "test_maxvit", "test_nfnet", "test_vit",
+     "test_vit_relpos", "levit_128s", "repvit_m0_9"],
+)  # fmt: skip
+def test_networks_of_any_family_are_found_whole_in_their_own_weights(model: str, tmp_path: Path) -> None:
+    """timm changes names and shapes on the way, and some of these have norms and hidden layers in their heads."""
+    import timm
+    import torch
+
+    tensors = weights_of(model)
+    file = saved({f"model.{name}": it for name, it in tensors.items()}, tmp_path / "w.safetensors")
+    side = timm.get_pretrained_cfg(model).input_size[-1]  # type: ignore[union-attr]
+    network, found = begun(file, tmp_path, model=model, image_size=side)
+    assert (found.random, found.left_out, found.loaded) == ((), (), found.parameters)
+    others = {name for name, it in network.state_dict().items() if not torch.equal(it, tensors[name])}
+    last = {name for name, it in network.state_dict().items() if 3 in it.shape[:1] and tensors[name].shape[0] == 1000}
+    assert others == last
+    assert last
+
+
 def test_a_smaller_network_in_a_larger_one_is_refused_or_said_aloud(tmp_path: Path) -> None:
     file = saved(weights_of("resnet18"), tmp_path / "w.safetensors")
     with pytest.raises(
