@@ -11,6 +11,7 @@ settings -> data (listing, split) -> model -> photos (decoded, cached) -> fittin
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +26,15 @@ def train(
     data: str | Path | None = None,
     *,
     recipe: str | None = None,
-    file: Path | None = None,
+    file: str | Path | None = None,
     on_progress: Callable[[TrainingProgress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
     **settings: object,
 ) -> Run:
     """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
 
-    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded. `on_note` gets
-    the values of `auto` settings, and whatever else a person should know (`on_note=print`).
+    Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded; with recipe="none"
+    it is none, as in `podium train recipe=none`. `on_note` gets the values of `auto` settings, and whatever else a person should know (`on_note=print`).
     It is one training: with `folds` (which the recipe cnn sets) give a `fold`; `training.kfold.train_folds` trains all.
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """
@@ -41,7 +42,9 @@ def train(
     from training.fine_tune import train as fit
     from training.settings.layering import Words, layered
 
-    config = layered(Words(None if data is None else str(data), recipe, file, settings), on_note=on_note)
+    given = settings if recipe is None else {**settings, "recipe": recipe}
+    place = None if file is None else _path("file", file)
+    config = layered(Words(None if data is None else str(data), None, place, given), on_note=on_note)
     if config.folds is not None and config.fold is None:
         raise WrongInput(
             f"folds = {config.folds} is as many trainings. Give fold=0 (and so on) or folds=None for one, or use"
@@ -59,18 +62,31 @@ def resume(
     """Go on with an interrupted training, to the same weights; raises WrongInput if there is nothing to resume."""
     from training.fine_tune import resume as go_on
 
-    return go_on(Path(run_folder), on_progress=on_progress, on_note=on_note)
+    return go_on(_path("run_folder", run_folder), on_progress=on_progress, on_note=on_note)
 
 
 def evaluate(run_folder: str | Path, *, split: str = "auto", data: str | None = None) -> Evaluation:
     """Evaluate a finished run on one of its splits (`auto`: test if the run has it) or on a labelled folder."""
     from training.evaluation.evaluate import evaluate as run_evaluation
 
-    return run_evaluation(Path(run_folder), split=split, data=data)
+    return run_evaluation(_path("run_folder", run_folder), split=split, data=data)
 
 
-def predict(model: str | Path, images: Sequence[str | Path], *, top_k: int = 3) -> Iterator[PhotoResult]:
-    """The most likely classes of every image; `model` is a run folder or a `.mar`, an image also a folder or s3://."""
+def predict(model: str | Path, images: str | Path | Sequence[str | Path], *, top_k: int = 3) -> Iterator[PhotoResult]:
+    """The most likely classes of every image; `model` is a run folder or a `.mar`, an image also a folder or s3://.
+
+    `images` may be one of them. Raises WrongInput and TrainingError, each with a sentence.
+    """
     from training.prediction.predict import predict as results
 
-    return results(Path(model), [str(image) for image in images], top_k=top_k)
+    several = [images] if isinstance(images, str | Path) else images
+    return results(_path("model", model), [str(image) for image in several], top_k=top_k)
+
+
+def _path(name: str, given: str | Path) -> Path:
+    """The path, from its `~` on; WrongInput if it is none."""
+    from training.errors import WrongInput
+
+    if not isinstance(given, str | Path) or not str(given) or "\0" in str(given):
+        raise WrongInput(f"{name} = {given!a}: give a path.")
+    return Path(os.path.expanduser(given))  # noqa: PTH111 - pathlib's raises for ~nobody

@@ -77,7 +77,7 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
         device = choose_device(device_name)
         with _threads(settings.threads):
             listing = read_split(folder / "split.csv", settings.data)
-            prepared = reprepare(settings, listing, device, world, on_progress)
+            prepared = reprepare(settings, listing, device, world, on_progress, begun=checkpoint is not None)
             on_note(
                 "no checkpoint yet: it begins again"
                 if checkpoint is None

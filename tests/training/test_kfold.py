@@ -34,6 +34,30 @@ def test_the_interval_of_a_mean_is_students_for_any_number_of_folds(folds: int, 
     assert (spread.low, spread.high) == pytest.approx((mean(scores) - half, mean(scores) + half), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("shares", "photos"),
+    [([1.0, 1.0], 20), ([0.0, 0.0, 0.0], 5), ([0.9, 1.0], 10), ([0.0, 0.4], 10), ([0.98, 1.0, 0.99, 1.0, 0.97], 100)],
+)
+def test_the_interval_of_a_share_lies_between_0_and_1_and_never_claims_certainty(
+    shares: list[float], photos: int
+) -> None:
+    from training.evaluation.intervals import share
+    from training.kfold import Spread
+
+    spread = Spread.of_shares(shares, [photos] * len(shares))
+    together = share(round(sum(shares) * photos), photos * len(shares))
+    assert 0 <= spread.low <= together.low
+    assert together.high <= spread.high <= 1
+    assert spread.low <= spread.mean <= spread.high
+    assert spread.high - spread.low > 0.01
+
+
+def test_the_interval_of_a_loss_is_not_under_0() -> None:
+    from training.kfold import Spread
+
+    assert Spread.of([0.1, 0.5]).low == 0
+
+
 def test_folds_that_were_stopped_go_on_to_the_very_weights(photos: Path, tmp_path: Path) -> None:
     from training.fine_tune import resume
     from training.kfold import are_folds, resume_folds, train_folds

@@ -119,7 +119,7 @@ def _labels(
     if features is None:
         return LabelCheck(skipped=f"Labels were not checked, because that needs a pretrained network. {WHERE_WEIGHTS}")
     on_progress("checking labels", 0, 1)
-    checked = check_labels(features.all(), photos, duplicates.group_of, model=features.model)
+    checked = check_labels(features.all(), photos, duplicates.group_of, model=features.model, weights=features.weights)
     on_progress("checking labels", 1, 1)
     return checked
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from inference.images.pixels import EvalTransform, Pixels
 from training.audit.measuring import PhotoFacts
 from training.audit.records import LabelCheck, Suspect
 from training.evaluation.forward import cores, torch_threads
+
+if TYPE_CHECKING:
+    from training.model.provenance import Pretrained
 
 FOLDS = 5
 LOSS_WEIGHT = 60.0  # of the mean loss against half the squared weights, on features of unit variance: C times photos
@@ -40,7 +44,9 @@ class Features:
         config = make_config({"data": "audit", "run": "audit", "model": model, "pretrained": pretrained})
         self.model = model
         self.device = choose_device(device)
-        network = create_network(config, 2)
+        found: list[Pretrained] = []
+        network = create_network(config, 2, on_pretrained=found.append)
+        self.weights = found[0].share if found else None
         self.preprocessing = preprocessing_of(network, config)
         self.network = network.eval().to(self.device)
         self._parts: list[NDArray[np.float32]] = []
@@ -70,7 +76,13 @@ class Features:
 
 
 def check_labels(
-    features: NDArray[np.float32], photos: Sequence[PhotoFacts], groups: Sequence[int], *, model: str, seed: int = 0
+    features: NDArray[np.float32],
+    photos: Sequence[PhotoFacts],
+    groups: Sequence[int],
+    *,
+    model: str,
+    weights: str | None = None,
+    seed: int = 0,
 ) -> LabelCheck:
     """The pictures whose label is doubtful, the most doubtful first; features (N, F), groups of the same picture (N,).
 
@@ -96,8 +108,9 @@ def check_labels(
     ]  # fmt: skip
     agreement = float((probabilities.argmax(axis=1) == given).mean())
     return LabelCheck(
-        model=model, images=len(checked), agreement=round(agreement, 4), without=without, suspects=tuple(suspects)
-    )
+        model=model, weights=weights, images=len(checked), agreement=round(agreement, 4), without=without,
+        suspects=tuple(suspects),
+    )  # fmt: skip
 
 
 def _checkable(photos: Sequence[PhotoFacts], groups: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:

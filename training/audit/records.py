@@ -89,6 +89,7 @@ class LabelCheck(Part):
 
     skipped: str | None = None
     model: str | None = None
+    weights: str | None = None  # how much of the model's body came from the weights, in words
     images: int = 0
     agreement: float | None = None  # share of photos whose out-of-fold best class is the given one
     without: tuple[str, ...] = ()  # classes with too few different photos to be checked

@@ -79,7 +79,7 @@ def read_rows(path: Path) -> list[ManifestRow]:
             lines[row.path] = line
             rows.append(row)
     except (OSError, UnicodeDecodeError) as error:
-        raise WrongInput(f"{path} cannot be read as text in UTF-8: {error}. Save it anew.") from error
+        raise WrongInput(f"{path} cannot be read as text in UTF-8: {error}. Save it anew, as UTF-8.") from error
     return rows
 
 
@@ -110,7 +110,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
                 continue
             try:
                 values = json.loads(text)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise _wrong(path, line, f"this is no JSON ({error})") from error
             if not isinstance(values, dict):
                 raise _wrong(path, line, 'this is no object. Write {"path": ..., "label": ...}')
@@ -122,6 +122,8 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:
     for name in ("path", "label"):
         if not text[name]:
             raise _wrong(path, line, f"{name} is empty")
+        if "\0" in text[name]:
+            raise _wrong(path, line, f"{name} is {text[name][:80]!a}: NUL bytes are no text. Save the table as UTF-8")
     if text["split"] not in SPLITS:
         raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
     if not is_text(text["label"]):

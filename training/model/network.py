@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,43 @@ import inference.networks  # noqa: F401 - makes its models known to timm
 from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
 from inference.engines.network import NETWORK_ERRORS, check_answer, network_with
-from training.errors import NetworkRefused, TrainingError, WrongInput
+from training.errors import NetworkRefused, WrongInput
 from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
+from training.model.pretrained import from_file, from_hub
+from training.model.provenance import Pretrained
 from training.settings.config import TrainConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
 
 
-def create_network(config: TrainConfig, class_count: int, *, pretrained: str | None = None) -> nn.Module:
+def create_network(
+    config: TrainConfig,
+    class_count: int,
+    *,
+    pretrained: str | None = None,
+    on_pretrained: Callable[[Pretrained], None] = lambda _: None,
+) -> nn.Module:
     """The configured model with a fresh head of `class_count` outputs.
 
-    Raises WrongInput if timm has no such model, and NetworkRefused if it cannot be made with these settings.
-
-    `pretrained` takes the place of the setting.
+    `pretrained` takes the place of the setting; `on_pretrained` is told how much of the body came from the weights. Raises
+    WrongInput if timm has no such model, or if the weights are not its own, and NetworkRefused if it cannot be made with
+    these settings.
     """
     if not timm.is_model(config.model):
         near = difflib.get_close_matches(config.model, timm.list_models(), n=3, cutoff=0.4)
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
     _check_tag(config.model)
     try:
-        network = _with_weights(
-            config.model, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
+        network, found = _with_weights(
+            config, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
         )
     except NETWORK_ERRORS as error:
         raise NetworkRefused(in_a_few_words(error)) from error
     heads_of(network)  # there is one
     draw_head(network, config.model, _arguments(config), class_count)
+    if found is not None:
+        on_pretrained(found)
     return network
 
 
@@ -84,35 +95,14 @@ def _arguments(config: TrainConfig) -> dict[str, Any]:
     return {**{name: rate for name, rate in rates.items() if rate is not None}, **model_args_of(config)}
 
 
-def _with_weights(name: str, pretrained: str, arguments: dict[str, Any]) -> nn.Module:
+def _with_weights(
+    config: TrainConfig, pretrained: str, arguments: dict[str, Any]
+) -> tuple[nn.Module, Pretrained | None]:
     if pretrained == "none":
-        return timm.create_model(name, **arguments)
+        return timm.create_model(config.model, **arguments), None
     if pretrained == "hub":
-        return _from_hub(name, arguments)
-    return _from_file(name, Path(pretrained), arguments)
-
-
-def _from_hub(name: str, arguments: dict[str, Any]) -> nn.Module:
-    try:
-        return timm.create_model(name, pretrained=True, **arguments)
-    except OSError as error:  # what huggingface_hub and urllib raise without a network
-        raise TrainingError(
-            f"The pretrained weights of {name} could not be downloaded: {str(error).rstrip('.')}. Without a network, give a"
-            " file of them beside the recipe or model, as pretrained=weights.safetensors, or start from random weights with"
-            " pretrained=none; a short such training is `podium train quick DATA pretrained=none`."
-        ) from error
-    except RuntimeError as error:  # what timm raises if it has no address
-        raise WrongInput(f"The hub has no weights for {name} ({error}). Use --pretrained none or a file.") from error
-
-
-def _from_file(name: str, path: Path, arguments: dict[str, Any]) -> nn.Module:
-    if not path.is_file():
-        raise WrongInput(f"--pretrained {path}: there is no such file. Give none, hub, or the path of a weights file.")
-    try:
-        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, **arguments)
-    except RuntimeError as error:
-        first = str(error).strip().splitlines()[-1].strip()
-        raise WrongInput(f"The weights in {path} do not fit {name}: {first}") from error
+        return from_hub(config.model, arguments, strict=config.pretrained_strict)
+    return from_file(config.model, pretrained, arguments, strict=config.pretrained_strict)
 
 
 def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import timm
@@ -17,6 +17,7 @@ from training.errors import WrongInput
 from training.fitting.freezing import set_learning
 from training.fitting.optimisation import create_optimizer
 from training.model.network import choose_device, preprocessing_of
+from training.model.provenance import Pretrained
 from training.preparing.trial import made, try_step
 from training.settings.config import TrainConfig
 from training.settings.recipes import read_recipe, recipe_names
@@ -46,10 +47,14 @@ def check_alone(config: TrainConfig) -> None:
     check_settings(config, create_undownloaded(config, 2), 2)
 
 
-def create_undownloaded(config: TrainConfig, class_count: int) -> nn.Module:
+def create_undownloaded(
+    config: TrainConfig, class_count: int, on_pretrained: Callable[[Pretrained], None] = lambda _: None
+) -> nn.Module:
     """The configured network, with random weights in place of the hub's; WrongInput if the hub has none."""
     from_hub = config.pretrained == "hub"
-    network = made(config, class_count, pretrained="none" if from_hub else config.pretrained)
+    network = made(
+        config, class_count, pretrained="none" if from_hub else config.pretrained, on_pretrained=on_pretrained
+    )
     if from_hub and not timm.is_model_pretrained(config.model):
         raise WrongInput(f"The hub has no weights for {config.model}. Use --pretrained none or a file.")
     return network

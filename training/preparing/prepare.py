@@ -16,9 +16,11 @@ from timm.utils.random import random_seed
 from torch import nn
 
 from training.data.listing import Listing
+from training.errors import WrongInput
 from training.fitting.fit import put_on
 from training.model.model_file import Preprocessing
 from training.model.network import preprocessing_of
+from training.model.provenance import Pretrained, read_pretrained
 from training.photos.photos import Photos, read_photos
 from training.photos.set_aside import read_set_aside
 from training.preparing.checking import check_settings, random_weights_note
@@ -53,35 +55,58 @@ def prepare(
     Raises WrongInput over settings that cannot work, photos that do not teach, and a folder that is not empty; settings
     that cannot work leave the folder free.
     """
-    network, preprocessing = _network(config, listing, device)
+    found: list[Pretrained] = []
+    network, preprocessing = _network(config, listing, device, on_pretrained=found.append)
     check_settings(config, network, len(listing.classes))
     if world.leads:
         claim_folder(config.run)
         if note := random_weights_note(config):
             on_note(note)
     settings = settle(config, network, listing, device, world)
+    for one in found:
+        settings.reasons["pretrained"] = one.sentence
     cores = max(1, (os.cpu_count() or 1) - 1)  # torchrun leaves torch one thread, and the others wait meanwhile
     photos = _read(listing, settings, preprocessing, world, on_progress, threads=config.threads or cores)
     if world.leads:
-        write_beginning(config, settings, photos)
+        write_beginning(config, settings, photos, *found)
         for key, reason in settings.reasons.items():
             on_note(f"{key} = {getattr(settings, key)} ({reason})")
     return Prepared(settings, network, preprocessing, photos, device, len(photos.set_aside))
 
 
 def reprepare(
-    settings: Settled, listing: Listing, device: torch.device, world: World, on_progress: OnProgress
+    settings: Settled, listing: Listing, device: torch.device, world: World, on_progress: OnProgress, *, begun: bool
 ) -> Prepared:
-    """A training that was interrupted; its settings are settled already."""
-    network, preprocessing = _network(settings, listing, device)
+    """A training that was interrupted; its settings are settled already.
+
+    If it has `begun`, its checkpoint holds all weights, and the pretrained ones are not needed. Raises WrongInput if they
+    are, and their file is no longer the same.
+    """
+    found: list[Pretrained] = []
+    network, preprocessing = _network(
+        settings, listing, device, pretrained="none" if begun else None, on_pretrained=found.append
+    )
+    earlier = read_pretrained(settings.run)
+    if found and earlier is not None and found[0].sha256 != earlier.sha256:
+        raise WrongInput(
+            f"{settings.pretrained} was changed since {settings.run} began with it. Bring the old file back, or train into"
+            " another folder."
+        )
     photos = _read(listing, settings, preprocessing, world, on_progress, threads=settings.threads)
     set_aside = len(read_set_aside(settings.run)) + len(photos.set_aside)
     return Prepared(settings, network, preprocessing, photos, device, set_aside)
 
 
-def _network(config: TrainConfig, listing: Listing, device: torch.device) -> tuple[nn.Module, Preprocessing]:
+def _network(
+    config: TrainConfig,
+    listing: Listing,
+    device: torch.device,
+    *,
+    pretrained: str | None = None,
+    on_pretrained: Callable[[Pretrained], None],
+) -> tuple[nn.Module, Preprocessing]:
     random_seed(config.seed)  # type: ignore[no-untyped-call]
-    network = put_on(made(config, len(listing.classes)), device)
+    network = put_on(made(config, len(listing.classes), pretrained=pretrained, on_pretrained=on_pretrained), device)
     return network, preprocessing_of(network, config)
 
 

@@ -6,7 +6,7 @@ settings -> network -> forward, backward, evaluation of a copy -> (if it refuses
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import timm
 import torch
@@ -17,13 +17,20 @@ from inference.engines.network import NETWORK_ERRORS
 from training.errors import NetworkRefused, WrongInput
 from training.fitting.memory import memory_explained
 from training.model.network import DTYPES, create_network, in_a_few_words
+from training.model.provenance import Pretrained
 from training.settings.config import TrainConfig
 
 
-def made(config: TrainConfig, class_count: int, *, pretrained: str | None = None) -> nn.Module:
+def made(
+    config: TrainConfig,
+    class_count: int,
+    *,
+    pretrained: str | None = None,
+    on_pretrained: Callable[[Pretrained], None] = lambda _: None,
+) -> nn.Module:
     """As `create_network`, but WrongInput names the setting without which the network could be made."""
     try:
-        return create_network(config, class_count, pretrained=pretrained)
+        return create_network(config, class_count, pretrained=pretrained, on_pretrained=on_pretrained)
     except NetworkRefused as refused:
         raise _explained(config, class_count, refused) from refused
 

@@ -1,6 +1,6 @@
 """The model card, MODEL_CARD.md: written from the files of a run folder alone; the same run gives the same bytes.
 
-model.json, config.yaml, split.csv, metrics.jsonl, evaluation/*/evaluation.json -> facts -> card.md.j2
+model.json, config.yaml, pretrained.json, split.csv, metrics.jsonl, evaluation/*/evaluation.json -> facts -> card.md.j2
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import yaml
 
 from training.evaluation.records import Evaluation, read_evaluation_in
 from training.files import write_atomically
+from training.model.provenance import read_pretrained
 from training.report import words
 from training.report.headline import worst_first
 from training.report.matrix import ConfusedPair, confused_pairs
@@ -72,6 +73,7 @@ def card_of(story: Story, evaluations: list[Evaluation]) -> str:
         "model": model,
         "licence": licence,
         "parameters": parameter_count(story.folder / model.weights.file),
+        "pretrained": read_pretrained(story.folder),
         "data_name": data_name(story),
         "splits": list(next(iter(story.counts.values()), {})),
         "evaluations": evaluations,

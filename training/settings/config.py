@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from inference.archive.model_args import check_model_args
 from training.errors import WrongInput
 from training.files import write_atomically
+from training.settings.bounded_yaml import WrongYaml, read_bounded
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -31,6 +33,8 @@ EPOCHS = 10  # of `auto` without `hours`
 def _at_home(value: object) -> object:
     """Expand `~` to the home folder: no shell does it in a YAML file, after `=`, or from Python."""
     text = str(value) if isinstance(value, Path) else value
+    if isinstance(text, str) and (not text or "\0" in text):
+        raise ValueError("an empty text, or one with NUL bytes, is no path")
     return os.path.expanduser(text) if isinstance(text, str) else text  # noqa: PTH111 - pathlib's raises for ~nobody
 
 
@@ -75,6 +79,7 @@ class TrainConfig(BaseModel):
     model: str = Field("mobilenetv3_small_100", description="model, by timm's name")
     model_args: dict[str, Any] = Field({}, description="further keyword arguments of timm.create_model")
     pretrained: PlaceOrName = Field("none", description="first weights: none (random), hub (downloaded), or the path of a weights file")
+    pretrained_strict: bool = Field(True, description="refuse weights that leave a part of the body random, or have more of it; false: start with what fits")
     pool: Literal["avg", "max", "avgmax", "catavgmax"] | None = Field(None, description="global pooling; none: the model's own")
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the head; none: the model's own")
     drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="stochastic depth")
@@ -168,6 +173,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _goes_together(self) -> TrainConfig:
+        check_model_args(self.model_args)
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
             raise ValueError(f"fold = {self.fold} needs folds > {self.fold}, and folds = {self.folds}")
         if self.split is not None and self.folds is not None:
@@ -230,9 +236,9 @@ def read_config(path: Path) -> TrainConfig:
 def read_yaml(path: Path) -> dict[str, object]:
     """The settings in a YAML file, not yet checked; WrongInput if it holds none."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise WrongInput(f"{path} cannot be read as YAML: {error}") from error
+        values = read_bounded(path)
+    except (OSError, WrongYaml) as error:
+        raise WrongInput(f"{path} cannot be read as YAML: {error}.") from error
     if not isinstance(values, dict):
         raise WrongInput(f"{path} holds no settings. Write one per line, as in `epochs: 10`.")
     return values

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
 from training.errors import WrongInput
+from training.settings.bounded_yaml import WrongYaml, bounded
 from training.settings.config import TrainConfig, make_config, no_setting, read_yaml, shrunk
 from training.settings.recipes import Recipe, read_recipe, recipe_names
 
@@ -26,6 +25,7 @@ ALIASES = {
     "decay_rate": "decay_factor", "patience_epochs": "decay_epochs", "sync_bn": "sync_batchnorm", "model_kwargs": "model_args",
     "project": "run", "output": "run", "val_share": "validation_share",
 }  # fmt: skip
+MOST_SHOWN = 200  # characters of a wrong value in a sentence
 DEFAULT_RECIPE = "balanced"  # if nothing says which model to begin with
 NAMES_A_BEGINNING = {"recipe", "model", "pretrained"}
 YES_OR_NO = ("true", "false", "yes", "no", "on", "off")  # YAML's own
@@ -82,9 +82,10 @@ def layered(words: Words, *, on_note: Callable[[str], None] = lambda _: None) ->
     written = {} if words.file is None else checked_names(read_yaml(words.file), where=str(words.file))
     typed = checked_names(words.settings or {}, where="the command line")
     bare = words.recipe is None and words.file is None and not NAMES_A_BEGINNING & typed.keys()
-    name = DEFAULT_RECIPE if bare else words.recipe or typed.pop("recipe", None) or written.get("recipe")
+    named = typed if "recipe" in typed else written  # recipe=none sets the one of the file aside
+    name = DEFAULT_RECIPE if bare else words.recipe or named.get("recipe")
     recipe = None if name is None else read_recipe(str(name))
-    values: dict[str, object] = {**_of_recipe(recipe), **written, **typed}
+    values: dict[str, object] = {**_of_recipe(recipe), **written, **typed, "recipe": recipe and recipe.name}
     if words.data is not None:
         values["data"] = words.data
     if not values.get("data"):
@@ -125,9 +126,9 @@ def _set(settings: dict[str, object], key: str, text: str) -> None:
     if not key:
         raise WrongInput(f"'={text}' sets nothing. Write the setting's name before it, as epochs=5.")
     try:
-        settings[key] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise WrongInput(f"{key} = {text!r} cannot be read as a YAML value: {error}") from error
+        settings[key] = bounded(text)
+    except WrongYaml as error:
+        raise WrongInput(f"{key} = {text[:MOST_SHOWN]!r} cannot be read as a YAML value: {error}.") from error
 
 
 def _is_value(word: str, *, of: str) -> bool:

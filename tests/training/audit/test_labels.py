@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -113,8 +114,19 @@ def test_an_audit_with_weights_checks_every_photo_that_can_be_read(drawn: Path, 
     assert report.labels.skipped is None
     assert report.labels.model == "test_resnet"
     assert report.labels.images == 33
+    assert re.fullmatch(r"all [\d,]+ parameters of the body come from these weights", str(report.labels.weights))
     assert report.counts()["label"] == len(report.labels.suspects)
     assert audit(str(drawn), model="test_resnet", pretrained=str(weights), labels=False).report.labels.skipped
+
+
+def test_weights_of_another_network_are_an_error_before_a_photo_is_read(drawn: Path, weights: Path) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    with pytest.raises(
+        WrongInput, match=r"do not fit|holds none of resnet18's weights|lacks \d+ of resnet18's tensors"
+    ):
+        audit(str(drawn), model="resnet18", pretrained=str(weights), on_progress=never)
 
 
 def test_missing_weights_are_an_error_before_a_photo_is_read(drawn: Path) -> None:

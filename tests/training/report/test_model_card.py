@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from tests.training.report.folders import made_run
+from training.errors import TrainingError
+from training.model.provenance import Pretrained, write_pretrained
 
 pytestmark = pytest.mark.torch
 
@@ -67,6 +69,31 @@ def test_the_licence_of_the_first_weights_is_what_is_known_of_it(
     text = card_of(made_run(tmp_path, config={"pretrained": pretrained}))
     assert sentence in text
     assert "/somewhere" not in text
+
+
+def test_the_card_says_how_much_came_from_pretrained_weights(tmp_path: Path) -> None:
+    run = made_run(tmp_path, config={"pretrained": "/somewhere/weights.safetensors"})
+    assert "Began with" not in card_of(run)
+    found = Pretrained(
+        weights="/somewhere/weights.safetensors", sha256="ab" * 32, parameters=1200, loaded=1000,
+        random=("conv1.weight",), left_out=("<script>.weight",), notes=(),
+    )  # fmt: skip
+    write_pretrained(run, found)
+    text = card_of(run)
+    assert (
+        f"- Began with the pretrained weights `weights.safetensors` (sha256 `{'ab' * 32}`): only 1,000 of the body's 1,200"
+        in text
+    )
+    assert "STILL RANDOM: 1 tensors, as conv1.weight" in text
+    assert "<script" not in text
+    assert "/somewhere" not in text
+
+
+def test_a_damaged_record_of_pretrained_weights_is_named(tmp_path: Path) -> None:
+    run = made_run(tmp_path)
+    (run / "pretrained.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"pretrained\.json is damaged"):
+        card_of(run)
 
 
 def test_a_strangers_words_stay_words(tmp_path: Path) -> None:

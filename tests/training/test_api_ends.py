@@ -1,0 +1,81 @@
+"""What a program gives to train, evaluate and predict is taken, or refused with a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import training
+from training.errors import WrongInput
+
+if TYPE_CHECKING:
+    from training.run import Run
+
+
+@pytest.mark.torch
+def test_recipe_none_is_none_as_on_the_command_line(photos: Path, tmp_path: Path) -> None:
+    run = training.train(
+        photos, recipe="none", model="test_resnet", image_size=32, epochs=1, batch_size=4, threads=1, tensorboard=False,
+        run=tmp_path / "run", cache_dir=tmp_path / "cache",
+    )  # fmt: skip
+    assert run.model.architecture == "test_resnet"
+    assert "recipe: null" in (run.folder / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"recipe": ""}, "There is no recipe ''"),
+        ({"recipe": 3}, "There is no recipe '3'"),
+        ({"recipe": ["quick"]}, r"There is no recipe .* Did you mean 'quick'"),
+        ({"file": 3}, "file = 3: give a path"),
+        ({"file": ["mine.yaml"]}, r"file = \['mine.yaml'\]: give a path"),
+        ({"file": "nowhere.yaml"}, "nowhere.yaml cannot be read"),
+        ({"file": "a\0b"}, "file = 'a.x00b': give a path"),
+        ({"model": 3}, "model = 3"),
+        ({"model": None}, "model = None"),
+        ({"epochs": 0}, "epochs = 0"),
+        ({"epochs": [3]}, r"epochs = \[3\]"),
+        ({"epochs": "three"}, "epochs = 'three'"),
+        ({"seed": -1}, "seed = -1"),
+        ({"seed": 1.5}, "seed = 1.5"),
+        ({"lr": float("nan")}, "lr = nan"),
+        ({"lr": [0.1]}, "lr = "),
+        ({"model_args": "x"}, "model_args = 'x'"),
+        ({"model_args": {1: 2}}, "model_args"),
+        ({"pretrained": ""}, "pretrained = ''"),
+        ({"pretrained": True}, "pretrained = True"),
+        ({"run": ""}, "run = ''"),
+        ({"run": "a\0b"}, "run = "),
+        ({"split": ""}, "split = ''"),
+        ({"nonsense": 1}, "there is no setting 'nonsense'"),
+    ],
+)
+def test_a_wrong_argument_of_a_training_is_named(given: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match=sentence):
+        training.train(tmp_path, **{"run": tmp_path / "run", **given})
+
+
+@pytest.mark.parametrize("data", [None, "", 3, ["photos"], b"photos"])
+def test_data_that_is_no_place_is_refused(data: Any, tmp_path: Path) -> None:  # noqa: ANN401 - anything
+    with pytest.raises(WrongInput, match=r"No data|is no folder"):
+        training.train(data, model="test_resnet", run=tmp_path / "run")
+
+
+@pytest.mark.torch
+def test_a_run_folder_that_is_no_path_is_refused(tmp_path: Path) -> None:
+    for wrong in (3, None, "", ["run"]):
+        for verb in (training.resume, training.evaluate):
+            with pytest.raises(WrongInput, match=r"run_folder = .*: give a path"):
+                verb(wrong)  # type: ignore[arg-type]
+        with pytest.raises(WrongInput, match=r"model = .*: give a path"):
+            training.predict(wrong, [tmp_path])  # type: ignore[arg-type]
+
+
+@pytest.mark.torch
+def test_one_image_is_one_image_and_not_its_letters(photos: Path, finished: Run) -> None:
+    photo = photos / "jade" / "000.png"
+    for one in (photo, str(photo)):
+        assert [answer.path for answer in training.predict(finished.folder, one)] == [str(photo)]
