@@ -7,9 +7,20 @@ from typing import Annotated, Literal
 
 import typer
 
+
+def _on_aws(stack: str | None) -> str | None:
+    """The name of a stack on AWS, checked before anything else is done."""
+    if stack is not None:
+        from podium.aws_account import check_stack_name
+
+        check_stack_name(stack)
+    return stack
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Stack = Annotated[
-    str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", metavar="NAME")
+    str | None,
+    typer.Option("--stack", help="A stack on AWS; without it, the local one.", metavar="NAME", callback=_on_aws),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until every image is classified or rejected.")]
 Timeout = Annotated[

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from podium.__main__ import app
+from podium.project import LocalStack
+from podium.shown.shell import exports
 
 HEAVY = (
     "torch", "torchvision", "timm", "numpy", "PIL", "sklearn", "scipy", "cleanlab", "jinja2", "safetensors",
@@ -46,6 +52,9 @@ WRONG = [
     (["drop", "/nowhere/at/all", "--batch", "monday"], 2, "/nowhere/at/all does not exist"),
     (["drop", ".", "--batch", "a/b"], 2, "cannot name a batch"),
     (["deploy", "--stack", "prod"], 2, "--model-server-url is needed"),
+    (["deploy", "--stack", "Prod", "--model-server-url", "http://models"], 2, "'Prod' cannot be a stack's name"),
+    (["deploy", "--stack", "prod", "--model-server-url", "http://models"], 2, "add --yes"),
+    (["status", "--stack", ""], 2, "'' cannot be a stack's name"),
     (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
     (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
     (["up", "--archive", "no.mar"], 1, "podium package RUN"),
@@ -93,6 +102,48 @@ def test_what_is_wrong_is_one_line_that_says_what_to_do(
     assert sentence in err
     assert err.count("\n") == 1
     assert out == ""
+
+
+ON_AWS = [
+    ["status"],
+    ["deploy", "--model-server-url", "http://models", "--yes"],
+    ["drop", __file__, "--batch", "monday"],
+    ["watch", "monday"],
+    ["results"],
+    ["redrive"],
+    ["reclassify", "--model", "balls@2.0", "--batch", "monday"],
+    ["backfill", "s3://archive/photos"],
+]
+
+
+def test_every_command_with_stack_is_tried() -> None:
+    commands = typer.main.get_group(app).commands
+    with_stack = {name for name, it in commands.items() if any("--stack" in each.opts for each in it.params)}
+    assert with_stack == {words[0] for words in ON_AWS}
+
+
+@pytest.mark.parametrize("words", ON_AWS, ids=lambda words: words[0])
+def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """Nobody listens at the proxy, through which AWS is asked here; nor at the endpoint, which must not be asked."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+    lines = [
+        *exports(LocalStack(emulator_port=1, inference_port=2, management_port=3, metrics_port=4), "aws"),
+        "export HTTPS_PROXY=http://127.0.0.1:9",
+        shlex.join([sys.executable, "-m", "podium", *words, "--stack", "prod"]),
+    ]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(lines)],
+        env={**os.environ, "PODIUM_HOME": str(tmp_path), "AWS_CONFIG_FILE": os.devnull, "NO_PROXY": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "AWS cannot be reached (failed to connect to proxy URL" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_wrong_choice_names_the_choices(tmp_path: Path) -> None:
