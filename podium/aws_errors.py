@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,17 +21,29 @@ UNKNOWN_KEYS = frozenset({
 FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
+def raised_by_boto3() -> tuple[type[Exception], ...]:
+    """The types of what boto3 raises; none while nothing has imported it, which takes long."""
+    if "botocore.exceptions" not in sys.modules:
+        return ()
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
+
+
+def sentence_of(error: Exception, who: str = "the stack") -> str:
+    """The sentence about what boto3 raised."""
+    from botocore.exceptions import ClientError
+
+    return refusal(error, who) if isinstance(error, ClientError) else trouble(error, who)
+
+
 @contextmanager
 def explained(who: str = "AWS") -> Iterator[None]:
     """Turn what boto3 raises into a ConsoleError about `who` was asked."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
-    except ClientError as error:
-        raise ConsoleError(refusal(error, who)) from error
-    except BotoCoreError as error:
-        raise ConsoleError(trouble(error, who)) from error
+    except raised_by_boto3() as error:
+        raise ConsoleError(sentence_of(error, who)) from error
 
 
 def refusal(error: ClientError, who: str = "AWS") -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from podium.aws_errors import explained, refusal, trouble
+from podium.aws_errors import explained, sentence_of
 from podium.aws_variables import speak_to_aws
 from podium.errors import ConsoleError
 from podium.listener import check_listener
@@ -230,9 +230,9 @@ class Connection:
                 raise ConsoleError(
                     f"there is no stack {self.stack!r} {self._place}. {self._how_to_deploy()}"
                 ) from error
-            raise ConsoleError(refusal(error, self._who)) from error
+            raise ConsoleError(sentence_of(error, self._who)) from error
         except BotoCoreError as error:
-            raise ConsoleError(trouble(error, self._who)) from error
+            raise ConsoleError(sentence_of(error, self._who)) from error
 
     @property
     def _who(self) -> str:

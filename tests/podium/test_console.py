@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from podium.__main__ import app
+from podium.app import app
 from podium.project import LocalStack
 from podium.shown.shell import exports
 
@@ -40,7 +40,7 @@ def test_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
 
 def test_the_console_starts_without_anything_heavy() -> None:
     """So `podium --help` answers within half a second; no stopwatch is read here."""
-    code = f"import podium.__main__, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    code = f"import podium.app, podium.__main__, sys; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
