@@ -14,10 +14,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from training.errors import WrongInput
 from training.files import write_atomically
+from training.settings.allowed import allowed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -166,6 +176,13 @@ class TrainConfig(BaseModel):
                 raise ValueError(no_setting(str(key), cls.model_fields))
         return values
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_truth_value_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("pydantic would take true for 1")
+        return value
+
     @model_validator(mode="after")
     def _goes_together(self) -> TrainConfig:
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
@@ -207,10 +224,11 @@ def checked[Record: TrainConfig](record: type[Record], values: dict[str, object]
         return record.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        what = first["msg"].removeprefix("Value error, ")
-        where = ".".join(str(part) for part in first["loc"][:1])
-        sentence = f"{where} = {first['input']!r}: {what}." if where else what
-        raise WrongInput(sentence) from error
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if not name:  # two settings that do not go together, which has its own sentence
+            raise WrongInput(first["msg"].removeprefix("Value error, ")) from error
+        value = values.get(name)
+        raise WrongInput(f"{name} = {value!r}: give {allowed(record.model_fields[name])}.") from error
 
 
 def write_config(config: TrainConfig, path: Path, reasons: Mapping[str, str] | None = None) -> None:
