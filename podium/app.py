@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from podium.commands import audit, batch, care, demo, evaluation, model, stack, training
+from podium.parsing import Command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,4 +50,4 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in PANELS.items():
     for command in commands:
         context = training.ANY_SETTING if command is training.train else None
-        app.command(rich_help_panel=panel, context_settings=context)(command)
+        app.command(cls=Command, rich_help_panel=panel, context_settings=context)(command)

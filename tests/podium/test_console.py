@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperOption
 
 from podium.app import app
 from podium.project import LocalStack
 from podium.shown.shell import exports
+from tests.podium.commands.console import refused
 
 HEAVY = (
     "torch", "torchvision", "timm", "numpy", "PIL", "sklearn", "scipy", "cleanlab", "jinja2", "safetensors",
@@ -57,6 +59,16 @@ WRONG = [
     (["status", "--stack", ""], 2, "'' cannot be a stack's name"),
     (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
     (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
+    (["results", "--status", "lost"], 2, "--status lost: give classified or rejected."),
+    (["results", "--limit", "0"], 2, "--limit 0: give a whole number, at least 1."),
+    (["results", "--limit", "1e9"], 2, "--limit 1e9: give a whole number, at least 1."),
+    (["results", "--min", "nan"], 2, "--min nan: give a number from 0 to 1."),
+    (["watch", "monday", "--timeout", "inf"], 2, "--timeout inf: give a number, at least 1."),
+    (["redrive", "--rate", "-1"], 2, "--rate -1: give a number, at least 0.1."),
+    (["render", "balls", "--image-size", "5"], 2, "--image-size 5: give a whole number from 16 to 1024."),
+    (["drop", ".", "--batch", "--wait"], 2, "--batch needs a value, and --wait follows it."),
+    (["deploy", "--stack", "-y"], 2, "--stack needs a value, and -y follows it."),
+    (["train", "photos", "--resume", "--json"], 2, "--resume needs a value, and --json follows it."),
     (["up", "--archive", "no.mar"], 1, "podium package RUN"),
     (["redrive"], 1, "podium up"),
     (["reclassify", "--model", "balls", "--batch", "monday"], 2, "NAME@VERSION"),
@@ -146,10 +158,18 @@ def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
     assert done.stderr.count("\n") == 1
 
 
-def test_a_wrong_choice_names_the_choices(tmp_path: Path) -> None:
-    done = podium(tmp_path, "results", "--status", "lost")
-    assert done.returncode == 2
-    assert "'lost' is not one of 'classified', 'rejected'" in done.stderr
+NO_VALUE = [
+    (name, option)
+    for name, command in typer.main.get_group(app).commands.items()
+    for it in command.params
+    if isinstance(it, TyperOption) and not it.is_flag
+    for option in it.opts
+]
+
+
+@pytest.mark.parametrize(("name", "option"), NO_VALUE)
+def test_an_option_without_its_value_is_an_error(name: str, option: str) -> None:
+    assert f"{option} needs a value, and --json follows it" in refused(name, option, "--json")
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,26 @@ from training.errors import WrongInput
 from training.settings.allowed import allowed
 from training.settings.config import TrainConfig, make_config
 
-WRONG = (-1, 0, 1, 1.5, 1e9, 1e300, -math.inf, math.inf, math.nan, "", "no", None, True, [], [1], {}, {"a": 1}, 10**40)
+WRONG: tuple[object, ...] = (
+    -1,
+    0,
+    1,
+    1.5,
+    1e9,
+    1e300,
+    -math.inf,
+    math.inf,
+    math.nan,
+    "",
+    "no",
+    None,
+    True,
+    [],
+    [1],
+    {},
+    {"a": 1},
+    10**40,
+)
 
 
 @pytest.mark.parametrize(
