@@ -42,7 +42,7 @@ def _fail(error: ConsoleError) -> NoReturn:
 def _end_interrupted() -> NoReturn:
     """One line, when the programs that this command started are stopped; a second Ctrl-C ends at once."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from podium.children import stop_children
+    from podium.processes import stop_children
 
     stop_children()
     sys.stderr.write("\npodium: interrupted.\n" if sys.stderr.isatty() else "podium: interrupted.\n")

@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine, and whether it is the local stack.
+"""Whether it is the local stack that listens on its port.
 
 Asked once before the first request: boto3 alone would try a closed port again and again, and call another program's answer a
 wrong certificate.
@@ -6,15 +6,14 @@ wrong certificate.
 
 from __future__ import annotations
 
-import shlex
 import socket
 import ssl
 
 from podium.errors import ConsoleError
+from podium.processes import who_listens
 from podium.project import CA_BUNDLE, LocalStack
 
 ANSWERS_WITHIN_S = 5.0
-WORDS_SHOWN = 100  # characters of a command line
 
 
 def check_listener(local: LocalStack) -> None:
@@ -43,30 +42,3 @@ def check_listener(local: LocalStack) -> None:
             f"port {port} is the local stack's, and another program answers there: {who_listens(port)}. Stop it and type "
             "`podium up`, or take another port with `podium down --delete-data`."
         ) from error
-
-
-def who_listens(port: int) -> str:
-    """`python -m http.server (pid 7)`; a program of another user shows neither."""
-    import psutil
-
-    try:
-        pids = {
-            its.pid
-            for its in psutil.net_connections("tcp")
-            if its.laddr and its.laddr.port == port and its.status == psutil.CONN_LISTEN
-        }
-    except psutil.AccessDenied:  # macOS, without root
-        pids = set()
-    names = [_named(pid) for pid in sorted(pid for pid in pids if pid is not None)]
-    return " and ".join(names) or "a program of another user, or in a container"
-
-
-def _named(pid: int) -> str:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        words = shlex.join(process.cmdline()) or process.name()
-    except psutil.Error:
-        return f"pid {pid}"
-    return f"{words[:WORDS_SHOWN]}{'...' if len(words) > WORDS_SHOWN else ''} (pid {pid})"

@@ -69,6 +69,13 @@ WRONG = [
     (["drop", ".", "--batch", "--wait"], 2, "--batch needs a value, and --wait follows it."),
     (["deploy", "--stack", "-y"], 2, "--stack needs a value, and -y follows it."),
     (["train", "photos", "--resume", "--json"], 2, "--resume needs a value, and --json follows it."),
+    (["evaluate", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["compare", "/", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["package", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["predict", "photos", "--run", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["train", "--resume", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["render", "/dev/null"], 1, "a part of the path is a file, and a folder is needed"),
+    (["render", "balls", "--images-per-class", "1", "--seed", "9" * 12], 2, "numbers go from 0 to 999999999"),
     (["up", "--archive", "no.mar"], 1, "podium package RUN"),
     (["redrive"], 1, "podium up"),
     (["reclassify", "--model", "balls", "--batch", "monday"], 2, "NAME@VERSION"),
@@ -185,7 +192,8 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         finally:
             del os.environ["PODIUM_EMULATOR_PORT"]
     assert done.returncode == 1
-    assert f"port {port} (PODIUM_EMULATOR_PORT) is taken" in done.stderr
+    assert f"port {port} (PODIUM_EMULATOR_PORT) is taken by " in done.stderr
+    assert f"(pid {os.getpid()}). Stop it, or choose another." in done.stderr
 
 
 def test_down_without_anything_running_says_so(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def _short_hash(*parts: str) -> str:
 @contextmanager
 def _explained(address: str) -> Iterator[None]:
     """Errors of S3 and of the disk as sentences."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
         yield
@@ -167,6 +167,8 @@ def _explained(address: str) -> Iterator[None]:
         raise TrainingError(
             f"{address} cannot be read: S3 says {answer.get('Code')} ({answer.get('Message')})."
         ) from error
+    except ParamValidationError as error:
+        raise WrongInput(f"{address} names no bucket that S3 could have. Check its name.") from error
     except BotoCoreError as error:
         raise TrainingError(
             f"{address} cannot be read ({error}). Check the network, and AWS_ENDPOINT_URL, AWS_REGION and the credentials."

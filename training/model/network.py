@@ -17,6 +17,7 @@ from inference.archive.model_file import read_model_file as read_record
 from inference.engines.network import check_answer, network_with
 from training.errors import NetworkRefused, TrainingError, WrongInput
 from training.model.heads import draw_head, heads_of
+from training.model.hub import reached_once
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
 from training.settings.config import TrainConfig
 
@@ -96,7 +97,8 @@ def _with_weights(name: str, pretrained: str, arguments: dict[str, Any]) -> nn.M
 
 def _from_hub(name: str, arguments: dict[str, Any]) -> nn.Module:
     try:
-        return timm.create_model(name, pretrained=True, **arguments)
+        with reached_once():
+            return timm.create_model(name, pretrained=True, **arguments)
     except OSError as error:  # what huggingface_hub and urllib raise without a network
         raise TrainingError(
             f"The pretrained weights of {name} could not be downloaded: {str(error).rstrip('.')}. Without a network, give a"
@@ -162,6 +164,6 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise WrongInput(f"device {name!r} is not there ({str(error).splitlines()[0]}). Use auto or cpu.") from error
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch lists all that it was built for
+        raise WrongInput(f"device = {name!r}: this machine has none that torch can use. Give auto or cpu.") from error
     return device

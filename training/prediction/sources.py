@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from training.data.s3 import SCHEME, s3_client
 from training.data.walking import is_clutter
-from training.errors import TrainingError, WrongInput
+from training.errors import TrainingError, WrongInput, why
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -100,8 +100,8 @@ def _matches(pattern: str) -> list[str]:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise NotFetched(f"The file cannot be opened ({error.strerror}).") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in its name
+        raise NotFetched(f"The file cannot be opened ({why(error)}).") from error
 
 
 def _in_s3(url: str) -> Iterator[Given]:
@@ -112,7 +112,7 @@ def _in_s3(url: str) -> Iterator[Given]:
 
 def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
     """The keys under a prefix, in S3's order, as in a folder; the object that has this very name wins alone."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     bucket, _, prefix = url.removeprefix(SCHEME).partition("/")
     found = False
@@ -125,6 +125,8 @@ def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
                     yield client, item["Key"]
                     if item["Key"] == prefix:  # comes first: all others under it are longer
                         return
+    except ParamValidationError as error:
+        raise WrongInput(f"{url} names no bucket that S3 could have. Check its name.") from error
     except (BotoCoreError, ClientError, ValueError) as error:
         raise TrainingError(
             f"{url} cannot be listed ({error}). Check the name, your AWS profile and region."

@@ -46,8 +46,12 @@ def _range(bounds: Sequence[object]) -> str:
     """` (at least 0 and under 1)`, or nothing."""
     words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "under"}
     limits = [
-        f"{words[type(bound)]} {getattr(bound, type(bound).__name__.lower()):g}"
+        f"{words[type(bound)]} {_plain(getattr(bound, type(bound).__name__.lower()))}"
         for bound in bounds
         if type(bound) in words
     ]
     return f" ({' and '.join(limits)})" if limits else ""
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from training.errors import WrongInput
+from training.errors import WrongInput, why
 from training.files import write_atomically
 from training.settings.allowed import allowed
 
@@ -149,8 +149,8 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="precision of the forward pass; auto: bf16 on a GPU that has it, else fp16; fp32 on a CPU")
     compile: bool = Field(False, description="torch.compile: about 40 s at the start, for up to half as much speed again")
     sync_batchnorm: bool = Field(False, description="share batch-norm statistics between all processes of torchrun; only on GPUs")
-    threads: Count | None = Field(None, description="torch's threads on a CPU; none: one less than cores")
-    workers: CountOrNone | Auto = Field("auto", description="loader processes that crop and flip; 0: the training process itself")
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="torch's threads on a CPU; none: one less than cores")
+    workers: Annotated[int, Field(ge=0, le=1024)] | Auto = Field("auto", description="loader processes that crop and flip; 0: the training process itself")
     cache: Literal["auto", "files", "memory", "device"] = Field("auto", description="where decoded photos wait: nowhere, in a memory-mapped file, on the device")
     cache_mb: CountOrNone = Field(4096, description="largest size of that file in MB; photos beyond it are decoded in every epoch")
     cache_dir: Place = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")
@@ -249,8 +249,8 @@ def read_yaml(path: Path) -> dict[str, object]:
     """The settings in a YAML file, not yet checked; WrongInput if it holds none."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise WrongInput(f"{path} cannot be read as YAML: {error}") from error
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise WrongInput(f"{path} cannot be read as YAML: {why(error)}.") from error
     if not isinstance(values, dict):
         raise WrongInput(f"{path} holds no settings. Write one per line, as in `epochs: 10`.")
     return values

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from training.errors import WrongInput
+from training.errors import WrongInput, why
 from training.settings.allowed import allowed
 from training.settings.config import TrainConfig, make_config, no_setting, read_yaml, shrunk
 from training.settings.recipes import Recipe, near_recipe, read_recipe, recipe_names
@@ -129,7 +129,7 @@ def _set(settings: dict[str, object], key: str, text: str) -> None:
     try:
         settings[key] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise WrongInput(f"{key} = {text!r} cannot be read as a YAML value: {error}") from error
+        raise WrongInput(f"{key} = {text!r} cannot be read as a YAML value ({why(error)}).") from error
 
 
 def _two_of_a_kind(kind: str, first: str, second: str) -> str:

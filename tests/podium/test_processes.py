@@ -1,4 +1,4 @@
-"""A command that ends early stops the programs that it has started."""
+"""A command that ends early stops the programs that it has started; a port names who listens there."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import psutil
 # Starts a shell whose child would go on alone, and a program in a session of its own, as the local stack is.
 STARTS_AND_STOPS = """
 import subprocess, sys
-from podium.children import stop_children
+from podium.processes import stop_children
 shell = subprocess.Popen(["sh", "-c", "sleep 600 2>&- & echo $!; wait"], stdout=subprocess.PIPE, text=True)
 stack = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 print(shell.pid, shell.stdout.readline().strip(), stack.pid)
-import podium.children
+import podium.processes
 stop_children()
 stack.returncode = 0
 """
