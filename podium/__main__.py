@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from podium.aws_errors import raised_by_boto3, sentence_of
@@ -13,6 +14,7 @@ from podium.errors import EXIT_FAILED, EXIT_INTERRUPTED, ConsoleError, about_the
 
 def main() -> None:
     """Run the console; a ConsoleError is its lines on stderr and an exit code."""
+    _open_closed_streams()
     try:
         from podium.app import app  # takes a moment, in which Ctrl-C may come
 
@@ -31,11 +33,18 @@ def main() -> None:
         raise
 
 
+def _open_closed_streams() -> None:
+    """Let a stream that the shell has closed (`podium ... >&-`) lead nowhere: Python has None in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as the process
+
+
 def _fail(error: ConsoleError) -> NoReturn:
     import typer
 
     for line in error.lines():
-        typer.secho(line, fg=None if os.environ.get("NO_COLOR") else "red", err=True)
+        typer.echo(line if os.environ.get("NO_COLOR") else typer.style(line, fg="red"), err=True)
     sys.exit(error.exit_code)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shlex
 import subprocess
 import sys
@@ -177,6 +178,42 @@ NO_VALUE = [
 @pytest.mark.parametrize(("name", "option"), NO_VALUE)
 def test_an_option_without_its_value_is_an_error(name: str, option: str) -> None:
     assert f"{option} needs a value, and --json follows it" in refused(name, option, "--json")
+
+
+def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:
+    """As in `podium recipes | head -1`."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    for form in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "podium", "recipes", *form],
+            env={**os.environ, "PODIUM_HOME": str(tmp_path)}, stdout=writes, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "BrokenPipe" not in done.stderr
+    os.close(writes)
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 2), ("<&-", 0)])
+def test_a_stream_that_the_shell_has_closed_leads_nowhere(closed: str, code: int) -> None:
+    command = f"{shlex.quote(sys.executable)} -m podium recipes {'quik' if code else 'quick'} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_no_color_is_obeyed(tmp_path: Path) -> None:
+    """Also on a terminal, which typer asks for."""
+    for variables, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        persons, consoles = pty.openpty()
+        subprocess.run(
+            [sys.executable, "-m", "podium", "watch", "monday"],
+            env={**os.environ, "PODIUM_HOME": str(tmp_path), **variables}, stderr=consoles, check=False,
+        )  # fmt: skip
+        os.close(consoles)
+        assert (b"\x1b[" in os.read(persons, 10_000)) == coloured
+        os.close(persons)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
