@@ -14,7 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.data.s3 import SCHEME, s3_client
+from training.data.s3 import SCHEME, reach, s3_client
 from training.data.walking import is_clutter
 from training.errors import TrainingError, WrongInput, why
 
@@ -117,6 +117,7 @@ def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
     bucket, _, prefix = url.removeprefix(SCHEME).partition("/")
     found = False
     try:
+        reach(bucket)
         client = s3_client()
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
