@@ -46,7 +46,7 @@ def package(
     """
     if not NAME.fullmatch(name):
         raise WrongInput(
-            f"--name {name!r}: use letters, digits, dots, dashes and underscores, at most 64; a letter or a digit first."
+            f"--name {name!r}: use letters, digits, dots, dashes and underscores, at most 128; a letter or a digit first."
         )
     if not VERSION.fullmatch(version):
         raise WrongInput(f"--version {version!r}: use numbers with dots, as 1.0.")
