@@ -121,7 +121,7 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(photos: Path, t
         (["freeze=stages:99"], "freeze = 'stages:99': this model has "),
         (["rand_augment=nonsense"], "rand_augment = 'nonsense'"),
         (["model=plain_cnn"], "The hub has no weights for plain_cnn"),
-        (["device=abacus"], "'abacus' is not there"),
+        (["device=abacus"], "device = 'abacus': this machine has none that torch can use"),
     ],
 )
 def test_a_dry_run_refuses_what_a_training_would_and_needs_no_weights(
