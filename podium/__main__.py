@@ -1,68 +1,71 @@
-"""`podium`: the console. Importing it is cheap; each command imports its rooms when it runs."""
+"""`podium`: run the console. However it ends, the person reads one line, and a script an exit code."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import NoReturn
 
-import typer
-
-from podium.commands import audit, batch, care, demo, evaluation, model, stack, training
-from podium.errors import ConsoleError, about_the_machine
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Every image gets a podium: its three most likely classes.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not finished in time, 75 stopped by a signal (see train --resume).",
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"podium {version('podium')}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Options of podium itself."""
-
-
-# The panels of `podium --help`, and the commands in each.
-PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The stack": (demo.demo, stack.up, stack.down, stack.status, stack.deploy, stack.env),
-    "A batch": (batch.drop, batch.watch, batch.results),
-    "Images again, or of an existing bucket": (care.redrive, care.reclassify, care.backfill),
-    "A model": (
-        audit.audit, training.train, training.recipes, evaluation.evaluate, evaluation.compare, evaluation.predict,
-        model.package, model.render,
-    ),
-}  # fmt: skip
-for panel, commands in PANELS.items():
-    for command in commands:
-        context = training.ANY_SETTING if command is training.train else None
-        app.command(rich_help_panel=panel, context_settings=context)(command)
+from podium.aws_errors import raised_by_boto3, sentence_of
+from podium.errors import EXIT_FAILED, EXIT_INTERRUPTED, ConsoleError, about_the_machine
 
 
 def main() -> None:
     """Run the console; a ConsoleError is its lines on stderr and an exit code."""
+    _open_closed_streams()
     try:
+        from podium.app import app  # takes a moment, in which Ctrl-C may come
+
         with about_the_machine():
             app()
     except ConsoleError as error:
-        for line in error.lines():
-            typer.secho(line, fg="red", err=True)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except raised_by_boto3() as error:
+        _fail(ConsoleError(sentence_of(error)))
+    except KeyboardInterrupt:
+        _end_interrupted()
+    except SystemExit as end:  # so typer ends, also after Ctrl-C
+        if end.code == EXIT_INTERRUPTED:
+            _end_interrupted()
+        _flush()
+        raise
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that the shell has closed (`podium ... >&-`) lead nowhere: Python has None in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - as long as the process
+
+
+def _fail(error: ConsoleError) -> NoReturn:
+    import typer
+
+    for line in error.lines():
+        typer.echo(line if os.environ.get("NO_COLOR") else typer.style(line, fg="red"), err=True)
+    sys.exit(error.exit_code)
+
+
+def _end_interrupted() -> NoReturn:
+    """One line, when the programs that this command started are stopped; a second Ctrl-C ends at once."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from podium.processes import stop_children
+
+    stop_children()
+    sys.stderr.write("\npodium: interrupted.\n" if sys.stderr.isatty() else "podium: interrupted.\n")
+    _flush()
+    sys.exit(EXIT_INTERRUPTED)
+
+
+def _flush() -> None:
+    """Write what is left of stdout; a reader that has gone, as in `podium results | head`, is no error to speak of."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.error
 import urllib.request
 from functools import cached_property
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from podium.aws_errors import explained, sentence_of
+from podium.aws_variables import speak_to_aws
 from podium.errors import ConsoleError
+from podium.listener import check_listener
 from podium.project import CA_BUNDLE, REGION, local_stack
 
 if TYPE_CHECKING:
@@ -25,7 +29,10 @@ if TYPE_CHECKING:
 
 LOCAL_STACK_NAME = "podium"
 SOURCE_TAG = "podium-source"  # a stack's tag: the fingerprint of the files that it was deployed from
+REACHED_WITHIN_S = 5.0
 PARALLEL_REQUESTS = 32  # uploads, above all
+# The local stack needs nothing of a person's AWS configuration, and a profile that is not there would end every command.
+NOBODYS_FILES = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
 
 
 class StackFacts(BaseModel):
@@ -68,16 +75,23 @@ class Connection:
             raise ConsoleError(
                 "there is no local stack yet. Make one with `podium up`, or name one on AWS with --stack."
             )
+        if not self.local:
+            speak_to_aws()
 
     @cached_property
     def session(self) -> boto3.Session:
         """The person's own AWS profile and region, or the emulator's root."""
         import boto3
+        import botocore.session
 
         if self._local_stack is None:
-            return boto3.Session()
+            with explained():
+                return boto3.Session()
         keys = self._local_stack.client_environment
-        return boto3.Session(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+        nobody = botocore.session.Session({name: (None, None, value, None) for name, value in NOBODYS_FILES.items()})
+        return boto3.Session(
+            keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], region_name=REGION, botocore_session=nobody
+        )
 
     @cached_property
     def s3(self) -> S3Client:
@@ -113,16 +127,9 @@ class Connection:
     def facts(self) -> StackFacts:
         """The deployed stack's outputs.
 
-        Raises ConsoleError when the stack is not deployed, or its endpoint does not answer.
+        Raises ConsoleError when the stack is not deployed, or its endpoint does not answer: it is asked once.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            described = self._describe()
-        except ClientError as error:
-            raise ConsoleError(f"no stack {self.stack!r} here ({error}). {self._how_to_deploy()}") from error
-        except BotoCoreError as error:
-            raise ConsoleError(f"{error}. {self._how_to_deploy()}") from error
+        described = self._first_look()
         outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
         if "LedgerTable" not in outputs:
             raise ConsoleError(
@@ -205,10 +212,40 @@ class Connection:
     def _describe(self) -> StackTypeDef:
         return self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
 
+    def _first_look(self) -> StackTypeDef:
+        """The stack as CloudFormation describes it, without the minute of retries if nobody answers."""
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if self._local_stack is not None:
+            check_listener(self._local_stack)
+        once = self._options["config"].merge(
+            Config(connect_timeout=REACHED_WITHIN_S, retries={"total_max_attempts": 1})
+        )
+        try:
+            client = self.session.client("cloudformation", **{**self._options, "config": once})
+            return client.describe_stacks(StackName=self.stack)["Stacks"][0]
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "ValidationError":
+                raise ConsoleError(
+                    f"there is no stack {self.stack!r} {self._place}. {self._how_to_deploy()}"
+                ) from error
+            raise ConsoleError(sentence_of(error, self._who)) from error
+        except BotoCoreError as error:
+            raise ConsoleError(sentence_of(error, self._who)) from error
+
+    @property
+    def _who(self) -> str:
+        return "AWS" if self._local_stack is None else f"the local stack at {self._local_stack.endpoint_url}"
+
+    @property
+    def _place(self) -> str:
+        return f"in {self.session.region_name}" if self._local_stack is None else "on this machine"
+
     def _how_to_deploy(self) -> str:
         if self.local:
             return "Start the local stack with `podium up`."
-        return f"Deploy it with `podium deploy --stack {self.stack}`, or check your AWS profile and region."
+        return f"Deploy it with `podium deploy --stack {self.stack}`, or check your AWS profile and Region."
 
 
 def _answers(url: str) -> bool:

@@ -10,6 +10,7 @@ from inference.harmless import harmless
 EXIT_FAILED = 1  # something did not work; stderr says what to do
 EXIT_USAGE = 2  # a wrong option or value, as in every command-line tool
 EXIT_UNFINISHED = 3  # the time was up before the batch was finished; nothing is lost
+EXIT_INTERRUPTED = 130  # Ctrl-C: 128 and the number of the signal
 EXIT_PREEMPTED = 75  # a training got a signal to stop and saved its state: start it again (EX_TEMPFAIL)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from podium.errors import ConsoleError
+from podium.processes import who_listens
 from training.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,7 +99,9 @@ def _choose_port(name: str, usual: int) -> int:
     if not chosen.isdigit() or not 1024 <= int(chosen) <= 65535:
         raise ConsoleError(f"{variable}={chosen!r} is no port. Set it to a number from 1024 to 65535, or unset it.")
     if not port_is_free(int(chosen)):
-        raise ConsoleError(f"port {chosen} ({variable}) is taken. Stop what listens there, or choose another.")
+        raise ConsoleError(
+            f"port {chosen} ({variable}) is taken by {who_listens(int(chosen))}. Stop it, or choose another."
+        )
     return int(chosen)
 
 

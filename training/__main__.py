@@ -11,7 +11,7 @@ from training.errors import Preempted, TrainingError, WrongInput, machine_senten
 from training.run import TrainingProgress
 from training.settings.layering import layered, sort_words
 
-EXIT_FAILED, EXIT_USAGE, EXIT_PREEMPTED = 1, 2, 75  # 75: EX_TEMPFAIL, start me again
+EXIT_FAILED, EXIT_USAGE, EXIT_PREEMPTED, EXIT_INTERRUPTED = 1, 2, 75, 130  # 75: EX_TEMPFAIL, start me again
 USAGE = "usage: python -m training train [RECIPE] DATA [FILE.yaml] [key=value ...]\n       python -m training train --resume RUN"
 
 
@@ -66,3 +66,6 @@ if __name__ == "__main__":
             raise
         _say(f"training: {sentence}")
         sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        _say("training: interrupted.")
+        sys.exit(EXIT_INTERRUPTED)

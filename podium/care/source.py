@@ -17,6 +17,7 @@ from pipeline.contracts import INCOMING_PREFIX
 from podium.batches.keys import why_no_key
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
+from training.errors import why
 
 _LOCATION = re.compile(r"s3://(?P<bucket>[^/]+)/?(?P<prefix>.*)", re.DOTALL)
 
@@ -70,7 +71,7 @@ def upload_keys(connection: Connection, file: Path, source: Source, job: str) ->
                     lines.write(json.dumps({"Key": key}).encode() + b"\n")
                     count += 1
         except (OSError, UnicodeDecodeError) as error:
-            raise ConsoleError(f"the manifest {file} cannot be read: {error}", EXIT_USAGE) from error
+            raise ConsoleError(f"the manifest {file} cannot be read: {why(error)}.", EXIT_USAGE) from error
         if count == 0:
             raise ConsoleError(f"the manifest {file} names no image: write one key per line.", EXIT_USAGE)
         lines.seek(0)

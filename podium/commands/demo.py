@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 
+from podium.errors import EXIT_INTERRUPTED, EXIT_PREEMPTED, ConsoleError, foreseen
+
 
 def demo() -> None:
     """Show everything once: train on drawn sports balls, serve, classify 60 unseen images."""
@@ -32,8 +34,13 @@ def demo() -> None:
         with section("2/5 draw sports balls and train a small model on them, from scratch"):
             with counting() as count:
                 draw_demo(demo.DATA, on_image=drawing(count, "pictures"))
-            with training_bar() as on_progress:
-                demo.train(on_progress)
+            try:
+                with foreseen(), training_bar() as on_progress:
+                    demo.train(on_progress)
+            except ConsoleError as error:
+                if error.exit_code != EXIT_PREEMPTED:
+                    raise
+                raise ConsoleError("interrupted. `podium demo` trains anew.", EXIT_INTERRUPTED) from error
     if not demo.ARCHIVE.exists():
         with step("3/5 package the model as a TorchServe archive"):
             package_run(demo.RUN, name=demo.MODEL.name, version=demo.MODEL.version)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from podium.commands.options import AsJson, Data, Run, Split
+from podium.commands.options import AsJson, Data, Run, RunOption, Runs, Split
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def evaluate(
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, two or more.", metavar="RUN RUN...")],
+    runs: Runs,
     split: Annotated[
         Split, typer.Option(help="auto: test if every run was evaluated on it already, else validation.")
     ] = "auto",
@@ -84,7 +84,7 @@ def predict(
             help="Files, folders, s3://bucket/prefix, or - to read names from standard input.", metavar="PATH..."
         ),
     ],
-    run: Annotated[Path | None, typer.Option(help="The folder of a finished run.", metavar="RUN")] = None,
+    run: RunOption = None,
     archive: Annotated[Path | None, typer.Option(help="Or a packaged model.", metavar="NAME.mar")] = None,
     form: Annotated[
         Literal["table", "jsonl", "csv"] | None,

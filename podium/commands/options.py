@@ -7,9 +7,22 @@ from typing import Annotated, Literal
 
 import typer
 
+from podium.errors import EXIT_USAGE, ConsoleError
+
+
+def _on_aws(stack: str | None) -> str | None:
+    """The name of a stack on AWS, checked before anything else is done."""
+    if stack is not None:
+        from podium.aws_account import check_stack_name
+
+        check_stack_name(stack)
+    return stack
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Stack = Annotated[
-    str | None, typer.Option("--stack", help="A stack on AWS; without it, the local one.", metavar="NAME")
+    str | None,
+    typer.Option("--stack", help="A stack on AWS; without it, the local one.", metavar="NAME", callback=_on_aws),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until every image is classified or rejected.")]
 Timeout = Annotated[
@@ -38,7 +51,29 @@ Rate = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
-Run = Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")]
+
+def _is_there[Runs: (Path, Path | None, list[Path])](runs: Runs) -> Runs:
+    """The folder or folders, each of which must exist: a mistyped name is not an unfinished training."""
+    for run in runs if isinstance(runs, list) else [runs]:
+        if run is not None and not run.exists():
+            raise ConsoleError(f"{run} does not exist. Give the folder of a run.", EXIT_USAGE)
+    return runs
+
+
+Run = Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN", callback=_is_there)]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(help="Folders of finished runs, two or more.", metavar="RUN RUN...", callback=_is_there),
+]
+RunOption = Annotated[
+    Path | None, typer.Option("--run", help="The folder of a finished run.", metavar="RUN", callback=_is_there)
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume", help="Go on with the interrupted training in this run folder.", metavar="RUN", callback=_is_there
+    ),
+]
 
 # Photos on which a trained model is measured.
 Split = Literal["auto", "validation", "test"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -70,10 +71,12 @@ def deploy(
     parameter: Annotated[
         list[str] | None, typer.Option(help="A parameter of template.yaml; may be repeated.", metavar="Name=Value")
     ] = None,
-    confirm: Annotated[bool, typer.Option(help="Show the change set and ask before AWS is changed.")] = True,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", "--no-confirm", help="On AWS, ask about neither the account nor the change set."),
+    ] = False,
 ) -> None:
     """Deploy template.yaml to the embedded AWS, or with --stack to your AWS account."""
-    from podium.local.deployment import deploy_to_aws
     from podium.local.stack import deploy_again
     from podium.shown.console import print_next, print_note
     from podium.shown.progress import waiting
@@ -85,25 +88,50 @@ def deploy(
         with waiting("deploying") as note:
             local = deploy_again(chosen, note)
         print_note(f"deployed to {local.endpoint_url}")
-    elif model_server_url is None:
-        raise ConsoleError(
-            "--model-server-url is needed on AWS: it is where the functions reach TorchServe.", EXIT_USAGE
-        )
     else:
-        deploy_to_aws(stack, chosen, print_note, confirm=confirm)
+        _deploy_to_aws(stack, chosen, yes=yes)
     print_next("status", stack)
 
 
-def env() -> None:
+def env(
+    unset: Annotated[
+        bool, typer.Option("--unset", help="Print the way back: the variables as they were before.")
+    ] = False,
+) -> None:
     """Print the variables that reach the local stack, for a shell: eval "$(podium env)"."""
     from podium.project import local_stack
-    from podium.shown.stack import exports
+    from podium.shown.shell import exports, newest_aws, unsets
 
-    local = local_stack()
-    if local is None:
+    if unset:
+        lines = unsets()
+    elif (local := local_stack()) is not None:
+        lines = exports(local, newest_aws())
+    else:
         raise ConsoleError("there is no local stack yet. Make one with `podium up`.")
-    for line in exports(local):
+    for line in lines:
         typer.echo(line)
+
+
+def _deploy_to_aws(stack: str, chosen: dict[str, str], *, yes: bool) -> None:
+    from podium.aws_account import where_to_deploy
+    from podium.local.deployment import deploy_to_aws
+    from podium.shown.console import print_note
+
+    if "ModelServerUrl" not in chosen:
+        raise ConsoleError(
+            "--model-server-url is needed on AWS: it is where the functions reach TorchServe.", EXIT_USAGE
+        )
+    if not yes and not sys.stdin.isatty():
+        raise ConsoleError(
+            f"nobody can be asked here whether stack {stack!r} goes to the right account, because there is no terminal: add "
+            "--yes to deploy without a question.",
+            EXIT_USAGE,
+        )
+    there = where_to_deploy(stack)
+    print_note(f"stack {stack!r} is deployed to {there}.")
+    if not yes and not typer.confirm("Go on?", err=True):
+        raise ConsoleError("nothing was deployed. AWS_PROFILE and AWS_REGION choose another account and Region.")
+    deploy_to_aws(stack, there.region, chosen, print_note, confirm=not yes)
 
 
 def _parameters(model: str | None, pairs: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from podium.commands.options import AsJson
+from podium.commands.options import AsJson, Resume
 from podium.errors import EXIT_USAGE, ConsoleError, foreseen
 
 ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
@@ -17,9 +17,7 @@ ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_o
 def train(
     context: typer.Context,
     words: Annotated[list[str] | None, typer.Argument(metavar="WORDS...")] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with the interrupted training in this run folder.", metavar="RUN")
-    ] = None,
+    resume: Resume = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be trained, and on what; train nothing.")
     ] = False,

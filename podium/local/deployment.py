@@ -8,6 +8,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
+from podium.aws_variables import local_environment, own_environment
 from podium.connection import SOURCE_TAG, Connection
 from podium.errors import ConsoleError
 from podium.project import HOME, LOGS, PYTHON, ROOT, TOOLS, LocalStack
@@ -41,13 +42,14 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
         ) from error
 
 
-def deploy_to_aws(stack: str, parameters: Mapping[str, str], on_line: OnLine, *, confirm: bool) -> None:
+def deploy_to_aws(stack: str, region: str, parameters: Mapping[str, str], on_line: OnLine, *, confirm: bool) -> None:
     """Validate, build and deploy to the account of the person's AWS profile."""
     overrides = ["--parameter-overrides", *_overrides(parameters)]
-    _sam(["validate", "--lint"], {}, on_line)
-    _sam(["build", *overrides], {}, on_line)
+    there = ["--region", region]
+    _sam(["validate", "--lint", *there], {}, on_line)
+    _sam(["build", *overrides, *there], {}, on_line)
     asks = [] if confirm else ["--no-confirm-changeset"]
-    _sam(["deploy", "--stack-name", stack, *overrides, *asks], {}, None if confirm else on_line)
+    _sam(["deploy", "--stack-name", stack, *overrides, *asks, *there], {}, None if confirm else on_line)
 
 
 def _sam(arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None) -> None:
@@ -64,12 +66,13 @@ def _sam(arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLi
 
 
 def sam_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the SAM CLI: this process's, with these variables, and the functions' own Python first on PATH.
+    """The environment of the SAM CLI: with the local stack's variables, or the person's own, and the functions' Python first.
 
     `sam build` takes the first python3.13 of PATH. That may be a pyenv shim, which runs nothing, or one without pip.
     """
     path = os.pathsep.join([str(PYTHON), str(TOOLS), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, **variables, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    aws = local_environment(os.environ, variables) if variables else own_environment(os.environ)
+    return {**aws, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
 
 
 def _stream(command: Sequence[str], settings: Mapping[str, str], on_line: OnLine) -> tuple[int, list[str]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from podium.errors import ConsoleError
+from podium.processes import who_listens
 from podium.project import CA_BUNDLE, HOME, LOGS, REGION, TOOLS, LocalStack, port_is_free
 from training.files import write_atomically
 
@@ -41,8 +42,8 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
     stop()
     if not port_is_free(local.emulator_port):
         raise ConsoleError(
-            f"port {local.emulator_port} is taken, and the stack's queues have it in their URLs. "
-            f"Stop what listens there, or start afresh on another port with `podium down --delete-data`."
+            f"port {local.emulator_port} is taken by {who_listens(local.emulator_port)}, and the stack's queues have it in "
+            f"their URLs. Stop it, or start afresh on another port with `podium down --delete-data`."
         )
     _make_certificate()
     for folder in ("emulator/state", "emulator/s3", "emulator/tmp"):

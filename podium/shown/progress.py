@@ -122,4 +122,5 @@ def _bar() -> Progress:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         console=notes,
+        disable=not notes.is_terminal,  # it would end with an empty line
     )

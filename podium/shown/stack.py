@@ -1,17 +1,15 @@
-"""A deployed stack as a person reads it, also at the end of the demo, and as a shell evaluates it."""
+"""A deployed stack as a person reads it, also at the end of the demo."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
 from podium.connection import Connection, MessageCounts, StackFacts
-from podium.project import PYTHON, TOOLS, LocalStack
 from podium.shown.console import plain_table
 
 
@@ -75,15 +73,6 @@ def farewell(facts: StackFacts, batch: str, photos: Path, seconds: float) -> str
         f"  .venv/bin/podium drop {shlex.quote(os.path.relpath(photos))} --batch mine --wait\n"
         "  .venv/bin/podium down"
     )
-
-
-def exports(local: LocalStack) -> Iterator[str]:
-    """Lines of shell: the variables that reach the local stack, and a PATH with podium, sam, aws and the functions' Python."""
-    for name, value in local.client_environment.items():
-        yield f"export {name}={shlex.quote(value)}"
-    folders = [str(PYTHON), str(TOOLS)]
-    if os.get_exec_path()[: len(folders)] != folders:
-        yield f"export PATH={':'.join(map(shlex.quote, folders))}:$PATH"
 
 
 def _gate(state: str) -> str:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperOption
+
+from podium.app import app
+from podium.project import LocalStack
+from podium.shown.shell import exports
+from tests.podium.commands.console import refused
 
 HEAVY = (
     "torch", "torchvision", "timm", "numpy", "PIL", "sklearn", "scipy", "cleanlab", "jinja2", "safetensors",
@@ -34,7 +43,7 @@ def test_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
 
 def test_the_console_starts_without_anything_heavy() -> None:
     """So `podium --help` answers within half a second; no stopwatch is read here."""
-    code = f"import podium.__main__, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    code = f"import podium.app, podium.__main__, sys; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -46,8 +55,28 @@ WRONG = [
     (["drop", "/nowhere/at/all", "--batch", "monday"], 2, "/nowhere/at/all does not exist"),
     (["drop", ".", "--batch", "a/b"], 2, "cannot name a batch"),
     (["deploy", "--stack", "prod"], 2, "--model-server-url is needed"),
+    (["deploy", "--stack", "Prod", "--model-server-url", "http://models"], 2, "'Prod' cannot be a stack's name"),
+    (["deploy", "--stack", "prod", "--model-server-url", "http://models"], 2, "add --yes"),
+    (["status", "--stack", ""], 2, "'' cannot be a stack's name"),
     (["deploy", "--parameter", "ModelServers"], 2, "must read Name=Value"),
     (["deploy", "--model", "balls"], 2, "must read NAME@VERSION"),
+    (["results", "--status", "lost"], 2, "--status lost: give classified or rejected."),
+    (["results", "--limit", "0"], 2, "--limit 0: give a whole number, at least 1."),
+    (["results", "--limit", "1e9"], 2, "--limit 1e9: give a whole number, at least 1."),
+    (["results", "--min", "nan"], 2, "--min nan: give a number from 0 to 1."),
+    (["watch", "monday", "--timeout", "inf"], 2, "--timeout inf: give a number, at least 1."),
+    (["redrive", "--rate", "-1"], 2, "--rate -1: give a number, at least 0.1."),
+    (["render", "balls", "--image-size", "5"], 2, "--image-size 5: give a whole number from 16 to 1024."),
+    (["drop", ".", "--batch", "--wait"], 2, "--batch needs a value, and --wait follows it."),
+    (["deploy", "--stack", "-y"], 2, "--stack needs a value, and -y follows it."),
+    (["train", "photos", "--resume", "--json"], 2, "--resume needs a value, and --json follows it."),
+    (["evaluate", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["compare", "/", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["package", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["predict", "photos", "--run", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["train", "--resume", "/nowhere"], 2, "/nowhere does not exist. Give the folder of a run."),
+    (["render", "/dev/null"], 1, "a part of the path is a file, and a folder is needed"),
+    (["render", "balls", "--images-per-class", "1", "--seed", "9" * 12], 2, "numbers go from 0 to 999999999"),
     (["up", "--archive", "no.mar"], 1, "podium package RUN"),
     (["redrive"], 1, "podium up"),
     (["reclassify", "--model", "balls", "--batch", "monday"], 2, "NAME@VERSION"),
@@ -95,10 +124,96 @@ def test_what_is_wrong_is_one_line_that_says_what_to_do(
     assert out == ""
 
 
-def test_a_wrong_choice_names_the_choices(tmp_path: Path) -> None:
-    done = podium(tmp_path, "results", "--status", "lost")
-    assert done.returncode == 2
-    assert "'lost' is not one of 'classified', 'rejected'" in done.stderr
+ON_AWS = [
+    ["status"],
+    ["deploy", "--model-server-url", "http://models", "--yes"],
+    ["drop", __file__, "--batch", "monday"],
+    ["watch", "monday"],
+    ["results"],
+    ["redrive"],
+    ["reclassify", "--model", "balls@2.0", "--batch", "monday"],
+    ["backfill", "s3://archive/photos"],
+]
+
+
+def test_every_command_with_stack_is_tried() -> None:
+    commands = typer.main.get_group(app).commands
+    with_stack = {name for name, it in commands.items() if any("--stack" in each.opts for each in it.params)}
+    assert with_stack == {words[0] for words in ON_AWS}
+
+
+@pytest.mark.parametrize("words", ON_AWS, ids=lambda words: words[0])
+def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """Nobody listens at the proxy, through which AWS is asked here; nor at the endpoint, which must not be asked."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+    lines = [
+        *exports(LocalStack(emulator_port=1, inference_port=2, management_port=3, metrics_port=4), "aws"),
+        "export HTTPS_PROXY=http://127.0.0.1:9",
+        shlex.join([sys.executable, "-m", "podium", *words, "--stack", "prod"]),
+    ]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(lines)],
+        env={**os.environ, "PODIUM_HOME": str(tmp_path), "AWS_CONFIG_FILE": os.devnull, "NO_PROXY": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "AWS cannot be reached (failed to connect to proxy URL" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+NO_VALUE = [
+    (name, option)
+    for name, command in typer.main.get_group(app).commands.items()
+    for it in command.params
+    if isinstance(it, TyperOption) and not it.is_flag
+    for option in it.opts
+]
+
+
+@pytest.mark.parametrize(("name", "option"), NO_VALUE)
+def test_an_option_without_its_value_is_an_error(name: str, option: str) -> None:
+    assert f"{option} needs a value, and --json follows it" in refused(name, option, "--json")
+
+
+def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:
+    """As in `podium recipes | head -1`."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    for form in ([], ["--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "podium", "recipes", *form],
+            env={**os.environ, "PODIUM_HOME": str(tmp_path)}, stdout=writes, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "BrokenPipe" not in done.stderr
+    os.close(writes)
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 2), ("<&-", 0)])
+def test_a_stream_that_the_shell_has_closed_leads_nowhere(closed: str, code: int) -> None:
+    command = f"{shlex.quote(sys.executable)} -m podium recipes {'quik' if code else 'quick'} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_no_color_is_obeyed(tmp_path: Path) -> None:
+    """Also on a terminal, which typer asks for."""
+    for variables, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        persons, consoles = pty.openpty()
+        subprocess.run(
+            [sys.executable, "-m", "podium", "watch", "monday"],
+            env={**os.environ, "PODIUM_HOME": str(tmp_path), **variables}, stderr=consoles, check=False,
+        )  # fmt: skip
+        os.close(consoles)
+        assert (b"\x1b[" in os.read(persons, 10_000)) == coloured
+        os.close(persons)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
@@ -114,7 +229,8 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         finally:
             del os.environ["PODIUM_EMULATOR_PORT"]
     assert done.returncode == 1
-    assert f"port {port} (PODIUM_EMULATOR_PORT) is taken" in done.stderr
+    assert f"port {port} (PODIUM_EMULATOR_PORT) is taken by " in done.stderr
+    assert f"(pid {os.getpid()}). Stop it, or choose another." in done.stderr
 
 
 def test_down_without_anything_running_says_so(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def test_of_a_folder_that_cannot_be_copied_the_first_file_is_named(tmp_path: Pat
 
 
 def test_an_error_of_ours_stays_an_error_of_ours() -> None:
-    with pytest.raises(FileNotFoundError), about_the_machine():
-        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "x")
+    with pytest.raises(OSError, match="Bad file descriptor"), about_the_machine():
+        raise OSError(errno.EBADF, "Bad file descriptor")
 
 
 def test_a_draft_that_cannot_be_written_is_named_by_its_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from podium.__main__ import app
+from podium.app import app
 from training.settings.layering import checked_names, sort_words
 
 ROOT = Path(__file__).parents[2]

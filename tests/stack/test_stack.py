@@ -112,10 +112,8 @@ def test_every_bad_input_is_rejected_with_its_code_and_none_is_a_dead_letter(
 def test_a_message_that_nobody_can_read_goes_to_the_dead_letters_once_with_its_reason(
     stack: Console, facts: dict[str, str]
 ) -> None:
-    stack.shell(
-        f"aws --endpoint-url $AWS_ENDPOINT_URL sqs send-message --queue-url {facts['queue_url']} --message-body 'hello'"
-    )
-    receive = f"aws --endpoint-url $AWS_ENDPOINT_URL sqs receive-message --queue-url {facts['dlq_url']}"
+    stack.shell(f"aws sqs send-message --queue-url {facts['queue_url']} --message-body 'hello'")
+    receive = f"aws sqs receive-message --queue-url {facts['dlq_url']}"
     answer = until(
         "a dead letter", lambda: stack.shell(f"{receive} --message-attribute-names All --wait-time-seconds 1")
     )
@@ -123,7 +121,7 @@ def test_a_message_that_nobody_can_read_goes_to_the_dead_letters_once_with_its_r
     assert [message["Body"] for message in received] == ["hello"]
     assert received[0]["MessageAttributes"]["reason"]["StringValue"]
     stack.shell(
-        f"aws --endpoint-url $AWS_ENDPOINT_URL sqs delete-message --queue-url {facts['dlq_url']} --receipt-handle '{received[0]['ReceiptHandle']}'"
+        f"aws sqs delete-message --queue-url {facts['dlq_url']} --receipt-handle '{received[0]['ReceiptHandle']}'"
     )
     assert messages(stack, facts["queue_url"]) == 0
 
@@ -172,9 +170,7 @@ def test_one_image_delivered_twice_is_one_row(stack: Console, facts: dict[str, s
     s3["object"] |= {"key": key, "versionId": put["VersionId"], "size": photos[0].stat().st_size}
     s3["object"]["sequencer"] = first["sequencer"]
     (stack.home / "again.json").write_text(json.dumps(event))
-    stack.shell(
-        f"aws --endpoint-url $AWS_ENDPOINT_URL sqs send-message --queue-url {facts['queue_url']} --message-body file://{stack.home}/again.json"
-    )
+    stack.shell(f"aws sqs send-message --queue-url {facts['queue_url']} --message-body file://{stack.home}/again.json")
     wait_until_empty(stack, facts["queue_url"])
     (second,) = stack.results("twice")
     assert second["version_id"] == first["version_id"]
@@ -236,12 +232,13 @@ def test_sam_deploys_by_hand_what_podium_deployed(stack: Console, facts: dict[st
 
 
 def test_a_named_stack_is_deployed_and_used_as_one_on_aws(
-    stack: Console, facts: dict[str, str], photos: list[Path]
+    stack: Console, facts: dict[str, str], photos: list[Path], tmp_path: Path
 ) -> None:
-    """With --stack nothing of the local stack is used but what any AWS tool reads from its environment."""
+    """With --stack nothing of the local stack is used, though this shell is for it: here a profile of the person's leads there."""
     printed = stack.shell(
+        f"{a_profile_that_leads_there(tmp_path)}\n"
         f"podium deploy --stack second --model-server-url {facts['model_server_url']} --model {facts['model']} "
-        "--parameter ModelServers=2 --parameter Architecture=x86_64 --no-confirm >&2\n"
+        "--parameter ModelServers=2 --parameter Architecture=x86_64 --yes >&2\n"
         f"podium drop '{photos[0]}' --batch there --stack second --wait --timeout {PATIENCE_S} --json"
     )
     (row,) = json.loads(printed)
@@ -250,9 +247,22 @@ def test_a_named_stack_is_deployed_and_used_as_one_on_aws(
     assert stack.run("results", "there", "--json").stdout.strip() == "[]"
 
 
+def a_profile_that_leads_there(folder: Path) -> str:
+    """The lines of bash after which any AWS tool takes the embedded AWS for the person's account."""
+    return (
+        f"""echo "[profile emulated]
+        endpoint_url = $AWS_ENDPOINT_URL
+        ca_bundle = $AWS_CA_BUNDLE
+        region = $AWS_REGION
+        aws_access_key_id = $AWS_ACCESS_KEY_ID
+        aws_secret_access_key = $AWS_SECRET_ACCESS_KEY" | sed 's/^ *//' > '{folder}/config'\n"""
+        f"export AWS_CONFIG_FILE='{folder}/config' AWS_PROFILE=emulated"
+    )
+
+
 def messages(stack: Console, queue_url: str) -> int:
     answer = stack.shell(
-        f"aws --endpoint-url $AWS_ENDPOINT_URL sqs get-queue-attributes --queue-url {queue_url} "
+        f"aws sqs get-queue-attributes --queue-url {queue_url} "
         "--attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible"
     )
     return sum(int(count) for count in json.loads(answer)["Attributes"].values())

@@ -225,8 +225,8 @@ def test_a_run_folder_is_never_written_over(photos: Path, finished: Run) -> None
         ({"model_args": {"chanels": [1]}}, "resnet10t does not take it"),
         ({"pretrained": "nowhere.safetensors"}, "there is no such file"),
         ({"optimizer": "adamv"}, "'adamv'"),
-        ({"device": "abacus"}, "'abacus' is not there"),
-        ({"device": "cuda:99"}, "'cuda:99' is not there"),
+        ({"device": "abacus"}, "device = 'abacus': this machine has none"),
+        ({"device": "cuda:99"}, "device = 'cuda:99': this machine has none"),
     ],
 )
 def test_a_wrong_setting_ends_in_a_sentence_that_names_it(

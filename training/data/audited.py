@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from inference.harmless import text_of_cell
 from training.data.records import LabelledFile, Photo
 from training.data.tables import read_table
-from training.errors import WrongInput
+from training.errors import WrongInput, why
 
 GROUPS_HEADER = ("path", "group")
 
@@ -87,7 +87,7 @@ def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, 
                     raise WrongInput(f"{path}, line {reader.line_num}: {header} must not be empty. Mend or remove it.")
                 yield reader.line_num, {name: text_of_cell(row[name]) for name in columns}
     except (OSError, csv.Error) as error:
-        raise WrongInput(f"{path} cannot be read ({error}). Give the {what} that an audit wrote.") from error
+        raise WrongInput(f"{path} cannot be read ({why(error)}). Give the {what} that an audit wrote.") from error
 
 
 def _name(path: str) -> str:

@@ -23,7 +23,7 @@ from training.data.sources import FETCHED, find_data, photos_folder
 from training.data.split import draw_fold, draw_test, draw_validation
 from training.data.tables import read_table, write_rows
 from training.data.walking import opened
-from training.errors import WrongInput
+from training.errors import WrongInput, why
 from training.settings.config import TrainConfig
 
 __all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
@@ -168,7 +168,7 @@ def split_rows(path: Path) -> list[dict[str, str]]:
                 raise WrongInput(f"{path} is no split of a run: its first line is not split,label,path,sha256.")
             rows = list(reader)
     except (OSError, csv.Error) as error:
-        raise WrongInput(f"{path} cannot be read ({error}). Give the split.csv of a run folder.") from error
+        raise WrongInput(f"{path} cannot be read ({why(error)}). Give the split.csv of a run folder.") from error
     for line, row in enumerate(rows, start=2):
         if None in row.values() or row["split"] not in ("train", "validation", "test"):
             raise WrongInput(f"{path}, line {line}: this is no photo's split, label, path and sha256.")

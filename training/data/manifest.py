@@ -17,7 +17,7 @@ from training.data.audited import spelled
 from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
 from training.data.tables import read_table
-from training.errors import WrongInput
+from training.errors import WrongInput, why
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
 SPLITS: dict[str, Split] = {
@@ -79,7 +79,7 @@ def read_rows(path: Path) -> list[ManifestRow]:
             lines[row.path] = line
             rows.append(row)
     except (OSError, UnicodeDecodeError) as error:
-        raise WrongInput(f"{path} cannot be read as text in UTF-8: {error}. Save it anew, as UTF-8.") from error
+        raise WrongInput(f"{path} cannot be read ({why(error)}). Save it anew, as text in UTF-8.") from error
     return rows
 
 
@@ -111,7 +111,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             try:
                 values = json.loads(text)
             except (ValueError, RecursionError) as error:
-                raise _wrong(path, line, f"this is no JSON ({error})") from error
+                raise _wrong(path, line, f"this is no JSON ({why(error)})") from error
             if not isinstance(values, dict):
                 raise _wrong(path, line, 'this is no object. Write {"path": ..., "label": ...}')
             yield line, values
@@ -133,6 +133,8 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:
 
 def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:
     """The path in the spelling of the existing file; with forward slashes if there is none."""
+    if "\0" in text:
+        raise _wrong(manifest, line, f"path is {text!a}, which no file is called")
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SCHEME = "s3://"
+ANSWERS_WITHIN_S = 5.0
 AT_ONCE = 16  # downloads: a GET waits 20 to 50 ms for its first byte, whatever the core does
 INDEX = ".fetched.json"  # in the folder: of every file that lies there, which object it is
 
@@ -48,6 +49,7 @@ def fetch(address: str, fetched: Path, on_count: OnCount = uncounted) -> Path:
     bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
     folder, _, name = prefix.rpartition("/") if is_manifest(prefix) else (prefix.strip("/"), "", "")
     with _explained(address):
+        reach(bucket)
         client = s3_client()
         place = fetched / f"{bucket}-{_short_hash(client.meta.endpoint_url, bucket, prefix)}"
         objects = {found.relative: found for found in _list(client, bucket, f"{folder}/" if folder else "")}
@@ -78,6 +80,17 @@ def s3_client() -> S3Client:
 
     patient = Config(max_pool_connections=AT_ONCE, retries={"mode": "standard", "max_attempts": 5})
     return boto3.client("s3", config=patient)
+
+
+def reach(bucket: str) -> None:
+    """Ask S3 once whether it is there, without the client's own minute of attempts; raises what botocore does if it is not."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
+
+    once = Config(connect_timeout=ANSWERS_WITHIN_S, retries={"total_max_attempts": 1})
+    with suppress(ClientError):  # an answer; the listing has a sentence for it
+        boto3.client("s3", config=once).head_bucket(Bucket=bucket)
 
 
 def _list(client: S3Client, bucket: str, prefix: str) -> Iterator[Object]:
@@ -164,7 +177,7 @@ def _short_hash(*parts: str) -> str:
 @contextmanager
 def _explained(address: str) -> Iterator[None]:
     """Errors of S3 and of the disk as sentences."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
         yield
@@ -173,6 +186,8 @@ def _explained(address: str) -> Iterator[None]:
         if answer.get("Code") == "NoSuchBucket":
             raise WrongInput(f"{address}: there is no such bucket. Check its name and AWS_ENDPOINT_URL.") from error
         raise TrainingError(f"{address} cannot be read: {said_by_s3(error)}") from error
+    except ParamValidationError as error:
+        raise WrongInput(f"{address} names no bucket that S3 could have. Check its name.") from error
     except BotoCoreError as error:
         raise TrainingError(
             f"{address} cannot be read ({error}). Check the network, and AWS_ENDPOINT_URL, AWS_REGION and the credentials."

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inference.images.reading import UnreadableImage
 from training.data.tables import read_rows, write_rows
-from training.errors import TrainingError, WrongInput
+from training.errors import TrainingError, WrongInput, why
 from training.evaluation.forward import EvalNetwork, batched, cores, read_ahead, torch_threads
 from training.evaluation.listed import LabelledPhoto, photos_of_person, photos_of_run, place_of, resolve_split
 from training.evaluation.records import Speed
@@ -103,7 +103,8 @@ def load(folder: Path) -> Scores:
             logits, labels = opened.get_tensor("logits"), opened.get_tensor("labels")
         rows = read_rows(folder / PHOTOS_FILE)
     except (OSError, SafetensorError) as error:
-        raise TrainingError(f"{folder} holds no scores ({error}). Evaluate again.") from error
+        what = why(error) if isinstance(error, OSError) else f"{SCORES_FILE} is damaged"
+        raise TrainingError(f"{folder} holds no scores ({what}). Evaluate again.") from error
     return Scores(
         split=facts["split"],
         classes=tuple(json.loads(facts["classes"])),

@@ -150,6 +150,6 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise WrongInput(f"device {name!r} is not there ({str(error).splitlines()[0]}). Use auto or cpu.") from error
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch lists all that it was built for
+        raise WrongInput(f"device = {name!r}: this machine has none that torch can use. Give auto or cpu.") from error
     return device

@@ -15,6 +15,7 @@ from torch import nn
 from inference.archive.digest import file_sha256
 from training.errors import TrainingError, WrongInput
 from training.model.body import Body, adapt_channels, check_tensors, misfit
+from training.model.hub import reached_once
 from training.model.load_watch import Load, watched_load
 from training.model.provenance import Pretrained, listed, printable
 from training.model.weight_names import Named, without_prefix
@@ -35,7 +36,8 @@ def from_hub(name: str, arguments: Mapping[str, Any], *, strict: bool) -> tuple[
         raise WrongInput(f"The hub has no weights for {name}. Use --pretrained none or a file.")
     body = _body(name, arguments)
     try:
-        network, load = _with_weights(name, arguments, {})
+        with reached_once():
+            network, load = _with_weights(name, arguments, {})
     except OSError as error:  # what huggingface_hub and urllib raise without a network
         raise TrainingError(
             f"The pretrained weights of {name} could not be downloaded: {str(error).rstrip('.')}. Without a network, give a"

@@ -45,7 +45,9 @@ def package(
     Raises WrongInput for a wrong name, and TrainingError if run, engine or archive fail a check.
     """
     if not NAME.fullmatch(name):
-        raise WrongInput(f"--name {name!r}: use letters, digits, dots, dashes and underscores; no other sign first.")
+        raise WrongInput(
+            f"--name {name!r}: use letters, digits, dots, dashes and underscores, at most 128; a letter or a digit first."
+        )
     if not VERSION.fullmatch(version):
         raise WrongInput(f"--version {version!r}: use numbers with dots, as 1.0.")
     step = on_step or (lambda _: None)

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from PIL import Image
 
+from training.errors import WrongInput
 from training.files import replacing
 from training.practice_set.scene import CLASSES, render_image
 
@@ -29,9 +30,9 @@ class Drawn:
 
 
 def seed_of(split: Split, number: int) -> int:
-    """The seed of the split's picture `number`; ValueError if it would reach into the next split."""
+    """The seed of the split's picture `number`; WrongInput if it would reach into the next split."""
     if not 0 <= number < SEEDS_PER_SPLIT:
-        raise ValueError(f"Picture {number} of {split!r} does not exist: numbers go from 0 to {SEEDS_PER_SPLIT - 1}.")
+        raise WrongInput(f"Picture {number} of {split!r} does not exist: numbers go from 0 to {SEEDS_PER_SPLIT - 1}.")
     return get_args(Split).index(split) * SEEDS_PER_SPLIT + number
 
 

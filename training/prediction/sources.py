@@ -14,10 +14,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.data.s3 import SCHEME, s3_client
+from training.data.s3 import SCHEME, reach, s3_client
 from training.data.s3_objects import opened
 from training.data.walking import is_clutter
-from training.errors import TrainingError, WrongInput
+from training.errors import TrainingError, WrongInput, why
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -101,8 +101,8 @@ def _matches(pattern: str) -> list[str]:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise NotFetched(f"The file cannot be opened ({error.strerror}).") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in its name
+        raise NotFetched(f"The file cannot be opened ({why(error)}).") from error
 
 
 def _in_s3(url: str) -> Iterator[Given]:
@@ -113,11 +113,12 @@ def _in_s3(url: str) -> Iterator[Given]:
 
 def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
     """The keys under a prefix, in S3's order, as in a folder; the object that has this very name wins alone."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     bucket, _, prefix = url.removeprefix(SCHEME).partition("/")
     found = False
     try:
+        reach(bucket)
         client = s3_client()
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
@@ -126,6 +127,8 @@ def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
                     yield client, item["Key"]
                     if item["Key"] == prefix:  # comes first: all others under it are longer
                         return
+    except ParamValidationError as error:
+        raise WrongInput(f"{url} names no bucket that S3 could have. Check its name.") from error
     except (BotoCoreError, ClientError, ValueError) as error:
         raise TrainingError(
             f"{url} cannot be listed ({error}). Check the name, your AWS profile and region."

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from training.data.tables import read_rows
+from training.errors import TrainingError, why
 from training.model.model_file import ModelFile, read_model_file
 from training.photos.set_aside import SetAside, read_set_aside
 from training.settings.config import read_yaml
@@ -67,7 +68,7 @@ def read_story(folder: Path) -> Story:
         config=read_yaml(folder / "config.yaml"),
         resolved=read_yaml(folder / "resolved.yaml"),
         reasons=_reasons(folder / "resolved.yaml"),
-        epochs=tuple(json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()),
+        epochs=_epochs(folder / "metrics.jsonl"),
         split=read_rows(folder / "split.csv"),
         set_aside=read_set_aside(folder),
     )
@@ -76,6 +77,13 @@ def read_story(folder: Path) -> Story:
 def _usual_order(split: str) -> tuple[int, str]:
     usual = ("train", "validation", "test")
     return (usual.index(split) if split in usual else len(usual), split)
+
+
+def _epochs(path: Path) -> tuple[dict[str, Any], ...]:
+    try:
+        return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read ({why(error)}). Train again.") from error
 
 
 def _reasons(path: Path) -> Mapping[str, str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from training.errors import why
+
 LARGEST_BYTES = 1_000_000
 MOST_VALUES = 20_000  # with every alias counted as often as it stands for something
 DEEPEST = 30  # lists and mappings in each other
@@ -33,7 +35,7 @@ def bounded(text: str | bytes) -> object:
         _check(text)
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise WrongYaml(" ".join(str(error).split())) from error
+        raise WrongYaml(why(error)) from error
     except (ValueError, OverflowError) as error:  # a date in month 13, a number of 5,000 digits
         raise WrongYaml(f"a value is out of range: {error}") from error
 

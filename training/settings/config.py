@@ -14,11 +14,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from inference.archive.model_args import check_model_args
-from training.errors import WrongInput
+from training.errors import WrongInput, why
 from training.files import write_atomically
+from training.settings.allowed import allowed
 from training.settings.bounded_yaml import WrongYaml, read_bounded
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -144,8 +154,8 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="precision of the forward pass; auto: bf16 on a GPU that has it, else fp16; fp32 on a CPU")
     compile: bool = Field(False, description="torch.compile: about 40 s at the start, for up to half as much speed again")
     sync_batchnorm: bool = Field(False, description="share batch-norm statistics between all processes of torchrun; only on GPUs")
-    threads: Count | None = Field(None, description="torch's threads on a CPU; none: one less than cores")
-    workers: CountOrNone | Auto = Field("auto", description="loader processes that crop and flip; 0: the training process itself")
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="torch's threads on a CPU; none: one less than cores")
+    workers: Annotated[int, Field(ge=0, le=1024)] | Auto = Field("auto", description="loader processes that crop and flip; 0: the training process itself")
     cache: Literal["auto", "files", "memory", "device"] = Field("auto", description="where decoded photos wait: nowhere, in a memory-mapped file, on the device")
     cache_mb: CountOrNone = Field(4096, description="largest size of that file in MB; photos beyond it are decoded in every epoch")
     cache_dir: Place = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")
@@ -170,6 +180,13 @@ class TrainConfig(BaseModel):
             for key in values.keys() - cls.model_fields.keys():
                 raise ValueError(no_setting(str(key), cls.model_fields))
         return values
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_truth_value_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("pydantic would take true for 1")
+        return value
 
     @model_validator(mode="after")
     def _goes_together(self) -> TrainConfig:
@@ -213,10 +230,11 @@ def checked[Record: TrainConfig](record: type[Record], values: dict[str, object]
         return record.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        what = first["msg"].removeprefix("Value error, ")
-        where = ".".join(str(part) for part in first["loc"][:1])
-        sentence = f"{where} = {first['input']!r}: {what}." if where else what
-        raise WrongInput(sentence) from error
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if not name:  # two settings that do not go together, which has its own sentence
+            raise WrongInput(first["msg"].removeprefix("Value error, ")) from error
+        value = values.get(name)
+        raise WrongInput(f"{name} = {value!r}: give {allowed(record.model_fields[name])}.") from error
 
 
 def write_config(config: TrainConfig, path: Path, reasons: Mapping[str, str] | None = None) -> None:
@@ -238,7 +256,7 @@ def read_yaml(path: Path) -> dict[str, object]:
     try:
         values = read_bounded(path)
     except (OSError, WrongYaml) as error:
-        raise WrongInput(f"{path} cannot be read as YAML: {error}.") from error
+        raise WrongInput(f"{path} cannot be read as YAML: {why(error)}.") from error
     if not isinstance(values, dict):
         raise WrongInput(f"{path} holds no settings. Write one per line, as in `epochs: 10`.")
     return values

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from training.errors import WrongInput
+from training.settings.allowed import allowed
 from training.settings.bounded_yaml import WrongYaml, bounded
 from training.settings.config import TrainConfig, make_config, no_setting, read_yaml, shrunk
-from training.settings.recipes import Recipe, read_recipe, recipe_names
+from training.settings.recipes import Recipe, near_recipe, read_recipe, recipe_names
 
 # What timm's train.py and Ultralytics call the same settings.
 ALIASES = {
@@ -58,17 +59,17 @@ def sort_words(words: Sequence[str]) -> Words:
     while rest:
         word = rest.pop(0)
         if word.startswith("--") and "=" not in word:
-            _set(settings, word[2:], rest.pop(0) if rest and _is_value(rest[0], of=word[2:]) else "true")
+            _set(settings, word[2:], rest.pop(0) if rest and _is_value(rest[0], of=word[2:]) else _alone(word[2:]))
         elif "=" in word and not word.startswith(("/", ".", "s3:")):
             key, _, value = word.removeprefix("--").partition("=")
             _set(settings, key, value)
         else:
             kind = "recipe" if word in recipe_names() else "file" if word.endswith((".yaml", ".yml")) else "data"
             if kind in found:
-                raise WrongInput(
-                    f"{found[kind]!r} and {word!r} are both taken for the {kind}. Give one; settings are written as epochs=5."
-                )
+                raise WrongInput(_two_of_a_kind(kind, found[kind], word))
             found[kind] = word
+    if "data" in found and "recipe" not in found:
+        _check_no_recipe_is_meant(found["data"])
     file = Path(found["file"]).expanduser() if "file" in found else None
     return Words(found.get("data"), found.get("recipe"), file, settings)
 
@@ -112,8 +113,7 @@ def checked_names(values: Mapping[str, object], *, where: str) -> dict[str, obje
     known = TrainConfig.model_fields
     named: dict[str, object] = {}
     for given, value in values.items():
-        plain = str(given).replace("-", "_")
-        key = ALIASES.get(plain, plain)
+        key = _own_name(str(given))
         if key not in known:
             raise WrongInput(
                 f"{where}: {no_setting(str(given), [*known, *ALIASES])} `podium recipes --settings` lists them."
@@ -125,18 +125,57 @@ def checked_names(values: Mapping[str, object], *, where: str) -> dict[str, obje
 def _set(settings: dict[str, object], key: str, text: str) -> None:
     if not key:
         raise WrongInput(f"'={text}' sets nothing. Write the setting's name before it, as epochs=5.")
+    if not text:
+        raise WrongInput(f"{key}= has no value. Give one, or leave {key} out.")
     try:
         settings[key] = bounded(text)
     except WrongYaml as error:
         raise WrongInput(f"{key} = {text[:MOST_SHOWN]!r} cannot be read as a YAML value: {error}.") from error
 
 
+def _two_of_a_kind(kind: str, first: str, second: str) -> str:
+    """The sentence about two words of one kind: one may be a recipe whose name is not quite right."""
+    if kind == "data":
+        for word, data in ((second, first), (first, second)):
+            near = None if Path(word).expanduser().exists() else near_recipe(word)
+            if near is not None:
+                return f"there is no recipe {word!r}. Did you mean {near!r}, as in `podium train {near} {data}`?"
+    return f"{first!r} and {second!r} are both taken for the {kind}. Give one; settings are written as epochs=5."
+
+
+def _check_no_recipe_is_meant(data: str) -> None:
+    """WrongInput if the only word that could be the data is no path, and nearly a recipe's name."""
+    near = None if Path(data).expanduser().exists() else near_recipe(data, least=0.8)
+    if near is not None:
+        raise WrongInput(
+            f"there is no folder {data!r}, and no recipe of that name. Did you mean {near!r}? Then give the data, too, as in"
+            f" `podium train {near} ~/photos`."
+        )
+
+
 def _is_value(word: str, *, of: str) -> bool:
     """Whether the word after `--of` is its value; a yes-or-no setting may stand alone, before a folder or a recipe."""
-    key = ALIASES.get(of.replace("-", "_"), of.replace("-", "_"))
-    if key in TrainConfig.model_fields and TrainConfig.model_fields[key].annotation is bool:
+    if _is_yes_or_no(of):
         return word.lower() in YES_OR_NO
     return not word.startswith("--") and "=" not in word
+
+
+def _alone(name: str) -> str:
+    """The value of `--name` without one; WrongInput if the setting is no yes or no."""
+    if _own_name(name) in TrainConfig.model_fields and not _is_yes_or_no(name):
+        raise WrongInput(f"--{name} needs a value: {allowed(TrainConfig.model_fields[_own_name(name)])}.")
+    return "true"
+
+
+def _is_yes_or_no(name: str) -> bool:
+    field = TrainConfig.model_fields.get(_own_name(name))
+    return field is not None and field.annotation is bool
+
+
+def _own_name(name: str) -> str:
+    """The setting's own name for timm's or Ultralytics' one."""
+    plain = name.replace("-", "_")
+    return ALIASES.get(plain, plain)
 
 
 def _fitted(config: TrainConfig, own: Set[str], planned: int) -> dict[str, object]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from podium.__main__ import app
+from podium.app import app
 from podium.errors import EXIT_USAGE, ConsoleError
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from podium.local.deployment import sam_environment
 from podium.project import LocalStack
-from podium.shown.stack import exports
+from podium.shown.shell import exports
 
 STACK = LocalStack(emulator_port=4566, inference_port=8080, management_port=8081, metrics_port=8082)
 
@@ -39,7 +39,7 @@ def test_sam_finds_a_python_with_pip_though_a_broken_shim_stands_first() -> None
 
 @pytest.mark.usefixtures("broken_shim")
 def test_so_does_a_shell_that_evaluates_the_console_s_lines() -> None:
-    lines = "; ".join(exports(STACK))
+    lines = "; ".join(exports(STACK, "aws"))
     assert pip_of(f"{lines}; python3.13") == 0
 
 

@@ -62,6 +62,7 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
         ("a.csv", "path,label,split\njade/000.png,jade,dev\n", "line 2: split is 'dev'"),
         ("a.csv", "path,label\njade/000.png,jade\n./jade/000.png,slate\n", "line 3: .* is listed already, in line 2"),
         ("a.csv", "path,label\njade/000.png,jade\n", "only one class, 'jade'"),
+        ("a.csv", "path,label\n\0,jade\n", r"line 2: path is '.x00', which no file is called"),
         ("a.csv", "path,label\n", "names no photo"),
         ("a.csv", "path,label,label\njade/000.png,jade,slate\n", "its header names the column 'label' twice"),
         ("a.csv", "path,path,label\njade/000.png,x,jade\n", "its header names the column 'path' twice"),
@@ -94,8 +95,8 @@ def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, name: str, text: 
 
 def test_a_manifest_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"path,label\n\xff\xfe\n")
-    for name in ("a.csv", "b.csv"):
-        with pytest.raises(WrongInput, match="cannot be read as text"):
+    for name, reason in (("a.csv", "it is no text in UTF-8"), ("b.csv", "no such file or directory")):
+        with pytest.raises(WrongInput, match=rf"cannot be read \({reason}\). Save it anew, as text in UTF-8."):
             list_photos(config_of(tmp_path / name))
 
 

@@ -108,5 +108,5 @@ def test_an_error_of_s3_is_a_sentence(bucket: S3Client, tmp_path: Path, monkeypa
     bucket.put_object(Bucket="photos", Key="p/a/b", Body=b"x")
     with pytest.raises(TrainingError, match="cannot be kept here"):
         fetched("s3://photos/p", tmp_path)
-    with pytest.raises(TrainingError, match="s3:// cannot be read"):
+    with pytest.raises(TrainingError, match="s3:// names no bucket that S3 could have"):
         fetched("s3://", tmp_path)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from training.errors import WrongInput
 from training.practice_set import CLASSES, Drawn, render_dataset, render_image
 from training.practice_set.files import SEEDS_PER_SPLIT, seed_of
 from training.practice_set.solids import (
@@ -74,7 +75,7 @@ def test_splits_never_share_a_seed(one: int, other: int) -> None:
 
 @pytest.mark.parametrize("number", [-1, SEEDS_PER_SPLIT])
 def test_a_number_outside_of_a_split_is_refused(number: int) -> None:
-    with pytest.raises(ValueError, match="does not exist"):
+    with pytest.raises(WrongInput, match="does not exist"):
         seed_of("train", number)
 
 

@@ -50,6 +50,15 @@ def test_a_word_that_names_nothing_in_s3_is_refused_before_anything_is_predicted
             given_photos(["s3://photos/p/", empty])
     with pytest.raises(TrainingError, match="cannot be listed"):
         given_photos(["s3://lost/"])
+    for bucket in ("", "no bucket"):
+        with pytest.raises(WrongInput, match="names no bucket that S3 could have"):
+            given_photos([f"s3://{bucket}/p/"])
+
+
+def test_a_name_with_a_zero_byte_is_a_row_among_the_others() -> None:
+    (found,) = given_photos(["-"], ["a\0b.png"])
+    with pytest.raises(NotFetched, match="cannot be opened"):
+        found.fetch()
 
 
 def test_hidden_folders_hold_no_photos_but_may_be_named(tmp_path: Path) -> None:

@@ -32,11 +32,16 @@ def recipe_names() -> tuple[str, ...]:
     )
 
 
+def near_recipe(word: str, *, least: float = 0.6) -> str | None:
+    """The recipe whose name is nearest to a word, if it is like it at least so much (0 to 1)."""
+    return next(iter(difflib.get_close_matches(word, recipe_names(), n=1, cutoff=least)), None)
+
+
 def read_recipe(name: str) -> Recipe:
     """One recipe; WrongInput over an unknown name, with near ones."""
     if name not in recipe_names():
-        near = difflib.get_close_matches(name, recipe_names(), n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = near_recipe(name, least=0.4)
+        hint = f" Did you mean {near!r}?" if near else ""
         raise WrongInput(f"There is no recipe {name!r}.{hint} `podium recipes` lists them.")
     return Recipe.model_validate(
         {"name": name, **yaml.safe_load(files(__name__).joinpath(f"{name}.yaml").read_text("utf-8"))}

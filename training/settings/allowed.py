@@ -1,0 +1,57 @@
+"""What a setting may be, in words, read from its type: `a whole number (at least 1) or auto`."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Union
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+WORDS = {bool: "true or false", str: "a word", Path: "a path", dict: "settings in braces, as {drop_rate: 0.1}"}
+NUMBERS = {int: "a whole number", float: "a number"}
+
+
+def allowed(field: FieldInfo) -> str:
+    """The values that a setting takes; a sentence can go on with it after `give`."""
+    kinds = list(dict.fromkeys(_kinds(field.annotation, field.metadata)))
+    return " or ".join([", ".join(kinds[:-1]), kinds[-1]]) if len(kinds) > 1 else kinds[0]
+
+
+def _kinds(annotation: object, bounds: Sequence[object]) -> Iterator[str]:
+    """Each kind of value; the bounds are those beside the type."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (Union, types.UnionType):
+        for part in arguments:
+            yield from _kinds(part, bounds)
+    elif origin is Annotated:
+        inner = [
+            each for about in arguments[1:] for each in (about.metadata if isinstance(about, FieldInfo) else [about])
+        ]
+        yield from _kinds(arguments[0], [*inner, *bounds])
+    elif origin is Literal:
+        yield from map(str, arguments)
+    elif annotation is type(None):
+        yield "none"
+    elif annotation in NUMBERS:
+        yield NUMBERS[annotation] + _range(bounds)
+    elif (origin or annotation) in WORDS:  # others are set by recipes alone
+        yield WORDS[typing.cast(type, origin or annotation)]
+
+
+def _range(bounds: Sequence[object]) -> str:
+    """` (at least 0 and under 1)`, or nothing."""
+    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "under"}
+    limits = [
+        f"{words[type(bound)]} {_plain(getattr(bound, type(bound).__name__.lower()))}"
+        for bound in bounds
+        if type(bound) in words
+    ]
+    return f" ({' and '.join(limits)})" if limits else ""
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
