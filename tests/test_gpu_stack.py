@@ -147,7 +147,9 @@ def test_a_connection_is_dropped_by_the_client_first_and_by_the_proxy_last(
 ) -> None:
     """Whoever drops it later never sends a request into one that is already gone."""
     balancer_s = int(attributes(resources["Balancer"]["LoadBalancerAttributes"])["idle_timeout.timeout_seconds"])
-    [proxy_s] = re.findall(r"keepalive_timeout=([\d.]+)", (ROOT / "model_server/proxy/service.py").read_text())
+    [proxy_s] = re.findall(
+        r"keep_alive_s: float = ([\d.]+)", (ROOT / "model_server/proxy/http/connections.py").read_text()
+    )
     assert KEEP_ALIVE_S < balancer_s < float(proxy_s)
     variables = core["Resources"]["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
     assert int(variables["PREDICT_TIMEOUT_S"]) < balancer_s

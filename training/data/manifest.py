@@ -133,8 +133,6 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:
 
 def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:
     """The path in the spelling of the existing file; with forward slashes if there is none."""
-    if "\0" in text:
-        raise _wrong(manifest, line, f"path is {text!a}, which no file is called")
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:

@@ -62,7 +62,7 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
         ("a.csv", "path,label,split\njade/000.png,jade,dev\n", "line 2: split is 'dev'"),
         ("a.csv", "path,label\njade/000.png,jade\n./jade/000.png,slate\n", "line 3: .* is listed already, in line 2"),
         ("a.csv", "path,label\njade/000.png,jade\n", "only one class, 'jade'"),
-        ("a.csv", "path,label\n\0,jade\n", r"line 2: path is '.x00', which no file is called"),
+        ("a.csv", "path,label\n\0,jade\n", r"line 2: path is '.x00': NUL bytes are no text"),
         ("a.csv", "path,label\n", "names no photo"),
         ("a.csv", "path,label,label\njade/000.png,jade,slate\n", "its header names the column 'label' twice"),
         ("a.csv", "path,path,label\njade/000.png,x,jade\n", "its header names the column 'path' twice"),
