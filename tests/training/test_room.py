@@ -9,7 +9,7 @@ import training
 
 KNOWN = {
     "inference", "training",
-    "boto3", "botocore", "cleanlab", "huggingface_hub", "jinja2", "matplotlib", "mypy_boto3_s3", "nncf", "numpy", "openvino", "PIL",
+    "annotated_types", "boto3", "botocore", "cleanlab", "huggingface_hub", "jinja2", "matplotlib", "mypy_boto3_s3", "nncf", "numpy", "openvino", "PIL",
     "pydantic", "safetensors", "scipy", "sklearn", "threadpoolctl", "timm", "torch", "torchvision", "yaml",
 }  # fmt: skip
 
