@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.Image import Transpose
 
 from inference.images.jpegs import with_its_end
+from inference.images.profiles import in_srgb, srgb_transform
 from inference.images.reading import MAX_PIXELS, open_image, picture_of, turn_of
 
 Pixels = NDArray[np.uint8]
@@ -97,6 +98,8 @@ def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_
     pixels = _decoded_jpeg(with_its_end(data), image, transform) if image.format in ("JPEG", "MPO") else None
     if pixels is None:  # another format, a rare kind of JPEG, or one that Pillow says more about
         return np.array(picture_of(image))
+    if transform := srgb_transform(image):
+        pixels = np.asarray(in_srgb(Image.fromarray(pixels), transform))
     return _upright(pixels, turn_of(image))
 
 

@@ -14,21 +14,21 @@ from PIL import Image
 _DEPTH_AT, _COLOURS_AT, _RGB = 24, 25, 2  # in the header, which comes first
 _BEGINNING = b"\x89PNG\r\n\x1a\n"
 _PICTURE = (b"tRNS",)  # changes pixels; and every chunk that begins with a capital letter
-_ORIENTATION = (b"eXIf",)
+_ABOUT_IT = (b"eXIf", b"iCCP")  # how to hold it, and what its colours are
 _NOTES = (b"iTXt", b"tEXt", b"zTXt")
 _ORIENTING_NOTES = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type APP1")
 _MAX_NOTE_BYTES = 1_000_000
 
 
 def picture_alone(data: bytes) -> bytes:
-    """The PNG with its picture and what says how to hold it, and nothing else; damage stays as it is."""
+    """The PNG with its picture and what says how to see it, and nothing else; damage stays as it is."""
     before, after = [], []
     place = len(_BEGINNING)
     for chunk, end in _chunks(data):
         name = chunk[4:8]
         if not name[0] & 0x20 or name in _PICTURE:
             after.append(chunk)
-        elif _says_how_to_hold_it(name, chunk):
+        elif _says_how_to_see_it(name, chunk):
             before.append(chunk)
         place = end
     return b"".join([data[: len(_BEGINNING)], *after[:1], *before, *after[1:], data[place:]])
@@ -46,8 +46,8 @@ def has_deep_clear_colour(image: Image.Image, data: bytes) -> bool:
     return "transparency" in image.info and data[_COLOURS_AT] == _RGB and data[_DEPTH_AT] > 8
 
 
-def _says_how_to_hold_it(name: bytes, chunk: bytes) -> bool:
-    if name not in (*_ORIENTATION, *_NOTES) or len(chunk) > _MAX_NOTE_BYTES:
+def _says_how_to_see_it(name: bytes, chunk: bytes) -> bool:
+    if name not in (*_ABOUT_IT, *_NOTES) or len(chunk) > _MAX_NOTE_BYTES:
         return False
     if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
         return False
@@ -55,6 +55,8 @@ def _says_how_to_hold_it(name: bytes, chunk: bytes) -> bool:
     match name:
         case b"eXIf":
             return True
+        case b"iCCP":
+            return _inflates(text[1:])
         case b"zTXt":
             return keyword in _ORIENTING_NOTES and _inflates(text[1:])
         case b"iTXt":

@@ -22,6 +22,7 @@ from inference.images.jpegs import with_its_end
 from inference.images.kinds import kind_misread, kind_not_opened
 from inference.images.palettes import mend_palette
 from inference.images.pngs import picture_alone, scale_clear_grey
+from inference.images.profiles import in_srgb, srgb_transform
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
 BIG_ENDIAN_BIGTIFF = b"MM\0+"
@@ -69,8 +70,9 @@ class UnreadableImage(Exception):
 def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture in `data`: RGB, 8 bit, upright as its EXIF says, without metadata; the first of several frames.
 
-    Transparency lies on white, 16-bit and float greys are scaled, not clipped. Embedded colour profiles are not
-    applied. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for any bytes.
+    Transparency lies on white, greys of other depths are scaled (greys.py), colours of other spaces than sRGB become
+    sRGB by their profile. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for
+    any bytes.
     """
     return picture_of(open_image(data, max_pixels))
 
@@ -87,7 +89,7 @@ def picture_of(image: Image.Image) -> Image.Image:
     try:
         image.load()
         turn = turn_of(image)
-        picture = in_colours(image)
+        picture = in_srgb(in_colours(image), srgb_transform(image))
     except DAMAGED as error:
         raise _damaged("HEIC" if image.format == "HEIF" else str(image.format), error) from error
     if turn is not None:
