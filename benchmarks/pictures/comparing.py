@@ -22,7 +22,6 @@ class Compared(NamedTuple):
     outcome: Outcome
     refusal: str
     code: str
-    others_read: int  # of two
     others_agree: bool
 
 
@@ -33,9 +32,8 @@ def compare(data: bytes, stored: Pixels | None, alike: float = ALIKE) -> Compare
     """
     found, vips, opencv = ours(data), by_vips(data), by_opencv(data)
     agree = any(near(one, other, alike) for one in vips for other in opencv)
-    facts = (bool(vips) + bool(opencv), agree)
     if isinstance(found, UnreadableImage):
-        return Compared("refused", found.reason, found.code, *facts)
+        return Compared("refused", found.reason, found.code, agree)
     same = sum(any(near(found, pixels, alike) for pixels in other) for other in (vips, opencv))
     outcome: Outcome
     if stored is not None and not near(found, stored, alike):
@@ -46,7 +44,7 @@ def compare(data: bytes, stored: Pixels | None, alike: float = ALIKE) -> Compare
         outcome = "as stored"
     else:
         outcome = "wrong" if agree else "alone"
-    return Compared(outcome, "", "", *facts)
+    return Compared(outcome, "", "", agree)
 
 
 def near(one: Pixels, other: Pixels, alike: float = ALIKE) -> bool:

@@ -222,8 +222,9 @@ def _avifs() -> Iterator[Found]:
     yield "alpha", saved(both, "AVIF", quality=95), on_white(pixels, alpha)
     yield "grey", saved(Image.fromarray(grey_of(pixels)), "AVIF", quality=95), three(grey_of(pixels))
     yield "moving", saved(image, "AVIF", quality=95, save_all=True, append_images=[image.rotate(180)]), pixels
-    deep = imagecodecs.avif_encode((pixels.astype(np.uint16) * 4), level=95, bitspersample=10)
-    yield "10 bits", bytes(deep), pixels
+    for bits in (10, 12):
+        deep = imagecodecs.avif_encode(pixels.astype(np.uint16) << (bits - 8), level=95, bitspersample=bits)
+        yield f"{bits} bits", bytes(deep), pixels
 
 
 def _heic(image: Image.Image | pillow_heif.HeifFile, **options: object) -> bytes:

@@ -16,6 +16,7 @@ from benchmarks.pictures.writing import (
     on_white,
     packed_tiff,
     picture,
+    saved,
     stretched,
     three,
     tiff,
@@ -33,6 +34,7 @@ def tiffs() -> Iterator[Found]:
     """What the file is, its bytes, and the picture in it."""
     yield from _greys()
     yield from _packed_greys()
+    yield from _faxes()
     yield from _colours()
     yield from _with_alpha()
     yield from _palettes()
@@ -73,6 +75,16 @@ def _packed_greys() -> Iterator[Found]:
         if bits < 16:
             name = f"grey, white is {'the largest' if photometric else 'zero'}, {bits} bits"
             yield name, packed_tiff(values, bits, photometric), three(seen if photometric else 255 - seen)
+
+
+def _faxes() -> Iterator[Found]:
+    black_and_white = Image.fromarray(grey_of(picture())).convert("1")
+    for compression in ("tiff_ccitt", "group3", "group4"):
+        yield (
+            f"1 bit, {compression}",
+            saved(black_and_white, "TIFF", compression=compression),
+            three(np.asarray(black_and_white.convert("L"))),
+        )
 
 
 def _colours() -> Iterator[Found]:

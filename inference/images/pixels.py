@@ -98,8 +98,8 @@ def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_
     pixels = _decoded_jpeg(with_its_end(data), image, transform) if image.format in ("JPEG", "MPO") else None
     if pixels is None:  # another format, a rare kind of JPEG, or one that Pillow says more about
         return np.array(picture_of(image))
-    if transform := srgb_transform(image):
-        pixels = np.asarray(in_srgb(Image.fromarray(pixels), transform))
+    if to_srgb := srgb_transform(image):
+        pixels = np.asarray(in_srgb(Image.fromarray(pixels), to_srgb))
     return _upright(pixels, turn_of(image))
 
 

@@ -16,6 +16,7 @@ _BEGINNING = b"\x89PNG\r\n\x1a\n"
 _PICTURE = (b"tRNS",)  # changes pixels; and every chunk that begins with a capital letter
 _ABOUT_IT = (b"eXIf", b"iCCP")  # how to hold it, and what its colours are
 _NOTES = (b"iTXt", b"tEXt", b"zTXt")
+_PACKED = (b"zTXt", b"iCCP")
 _ORIENTING_NOTES = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type APP1")
 _MAX_NOTE_BYTES = 1_000_000
 
@@ -49,20 +50,13 @@ def has_deep_clear_colour(image: Image.Image, data: bytes) -> bool:
 def _says_how_to_see_it(name: bytes, chunk: bytes) -> bool:
     if name not in (*_ABOUT_IT, *_NOTES) or len(chunk) > _MAX_NOTE_BYTES:
         return False
-    if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
-        return False
     keyword, _, text = chunk[8:-4].partition(b"\0")
-    match name:
-        case b"eXIf":
-            return True
-        case b"iCCP":
-            return _inflates(text[1:])
-        case b"zTXt":
-            return keyword in _ORIENTING_NOTES and _inflates(text[1:])
-        case b"iTXt":
-            return keyword in _ORIENTING_NOTES and text[:1] == b"\0"  # not packed: XMP is not
-        case _:
-            return keyword in _ORIENTING_NOTES
+    matters = name in _ABOUT_IT or keyword in _ORIENTING_NOTES
+    if not matters or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
+        return False
+    if name in _PACKED:
+        return _inflates(text[1:])
+    return name != b"iTXt" or text[:1] == b"\0"  # a packed one is left out: XMP, as it is written, is none
 
 
 def _inflates(packed: bytes) -> bool:

@@ -54,7 +54,9 @@ def test_a_picture_that_is_srgb_keeps_its_very_pixels(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "profile", [b"a profile", SRGB[:200], b"\0" * 400, SRGB + bytes(MAX_PROFILE_BYTES)], ids=["text", "cut", "zeros", "huge"]
+    "profile",
+    [b"a profile", SRGB[:200], b"\0" * 400, SRGB + bytes(MAX_PROFILE_BYTES)],
+    ids=["text", "cut", "zeros", "huge"],
 )
 def test_a_profile_that_is_none_does_not_cost_the_picture(profile: bytes) -> None:
     for form in ("JPEG", "PNG", "WEBP"):
@@ -86,9 +88,7 @@ def test_what_is_clear_lies_on_white_in_any_space() -> None:
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, len(SRGB) - 1), st.integers(0, 255)), max_size=8), st.integers(0, len(SRGB)))
-def test_a_damaged_profile_is_applied_or_not_and_nothing_is_raised(
-    changes: list[tuple[int, int]], length: int
-) -> None:
+def test_a_damaged_profile_is_applied_or_not_and_nothing_is_raised(changes: list[tuple[int, int]], length: int) -> None:
     damaged = bytearray(GREEN_AND_RED_EXCHANGED)
     for place, value in changes:
         damaged[place] = value
