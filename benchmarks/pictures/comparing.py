@@ -10,9 +10,11 @@ import numpy as np
 from benchmarks.pictures.decoders import by_opencv, by_vips, ours
 from benchmarks.pictures.writing import Pixels
 from inference.images.reading import UnreadableImage
+from inference.images.tags import tiff_numbers
 
 Outcome = Literal["as both", "as one", "as stored", "alone", "refused", "wrong"]
 OUTCOMES: Sequence[Outcome] = ("as both", "as one", "as stored", "alone", "refused", "wrong")
+SAMPLE_FORMAT, SIGNED = 339, 2  # a TIFF's tag
 ALIKE = 3.0  # levels of 255, on the mean: rounding, chroma's interpolation; a garbled picture is tens away
 
 
@@ -43,8 +45,13 @@ def compare(data: bytes, stored: Pixels | None, alike: float = ALIKE) -> Compare
     elif stored is not None:
         outcome = "as stored"
     else:
-        outcome = "wrong" if agree else "alone"
+        outcome = "wrong" if agree and not _is_signed(data) else "alone"
     return Compared(outcome, "", "", agree)
+
+
+def _is_signed(data: bytes) -> bool:
+    """Whether a TIFF says that its numbers are signed: both others cut off what is below 0, and agree on that."""
+    return data[:2] in (b"II", b"MM") and tiff_numbers(data, [SAMPLE_FORMAT], at_most=1)[SAMPLE_FORMAT][:1] == [SIGNED]
 
 
 def near(one: Pixels, other: Pixels, alike: float = ALIKE) -> bool:

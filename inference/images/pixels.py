@@ -99,7 +99,7 @@ def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_
     if pixels is None:  # another format, a rare kind of JPEG, or one that Pillow says more about
         return np.array(picture_of(image))
     if to_srgb := srgb_transform(image):
-        pixels = np.asarray(in_srgb(Image.fromarray(pixels), to_srgb))
+        pixels = np.array(in_srgb(Image.fromarray(pixels), to_srgb))
     return _upright(pixels, turn_of(image))
 
 

@@ -7,11 +7,14 @@ import struct
 import zlib
 
 import pillow_heif
-from PIL import Image
+from PIL import Image, ImageCms
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 SIZE = (48, 32)  # wider than high, so that a turned picture shows it
 ORIENTATION = 0x0112  # EXIF 2.32: how the camera was held, and so what makes the stored picture from the upright one
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# A space whose primaries nobody could take for sRGB's.
+GREEN_AND_RED_EXCHANGED = SRGB.replace(b"rXYZ", b"xXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"xXYZ", b"gXYZ", 1)
 STORED_AS = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,

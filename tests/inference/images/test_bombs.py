@@ -37,7 +37,7 @@ from tests.inference.images.hostile import (
     webp_on_a_canvas,
     zeros,
 )
-from tests.inference.images.pictures import encoded, seen_corners
+from tests.inference.images.pictures import GREEN_AND_RED_EXCHANGED, encoded, heic, jpeg, seen_corners
 
 MILLION = 1_000_000
 MANY = 65_500  # pixels on a side, about the most that JPEG and GIF can say
@@ -150,6 +150,11 @@ def dear() -> dict[str, bytes]:
         "palette": encoded(Image.new("P", (wide, high)), "PNG", transparency=b"\x80"),
         "16 bit": encoded(Image.fromarray(np.zeros((high, wide), dtype=np.uint16)), "PNG"),
         "floats": tiff(grey(wide, high, 8, t258=(SHORT, (32,)), t339=(SHORT, (3,)), **strip), floats),
+        "signed 16 bit": tiff(grey(wide, high, 8, t258=(SHORT, (16,)), t339=(SHORT, (2,)), **strip), floats),
+        "HEIC": heic(Image.new("RGB", (wide, high), "red")),
+        "clear HEIC": heic(clear),
+        "clear AVIF": encoded(clear, "AVIF", speed=10),
+        "of other colours": jpeg(Image.new("RGB", (wide, high)), icc_profile=GREEN_AND_RED_EXCHANGED),
         "CMYK": encoded(Image.new("CMYK", (wide, high)), "JPEG", progressive=True),
         "GIF": gif(wide, high),
     }

@@ -16,13 +16,9 @@ from inference.images.pixels import EvalTransform, model_input, read_pixels
 from inference.images.profiles import MAX_PROFILE_BYTES
 from inference.images.reading import read_image
 from tests.inference.images.hostile import png, zeros
-from tests.inference.images.pictures import corners, encoded, heic, jpeg
+from tests.inference.images.pictures import GREEN_AND_RED_EXCHANGED, SRGB, corners, encoded, heic, jpeg
 
 AWKWARD = Path(__file__).parents[4] / "shared" / "data" / "awkward" / "colour_space"
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-GREEN_AND_RED_EXCHANGED = SRGB.replace(b"rXYZ", b"xXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"xXYZ", b"gXYZ", 1)
-"""A space whose primaries nobody could take for sRGB's."""
-
 FORMATS = {
     "JPEG": lambda it, profile: jpeg(it, icc_profile=profile),
     "PNG": lambda it, profile: encoded(it, "PNG", icc_profile=profile),
