@@ -114,11 +114,13 @@ def _with_alpha() -> Iterator[Found]:
         values = values if planar == "contig" else values.transpose(2, 0, 1)
         options: dict[str, Any] = {"byteorder": order, "extrasamples": [extra], "planarconfig": planar}
         yield f"RGB and {extra}, {depth}, {planar}, {ORDERS[order]}", tiff(values, "rgb", **options), seen
-        if planar == "contig":
+        if planar == "contig" or depth == "u1":
             shown = three(grey) if extra == "unspecified" else on_white(three(grey), alpha)
             one = grey if extra != "assocalpha" else np.rint(grey * (alpha / 255)).astype(np.uint8)
-            two = stretched(np.dstack([one, alpha]), depth)
-            yield f"grey and {extra}, {depth}, {ORDERS[order]}", tiff(two, "minisblack", **options), shown
+            two = stretched(np.dstack([one, alpha]) if planar == "contig" else np.stack([one, alpha]), depth)
+            for compression in FEW:
+                name = f"grey and {extra}, {depth}, {planar}, {ORDERS[order]}, {compression or 'raw'}"
+                yield name, tiff(two, "minisblack", compression=compression, **options), shown
 
 
 def _palettes() -> Iterator[Found]:

@@ -1,25 +1,64 @@
-"""HEIC and AVIF, as phones make them: each decoder on one thread, and nothing said to Pillow about them."""
+"""HEIC and AVIF, as phones make them: each on one thread, HEIC in a process of its own."""
 
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from signal import SIGXCPU
 
 from PIL import AvifImagePlugin, Image
 
-# One thread each: readers.py reads several images at once, and stops one by the CPU time of its thread.
+PROGRAM = Path(__file__).with_name("heic_process.py")
+NO_LIBRARY = 69  # the program's exit code without pi-heif
+PATIENCE_S = 60.0  # on the wall: 10 s of a processor that others use, too
+
+# One thread: readers.py reads several images at once, and stops one by the CPU time of its thread.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
-# Greys of over 8 bits: pi-heif 1.4.0 writes beyond its memory if the picture has fewer bits than its header says.
-HEIC_UNSAFE_MODE = "I;16"
+
+class TooSlow(Exception):
+    """The decoder was ended after its limit of CPU time."""
 
 
-def open_heic(data: bytes) -> Image.Image:
-    """The main picture of a HEIC file, not decoded yet; its own turns (irot, imir) are carried out by libheif."""
-    import pi_heif
+class NoDecoder(Exception):
+    """The decoder cannot be started: the machine's fault, not the image's."""
 
-    pi_heif.options.DECODE_THREADS = 1
-    image: Image.Image = pi_heif.HeifImageFile(io.BytesIO(data))
-    return image
+
+def decode_heic(data: bytes, max_pixels: int, program: Path = PROGRAM) -> tuple[tuple[int, int], Image.Image | None]:
+    """The size of a HEIC file's main picture, and the picture; libheif carries out its own turns (irot, imir).
+
+    None for the picture if it has too many pixels, or if it is a grey of over 8 bits. Raises TooSlow, NoDecoder, and
+    ValueError for damage; a crash of the decoder is damage.
+    """
+    run = [sys.executable, "-P", str(program), str(max_pixels)]
+    try:
+        done = subprocess.run(run, input=data, capture_output=True, timeout=PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise TooSlow from error
+    except OSError as error:
+        raise NoDecoder(f"A process to decode a HEIC could not be started ({error}).") from error
+    if done.returncode == NO_LIBRARY:
+        raise NoDecoder("pi-heif is not installed, which decodes HEIC: install the requirements again.")
+    if done.returncode == -SIGXCPU:
+        raise TooSlow
+    if done.returncode:
+        raise ValueError(f"its decoder ended with {done.returncode}")
+    begin = done.stdout.index(b"\n") + 1
+    answer = json.loads(done.stdout[:begin])
+    if "error" in answer:
+        raise ValueError(answer["error"])
+    width, height = answer["size"]
+    end = begin + answer["profile_bytes"]
+    if end == len(done.stdout):
+        return (width, height), None
+    image = Image.frombytes(answer["mode"], (width, height), memoryview(done.stdout)[end:])
+    image.format = "HEIF"
+    if begin < end:
+        image.info["icc_profile"] = done.stdout[begin:end]
+    return (width, height), image
 
 
 def open_avif(data: bytes) -> Image.Image:

@@ -6,7 +6,6 @@ import struct
 
 from PIL import Image, TiffImagePlugin
 
-from inference.images.heif import HEIC_UNSAFE_MODE
 from inference.images.pngs import has_deep_clear_colour
 from inference.images.tags import tiff_numbers
 
@@ -16,9 +15,10 @@ _PIECES = ((273, 279), (324, 325))  # places and sizes of strips, and of tiles
 _TAGS = (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANES, _EXTRA, _FORM, *_PIECES[0], *_PIECES[1])
 _SEEN = 1000  # numbers of one tag
 _MAX_BITS = 64
+_IN_PLANES = ("RGB", "RGBA", "CMYK", "YCbCr", "LAB")  # modes of several samples
 
 _COLOURS = {
-    0: "grey",
+    0: "grey with white at 0",
     1: "grey",
     2: "RGB",
     3: "palette",
@@ -97,17 +97,21 @@ def kind_misread(image: Image.Image, data: bytes) -> str | None:
     """What an image holds that Pillow opened but would decode to other pixels than are stored, or to none."""
     if image.format == "PNG" and has_deep_clear_colour(image, data):
         return "a PNG of 3 x 16 bits with one clear colour"
-    if image.format == "HEIF" and image.mode == HEIC_UNSAFE_MODE:
-        return "a HEIC of grey with more than 8 bits"
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     numbers = tiff_numbers(data, _TAGS, at_most=_SEEN)
     compression = next(iter(numbers[_COMPRESSION]), 1)
-    raw_planes = compression == 1 and 2 in numbers[_PLANES] and image.mode not in ("1", "L", "P", "I", "F")
-    deep, premultiplied = max(numbers[_BITS], default=1) > 8, 1 in numbers[_EXTRA]
-    if compression == _WEBP or (raw_planes and (deep or premultiplied or image.mode == "YCbCr")):
-        return _tiff(data)
+    if compression == _WEBP or (2 in numbers[_PLANES] and _in_wrong_planes(image, numbers, is_raw=compression == 1)):
+        return _tiff(data) or "a TIFF in planes"
     return None
+
+
+def _in_wrong_planes(image: Image.Image, numbers: dict[int, list[int]], *, is_raw: bool) -> bool:
+    """Whether Pillow mixes up the planes of a TIFF: of two samples always, of others if they are not compressed."""
+    if image.mode in ("LA", "La", "PA"):
+        return True
+    deep, premultiplied = max(numbers[_BITS], default=1) > 8, 1 in numbers[_EXTRA]
+    return is_raw and image.mode in _IN_PLANES and (deep or premultiplied or image.mode == "YCbCr")
 
 
 def _tiff(data: bytes) -> str | None:
@@ -122,7 +126,7 @@ def _tiff(data: bytes) -> str | None:
     sizes = numbers[_WIDTH] and numbers[_LENGTH] and width and length and 0 < samples < _SEEN and 0 < bits <= _MAX_BITS
     if colours is None or form is None or compression is None or not (sizes and pieces and within):
         return None
-    order = "big-endian " if data[:4] == b"MM\0+" else ""
+    order = "big-endian " if data.startswith(b"MM") else ""
     depth = f"{samples} x {bits} bits" if samples > 1 else f"{bits} bits"
     planar = " in planes" if planes == 2 and samples > 1 else ""
     packed = f", {compression} inside" if compression else ""

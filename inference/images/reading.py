@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from inference.images.bombs import what_makes_it_a_bomb
 from inference.images.colours import in_colours
 from inference.images.formats import READABLE, looks_like
-from inference.images.heif import open_avif, open_heic
+from inference.images.heif import TooSlow, decode_heic, open_avif
 from inference.images.jpegs import with_its_end
 from inference.images.kinds import kind_misread, kind_not_opened
 from inference.images.palettes import mend_palette
@@ -72,7 +72,7 @@ def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Transparency lies on white, greys of other depths are scaled (greys.py), colours of other spaces than sRGB become
     sRGB by their profile. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for
-    any bytes.
+    any bytes; heif.NoDecoder on a machine that cannot start the decoder of HEIC.
     """
     return picture_of(open_image(data, max_pixels))
 
@@ -116,7 +116,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if bomb := what_makes_it_a_bomb(kind, data, max_pixels):
         raise UnreadableImage("too_many_pixels", f"The {kind} {bomb}. Save it anew and send it again.")
     try:
-        image = _opened(kind, data)
+        image = _decoded_heic(data, max_pixels) if kind == "HEIC" else _opened(kind, data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage("too_many_pixels", f"The image has far more pixels than {_limit(max_pixels)}") from error
     except DAMAGED as error:
@@ -128,10 +128,20 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
+def _decoded_heic(data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        size, image = decode_heic(data, max_pixels)
+    except TooSlow as error:
+        reason = "Reading the HEIC took too long. Save it as a JPEG and send it again."
+        raise UnreadableImage("too_slow", reason) from error
+    _check_size(*size, max_pixels)
+    if image is None:
+        raise _not_read("a HEIC of grey with more than 8 bits")
+    return image
+
+
 def _opened(kind: str, data: bytes) -> Image.Image:
     match kind:
-        case "HEIC":
-            return open_heic(data)
         case "AVIF":
             return open_avif(data)
         case "JPEG":

@@ -15,10 +15,12 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from inference.images.heif import NO_LIBRARY, PROGRAM, NoDecoder, TooSlow, decode_heic
 from inference.images.pixels import EvalTransform, model_input
 from inference.images.reading import UnreadableImage, read_image
 from tests.inference.images.pictures import ORIENTATION, SIZE, STORED_AS, WHITE, corners, encoded, heic, seen_corners
 
+CUT_EVERY = {"HEIC": 89, "AVIF": 7}  # bytes; a process for each HEIC takes a while
 CLOSE = 12  # levels of 255 that the two lossy formats may be away
 FORMATS: dict[str, Callable[..., bytes]] = {
     "HEIC": heic,
@@ -94,14 +96,46 @@ def test_a_grey_heic_is_read_and_one_of_ten_bits_is_named() -> None:
     assert "a HEIC of grey with more than 8 bits" in refused.reason
 
 
-def test_a_heic_that_lies_about_its_depth_is_refused_before_it_is_decoded() -> None:
-    """Its decoder configuration (hvcC) claims ten bits of grey, its picture has eight; in a process that may crash."""
+def lying_about_its_depth() -> bytes:
+    """Its decoder configuration (hvcC) claims eleven bits of grey, its picture has eight."""
     whole = heic(corners().convert("L"))
     place = whole.index(b"hvcC") + 4 + 17
     assert whole[place] & 7 == 0
-    for depth in (1, 2, 4, 7):
-        lying = whole[:place] + bytes([whole[place] | depth, whole[place + 1] | depth]) + whole[place + 2 :]
-        assert refusal(lying).code in {"unsupported_format", "unreadable"}
+    return whole[:place] + bytes([whole[place] | 3, whole[place + 1] | 3]) + whole[place + 2 :]
+
+
+def with_a_type_that_is_no_text() -> bytes:
+    """The type of the item that is its EXIF."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 1
+    whole = heic(corners(), exif=exif.tobytes())
+    place = whole.index(b"Exif")
+    return whole[:place] + b"E\xd6if" + whole[place + 4 :]
+
+
+@pytest.mark.parametrize("data", [lying_about_its_depth(), with_a_type_that_is_no_text()], ids=["depth", "type"])
+def test_a_heic_over_which_the_library_crashes_costs_nothing_but_itself(data: bytes) -> None:
+    """pi-heif 1.4.0 wrote beyond its memory over the first, and read a null pointer over the second."""
+    assert refusal(data).code in {"unsupported_format", "unreadable"}
+    assert read_image(heic(corners())).size == SIZE
+
+
+@pytest.mark.parametrize(
+    ("ending", "error"),
+    [
+        ("os.kill(os.getpid(), signal.SIGXCPU)", TooSlow),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", ValueError),
+        ("sys.exit(3)", ValueError),
+        ("sys.exit(69)", NoDecoder),
+        ("print(json.dumps({'error': 'torn'}))", ValueError),
+    ],
+    ids=["out of time", "crash", "exit", "no library", "damage"],
+)
+def test_however_the_decoder_ends_it_is_an_answer(tmp_path: Path, ending: str, error: type[Exception]) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(f"import json, os, signal, sys\nsys.stdin.buffer.read()\n{ending}\n")
+    with pytest.raises(error):
+        decode_heic(b"a picture", 100, program)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -128,7 +162,7 @@ def test_a_file_cut_anywhere_is_refused_in_one_line_or_was_whole(form: str) -> N
     data = FORMATS[form](corners())
     whole = np.asarray(read_image(data))
     refused = 0
-    for length in range(12, len(data), 11):
+    for length in range(12, len(data), CUT_EVERY[form]):
         found = read_or_refuse(data[:length])
         if isinstance(found, UnreadableImage):
             refused += 1
@@ -137,7 +171,7 @@ def test_a_file_cut_anywhere_is_refused_in_one_line_or_was_whole(form: str) -> N
             assert found.reason.endswith(".")
         else:
             assert np.array_equal(np.asarray(found), whole), length
-    assert refused > len(data) / 11 / 2
+    assert refused > len(data) / CUT_EVERY[form] / 2
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -147,8 +181,11 @@ def test_the_model_sees_what_read_image_reads(form: str) -> None:
     assert np.array_equal(model_input(data, transform), np.asarray(read_image(data)))
 
 
-def test_the_library_is_loaded_only_if_a_heic_comes() -> None:
-    code = "import sys, inference.images.pixels as p; assert not {'pi_heif', 'torch', 'pillow_heif'} & set(sys.modules)"
+def test_reading_pictures_needs_no_torch_and_tells_pillow_nothing() -> None:
+    code = (
+        "import sys, inference.images.pixels as p; from PIL import Image; Image.init();"
+        "assert not {'torch', 'pillow_heif'} & set(sys.modules); assert 'HEIF' not in Image.OPEN"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
 
 
@@ -157,3 +194,14 @@ def heic_of_16_bits(mode: str, values: np.ndarray) -> bytes:
     size = (values.shape[1], values.shape[0])
     pillow_heif.from_bytes(mode, size, values.astype("<u2").tobytes()).save(buffer, quality=90)
     return buffer.getvalue()
+
+
+def test_a_machine_that_cannot_start_the_decoder_is_not_the_images_fault(tmp_path: Path) -> None:
+    """Without pi-heif, as in an environment that is older than the archive."""
+    (tmp_path / "pi_heif.py").write_text("raise ImportError('not here')")
+    run = [
+        sys.executable,
+        "-c",
+        f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path({str(PROGRAM)!r})",
+    ]
+    assert subprocess.run(run, check=False, stdin=subprocess.DEVNULL).returncode == NO_LIBRARY

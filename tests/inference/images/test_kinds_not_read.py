@@ -38,8 +38,9 @@ TIFFS: dict[str, tuple[Any, str, dict[str, Any], str]] = {
     "Lab of 16 bits": (stretched(PIXELS, "u2"), "cielab", {}, "a TIFF of 3 x 16 bits Lab"),
     "planes of 16 bits": (stretched(PIXELS, "u2").transpose(2, 0, 1), "rgb", {"planarconfig": "separate"}, "a TIFF of 3 x 16 bits RGB in planes"),
     "premultiplied planes": (FOUR.transpose(2, 0, 1), "rgb", {"planarconfig": "separate", "extrasamples": [1]}, "a TIFF of 4 x 8 bits RGB in planes"),
+    "grey and alpha in planes": (FOUR[..., :2].transpose(2, 0, 1), "minisblack", {"extrasamples": [2], "planarconfig": "separate", "compression": "deflate"}, "a TIFF of 2 x 8 bits grey in planes, deflate inside"),
     "grey and alpha of 16 bits": (stretched(FOUR[..., :2], "u2"), "minisblack", {"extrasamples": [2], "planarconfig": "contig"}, "a TIFF of 2 x 16 bits grey"),
-    "white is 0, big-endian": (stretched(PIXELS[..., 0], "u2"), "miniswhite", {"byteorder": ">"}, "a TIFF of 16 bits grey"),
+    "white is 0, big-endian": (stretched(PIXELS[..., 0], "u2"), "miniswhite", {"byteorder": ">"}, "a big-endian TIFF of 16 bits grey with white at 0"),
     "raw sensor": (stretched(PIXELS[..., 0], "u2"), "cfa", {}, "a TIFF of 16 bits raw sensor"),
 }  # fmt: skip
 
