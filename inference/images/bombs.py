@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+
+from inference.images.tags import tiff_numbers
 
 MAX_SCANS = 100  # of a JPEG: libtiff's limit, too; cameras write one, optimisers a dozen
 MAX_PIECES = 250_000  # strips or tiles of a TIFF; 50 million pixels are in 195,313 of its smallest tiles
@@ -18,11 +19,9 @@ PACKED_COSTS = 10  # Pillow unpacks a bitmap's run lengths in Python, 5 to 10 mi
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG: the end, and those with their length after them
 _SCAN, _END = b"\xda", b"\xd9"
 
-# A TIFF's tags that matter here, and its types by struct's letter for an integer of their size.
+# A TIFF's tags that matter here.
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _TAGS = (_STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_BYTES)
-_LETTERS = dict.fromkeys((1, 2, 6, 7), "B") | dict.fromkeys((3, 8), "H") | dict.fromkeys((4, 9, 11, 13), "I")
-_LETTERS |= dict.fromkeys((5, 10, 12, 16, 17, 18), "Q")
 
 _RUN_LENGTHS = (1, 2)  # a bitmap's compression
 
@@ -61,7 +60,7 @@ def _markers(data: bytes) -> Iterator[bytes]:
 
 def _in_tiff(data: bytes, max_pixels: int) -> str | None:
     """A tile is decoded whole, however little of it is in the picture, and pieces are read, however many there are."""
-    numbers = _tiff_numbers(data)
+    numbers = tiff_numbers(data, _TAGS, at_most=MAX_PIECES)
     for places, sizes in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
         if max(len(numbers[places]), len(numbers[sizes])) > MAX_PIECES:
             return f"is in more than {MAX_PIECES:,} pieces"
@@ -71,27 +70,6 @@ def _in_tiff(data: bytes, max_pixels: int) -> str | None:
     if width * length > max_pixels * 1.25:  # sides are multiples of 16, so that a tile may stick out of its picture
         return f"has tiles of {width} x {length} pixels, more than the limit of {max_pixels / 1e6:g} million"
     return None
-
-
-def _tiff_numbers(data: bytes) -> dict[int, list[int]]:
-    """The numbers under each of _TAGS in the first directory; those that the file is too short for are missing."""
-    order, is_big = "<" if data[:2] == b"II" else ">", b"+" in data[2:4]
-    pointer, counter = (struct.Struct(order + letter) for letter in ("QQ" if is_big else "IH"))
-    entry = struct.Struct(order + ("HHQ8s" if is_big else "HHI4s"))
-    numbers: dict[int, list[int]] = {tag: [] for tag in _TAGS}
-    with suppress(struct.error):  # the directory is cut short
-        (start,) = pointer.unpack_from(data, 8 if is_big else 4)
-        (entries,) = counter.unpack_from(data, min(start, len(data)))
-        for n in range(entries):
-            tag, kind, amount, value = entry.unpack_from(data, start + counter.size + n * entry.size)
-            if tag in numbers and kind in _LETTERS and len(numbers[tag]) <= MAX_PIECES:
-                number = struct.Struct(order + _LETTERS[kind])
-                if amount * number.size > len(value):
-                    (place,) = pointer.unpack(value)
-                    value = data[place : place + (MAX_PIECES + 1) * number.size]
-                some = min(amount, len(value) // number.size)
-                numbers[tag] += (it for (it,) in number.iter_unpack(value[: some * number.size]))
-    return numbers
 
 
 def _in_bitmap(data: bytes, max_pixels: int) -> str | None:

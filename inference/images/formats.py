@@ -9,7 +9,7 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 
 HEAD_BYTES = 512  # of a file are enough
-READABLE = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+READABLE = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "HEIC", "AVIF")
 
 _BEGINNINGS = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -33,10 +33,10 @@ _BEGINNINGS = (
 )
 _BITMAP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})  # Pillow reads these; "BM" alone also begins texts
 _CONTAINERS = {b"WEBP": "WEBP", b"AVI ": "a video", b"WAVE": "a sound"}  # in RIFF, at byte 8
-# In ISO media, at byte 8: https://mp4ra.org/registered-types/brands
-_BRANDS = dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "a HEIC photo") | (
-    dict.fromkeys((b"avif", b"avis"), "an AVIF image")
-)
+# In ISO media, at byte 8 and, after four bytes, in fours to the end of the box: https://mp4ra.org/registered-types/brands
+_BRANDS = dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC")
+_BRANDS |= dict.fromkeys((b"avif", b"avis"), "AVIF")
+_ANY_CODEC = (b"mif1", b"msf1", b"miaf")  # of a picture: the other brands say which
 _MARKUP = ((b"<svg", "an SVG drawing"), (b"<html", "a web page"), (b"<!doctype html", "a web page"))
 
 
@@ -46,10 +46,18 @@ def looks_like(data: bytes) -> str | None:
     if head.startswith(b"RIFF"):
         return _CONTAINERS.get(head[8:12], "a RIFF file")
     if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12], "a video")
+        return _in_iso_media(head)
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BITMAP_HEADER_SIZES:
         return "BMP"
     return next((kind for beginning, kind in _BEGINNINGS if head.startswith(beginning)), None) or _text(head)
+
+
+def _in_iso_media(head: bytes) -> str:
+    major, end = head[8:12], min(len(head), int.from_bytes(head[:4]))
+    if major not in _ANY_CODEC:
+        return _BRANDS.get(major, "a video")
+    others = (head[place : place + 4] for place in range(16, end - 3, 4))
+    return next((_BRANDS[brand] for brand in others if brand in _BRANDS), "HEIC")
 
 
 def _text(head: bytes) -> str | None:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Transpose
 
+from inference.images.jpegs import with_its_end
+from inference.images.profiles import in_srgb, srgb_transform
 from inference.images.reading import MAX_PIXELS, open_image, picture_of, turn_of
 
 Pixels = NDArray[np.uint8]
@@ -93,9 +95,11 @@ def model_input(
 def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The picture in `data`, upright, (H, W, 3) uint8; a large JPEG smaller than it is, but large enough for `transform`."""
     image = open_image(data, max_pixels)
-    pixels = _decoded_jpeg(data, image, transform) if image.format in ("JPEG", "MPO") else None
+    pixels = _decoded_jpeg(with_its_end(data), image, transform) if image.format in ("JPEG", "MPO") else None
     if pixels is None:  # another format, a rare kind of JPEG, or one that Pillow says more about
         return np.array(picture_of(image))
+    if to_srgb := srgb_transform(image):
+        pixels = np.array(in_srgb(Image.fromarray(pixels), to_srgb))
     return _upright(pixels, turn_of(image))
 
 

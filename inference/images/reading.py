@@ -9,21 +9,39 @@ import io
 import struct
 from typing import Literal
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 from PIL.Image import Transpose
+from PIL.TiffImagePlugin import TiffImageFile
 
 from inference.images.bombs import what_makes_it_a_bomb
+from inference.images.colours import in_colours
 from inference.images.formats import READABLE, looks_like
+from inference.images.heif import TooSlow, decode_heic, open_avif
+from inference.images.jpegs import with_its_end
+from inference.images.kinds import kind_misread, kind_not_opened
+from inference.images.palettes import mend_palette
+from inference.images.pngs import picture_alone, scale_clear_grey
+from inference.images.profiles import in_srgb, srgb_transform
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
-ROWS_AT_ONCE = 256  # of a transparent picture, laid on white
+BIG_ENDIAN_BIGTIFF = b"MM\0+"
 MAX_ASPECT = 100  # resizing the short side to 224 pixels makes the long side at most 22,400
 
 # What Pillow 13 raised over three million damaged files of all formats that are read here, and, at the end, what its
-# plugins are written to raise. OverflowError: over one in 35,000 TIFFs with the tags of others.
-DAMAGED = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, OverflowError, struct.error)
+# plugins are written to raise. ArithmeticError: over one in 35,000 TIFFs with the tags of others, and over an AVIF whose
+# seconds have 0 parts. RuntimeError: libheif's and libavif's word for pixels that cannot be decoded.
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    IndexError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+)
 
 # How a stored picture becomes upright: EXIF 2.32, tag Orientation. ImageOps.exif_transpose does the same, but writes
 # the remaining EXIF anew, and raised over 2 % of damaged EXIFs whose orientation could be read.
@@ -52,8 +70,9 @@ class UnreadableImage(Exception):
 def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The picture in `data`: RGB, 8 bit, upright as its EXIF says, without metadata; the first of several frames.
 
-    Transparency lies on white, 16-bit and float greys are scaled, not clipped. Embedded colour profiles are not
-    applied. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for any bytes.
+    Transparency lies on white, greys of other depths are scaled (greys.py), colours of other spaces than sRGB become
+    sRGB by their profile. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for
+    any bytes; heif.NoDecoder on a machine that cannot start the decoder of HEIC.
     """
     return picture_of(open_image(data, max_pixels))
 
@@ -70,9 +89,9 @@ def picture_of(image: Image.Image) -> Image.Image:
     try:
         image.load()
         turn = turn_of(image)
-        picture = _rgb(image)
+        picture = in_srgb(in_colours(image), srgb_transform(image))
     except DAMAGED as error:
-        raise _damaged(str(image.format), error) from error
+        raise _damaged("HEIC" if image.format == "HEIF" else str(image.format), error) from error
     if turn is not None:
         picture = picture.transpose(turn)
     picture.info.clear()
@@ -97,11 +116,46 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if bomb := what_makes_it_a_bomb(kind, data, max_pixels):
         raise UnreadableImage("too_many_pixels", f"The {kind} {bomb}. Save it anew and send it again.")
     try:
-        return Image.open(io.BytesIO(data), formats=[kind])
+        image = _decoded_heic(data, max_pixels) if kind == "HEIC" else _opened(kind, data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage("too_many_pixels", f"The image has far more pixels than {_limit(max_pixels)}") from error
     except DAMAGED as error:
+        if unread := kind_not_opened(kind, data):
+            raise _not_read(unread) from error
         raise _damaged(kind, error) from error
+    if unread := kind_misread(image, data):
+        raise _not_read(unread)
+    return image
+
+
+def _decoded_heic(data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        size, image = decode_heic(data, max_pixels)
+    except TooSlow as error:
+        reason = "Reading the HEIC took too long. Save it as a JPEG and send it again."
+        raise UnreadableImage("too_slow", reason) from error
+    _check_size(*size, max_pixels)
+    if image is None:
+        raise _not_read("a HEIC of grey with more than 8 bits")
+    return image
+
+
+def _opened(kind: str, data: bytes) -> Image.Image:
+    match kind:
+        case "AVIF":
+            return open_avif(data)
+        case "JPEG":
+            return Image.open(io.BytesIO(with_its_end(data)), formats=[kind])
+        case "PNG":
+            image = Image.open(io.BytesIO(picture_alone(data)), formats=[kind])
+            scale_clear_grey(image, data)
+            return image
+    if data.startswith(BIG_ENDIAN_BIGTIFF):
+        raise ValueError("Pillow takes a big-endian BigTIFF for a TIFF")
+    image = Image.open(io.BytesIO(data), formats=[kind])
+    if isinstance(image, TiffImageFile):
+        mend_palette(image)
+    return image
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -119,43 +173,14 @@ def _limit(max_pixels: int) -> str:
 
 
 def _damaged(kind: str, error: Exception) -> UnreadableImage:
-    detail = "no size in its header" if isinstance(error, UnidentifiedImageError) else error
+    detail = "no size in its header" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
     return UnreadableImage(
         "unreadable", f"The file begins like a {kind} but is damaged or cut short ({detail}). Upload it again."
     )
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bit(image).convert("RGB")
-    if image.mode == "P" and image.palette is None:
-        raise ValueError("its palette is missing")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    picture = Image.new("RGB", image.size)
-    for top in range(0, image.height, ROWS_AT_ONCE):  # as a whole it would be in memory four times
-        coloured = image.crop((0, top, image.width, min(top + ROWS_AT_ONCE, image.height))).convert("RGBA")
-        white = Image.new("RGBA", coloured.size, "white")
-        picture.paste(Image.alpha_composite(white, coloured).convert("RGB"), (0, top))
-    return picture
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Greys of 16 bit, 32 bit or float, as 8 bit.
-
-    White is 65535 in a 16-bit file. The others declare no white: it is 1 (floats), 255 or 65535, the first that holds
-    the brightest pixel, else that pixel.
-    """
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
-    black = min(0.0, float(values.min()))
-    brightest = float(values.max()) - black
-    if image.mode.startswith("I;16"):
-        white = 65535.0
-    else:
-        known = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        white = next((level for level in known if level >= brightest), brightest)
-    grey = np.rint((values - black) * (255.0 / white)).astype(np.uint8)
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):
-        grey[values == clear] = 255
-    return Image.fromarray(grey)
+def _not_read(kind: str) -> UnreadableImage:
+    return UnreadableImage(
+        "unsupported_format",
+        f"This is {kind}, a kind that is not read here. Convert it to JPEG or PNG and send it again.",
+    )

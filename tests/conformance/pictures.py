@@ -9,12 +9,12 @@ from functools import cache
 
 from PIL import Image
 
-from tests.inference.images.pictures import encoded, huge_png
+from tests.inference.images.pictures import encoded, heic, huge_png
 
 TEXT = b"a letter, not a picture"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"></svg>'
 PDF = b"%PDF-1.7\n1 0 obj\n"
-HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
+ICON = b"\0\0\1\0\1\0\x10\x10" + bytes(64)
 PNG_CHUNK = 12  # bytes of one that is empty, such as the last
 
 
@@ -41,6 +41,8 @@ def usual_kinds() -> dict[str, bytes]:
         "WEBP": encoded(picture, "WEBP"),
         "BMP": encoded(picture, "BMP"),
         "TIFF": encoded(picture, "TIFF"),
+        "HEIC": heic(picture),
+        "AVIF": encoded(picture, "AVIF"),
     }
 
 

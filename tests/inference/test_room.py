@@ -63,7 +63,7 @@ def required() -> set[str]:
     """The packages of requirements/inference.in, by the names under which they are imported."""
     lines = (ROOT / "requirements" / "inference.in").read_text(encoding="utf-8").splitlines()
     names = {found[0] for line in lines if (found := re.match(r"[\w-]+", line))}
-    return {{"pillow": "PIL"}.get(name, name) for name in names}
+    return {{"pillow": "PIL", "pi-heif": "pi_heif"}.get(name, name) for name in names}
 
 
 def test_what_needs_no_torch_imports_just_what_its_requirements_name() -> None:

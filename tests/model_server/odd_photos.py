@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from tests.inference.images.pictures import ORIENTATION, encoded, jpeg
+from benchmarks.pictures.writing import tiff
+from tests.inference.images.pictures import GREEN_AND_RED_EXCHANGED, ORIENTATION, encoded, heic, jpeg
 
 
 def soft(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -41,6 +42,13 @@ def odd_photos() -> Iterator[tuple[str, bytes]]:
     deep = np.random.default_rng(3).integers(0, 65536, (12, 16), dtype=np.uint16)
     yield "16 bit.png", encoded(Image.fromarray(deep), "PNG")
     yield "floats.tiff", encoded(Image.fromarray(deep.astype(np.float32) / 65535), "TIFF")
+    yield "16 bit, white is 0.tiff", tiff(deep, "miniswhite", compression="lzw")
+    yield "floats with a hole.tiff", tiff(np.where(deep > 60_000, -9999, deep / 65535).astype(np.float32), "minisblack")
+    yield "from a phone.heic", heic(photo)
+    yield "from a phone, clear.heic", heic(clear)
+    yield "from a phone.avif", encoded(photo, "AVIF")
+    yield "of other colours.jpg", jpeg(soft(640, 480), icc_profile=GREEN_AND_RED_EXCHANGED)
+    yield "without its end mark.jpg", jpeg(soft(640, 480))[:-2]
     yield "black and white.png", encoded(photo.convert("1"), "PNG")
     yield "moving.gif", encoded(photo, "GIF", **more)
     yield "moving.webp", encoded(photo, "WEBP", lossless=True, **more)

@@ -19,7 +19,8 @@ SPLIT_FOLDERS: dict[str, Split] = {
     "valid": "validation",
     "test": "test",
 }
-PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # reported if they lie in no class
+# Reported if they lie in no class.
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
 
 def in_folders(data: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:

@@ -134,10 +134,9 @@ def _check_format(head: bytes) -> None:
         )
     kind = looks_like(head)
     if kind not in READABLE:
-        formats = f"{', '.join(READABLE[:-1])} or {READABLE[-1]}"
         kind = kind or f"no kind of file that we know (it begins with {head[:8].hex(' ')})"
         raise ImageRejected(
-            "unsupported_format", f"The file looks like {kind}: save it as {formats} and upload it again."
+            "unsupported_format", f"The file looks like {kind}: save it as JPEG or PNG and upload it again."
         )
 
 

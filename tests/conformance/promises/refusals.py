@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.pictures import HEIC, PDF, SVG, TEXT, cut_short, of_size, photo, too_many_pixels
+from tests.conformance.pictures import ICON, PDF, SVG, TEXT, cut_short, of_size, photo, too_many_pixels
 from tests.conformance.responses import check_refused
 from tests.conformance.server import Server
 
@@ -15,7 +15,7 @@ def a_request_without_an_image_is_called_empty(server: Server) -> None:
 
 
 def what_is_no_picture_is_called_unsupported(server: Server) -> None:
-    for body in (TEXT, SVG, PDF, HEIC, bytes(1000)):
+    for body in (TEXT, SVG, PDF, ICON, bytes(1000)):
         check_refused(server.post(body), 415, "unsupported_format")
 
 

@@ -144,7 +144,7 @@ NOT_IMAGES = {
     "incoming/monday/": (b"", "folder_marker"),
     "incoming/monday/empty.jpg": (b"", "empty"),
     "incoming/monday/notes.jpg": (b"a text", "unsupported_format"),
-    "incoming/monday/IMG_1.heic": (b"\0\0\0\x18ftypheic\0\0\0\0", "unsupported_format"),
+    "incoming/monday/IMG_1.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n", "unsupported_format"),
     "incoming/monday/plan.pdf": (b"%PDF-1.7", "unsupported_format"),
     "incoming/monday/logo.svg": (b"<svg/>", "unsupported_format"),
     "incoming/monday/noise.png": (b"\0\xff" * 300, "unsupported_format"),

@@ -222,8 +222,8 @@ FORMATS = {
     "WEBP": b"RIFF\x24\0\0\0WEBPVP8 ",
     "BMP": BMP,
     "TIFF": b"MM\0*\0\0\0\x08",
-    "a HEIC photo": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-    "an AVIF image": b"\0\0\0\x1cftypavif\0\0\0\0",
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0",
     "a video": b"\0\0\0\x18ftypmp42\0\0\0\0",
     "a JPEG XL image": b"\xff\x0a\xfa\x1f",
     "a Photoshop document": b"8BPS\0\1",
@@ -248,9 +248,22 @@ def test_what_is_no_image_is_refused_with_what_it_looks_like_and_what_to_do(aws:
     """Whatever its name says."""
     rejected = rejection(aws, aws.upload("incoming/photo.jpg", data))
     assert rejected.code == "unsupported_format"
-    assert rejected.reason == (
-        f"The file looks like {kind}: save it as JPEG, PNG, GIF, WEBP, BMP or TIFF and upload it again."
-    )
+    assert rejected.reason == f"The file looks like {kind}: save it as JPEG or PNG and upload it again."
+
+
+@pytest.mark.parametrize(
+    ("brands", "kind"),
+    [
+        (b"mif1\0\0\0\0mif1avifmiaf", "AVIF"),
+        (b"mif1\0\0\0\0mif1heic", "HEIC"),
+        (b"msf1\0\0\0\0msf1avis", "AVIF"),
+        (b"mif1\0\0\0\0mif1miaf", "HEIC"),
+        (b"isom\0\0\0\0isomavif", "a video"),
+    ],
+)
+def test_a_container_of_any_codec_is_what_its_other_brands_say(brands: bytes, kind: str) -> None:
+    box = (8 + len(brands)).to_bytes(4) + b"ftyp" + brands
+    assert looks_like(box + b"avif" * 20) == kind, "what comes behind the box is no brand"
 
 
 def test_an_image_with_a_strange_name_is_an_image(aws: Aws) -> None:

@@ -6,11 +6,15 @@ import io
 import struct
 import zlib
 
-from PIL import Image
+import pillow_heif
+from PIL import Image, ImageCms
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 SIZE = (48, 32)  # wider than high, so that a turned picture shows it
 ORIENTATION = 0x0112  # EXIF 2.32: how the camera was held, and so what makes the stored picture from the upright one
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# A space whose primaries nobody could take for sRGB's.
+GREEN_AND_RED_EXCHANGED = SRGB.replace(b"rXYZ", b"xXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"xXYZ", b"gXYZ", 1)
 STORED_AS = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,6 +39,16 @@ def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
     """The bytes of a file with this picture."""
     buffer = io.BytesIO()
     picture.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def heic(picture: Image.Image, **options: object) -> bytes:
+    """A HEIC file, as a phone makes it; the product itself only reads them."""
+    buffer = io.BytesIO()
+    heif = pillow_heif.from_pillow(picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGB"))
+    for other in options.pop("append_images", []):  # type: ignore[attr-defined]
+        heif.add_from_pillow(other)
+    heif.save(buffer, **{"quality": 90, "chroma": 444, **options})
     return buffer.getvalue()
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from inference.images.reading import UnreadableImage, read_image
-from tests.inference.images.pictures import corners, encoded, jpeg
+from tests.inference.images.pictures import corners, encoded, heic, jpeg
 
 # Pillow warns of damage that it can live with, and of what it could not identify.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 BEGINNINGS = [b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\x00", b"MM\x00*", b"RIFF0000WEBP"]
+BEGINNINGS += [b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf"]
 
 
+@cache
 def whole_images() -> list[bytes]:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -34,6 +38,9 @@ def whole_images() -> list[bytes]:
         encoded(small, "TIFF", exif=exif),
         encoded(small, "TIFF", compression="tiff_lzw"),
         encoded(small.convert("L").convert("F"), "TIFF"),
+        encoded(small.convert("P"), "TIFF"),
+        heic(small),
+        encoded(small, "AVIF", **many),
     ]
 
 

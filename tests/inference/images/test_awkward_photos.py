@@ -21,8 +21,6 @@ REFUSED = {
     "decompression_bomb/decompression_bomb.ico": ("unsupported_format", "an ICO icon"),
     "decompression_bomb/max_dim_webp.png": ("too_many_pixels", "limit of 50 million"),
     "decompression_bomb/oom-225817ca0f8c663be7ab4b9e717b02c661e66834.tif": ("unreadable", "begins like a TIFF"),
-    "heic_avif/heic-orientation-6.heic": ("unsupported_format", "a HEIC photo"),
-    "heic_avif/hopper.heif": ("unsupported_format", "a HEIC photo"),
     "misnamed/zero_byte.jpg": ("unreadable", "empty"),
     "plain_other_format/favicon.ico": ("unsupported_format", "an ICO icon"),
     "plain_other_format/hopper.ico": ("unsupported_format", "an ICO icon"),
@@ -33,6 +31,10 @@ REFUSED = {
     "truncated_corrupt/truncated.jpg": ("unreadable", "begins like a JPEG"),
     "truncated_corrupt/truncated_end_chunk.png": ("unreadable", "begins like a PNG"),
     "truncated_corrupt/zero_width.gif": ("unreadable", "begins like a GIF"),
+}
+READ_BY_OTHERS_THAN_PILLOW = {  # the manifest says nothing of their size
+    "heic_avif/heic-orientation-6.heic": (3024, 4032),
+    "heic_avif/hopper.heif": (128, 128),
 }
 LYING_ON_THEIR_SIDE = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 
@@ -59,7 +61,7 @@ def test_an_awkward_file_is_read_or_refused_for_the_right_reason(row: dict[str, 
         assert caught.value.code == code
     else:
         picture = read_image(data)
-        width, height = map(int, row["size"].split("x"))
+        width, height = READ_BY_OTHERS_THAN_PILLOW.get(row["file"]) or map(int, row["size"].split("x"))
         turned = int(row["exif_orientation"] or 1) in LYING_ON_THEIR_SIDE
         assert picture.mode == "RGB"
         assert picture.size == ((height, width) if turned else (width, height))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -12,10 +13,21 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.pictures.writing import tiff
 from inference.images.pixels import ROOM, EvalTransform, Pixels, model_input, read_pixels, resize_and_crop
 from inference.images.reading import UnreadableImage, read_image
 from tests.inference.images.hostile import jpeg_claiming, jpeg_of_scans
-from tests.inference.images.pictures import ORIENTATION, SIZE, STORED_AS, corners, encoded, huge_png, jpeg, seen_corners
+from tests.inference.images.pictures import (
+    ORIENTATION,
+    SIZE,
+    STORED_AS,
+    corners,
+    encoded,
+    heic,
+    huge_png,
+    jpeg,
+    seen_corners,
+)
 from tests.inference.images.test_any_bytes import damaged_images
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # of damage that Pillow can live with
@@ -169,10 +181,13 @@ def test_a_jpeg_that_the_camera_stored_turned_is_seen_upright(orientation: int, 
     np.testing.assert_allclose(seen_corners(Image.fromarray(found)), seen_corners(corners()), atol=6)
 
 
-KINDS = {
+KINDS: dict[str, Callable[[Image.Image], bytes]] = {
     "grey JPEG": lambda it: jpeg(it.convert("L")),
     "CMYK JPEG": lambda it: jpeg(it.convert("CMYK")),
     "two views": lambda it: encoded(it, "MPO", save_all=True, append_images=[Image.new("RGB", it.size)], quality=95),
+    "HEIC": heic,
+    "AVIF": lambda it: encoded(it, "AVIF"),
+    "16-bit TIFF": lambda it: tiff(np.asarray(it.convert("L"), dtype=np.uint16) * 257, "miniswhite"),
     "transparent PNG": lambda it: encoded(Image.merge("RGBA", [*it.split(), it.convert("L")]), "PNG"),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from PIL import Image
 
 from inference.images.formats import HEAD_BYTES, READABLE, looks_like
 from inference.images.reading import UnreadableImage, read_image
+from tests.inference.images.pictures import encoded, heic
 
 ROOT = Path(__file__).parents[3]
 AWKWARD = ROOT.parent / "shared" / "data" / "awkward"
@@ -26,10 +26,10 @@ def test_the_lambda_uses_the_very_file(name: str) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
 @pytest.mark.parametrize("form", READABLE)
 def test_the_first_bytes_of_what_the_server_reads_are_enough(form: str, mode: str) -> None:
-    data = io.BytesIO()
-    Image.new("RGB", (40, 30), "red").convert(mode).save(data, form)
-    assert read_image(data.getvalue()).size == (40, 30)
-    assert looks_like(data.getvalue()[:HEAD_BYTES]) == form
+    picture = Image.new("RGB", (40, 30), "red").convert(mode)
+    data = heic(picture) if form == "HEIC" else encoded(picture, form)
+    assert read_image(data).size == (40, 30)
+    assert looks_like(data[:HEAD_BYTES]) == form
 
 
 @pytest.mark.parametrize("text", [b"BMW 320i", b"BM", b"BMX bikes, size 20 inches, as good as new"])

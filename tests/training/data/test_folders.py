@@ -103,9 +103,11 @@ def test_photos_and_folders_that_are_left_out_have_a_note(tmp_path: Path) -> Non
     (tmp_path / "notes").mkdir()
     (tmp_path / "README.txt").write_text("no photo")
     (tmp_path / "train" / "jade" / "000.png").rename(tmp_path / "train" / "stray.PNG")
+    for suffix in ("heic", "HEIF", "avif", "jxl", "mov"):
+        (tmp_path / "train" / f"stray.{suffix}").write_bytes(b"of a phone")
     assert notes_of(tmp_path) == [
         f"{tmp_path}: left out, as no validation or test folder with classes in it: notes/ and test/",
-        f"{tmp_path}: left out, as in no class folder: 1 photos, as {tmp_path}/train/stray.PNG",
+        f"{tmp_path}: left out, as in no class folder: 4 photos, as {tmp_path}/train/stray.HEIF",
     ]
 
 
