@@ -32,6 +32,7 @@ from training.settings.allowed import allowed
 from training.settings.bounded_yaml import WrongYaml, read_bounded
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Jitter = Annotated[float, Field(ge=0, le=10)]  # a factor from 1 - it, at least 0, to 1 + it
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -100,18 +101,18 @@ class TrainConfig(BaseModel):
     crop_pct: Annotated[float, Field(gt=0, le=16)] | None = Field(None, description="share of the image that evaluation crops; over 1: all of it, with a margin; none: the model's own")
     crop_mode: Literal["center", "squash", "border"] | None = Field(None, description="how evaluation makes an image square: center cuts, squash distorts, border adds margins; none: the model's own")
     min_scale: Annotated[float, Field(gt=0, le=1)] = Field(0.35, description="smallest random training crop, as a share of the photo's area")
-    max_aspect: Annotated[float, Field(ge=1)] = Field(4 / 3, description="widest or tallest random training crop, as a ratio of its sides")
+    max_aspect: Annotated[float, Field(ge=1, le=100)] = Field(4 / 3, description="widest or tallest random training crop, as a ratio of its sides")
     horizontal_flip: Share = Field(0.5, description="probability of a left-right flip")
     vertical_flip: Share = Field(0.0, description="probability of a top-bottom flip")
     rotation: Annotated[float, Field(ge=0, le=180)] = Field(0.0, description="largest random rotation in degrees, either way")
-    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="largest random zoom, in or out, as a share")
+    zoom: Annotated[float, Field(ge=0, le=0.9)] = Field(0.0, description="largest random zoom, in or out, as a share")
     shift: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="largest random shift in every direction, as a share of the side")
-    brightness: NotNegative = Field(0.0, description="jitter of brightness, as torchvision's ColorJitter")
-    contrast: NotNegative = Field(0.0, description="jitter of contrast, as torchvision's ColorJitter")
-    saturation: NotNegative = Field(0.0, description="jitter of saturation, as torchvision's ColorJitter")
+    brightness: Jitter = Field(0.0, description="jitter of brightness, as torchvision's ColorJitter")
+    contrast: Jitter = Field(0.0, description="jitter of contrast, as torchvision's ColorJitter")
+    saturation: Jitter = Field(0.0, description="jitter of saturation, as torchvision's ColorJitter")
     rand_augment: str | None = Field(None, description="automatic augmentation, in timm's words, as rand-m9-mstd0.5; or trivial, or augmix")
     random_erasing: Share = Field(0.0, description="probability that a rectangle is erased")
-    noise: NotNegative = Field(0.0, description="standard deviation of Gaussian noise, of the full range of a pixel")
+    noise: Share = Field(0.0, description="standard deviation of Gaussian noise, of the full range of a pixel")
     mixup: NotNegative = Field(0.0, description="alpha of mixup; 0: no mixup")
     cutmix: NotNegative = Field(0.0, description="alpha of cutmix; 0: no cutmix")
     mix_share: Share = Field(1.0, description="share of the batches that mixup or cutmix mixes")
@@ -127,12 +128,12 @@ class TrainConfig(BaseModel):
     # What learns
     freeze: str = Field("none", description="frozen for the whole training: none, body (all but the head), norm (batch-norm statistics), or stages:K (all but the last K)")
     freeze_epochs: CountOrNone = Field(0, description="first epochs in which only the head learns")
-    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="learning rate of each layer group, as a share of the next group's; none: one rate for all")
+    layer_decay: Annotated[float, Field(ge=0.01, le=1)] | None = Field(None, description="learning rate of each layer group, as a share of the next group's; none: one rate for all")
 
     # Optimisation
     optimizer: str = Field("adamw", description="optimizer, by timm's name: adamw, adam, sgd, muon, lamb, ...")
     lr: Positive | Auto = Field(1e-3, description="learning rate at its peak; auto: by optimizer and batch")
-    body_lr_scale: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="learning rate of all but the head, as a share of lr")
+    body_lr_scale: Annotated[float, Field(ge=1e-6, le=1)] = Field(1.0, description="learning rate of all but the head, as a share of lr")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of optimizers that have one")
     weight_decay: NotNegative = Field(0.05, description="L2 for adam and sgd, decoupled for adamw")
     schedule: Literal["cosine", "onecycle", "step", "plateau", "constant"] = Field("cosine", description="how the learning rate falls")
@@ -154,8 +155,8 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="precision of the forward pass; auto: bf16 on a GPU that has it, else fp16; fp32 on a CPU")
     compile: bool = Field(False, description="torch.compile: about 40 s at the start, for up to half as much speed again")
     sync_batchnorm: bool = Field(False, description="share batch-norm statistics between all processes of torchrun; only on GPUs")
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="torch's threads on a CPU; none: one less than cores")
-    workers: Annotated[int, Field(ge=0, le=1024)] | Auto = Field("auto", description="loader processes that crop and flip; 0: the training process itself")
+    threads: Annotated[int, Field(ge=1, le=256)] | None = Field(None, description="torch's threads on a CPU; none: one less than cores")
+    workers: Annotated[int, Field(ge=0, le=256)] | Auto = Field("auto", description="loader processes that crop and flip; 0: the training process itself")
     cache: Literal["auto", "files", "memory", "device"] = Field("auto", description="where decoded photos wait: nowhere, in a memory-mapped file, on the device")
     cache_mb: CountOrNone = Field(4096, description="largest size of that file in MB; photos beyond it are decoded in every epoch")
     cache_dir: Place = Field(Path(".podium/cache"), description="folder for that file; put it on the fastest disk")

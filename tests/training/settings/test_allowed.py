@@ -56,3 +56,26 @@ def test_any_value_of_any_setting_is_taken_or_refused_with_what_it_may_be(name: 
             sentence = str(refused)
             assert sentence.startswith((f"{name} = {value!r}: give ", "fold", "validation_share", "freeze")), sentence
             assert not any(word in sentence for word in ("Input should", "validation error", "pydantic", "finite"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("brightness", 1e300, "a number (at least 0 and at most 10)"),
+        ("noise", 1e300, "a number (at least 0 and at most 1)"),
+        ("max_aspect", 1e300, "a number (at least 1 and at most 100)"),
+        ("zoom", 0.999999, "a number (at least 0 and at most 0.9)"),
+        ("layer_decay", 1e-300, "a number (at least 0.01 and at most 1) or none"),
+        ("body_lr_scale", 1e-300, "a number (at least 1e-06 and at most 1)"),
+        ("threads", 10**9, "a whole number (at least 1 and at most 256) or none"),
+        ("workers", 10**9, "a whole number (at least 0 and at most 256) or auto"),
+        ("seed", 2**32, f"a whole number (at least 0 and under {2**32})"),
+    ],
+)
+def test_a_number_with_which_a_training_would_end_in_a_traceback_is_out_of_range(
+    name: str, value: float, words: str
+) -> None:
+    """1e300 is no number for torch, 10**9 processes are no training, and 0.999999 of zoom is an image of petabytes."""
+    with pytest.raises(WrongInput) as refused:
+        make_config({"data": "photos", "run": "run", name: value})
+    assert str(refused.value) == f"{name} = {value!r}: give {words}."
