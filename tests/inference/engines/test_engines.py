@@ -23,6 +23,7 @@ from tests.model_server.archives import PREPROCESSING, change, write_golden, wri
 from tests.model_server.handlers import ask, loaded, probabilities
 
 if TYPE_CHECKING:
+    from inference.archive.golden_pictures import GoldenPicture
     from inference.engines.seam import Logits
     from inference.images.pixels import Pixels
 
@@ -240,9 +241,9 @@ def test_a_machine_without_the_library_is_served_by_the_reference_and_the_reason
 class FakeEngine:
     """Answers as the golden pictures want it, after a while."""
 
-    def __init__(self, name: str, logits: Logits, seconds: float) -> None:
+    def __init__(self, name: str, golden: tuple[GoldenPicture, ...], seconds: float) -> None:
         self.name = name
-        self.answer = logits
+        self.answers = {it.pixels.tobytes(): it.logits for it in golden}
         self.seconds = seconds
 
     def itself(self) -> FakeEngine:
@@ -250,7 +251,7 @@ class FakeEngine:
 
     def logits(self, pixels: Pixels) -> Logits:
         time.sleep(self.seconds)
-        return self.answer[: len(pixels)]
+        return np.stack([self.answers[picture.tobytes()] for picture in pixels])
 
 
 @pytest.mark.parametrize("slow", [0, 1, 2])
@@ -261,8 +262,7 @@ def test_of_several_engines_the_fastest_serves(for_openvino: Path, slow: int, mo
 
     reference = Classifier.load(for_openvino, engine="torch")
     golden = read_golden(for_openvino, reference.transform, len(reference.classes))
-    logits = np.stack([picture.logits for picture in golden])
-    fakes = [FakeEngine(f"fake{n}-fp32", logits, 0.0 if n == slow else 0.05) for n in range(3)]
+    fakes = [FakeEngine(f"fake{n}-fp32", golden, 0.0 if n == slow else 0.05) for n in range(3)]
     found = [choice.Candidate(fake.name, partial(FakeEngine.itself, fake)) for fake in fakes]
     monkeypatch.setattr(choice, "candidates", lambda *_: found)
     chosen = choice.choose(for_openvino, reference.model, golden, reference.machine)
