@@ -122,10 +122,10 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:
     for name in ("path", "label"):
         if not text[name]:
             raise _wrong(path, line, f"{name} is empty")
+        if "\0" in text[name]:
+            raise _wrong(path, line, f"{name} is {text[name][:80]!a}: NUL bytes are no text. Save the table as UTF-8")
     if text["split"] not in SPLITS:
         raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
-    if "\0" in text["label"]:
-        raise _wrong(path, line, f"label is {text['label'][:80]!a}: NUL bytes are no text. Save the table as UTF-8")
     if not is_text(text["label"]):
         raise _wrong(path, line, f"label is {text['label']!a}, which is not UTF-8")
     return ManifestRow(line, _spelling_of_the_file(path, line, text["path"]), text["label"], SPLITS[text["split"]])

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -241,9 +241,9 @@ def test_a_machine_without_the_library_is_served_by_the_reference_and_the_reason
 class FakeEngine:
     """Answers as the golden pictures want it, after a while."""
 
-    def __init__(self, name: str, golden: Sequence[GoldenPicture], seconds: float) -> None:
+    def __init__(self, name: str, golden: tuple[GoldenPicture, ...], seconds: float) -> None:
         self.name = name
-        self.golden = golden
+        self.answers = {it.pixels.tobytes(): it.logits for it in golden}
         self.seconds = seconds
 
     def itself(self) -> FakeEngine:
@@ -251,8 +251,7 @@ class FakeEngine:
 
     def logits(self, pixels: Pixels) -> Logits:
         time.sleep(self.seconds)
-        known = {picture.pixels.tobytes(): picture.logits for picture in self.golden}
-        return np.stack([known[one.tobytes()] for one in pixels])
+        return np.stack([self.answers[picture.tobytes()] for picture in pixels])
 
 
 @pytest.mark.parametrize("slow", [0, 1, 2])

@@ -68,7 +68,7 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
         ("a.csv", "path,path,label\njade/000.png,x,jade\n", "its header names the column 'path' twice"),
         ("a.csv", "path," + "x" * 1_000_000, "its first line has more than 1,000,000 characters"),
         ("a.csv", "path,label\njade/000.png,ja\0de\n", r"line 2: label is 'ja.x00de': NUL bytes .* as UTF-8"),
-        ("a.csv", "path,label\njade/000\0.png,jade\n", r"line 2: path is 'jade/000.x00.png', which no file is called"),
+        ("a.csv", "path,label\njade/000\0.png,jade\n", r"line 2: path is 'jade/000.x00.png': NUL bytes"),
         ("a.jsonl", "[" * 100_000, "line 1: this is no JSON"),
         ("a.csv", "Path;Label\n", "line 1: the header lacks label and path, and is 'Path,Label'"),
         ("a.csv", "path,label\n" + "x" * 300 + ",jade\n", r"line 2: .* cannot be opened \(File name too long\)"),
