@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from podium.errors import ConsoleError
 from podium.project import local_stack
 
 KEPT = "PODIUM_SHELL"  # JSON: {"set": {name: value}, "before": {name: value}}
@@ -99,8 +100,11 @@ def _texts(value: object) -> dict[str, str]:
 
 def _local_variables(environment: Mapping[str, str]) -> Mapping[str, str]:
     """Those of this folder's stack if its keys are here: a shell may have them by hand. The region may be the person's."""
-    local = local_stack()
-    given = local.client_environment if local else {}
+    try:
+        local = local_stack()
+        given = local.client_environment if local else {}
+    except ConsoleError:  # damaged, or without a key: no reason not to speak to AWS
+        return {}
     if not given or environment.get("AWS_ACCESS_KEY_ID") != given["AWS_ACCESS_KEY_ID"]:
         return {}
     return {name: value for name, value in given.items() if name not in REGIONS}

@@ -21,6 +21,11 @@ def check_listener(local: LocalStack) -> None:
     port = local.emulator_port
     try:
         context = ssl.create_default_context(cafile=str(CA_BUNDLE))
+    except (FileNotFoundError, ssl.SSLError) as error:
+        raise ConsoleError(
+            f"the local stack's certificate is gone or damaged ({CA_BUNDLE}). Make it anew with `podium up`."
+        ) from error
+    try:
         with (
             socket.create_connection(("127.0.0.1", port), timeout=ANSWERS_WITHIN_S) as plain,
             context.wrap_socket(plain, server_hostname="127.0.0.1"),
@@ -32,10 +37,6 @@ def check_listener(local: LocalStack) -> None:
         raise ConsoleError(
             f"port {port}, which is the local stack's, does not answer within {ANSWERS_WITHIN_S:g} s. {who_listens(port)} "
             "listens there; see `podium status`, or start the stack anew with `podium down` and `podium up`."
-        ) from error
-    except FileNotFoundError as error:
-        raise ConsoleError(
-            f"the local stack's certificate is gone ({CA_BUNDLE}). Make it anew with `podium down` and `podium up`."
         ) from error
     except OSError as error:  # ssl's, too
         raise ConsoleError(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from podium.errors import ConsoleError
 from podium.processes import who_listens
@@ -21,6 +21,7 @@ TOOLS = ROOT / ".venv-tools" / "bin"
 MODELS = HOME / "models"
 LOGS = HOME / "logs"
 CA_BUNDLE = HOME / "tls" / "ca.pem"  # of the embedded AWS
+LOCAL_FILES = (HOME / "local.json", HOME / "local.copy.json")
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -39,6 +40,7 @@ class LocalStack(BaseModel):
     inference_port: int
     management_port: int
     metrics_port: int
+    secret: str = Field(default="", repr=False)  # of the embedded AWS' root key; `podium up` makes it
     archive: Path | None = None
     parameters: dict[str, str] = {}  # of template.yaml, chosen with `podium deploy` to stay
 
@@ -54,12 +56,17 @@ class LocalStack(BaseModel):
 
     @property
     def client_environment(self) -> dict[str, str]:
-        """The variables with which boto3, the AWS CLI and the SAM CLI speak to the embedded AWS."""
+        """The variables with which boto3, the AWS CLI and the SAM CLI speak to the embedded AWS.
+
+        Raises ConsoleError when the stack has no key: an older version made it.
+        """
+        if not self.secret:
+            raise ConsoleError("the local stack has no key yet. `podium up` makes it.")
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_CA_BUNDLE": str(CA_BUNDLE),
             "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes a key of twelve digits for the account's root
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -72,15 +79,29 @@ class LocalStack(BaseModel):
         return self.model_copy(update={"parameters": {**self.parameters, **kept}})
 
     def save(self) -> None:
-        """Write to the project's home."""
-        HOME.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.model_dump_json(indent=2) + "\n", HOME / "local.json")
+        """Write to the project's home, twice: the copy serves if the first is damaged."""
+        HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in LOCAL_FILES:
+            write_atomically(self.model_dump_json(indent=2) + "\n", path, private=True)
 
 
 def local_stack() -> LocalStack | None:
-    """The local stack that `podium up` made; None before the first one."""
-    path = HOME / "local.json"
-    return LocalStack.model_validate_json(path.read_text()) if path.exists() else None
+    """The local stack that `podium up` made; None before the first one.
+
+    Raises ConsoleError when its file and the copy are damaged.
+    """
+    written = [path for path in LOCAL_FILES if path.exists()]
+    for path in written:
+        try:
+            return LocalStack.model_validate_json(path.read_bytes())
+        except ValidationError:
+            continue
+    if written:
+        raise ConsoleError(
+            f"{' and '.join(map(str, written))} are damaged: they held the local stack's ports and key. "
+            "Start afresh with `podium down --delete-data`, or put back a copy of yours."
+        )
+    return None
 
 
 def choose_ports() -> dict[str, int]:

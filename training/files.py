@@ -33,7 +33,9 @@ def replacing(path: Path, *, synced: bool = True, shared: bool = False) -> Itera
             draft.unlink()
 
 
-def write_atomically(text: str, path: Path) -> None:
-    """Write the file whole or not at all, also after a power cut."""
+def write_atomically(text: str, path: Path, *, private: bool = False) -> None:
+    """Write the file whole or not at all, also after a power cut; `private`: only its owner may read it."""
     with replacing(path) as draft:
+        if private:
+            draft.touch(mode=0o600)
         draft.write_text(text, encoding="utf-8")

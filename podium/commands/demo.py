@@ -17,9 +17,10 @@ def demo() -> None:
     from podium.batches.results import RowFilter, find
     from podium.connection import Connection
     from podium.local import demo
+    from podium.local.privacy import root_sentence
     from podium.local.stack import deploy, serve, start_emulator
     from podium.shown.batch import show_drop, show_watch
-    from podium.shown.console import notes
+    from podium.shown.console import notes, print_note
     from podium.shown.progress import counting, drawing, section, step
     from podium.shown.results import show_rows
     from podium.shown.stack import farewell
@@ -27,6 +28,8 @@ def demo() -> None:
     from training.demo import draw_demo, draw_unseen
 
     began = time.monotonic()
+    if sentence := root_sentence():
+        print_note(sentence, style="yellow")
     with step("1/5 deploy template.yaml to an embedded AWS on this machine") as note:
         stack = start_emulator(note)
         deploy(stack, demo.MODEL, note)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from podium.commands.options import AsJson, Stack
 from podium.errors import EXIT_USAGE, ConsoleError
+
+if TYPE_CHECKING:
+    from podium.archives import ArchivedModel
+    from podium.project import LocalStack
 
 
 def up(
@@ -19,14 +23,18 @@ def up(
             help="The archive to serve; without it, the one served last, else the newest.", metavar="NAME.mar"
         ),
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Make what the stack has lost anew, without asking.")] = False,
 ) -> None:
     """Start the local stack: embedded AWS, the deployed template, TorchServe."""
-    from podium.local.stack import bring_up
+    from podium.local.lost import killed_sentence
+    from podium.local.privacy import root_sentence
     from podium.shown.console import print_next, print_note
-    from podium.shown.progress import waiting
 
-    with waiting("starting") as note:
-        stack, model = bring_up(archive, note)
+    if killed := killed_sentence():
+        print_note(killed, style="yellow")
+    stack, model = _brought_up(archive, yes=yes)
+    if root := root_sentence():
+        print_note(root, style="yellow")
     print_note(f"the embedded AWS answers at {stack.endpoint_url}")
     if model is None:
         print_note("no model yet, so no TorchServe.")
@@ -132,6 +140,26 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], *, yes: bool) -> None:
     if not yes and not typer.confirm("Go on?", err=True):
         raise ConsoleError("nothing was deployed. AWS_PROFILE and AWS_REGION choose another account and Region.")
     deploy_to_aws(stack, there.region, chosen, print_note, confirm=not yes)
+
+
+def _brought_up(archive: Path | None, *, yes: bool) -> tuple[LocalStack, ArchivedModel | None]:
+    """The stack, after what it has lost was made anew, if the person wants that."""
+    from podium.local.lost import Lost
+    from podium.local.stack import bring_up
+    from podium.shown.console import print_note
+    from podium.shown.progress import waiting
+
+    while True:
+        try:
+            with waiting("starting") as note:
+                return bring_up(archive, note)
+        except Lost as lost:
+            if not yes and not sys.stdin.isatty():
+                raise
+            print_note(lost.sentence, style="yellow")
+            if not yes:
+                typer.confirm(f"Shall Podium {lost.offer}?", abort=True, err=True)
+            lost.mend()
 
 
 def _parameters(model: str | None, pairs: list[str]) -> dict[str, str]:

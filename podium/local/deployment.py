@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 
 from podium.aws_variables import local_environment, own_environment
@@ -16,12 +17,12 @@ from podium.project import HOME, LOGS, PYTHON, ROOT, TOOLS, LocalStack
 OnLine = Callable[[str], None]
 
 
-def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: OnLine) -> None:
-    """Validate, build and deploy to the emulator, unless the stack there was deployed from the same files."""
+def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: OnLine) -> bool:
+    """Validate, build and deploy to the emulator; False if the stack there was deployed from the same files already."""
     parameters = {"Architecture": _machine(), **parameters}
     source = _fingerprint(parameters)
     if Connection(None).source_tag == source:
-        return
+        return False
     overrides = ["--parameter-overrides", *_overrides(parameters)]
     # Named, because the SAM CLI looks for it beside the built template.
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
@@ -30,16 +31,22 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
     built = ["--template-file", str(build / "template.yaml")]
     environment = local.client_environment
     _sam(["validate", "--lint", *config], environment, on_line)
+    _forget_damaged_build()
     cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # a change of the model builds no function anew
     _sam(["build", "--build-dir", str(build), *cached, *config, *overrides], environment, on_line)
+    _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
+    return True
+
+
+def _forget_damaged_build() -> None:
+    """The SAM CLI keeps beside its build what it built from; it ends in a traceback if that is damaged."""
+    built = HOME / "build.toml"
     try:
-        _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
-    except ConsoleError as error:
-        raise ConsoleError(
-            f"{error} If the embedded AWS was killed, its buckets are there and its stack is not: "
-            "start afresh with `podium down --delete-data`.",
-            below=error.below,
-        ) from error
+        tomllib.loads(built.read_bytes().decode())
+    except FileNotFoundError:
+        return
+    except ValueError:
+        built.unlink()
 
 
 def deploy_to_aws(stack: str, region: str, parameters: Mapping[str, str], on_line: OnLine, *, confirm: bool) -> None:

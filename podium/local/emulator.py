@@ -1,35 +1,49 @@
 """The embedded AWS: MiniStack on loopback, over TLS, with IAM enforced and its state kept in the project's home.
 
+It runs behind a door (`front`) that refuses whatever is not signed by a key of this stack.
 Nothing here knows Podium's template: the real SAM CLI deploys to it as it deploys to AWS.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import signal
 import ssl
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 
 from podium.errors import ConsoleError
+from podium.local.certificate import CERTIFICATE, KEY, make_certificate
+from podium.local.processes import find_process, process_of
+from podium.local.state import forget_stream_positions, keep_copy
 from podium.processes import who_listens
-from podium.project import CA_BUNDLE, HOME, LOGS, REGION, TOOLS, LocalStack, port_is_free
+from podium.project import ACCOUNT, CA_BUNDLE, HOME, LOGS, REGION, ROOT, TOOLS, LocalStack, port_is_free
 from training.files import write_atomically
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 120.0  # it writes its state at its end; killed before that, it loses all changes since its start
+FRONT = "podium.local.front"
+HEALTH_PATH = "/_podium/health"  # of the door; it needs no signature
+FOLDER = HOME / "emulator"
+STATE = FOLDER / "state"
+COPIES = FOLDER / "state-copy"  # of the last state that was whole
+RUNNING = FOLDER / "running"  # there while it runs, and after it was killed
 _PID_FILE = HOME / "emulator.pid"
 
 
 def is_running(local: LocalStack) -> bool:
-    """Whether our emulator answers on its port."""
-    return _running() is not None and _answers(local)
+    """Whether our emulator answers on its port, and knows the key that clients have."""
+    return _has_key(local) and _answers(local)
+
+
+def has_process() -> bool:
+    """Whether our emulator is alive; a busy one may answer late."""
+    return _running() is not None
 
 
 def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: None) -> None:
@@ -37,7 +51,8 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
 
     Raises ConsoleError when its port is taken or it does not come up; the log says why.
     """
-    if _running() is not None and _answers_within(local, START_TIMEOUT_S, on_wait):
+    renewed = make_certificate()
+    if not renewed and _has_key(local) and _answers_within(local, START_TIMEOUT_S, on_wait):
         return  # a busy one may answer late: restarting it would stop its functions' work, too
     stop()
     if not port_is_free(local.emulator_port):
@@ -45,21 +60,23 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
             f"port {local.emulator_port} is taken by {who_listens(local.emulator_port)}, and the stack's queues have it in "
             f"their URLs. Stop it, or start afresh on another port with `podium down --delete-data`."
         )
-    _make_certificate()
-    for folder in ("emulator/state", "emulator/s3", "emulator/tmp"):
-        (HOME / folder).mkdir(parents=True, exist_ok=True)
-    forget_stream_positions(HOME / "emulator" / "state" / "lambda.json")
+    for folder in (STATE, FOLDER / "s3", FOLDER / "tmp"):
+        folder.mkdir(parents=True, exist_ok=True)
+    keep_copy(STATE, COPIES)
+    forget_stream_positions(STATE / "lambda.json")
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / "emulator.log").open("ab") as log:
         process = subprocess.Popen(
-            [TOOLS / "ministack"],
+            [TOOLS / "python", "-m", FRONT, HOME],  # the home tells it from the emulator of another one
+            cwd=ROOT,
             env=_server_environment(local),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
         )
-    write_atomically(str(process.pid), _PID_FILE)
+    write_atomically(str(process.pid), _PID_FILE, private=True)
     if not _answers_within(local, START_TIMEOUT_S, on_wait, process.poll):
         stop()
         raise ConsoleError(f"the embedded AWS did not start; see {LOGS / 'emulator.log'}")
@@ -81,20 +98,19 @@ def stop() -> bool:
     except psutil.TimeoutExpired:
         process.kill()
         process.wait()
+    keep_copy(STATE, COPIES)
     return True
 
 
-def forget_stream_positions(state: Path) -> None:
-    """Let the mappings read streams from their beginning.
+def save() -> None:
+    """Have the emulator write its state now: killed later, it has lost only what came after."""
+    if (process := _running()) is not None:
+        process.send_signal(signal.SIGUSR1)
 
-    MiniStack 1.5.33 keeps a mapping's position in a DynamoDB stream, and not the stream: after a restart it would skip as
-    many new records as it had read before.
-    """
-    if not state.exists():
-        return
-    document = json.loads(state.read_text())
-    if document.get("payload", {}).pop("dynamodb_stream_positions", None) is not None:
-        write_atomically(json.dumps(document), state)
+
+def was_killed() -> bool:
+    """Whether the last emulator ended without writing its state; false while one runs."""
+    return RUNNING.exists() and _running() is None
 
 
 def _server_environment(local: LocalStack) -> dict[str, str]:
@@ -107,34 +123,21 @@ def _server_environment(local: LocalStack) -> dict[str, str]:
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
         "USE_SSL": "1",  # the template's buckets and queues refuse anything but TLS
-        "MINISTACK_SSL_CERT": str(HOME / "tls" / "server.pem"),
-        "MINISTACK_SSL_KEY": str(HOME / "tls" / "server-key.pem"),
+        "MINISTACK_SSL_CERT": str(CERTIFICATE),
+        "MINISTACK_SSL_KEY": str(KEY),
         "AWS_CA_BUNDLE": str(CA_BUNDLE),
+        "AWS_ACCESS_KEY_ID": ACCOUNT,  # root's keys; a function gets those of its role instead
+        "AWS_SECRET_ACCESS_KEY": local.secret,
         "AUTH": "true",
         "PERSIST_STATE": "1",
-        "STATE_DIR": str(HOME / "emulator" / "state"),
+        "STATE_DIR": str(STATE),
+        "FRONT_RUNNING_FILE": str(RUNNING),
         "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(HOME / "emulator" / "s3"),
-        "TMPDIR": str(HOME / "emulator" / "tmp"),
+        "S3_DATA_DIR": str(FOLDER / "s3"),
+        "TMPDIR": str(FOLDER / "tmp"),
         "IOT_MTLS_ENABLED": "0",  # its MQTT listener would bind every interface
         "SFTP_ENABLED": "0",
     }
-
-
-def _make_certificate() -> None:
-    """Make a certificate authority in this home, and a certificate for loopback signed by it."""
-    if CA_BUNDLE.exists():
-        return
-    import trustme
-
-    CA_BUNDLE.parent.mkdir(parents=True, exist_ok=True)
-    authority = trustme.CA()
-    server = authority.issue_cert("127.0.0.1", "localhost")
-    key = CA_BUNDLE.parent / "server-key.pem"
-    key.touch(mode=0o600)
-    server.private_key_pem.write_to_path(str(key))
-    (CA_BUNDLE.parent / "server.pem").write_bytes(server.cert_chain_pems[0].bytes() + authority.cert_pem.bytes())
-    authority.cert_pem.write_to_path(str(CA_BUNDLE))
 
 
 def _answers_within(
@@ -159,21 +162,20 @@ def _answers(local: LocalStack) -> bool:
         return False
     try:
         with urllib.request.urlopen(  # noqa: S310 - the URL is our own loopback address
-            f"{local.endpoint_url}/_ministack/health",
-            timeout=2,
-            context=ssl.create_default_context(cafile=str(CA_BUNDLE)),
+            f"{local.endpoint_url}{HEALTH_PATH}", timeout=2, context=ssl.create_default_context(cafile=str(CA_BUNDLE))
         ) as response:
-            return "services" in json.load(response)
-    except (OSError, ValueError):
+            return bool(response.status == 200)
+    except OSError:
         return False
+
+
+def _has_key(local: LocalStack) -> bool:
+    process = _running()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process is not None and process.environ().get("AWS_SECRET_ACCESS_KEY") == local.secret
+    return False
 
 
 def _running() -> psutil.Process | None:
     """Our emulator's process; None if its number belongs to another program by now."""
-    if not _PID_FILE.exists():
-        return None
-    try:
-        process = psutil.Process(int(_PID_FILE.read_text()))
-        return process if any("ministack" in part for part in process.cmdline()) else None
-    except psutil.Error:
-        return None
+    return process_of(_PID_FILE, FRONT, str(HOME)) or find_process("-m", FRONT, str(HOME))

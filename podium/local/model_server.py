@@ -20,6 +20,7 @@ import urllib3
 
 from podium.archives import read_archive
 from podium.errors import ConsoleError
+from podium.local.processes import find_process, process_of, runs
 from podium.project import ROOT, port_is_free
 from training.files import write_atomically
 
@@ -29,7 +30,6 @@ DRAIN_S = 60.0  # the proxy first answers the requests that it has admitted
 STOP_TIMEOUT_S = DRAIN_S + 25.0
 KILLED_TIMEOUT_S = 10.0
 POLL_S = 0.25
-BEGINNING_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def start(*, home: Path, archive: Path, ports: Ports) -> ServerAddress:
     with (home / "logs" / "proxy.log").open("wb") as log:
         started = subprocess.Popen(
             command, cwd=home, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            start_new_session=True, umask=0o077,
         )  # fmt: skip
     started.returncode = 0  # it goes on alone; without this, Popen would warn of a child that nobody waited for
-    write_atomically(str(started.pid), _pid_file(home))
+    write_atomically(str(started.pid), _pid_file(home), private=True)
     return ServerAddress(
         inference_url=f"http://127.0.0.1:{ports.inference}",
         management_url=f"http://127.0.0.1:{ports.management}",
@@ -176,44 +176,21 @@ def _pid_file(home: Path) -> Path:
 
 def _proxy(home: Path) -> psutil.Process | None:
     """The proxy of this home; None if it is gone, or its number belongs to another program by now."""
-    return _process(_pid_file(home), "proxy", str(home.resolve()))
+    folder = str(home.resolve())
+    return process_of(_pid_file(home), "proxy", folder) or find_process("-m", "proxy", "--home", folder)
 
 
 def _torchserve(home: Path) -> psutil.Process | None:
     """The Java process of this home; TorchServe puts its pid file in TMPDIR."""
-    return _process(home / "tmp" / ".model_server.pid", JAVA_CLASS, str(home.resolve() / "config.properties"))
-
-
-def _process(pid_file: Path, *words: str) -> psutil.Process | None:
-    try:
-        process = psutil.Process(int(pid_file.read_text()))
-        command = _command(process)
-    except (FileNotFoundError, ValueError, psutil.Error):
-        return None
-    return process if all(word in command for word in words) else None
-
-
-def _command(process: psutil.Process) -> list[str]:
-    """Its command line; empty for a zombie and a kernel thread, and for a moment while a program begins."""
-    deadline = time.monotonic() + BEGINNING_S
-    while not (command := process.cmdline()) and _runs(process) and time.monotonic() < deadline:
-        time.sleep(BEGINNING_S / 20)
-    return command
+    return process_of(home / "tmp" / ".model_server.pid", JAVA_CLASS, str(home.resolve() / "config.properties"))
 
 
 def _still_alive(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
     """Those that have not ended within the time. A zombie has ended, and its parent has not waited for it yet."""
     deadline = time.monotonic() + timeout_s
-    while (alive := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+    while (alive := [process for process in processes if runs(process)]) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return alive
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _tail(log: Path) -> str:

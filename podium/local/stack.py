@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,21 +11,30 @@ from podium.archives import ArchivedModel, newest_archive, read_archive
 from podium.connection import Connection
 from podium.local import emulator, model_server
 from podium.local.deployment import deploy_locally
-from podium.project import HOME, LocalStack, choose_ports, local_stack, port_is_free
+from podium.local.lost import LOST, check_resources, check_state, put_back_objects
+from podium.local.privacy import keep_private
+from podium.project import HOME, LOCAL_FILES, LocalStack, choose_ports, local_stack, port_is_free
 from training.files import write_atomically
 
 SERVER_HOME = HOME / "torchserve"
 READY_TIMEOUT_S = 180.0
+SECRET_BYTES = 30
 OnNote = Callable[[str], None]
 
 
 def start_emulator(note: OnNote) -> LocalStack:
     """Start the embedded AWS if it does not run; its ports are chosen the first time and kept."""
     local = local_stack()
+    keep_private(HOME)
     if local is None:
+        emulator.stop()  # one whose ports nobody knows any more
         local = LocalStack.model_validate({f"{name}_port": port for name, port in choose_ports().items()})
-        local.save()
+    if not local.secret:
+        local = local.model_copy(update={"secret": secrets.token_urlsafe(SECRET_BYTES)})
+    local.save()  # also when the file is there: it may be damaged, and its copy whole
     if not emulator.is_running(local):
+        if not emulator.has_process():
+            check_state()
         emulator.start(local, on_wait=lambda waited: note(f"the embedded AWS starts ({waited:.0f} s)"))
     return local
 
@@ -36,14 +46,18 @@ def deploy(
     parameters = {"ModelServerUrl": local.model_server_url}
     if model is not None:
         parameters |= {"ModelName": model.name, "ModelVersion": model.version}
-    deploy_locally(local, {**parameters, **local.parameters, **(chosen or {})}, note)
+    check_resources(Connection(None))
+    if deploy_locally(local, {**parameters, **local.parameters, **(chosen or {})}, note):
+        keep_private(HOME)  # `sam build` gives its copies the modes of the sources
+        emulator.save()
+    put_back_objects(Connection(None), note)
 
 
 def deploy_again(chosen: Mapping[str, str], note: OnNote) -> LocalStack:
     """Deploy with these parameters, and keep them for the deployments to come."""
     local = start_emulator(note).with_parameters(chosen)
-    local.save()
     deploy(local, served_model(local), note, chosen)
+    local.save()  # only now: a wrong one would keep the next `podium up` from deploying
     return local
 
 
@@ -110,9 +124,10 @@ def bring_down(*, delete_data: bool) -> list[str]:
     if emulator.stop():
         stopped.append("the embedded AWS")
     if delete_data:
-        for folder in (HOME / "emulator", HOME / "tls", SERVER_HOME, HOME / "build"):
+        for folder in (emulator.FOLDER, *HOME.glob(f"{LOST}*"), HOME / "tls", SERVER_HOME, HOME / "build"):
             shutil.rmtree(folder, ignore_errors=True)
-        (HOME / "local.json").unlink(missing_ok=True)
+        for path in LOCAL_FILES:
+            path.unlink(missing_ok=True)
     return stopped
 
 

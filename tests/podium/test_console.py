@@ -152,7 +152,7 @@ def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
     lines = [
-        *exports(LocalStack(emulator_port=1, inference_port=2, management_port=3, metrics_port=4), "aws"),
+        *exports(LocalStack(emulator_port=1, inference_port=2, management_port=3, metrics_port=4, secret="s"), "aws"),
         "export HTTPS_PROXY=http://127.0.0.1:9",
         shlex.join([sys.executable, "-m", "podium", *words, "--stack", "prod"]),
     ]
@@ -239,7 +239,13 @@ def test_down_without_anything_running_says_so(tmp_path: Path) -> None:
 
 
 def test_local_state_is_kept_and_read_again(tmp_path: Path) -> None:
-    chosen = {"emulator_port": 4566, "inference_port": 8080, "management_port": 8081, "metrics_port": 8082}
+    chosen = {
+        "emulator_port": 4566,
+        "inference_port": 8080,
+        "management_port": 8081,
+        "metrics_port": 8082,
+        "secret": "local",
+    }
     (tmp_path / "local.json").write_text(json.dumps(chosen))
     done = podium(tmp_path, "env")
     assert done.returncode == 0

@@ -20,7 +20,7 @@ from podium.project import LocalStack
 
 
 def local(port: int) -> LocalStack:
-    return LocalStack(emulator_port=port, inference_port=2, management_port=3, metrics_port=4)
+    return LocalStack(emulator_port=port, inference_port=2, management_port=3, metrics_port=4, secret="s")
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ Json = Any
 class Root:
     """boto3 clients of the account's root, for the stack that `podium status --json` described."""
 
-    def __init__(self, facts: dict[str, str]) -> None:
+    def __init__(self, facts: dict[str, str], secret: str) -> None:
         self.facts = facts
-        self._session = boto3.Session("000000000000", "local", region_name=facts["region"])
+        self._session = boto3.Session("000000000000", secret, region_name=facts["region"])
         self._clients: dict[str, Json] = {}
 
     def __getattr__(self, service: str) -> Json:

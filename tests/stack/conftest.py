@@ -106,8 +106,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 
 @pytest.fixture(scope="session")
-def root(facts: dict[str, str]) -> Root:
-    return Root(facts)
+def root(stack: Console, facts: dict[str, str]) -> Root:
+    return Root(facts, json.loads((stack.home / "local.json").read_text())["secret"])
 
 
 @pytest.fixture(scope="session")

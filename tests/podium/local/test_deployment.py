@@ -11,7 +11,7 @@ from podium.local.deployment import sam_environment
 from podium.project import LocalStack
 from podium.shown.shell import exports
 
-STACK = LocalStack(emulator_port=4566, inference_port=8080, management_port=8081, metrics_port=8082)
+STACK = LocalStack(emulator_port=4566, inference_port=8080, management_port=8081, metrics_port=8082, secret="local")
 
 
 @pytest.fixture

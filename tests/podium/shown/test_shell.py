@@ -13,7 +13,7 @@ from podium.project import PYTHON, TOOLS, LocalStack
 from podium.shown import shell
 from podium.shown.shell import FOLDERS, WRAPPERS, exports, newest_aws, unsets
 
-STACK = LocalStack(emulator_port=4566, inference_port=8080, management_port=8081, metrics_port=8082)
+STACK = LocalStack(emulator_port=4566, inference_port=8080, management_port=8081, metrics_port=8082, secret="local")
 ECHO = '#!/bin/sh\nif [ "$1" = --version ]; then echo \'aws-cli/{version} Python/3.13\'; else echo "$0" "$@"; fi\n'
 OF_BASH = {"_", "SHLVL", "PWD", "OLDPWD"}
 Tool = Callable[[str, str], Path]
