@@ -4,7 +4,7 @@
 
 A family is a module of `timm.models`; its smallest model trains one step at the smallest image size that it takes, and is
 evaluated, packaged and served. Writes families.json and families.md to --out, after each; a family that families.json
-holds already is not tried again unless --families names it.
+holds already, with OpenVINO, is not tried again unless --families names it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path = options.out / "families.json"
     rows: dict[str, Json] = json.loads(path.read_text())["families"] if path.exists() else {}
     torch.set_num_threads(1)
-    asked = options.families.split(",") if options.families else [it for it in timm.list_modules() if it not in rows]
+    asked = (
+        options.families.split(",")
+        if options.families
+        else [it for it in timm.list_modules() if not _whole(rows.get(it))]
+    )
     for family in asked:
         say(f"{family} ...")
         rows[family] = try_family(family)
@@ -61,6 +65,11 @@ def try_family(family: str) -> Json:
         return {**row, "image_size": config.image_size, **asdict(travel(config, openvino=True))}
 
 
+def _whole(row: Json | None) -> bool:
+    """Whether the row says how OpenVINO did, or at which sentence the journey ended before."""
+    return row is not None and any(row[key] is not None for key in ("openvino", "no_openvino", "refused"))
+
+
 def _write(rows: Mapping[str, Json], options: argparse.Namespace) -> None:
     facts = {**machine.facts(), "timm": timm.__version__, "torch": torch.__version__}
     options.out.mkdir(parents=True, exist_ok=True)
@@ -74,7 +83,9 @@ def page(rows: Mapping[str, Json], facts: Mapping[str, object], command: str) ->
     counts = {
         "trained and evaluated": sum(row["trained"] for row in rows.values()),
         f"served by torch with the probabilities of `podium predict`, to {SAME:g}": _same(rows, "served"),
-        f"served by OpenVINO with them, to {SAME:g}": _same(rows, "openvino"),
+        f"served by OpenVINO with them, to {SAME:g}; {sum(map(_whole, rows.values()))} were tried": _same(
+            rows, "openvino"
+        ),
         "explained by Grad-CAM": sum(row["explained"] for row in rows.values()),
         "refused": sum(row["refused"] is not None for row in rows.values()),
     }

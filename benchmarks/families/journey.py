@@ -39,6 +39,7 @@ from training.run import write_weights
 from training.settings.config import TrainConfig
 
 CLASSES = {"amber": (230, 150, 20), "jade": (20, 150, 90), "slate": (70, 80, 110)}
+COLDEST = 1e-3  # temperature: what float32 rounds off a logit must stay far below SAME
 SAME = 1e-4  # largest difference between a probability of `predict` and of the server
 
 
@@ -123,7 +124,7 @@ def tell_apart(config: TrainConfig) -> None:
         spread = logits.std(dim=0).mean().item()
     write_weights(config.run, network.state_dict())
     weights = Weights(file=WEIGHTS_FILE, sha256=file_sha256(config.run / WEIGHTS_FILE))
-    told = facts.model_copy(update={"weights": weights, "temperature": min(max(spread, 1e-6), 20.0)})
+    told = facts.model_copy(update={"weights": weights, "temperature": min(max(spread, COLDEST), 20.0)})
     write_atomically(told.model_dump_json(), config.run / MODEL_FILE)
 
 

@@ -93,7 +93,7 @@ def test_the_page_counts_what_came_through_and_shows_every_sentence() -> None:
     )
     for line in (
         "| trained and evaluated | 3 |", "| served by torch with the probabilities of `podium predict`, to 0.0001 | 3 |",
-        "| served by OpenVINO with them, to 0.0001 | 1 |", "| refused | 1 |", "| odd | OpenVINO cannot run odd. |",
+        "| served by OpenVINO with them, to 0.0001; 4 were tried | 1 |", "| refused | 1 |", "| odd | OpenVINO cannot run odd. |",
         "| none | It takes no step. |", "`one` {'depth': 2}", "Of the 40 models of these families, 1",
     ):  # fmt: skip
         assert line in text
