@@ -112,7 +112,7 @@ def test_names_on_standard_input_are_photos_and_a_wrong_one_is_a_row(
     found = list(predict(run, ["-"]))
     assert [Path(one.path).name for one in found] == ["000.png", "nowhere.png", "000.png", "001.png"]
     assert [one.code for one in found] == [None, "not_fetched", None, None]
-    assert found[1].reason == "The file cannot be opened (No such file or directory)."
+    assert found[1].reason == "The file cannot be opened (no such file or directory)."
 
 
 def test_what_is_no_picture_is_a_row_in_its_place(run: Path, data: Path) -> None:
