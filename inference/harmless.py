@@ -6,6 +6,7 @@ Whoever names a file or a class may write escape sequences that steer a terminal
 
 from __future__ import annotations
 
+import json
 import re
 
 _PICTURES_OF_CONTROLS = 0x2400  # U+241B is the picture of escape, U+001B
@@ -15,7 +16,19 @@ _HIDDEN = (
     *range(0x80, 0xA0),  # the second set of controls: U+009B begins an escape sequence
     *(0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),  # the reading direction
     *(0x2028, 0x2029),  # ends of lines
-    *(0x200B, 0x2060, 0xFEFF),  # no width: two names would look alike
+    *(
+        0xAD,
+        0x34F,
+        0x115F,
+        0x1160,
+        0x180E,
+        0x200B,
+        0x2060,
+        0x3164,
+        0xFEFF,
+        0xFFA0,
+    ),  # not seen: two names would look alike
+    *range(0xE0000, 0xE0080),  # letters that are not seen
     *range(0xD800, 0xE000),  # bytes that are no UTF-8, in a file's name
 )
 _VISIBLE = (
@@ -24,7 +37,7 @@ _VISIBLE = (
     | dict.fromkeys(_HIDDEN, _REPLACEMENT)
 )
 _VISIBLE_BUT_LINES = {code: shown for code, shown in _VISIBLE.items() if chr(code) not in "\n\t"}
-_LEFT_BY_JSON = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]")
+_LEFT_BY_JSON = re.compile(f"[{''.join(map(chr, (_DELETE, *_HIDDEN)))}]")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
 
@@ -56,4 +69,4 @@ def text_of_cell(cell: str) -> str:
 
 def harmless_json(document: str) -> str:
     """A JSON document of the same value; what steers or hides is escaped, all other letters stay readable."""
-    return _LEFT_BY_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return _LEFT_BY_JSON.sub(lambda found: json.dumps(found[0])[1:-1], document)

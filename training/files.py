@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from inference.harmless import harmless_json
+
 
 @contextmanager
 def replacing(path: Path, *, synced: bool = True, shared: bool = False) -> Iterator[Path]:
@@ -31,6 +35,16 @@ def replacing(path: Path, *, synced: bool = True, shared: bool = False) -> Itera
     finally:
         with suppress(OSError):  # it is there only when the block raised
             draft.unlink()
+
+
+def write_record(record: BaseModel, path: Path) -> None:
+    """Write a record as JSON, in which no name steers a terminal: whole or not at all."""
+    write_atomically(json_of(record), path)
+
+
+def json_of(record: BaseModel) -> str:
+    """A record as such JSON, with an end of line."""
+    return harmless_json(record.model_dump_json(indent=1)) + "\n"
 
 
 def write_atomically(text: str, path: Path, *, private: bool = False) -> None:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from training.data.listing import write_split
 from training.errors import TrainingError, WrongInput
-from training.files import replacing, write_atomically
+from training.files import replacing, write_atomically, write_record
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.model.provenance import Pretrained, write_pretrained
 from training.photos.photos import Photos
@@ -171,7 +171,7 @@ def write_end(run: Run) -> None:
     }
     with kept(run.folder):
         write_atomically(json.dumps(facts, indent=1) + "\n", run.folder / "metrics.json")
-        write_atomically(run.model.model_dump_json(indent=1) + "\n", run.folder / MODEL_FILE)
+        write_record(run.model, run.folder / MODEL_FILE)
 
 
 def read_run(folder: Path) -> Run:

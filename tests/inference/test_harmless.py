@@ -36,6 +36,7 @@ def test_only_ends_of_lines_and_tabs_are_left_to_text_of_our_own(text: str) -> N
 def test_what_stood_there_can_be_seen() -> None:
     assert harmless("\x1b[31mred\x07\n") == "␛[31mred␇␊"
     assert harmless("photo\u202egpj.exe") == "photo\ufffdgpj.exe"
+    assert harmless("cat\U000e0041\u3164\u034f\u00ad") == "cat" + 4 * "\ufffd"
 
 
 @pytest.mark.parametrize("text", ["tennis ball", "йцук", "犬", "نان\u200cها", "👩\u200d🔬", "Zoë.jpg"])

@@ -10,13 +10,13 @@ from training.audit.issues import write_issues
 from training.audit.page import write_page
 from training.data.audited import GROUPS_HEADER
 from training.data.tables import write_rows
-from training.files import write_atomically
+from training.files import write_record
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
     """Write the record, the lists and the page, over those of an earlier audit."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(audit.report.model_dump_json(indent=1) + "\n", folder / "audit.json")
+    write_record(audit.report, folder / "audit.json")
     write_issues(audit.report, folder / "issues.csv")
     _write_groups(audit.report.groups, folder / "groups.csv")
     write_page(audit.report, audit.paths, folder / "audit.html")

@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from inference.harmless import text_of_cell
+from inference.harmless import harmless, text_of_cell
 from training.data.records import LabelledFile, Photo
 from training.data.tables import read_table
 from training.errors import WrongInput, why
@@ -30,7 +30,7 @@ def read_groups(path: Path, files: Sequence[LabelledFile]) -> dict[str, str]:
             raise WrongInput(
                 f"{path}, line {line}: {name} is in group {groups[name]} already. Leave it in one of them."
             )
-    if groups and not any(spelled(found.relative) in groups for found in files):
+    if groups and not any(listed_as(found.relative) in groups for found in files):
         raise _of_other_data(path, next(iter(groups)), files)
     return groups
 
@@ -43,7 +43,7 @@ def together(photos: Sequence[Photo], groups: Mapping[str, str]) -> dict[str, st
     smaller: dict[str, str] = {}
     first_of: dict[str, str] = {}
     for photo in photos:
-        group = groups.get(spelled(photo.relative))
+        group = groups.get(listed_as(photo.relative))
         if group is not None:
             ends = _smallest(smaller, first_of.setdefault(group, photo.sha256)), _smallest(smaller, photo.sha256)
             smaller[max(ends)] = min(ends)
@@ -56,11 +56,11 @@ def leave_out(files: Sequence[LabelledFile], path: Path) -> tuple[list[LabelledF
     Raises WrongInput if it has no column path, or if it names photos, but none of these files.
     """
     named = {_name(row["path"]): None for _, row in _rows(path, ("path",), "list of photos to leave out")}
-    there = {spelled(found.relative) for found in files}
+    there = {listed_as(found.relative) for found in files}
     gone = [name for name in named if name not in there]
     if named and len(gone) == len(named):
         raise _of_other_data(path, gone[0], files)
-    kept = [found for found in files if spelled(found.relative) not in named]
+    kept = [found for found in files if listed_as(found.relative) not in named]
     sentence = f"exclude = {path}: {len(files) - len(kept)} photos are left out"
     if gone:
         sentence += f"; {len(gone)} that it names are not in the data, as {gone[0]}"
@@ -70,6 +70,11 @@ def leave_out(files: Sequence[LabelledFile], path: Path) -> tuple[list[LabelledF
 def spelled(name: str) -> str:
     """A file's name as text that can be written anywhere; Python keeps bytes that are no UTF-8 as lone surrogates."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def listed_as(name: str) -> str:
+    """A file's name as an audit lists it; what steers a terminal in it, or hides, is made visible."""
+    return harmless(spelled(name))
 
 
 def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -91,7 +96,7 @@ def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, 
 
 
 def _name(path: str) -> str:
-    return spelled(PurePosixPath(path).as_posix())
+    return listed_as(PurePosixPath(path).as_posix())
 
 
 def _smallest(smaller: dict[str, str], sha256: str) -> str:
@@ -103,5 +108,5 @@ def _smallest(smaller: dict[str, str], sha256: str) -> str:
 
 
 def _of_other_data(path: Path, name: str, files: Sequence[LabelledFile]) -> WrongInput:
-    like = f" Its paths should look like {spelled(files[0].relative)}." if files else ""
+    like = f" Its paths should look like {listed_as(files[0].relative)}." if files else ""
     return WrongInput(f"{path} names none of the photos, but others, as {name}.{like} Give the one of this data.")

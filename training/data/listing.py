@@ -79,7 +79,7 @@ def check_every_class(listing: Listing) -> None:
 def write_split(listing: Listing, path: Path) -> None:
     """Freeze the split as a file: split, label, path, sha256, one line per photo."""
     rows = ([photo.split, listing.classes[photo.label], photo.relative, photo.sha256] for photo in listing.photos)
-    write_rows(path, SPLIT_COLUMNS, rows)
+    write_rows(path, SPLIT_COLUMNS, rows, exact=True)
 
 
 def read_split(

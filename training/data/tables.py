@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from inference.harmless import exact_cell, text_of_cell
+from inference.harmless import exact_cell, harmless_cell, text_of_cell
 from training.files import replacing
 
 LONGEST_HEADER = 1_000_000  # characters
@@ -33,12 +33,16 @@ def read_table(file: TextIO) -> csv.DictReader[str]:
     return reader
 
 
-def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV file that appears whole or not at all; no cell is a formula."""
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, exact: bool = False) -> None:
+    """A CSV file that appears whole or not at all; no cell steers a terminal, or is a formula.
+
+    `exact` keeps the very names, with what would steer: for lists by which photos are opened again.
+    """
+    made = exact_cell if exact else harmless_cell
     with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(map(exact_cell, row) for row in rows)
+        writer.writerows(map(made, row) for row in rows)
 
 
 def read_rows(path: Path) -> tuple[dict[str, str], ...]:

@@ -21,7 +21,7 @@ from training.evaluation.listed import evaluation_folder, learnt_of
 from training.evaluation.machine import machine_in_words
 from training.evaluation.records import EVALUATION_FILE, ClaimMeasured, Evaluation, Interval, read_evaluation_in
 from training.evaluation.scores import OnProgress, Scores, save, score
-from training.files import write_atomically
+from training.files import write_record
 from training.model.model_file import ModelFile, read_model_file
 from training.photos.set_aside import write_set_aside
 from training.run import utc_now
@@ -132,7 +132,7 @@ def _write(evaluation: Evaluation, scores: Scores, facts: ModelFile, folder: Pat
         written.replace(folder / written.name)
     unfinished.rmdir()
     write_set_aside(scores.set_aside, folder)
-    write_atomically(evaluation.model_dump_json(indent=1) + "\n", folder / EVALUATION_FILE)
+    write_record(evaluation, folder / EVALUATION_FILE)
 
 
 def _row(classes: tuple[str, ...], path: str, label: int, best: list[int], odds: list[float]) -> list[object]:

@@ -91,6 +91,7 @@ def save(scores: Scores, folder: Path) -> None:
         folder / PHOTOS_FILE,
         ["path", "label", "sha256", "file"],
         ([path, scores.classes[label], digest, file] for path, label, digest, file in rows),
+        exact=True,
     )
     write_set_aside(scores.set_aside, folder)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from inference.harmless import harmless
 from training.errors import TrainingError
-from training.files import write_atomically
+from training.files import write_record
 from training.model.model_file import Part
 
 PRETRAINED_FILE = "pretrained.json"
@@ -51,7 +51,7 @@ class Pretrained(Part):
 
 def write_pretrained(folder: Path, found: Pretrained) -> None:
     """Write the record into a run folder."""
-    write_atomically(found.model_dump_json(indent=1) + "\n", folder / PRETRAINED_FILE)
+    write_record(found, folder / PRETRAINED_FILE)
 
 
 def read_pretrained(folder: Path) -> Pretrained | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from inference.archive.model_file import NAME, VERSION
 from training.errors import WrongInput
+from training.files import json_of
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE
 from training.model.network import load_run
 from training.packaging.archive import archive, check_archive, settle
@@ -65,7 +66,7 @@ def package(
             on_note=on_note,
         )  # fmt: skip
         facts = facts.model_copy(update={"engines": engines})
-        (staged / MODEL_FILE).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (staged / MODEL_FILE).write_text(json_of(facts), encoding="utf-8")
         served_by: Engine = "torch" if engine == "auto" and not engines else engine
         configured = _configured(config_file, Path(scratch), served_by, precision)
         step("writing the archive")

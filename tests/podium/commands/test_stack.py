@@ -87,6 +87,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(configured: dict[str, str], sts: S
     with subprocess.Popen(
         [sys.executable, "-m", "podium", "deploy", "--stack", "prod", "--model-server-url", "http://models", "--yes"],
         env=configured, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a shell has its jobs ignore it
     ) as process:  # fmt: skip
         sts.on_request = lambda: process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

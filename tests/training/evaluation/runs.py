@@ -24,7 +24,7 @@ def write_run(
 
     from inference.archive.digest import file_sha256
     from training.data.listing import Listing, Photo, write_split
-    from training.files import write_atomically
+    from training.files import write_record
     from training.model.model_file import (
         DataFacts,
         Metrics,
@@ -59,5 +59,5 @@ def write_run(
     for name in ("config.yaml", "resolved.yaml"):
         (folder / name).write_text(yaml.safe_dump({"data": str(data), "claim": claim}))
     (folder / "metrics.jsonl").write_text("")
-    write_atomically(facts.model_dump_json(), folder / "model.json")
+    write_record(facts, folder / "model.json")
     return folder
