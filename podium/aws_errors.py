@@ -18,6 +18,10 @@ UNKNOWN_KEYS = frozenset({
     "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthFailure",
     "ExpiredToken", "ExpiredTokenException", "RequestExpired", "IncompleteSignature", "InvalidToken", "403",
 })  # fmt: skip
+CLOCK_IS_WRONG = (
+    "RequestTimeTooSkewed"  # by more than 15 minutes; most services but S3 say one of the next ones instead
+)
+CLOCK_MAY_BE_WRONG = frozenset({"SignatureDoesNotMatch", "RequestExpired", "AuthFailure"})
 FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -50,7 +54,10 @@ def refusal(error: ClientError, who: str = "AWS") -> str:
     """The sentence about a request that was answered with an error."""
     code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     if code in UNKNOWN_KEYS:
-        return f"{who} does not accept your credentials ({code}). {SIGN_IN}"
+        clock = " Check this machine's clock, too." if code in CLOCK_MAY_BE_WRONG else ""
+        return f"{who} does not accept your credentials ({code}). {SIGN_IN}{clock}"
+    if code == CLOCK_IS_WRONG:
+        return f"{who} refused {error.operation_name}, as this machine's clock is wrong. Set it. ({said.rstrip('.')}.)"
     if code in FORBIDDEN:
         return f"{who} forbids {error.operation_name}: {said}"
     return f"{who} refused {error.operation_name}: {said or code}"

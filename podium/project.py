@@ -104,12 +104,12 @@ def local_stack() -> LocalStack | None:
     return None
 
 
-def choose_ports() -> dict[str, int]:
-    """A port for each server: PODIUM_<NAME>_PORT if set, else the usual one, else any free one.
+def choose_ports(*names: str) -> dict[str, int]:
+    """A port for each of these servers, or for all: PODIUM_<NAME>_PORT if set, else the usual one, else any free one.
 
     Raises ConsoleError when a port that is set is taken.
     """
-    return {name: _choose_port(name, usual) for name, usual in DEFAULT_PORTS.items()}
+    return {name: _choose_port(name, usual) for name, usual in DEFAULT_PORTS.items() if not names or name in names}
 
 
 def _choose_port(name: str, usual: int) -> int:

@@ -80,7 +80,8 @@ def serve(local: LocalStack, archive: Path, note: OnNote) -> LocalStack:
     model_server.stop(SERVER_HOME)
     ports = model_server.Ports(local.inference_port, local.management_port, local.metrics_port)
     if not all(port_is_free(port) for port in (ports.inference, ports.management, ports.metrics)):
-        local = _move_server(local)
+        local = move_server(local)
+        local.save()
         ports = model_server.Ports(local.inference_port, local.management_port, local.metrics_port)
         note(f"the usual ports are taken: TorchServe answers on {local.model_server_url}")
     address = model_server.start(home=SERVER_HOME, archive=archive, ports=ports)
@@ -131,11 +132,13 @@ def bring_down(*, delete_data: bool) -> list[str]:
     return stopped
 
 
-def _move_server(local: LocalStack) -> LocalStack:
-    ports = choose_ports()
-    moved = local.model_copy(update={f"{name}_port": ports[name] for name in ("inference", "management", "metrics")})
-    moved.save()
-    return moved
+def move_server(local: LocalStack) -> LocalStack:
+    """The same stack, with other ports for its model server; the embedded AWS, which may run, keeps its own.
+
+    Raises ConsoleError when the person has set one of them, and it is taken.
+    """
+    ports = choose_ports("inference", "management", "metrics")
+    return local.model_copy(update={f"{name}_port": port for name, port in ports.items()})
 
 
 def _serving() -> str | None:
