@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from podium.archives import ArchivedModel, newest_archive, read_archive
@@ -13,6 +14,7 @@ from podium.local import emulator, model_server
 from podium.local.deployment import deploy_locally
 from podium.local.lost import LOST, check_resources, check_state, put_back_objects
 from podium.local.privacy import keep_private
+from podium.local.reopen import open_batches_again
 from podium.project import HOME, LOCAL_FILES, LocalStack, choose_ports, local_stack, port_is_free
 from training.files import write_atomically
 
@@ -101,12 +103,16 @@ def bring_up(archive: Path | None, note: OnNote) -> tuple[LocalStack, ArchivedMo
     """Start the emulator, the stack, and TorchServe if there is an archive: the given one, else the last, else the newest."""
     if archive is not None:
         read_archive(archive)  # refuse a wrong one before anything starts
+    killed = emulator.was_killed()
     local = start_emulator(note)
     chosen = archive or (local.archive if local.archive and local.archive.exists() else newest_archive())
     model = read_archive(chosen) if chosen else None
     if chosen:
         local = serve(local, chosen, note)
     deploy(local, model, note)
+    if killed:
+        for batch in open_batches_again(Connection(None), datetime.now(UTC)):
+            note(f"batch {batch} is open again")
     if model is not None:
         probe_now()
     return local, model
