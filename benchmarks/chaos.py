@@ -95,16 +95,24 @@ def podium(*arguments: str, expect: tuple[int, ...] = (0,)) -> subprocess.Comple
     return done
 
 
-def kill(part: str) -> int:
-    """SIGKILL for every process of this home whose command line has `part` in it; how many there were."""
-    count = 0
+def processes(part: str) -> list[psutil.Process]:
+    """Every process of this home whose command line has `part` in it, in lower case."""
+    found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         command = " ".join(process.info["cmdline"] or ())
         ours = str(HOME) in command or str(HOME) in str((process.info["environ"] or {}).get("TMPDIR"))
         if ours and part in command.lower():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-                count += 1
+            found.append(process)
+    return found
+
+
+def kill(part: str) -> int:
+    """SIGKILL for every process of this home whose command line has `part` in it; how many there were."""
+    count = 0
+    for process in processes(part):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+            count += 1
     return count
 
 

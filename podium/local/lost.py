@@ -61,7 +61,8 @@ def killed_sentence() -> str | None:
     )
     return (
         f"the embedded AWS was killed, so {since} is lost of its rows, messages and settings; objects are not. "
-        "Uploads without a row are found within the hour and classified."
+        "Uploads without a row are found by an hourly look, once they are half an hour old, and classified; their batch is "
+        "announced then. To have them now, drop them again."
     )
 
 
