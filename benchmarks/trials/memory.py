@@ -12,7 +12,7 @@ import psutil
 from benchmarks import chaos
 
 EVERY_S = 1.0
-PARTS = {"the console": "podium", "the embedded AWS": "podium.local.front", "a function": "ministack-lambda-", "the proxy": "-m proxy",
+PARTS = {"the embedded AWS": "podium.local.front", "a function": "ministack-lambda-", "the proxy": "-m proxy",
          "TorchServe": "org.pytorch.serve", "a worker": "model_service_worker"}  # fmt: skip
 CONSOLE = ("/podium drop", "/podium watch", "/podium results")
 
@@ -53,4 +53,4 @@ class Peaks:
 def _part(command: str) -> str | None:
     if any(word in command for word in CONSOLE):
         return "the console"
-    return next((part for part, word in PARTS.items() if part != "the console" and word in command), None)
+    return next((part for part, word in PARTS.items() if word in command), None)
