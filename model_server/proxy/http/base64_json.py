@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ FIELDS = ("b64", "data", "body", "image", "image_bytes")  # which may hold an im
 MOST_COMMAS = 5000  # base64 has none, and 64 images have some hundreds
 _SHAPES = 'Send {"instances": [{"data": BASE64}, ...]}, or {"data": BASE64} for one image.'
 _FROM_URL, _SPACE = bytes.maketrans(b"-_", b"+/"), b" \t\r\n"
+_ANY_VALUE = re.compile(rb'[{\["]|-?\d|(?:true|false|null)\s*$')  # the beginning of any JSON; no image begins like that
 
 
 class InJson(NamedTuple):
@@ -32,9 +34,10 @@ class InJson(NamedTuple):
     top_k: str | None = None
 
 
-def looks_like_json(head: bytes) -> bool:
-    """Whether a body's first bytes begin a JSON object; no image begins like that."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)[:1] == b"{"
+def looks_like_json(head: bytes, *, declared: bool) -> bool:
+    """Whether a body's first bytes begin a JSON object, or anything in JSON if it is `declared` to be that."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
+    return text[:1] == b"{" or (declared and _ANY_VALUE.match(text) is not None)
 
 
 def read_json(body: bytes, *, declared: bool, hold: Callable[[int], None]) -> InJson | None:

@@ -51,7 +51,7 @@ async def read_images(request: web.Request, hold: Hold) -> SentImages:
     if request.content_type == _FORM:
         return await _read_form(request, hold)
     body = await _read_body(request, hold)
-    if looks_like_json(body[:_HEAD]) and (sent := _from_json(body, request, hold)):
+    if _may_be_json(body[:_HEAD], request) and (sent := _from_json(body, request, hold)):
         return sent
     return _unpacked(memoryview(body)) if is_bundle(body) else SentImages([memoryview(body)])
 
@@ -70,7 +70,7 @@ async def _read_body(request: web.Request, hold: Hold) -> bytes:
         size += len(piece)
         if len(head) < _HEAD:
             head += piece[:_HEAD]
-            many = len(head) < _HEAD or is_bundle(head) or looks_like_json(head)
+            many = len(head) < _HEAD or is_bundle(head) or _may_be_json(head, request)
             limit = REQUEST_BYTES if many else IMAGE_BYTES
         if max(size, request.content_length or 0) > limit:
             raise _too_large("The request" if limit == REQUEST_BYTES else "The image", limit)
@@ -97,6 +97,11 @@ async def _form(request: web.Request, hold: Hold) -> MultipartReader:
         plain.feed_data(piece)
     plain.feed_eof()
     return MultipartReader(request.headers, plain)
+
+
+def _may_be_json(head: bytes, request: web.Request) -> bool:
+    """A tar's first name may begin as JSON does."""
+    return looks_like_json(head, declared=request.content_type == _JSON and not is_bundle(head))
 
 
 def _from_json(body: bytes, request: web.Request, hold: Hold) -> SentImages | None:

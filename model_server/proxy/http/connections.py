@@ -12,13 +12,17 @@ import resource
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import LineTooLong
 
+from proxy.http.replies import CLOSING, reply
 from proxy.responses import server_error
 
 HEADERS_S = 10.0
+LINE_BYTES = 8190  # aiohttp's limit
 LOOK_S = 0.25  # at a client that sends no more: is it still there?
 OTHER_FILES = 256  # descriptors for TorchServe's connections, logs, libraries
 _NO_LOG: dict[str, Any] = {"access_log": None}  # aiohttp allows it, and its types do not
@@ -107,6 +111,19 @@ class Connection(web.RequestHandler):
         self._look_at_listener()
         return True
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """As aiohttp's, with a body in JSON: for a request that cannot be read, and for a fault of this server."""
+        super().handle_error(request, status, exc, message)  # which logs it
+        if isinstance(exc, LineTooLong):
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        return reply(status, server_error(status, _sentence(status, message)), CLOSING)
+
     def _look_at_listener(self) -> None:
         """Hang up once all that was sent is answered, or the client is gone."""
         if self.transport is None:
@@ -164,6 +181,18 @@ async def listen(app: web.Application, host: str, port: int, limits: Limits | No
     site = Site(runner, host, port, limits or Limits())
     await site.start()
     return runner, site.port
+
+
+def _sentence(status: int, message: str | None) -> str:
+    """What went wrong with a request that never came as far as a path; `message` is aiohttp's, and quotes the request."""
+    match status:
+        case HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            return f"The request's first line or a header is longer than {LINE_BYTES:,} bytes. Shorten it."
+        case HTTPStatus.BAD_REQUEST:
+            why = (message or "Bad request").partition("\n")[0].rstrip(":. ")
+            return f"The request cannot be read as HTTP: {why}. Send plain HTTP/1.1, such as POST /predictions/NAME."
+        case _:
+            return "The server could not answer this request; its log says why."
 
 
 def _make_room(connections: Sequence[web.RequestHandler]) -> bool:

@@ -68,6 +68,8 @@ class Server:
             for method in ("POST", "PUT"):  # curl -T puts
                 app.router.add_route(method, path, self.images, expect_handler=self.expect)
         app.router.add_get("/ping", self.ping)
+        app.router.add_get("/v1/models", self.models)
+        app.router.add_get("/v1/models/{model:[^/:]+}", self.model)
         app.router.add_route("*", "/{rest:.*}", self.nothing_here)
         if self._origins is not None:
             self._origins.admit(app)
@@ -105,6 +107,24 @@ class Server:
         body = server_error(503, state.reason) | {"failed": state.failed}
         return reply(503, body, {"Retry-After": str(UNREADY_RETRY_S)})
 
+    async def models(self, http: web.Request) -> web.Response:
+        """The models' names, as KServe lists them."""
+        try:
+            self._check_token(http)
+        except Refused as refusal:
+            return self._refusal(http, refusal)
+        return reply(200, {"models": list(self._served)})
+
+    async def model(self, http: web.Request) -> web.Response:
+        """Whether images may be sent to one model, as KServe says it."""
+        try:
+            served = self._named(http)
+        except Refused as refusal:
+            return self._refusal(http, refusal)
+        if served.state.ready and not self._drain.draining:
+            return reply(200, {"name": served.name, "ready": True})
+        return reply(503, {"name": served.name, "ready": False}, {"Retry-After": str(UNREADY_RETRY_S)})
+
     async def nothing_here(self, http: web.Request) -> web.Response:
         """No other path is passed on to TorchServe; a path of ours says which methods it has."""
         if methods := await _methods_of(http):
@@ -114,7 +134,8 @@ class Server:
             return reply(405, server_error(405, sentence), {"Allow": ", ".join(methods)})
         sentence = (
             f"There is no {http.method} {http.path} here. "
-            "There is POST /predictions/NAME, POST /explanations/NAME and GET /ping."
+            "There is POST /predictions/NAME, POST /explanations/NAME, POST /v1/models/NAME:predict, "
+            "GET /v1/models, GET /v1/models/NAME and GET /ping."
         )
         return reply(404, server_error(404, sentence))
 
@@ -131,15 +152,23 @@ class Server:
             http.writer.output_size = 0
         return None
 
-    def _door(self, http: web.Request) -> ServedModel:
-        """The model that the path names. Raises Refused or BadRequest before any of the body is read."""
+    def _check_token(self, http: web.Request) -> None:
         if self._tokens is not None and not self._tokens.allow(http.headers.get("Authorization")):
             sentence = "This server wants a token it knows: Authorization: Bearer TOKEN."
             raise Refused(401, sentence, {"WWW-Authenticate": "Bearer"})
+
+    def _named(self, http: web.Request) -> ServedModel:
+        """The model that the path names. Raises Refused for one who may not ask, and if there is none."""
+        self._check_token(http)
         served = self._served.get(http.match_info["model"])
         if served is None:
             sentence = f"There is no model {http.match_info['model']!r} here. Its models: {', '.join(self._served)}."
             raise Refused(404, sentence)
+        return served
+
+    def _door(self, http: web.Request) -> ServedModel:
+        """The model that the path names. Raises Refused or BadRequest before any of the body is read."""
+        served = self._named(http)
         try:
             coding_of(http.headers.get("Content-Encoding"))
         except KeyError as unknown:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from proxy.http import bodies
 from proxy.http.base64_json import FIELDS, MOST_COMMAS, read_json
+from serving.bundle import write_bundle
 from serving.requests import BadRequest
 from tests.model_server.proxy.proxies import MODEL, FakeTorchServe, proxied, run
 
@@ -159,6 +160,35 @@ def test_json_that_holds_no_images_is_refused_in_words(body: bytes, status: int,
             assert (found, document["code"]) == (status, code)
             assert " " in document["error"]
             assert (await proxy.post(b"golf "))[0] == 200
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'[{"data": "aGk="}]', b' [["aGk="]]', b"[" * 10_000, b'"aGk="', b"7", b"-1.5", b"null", b"true\n", b"[", b"\xef\xbb\xbf[]"],
+)  # fmt: skip
+def test_what_is_said_to_be_json_and_is_no_object_is_told_the_shape(body: bytes) -> None:
+    async def scenario() -> None:
+        fake = FakeTorchServe()
+        async with proxied(fake) as proxy:
+            sent = len(fake.groups)
+            status, document, _ = await proxy.post(body, **JSON)
+            assert (status, document["code"]) == (400, "bad_request")
+            assert 'Send {"instances": [{"data": BASE64}, ...]}' in document["error"]
+            assert len(fake.groups) == sent, "it was taken for a photo"
+
+    run(scenario())
+
+
+def test_a_tar_whose_sender_calls_it_json_is_a_tar_whatever_its_first_name() -> None:
+    tar = b"".join(bytes(piece) for piece in write_bundle([("[1].jpg", b"golf "), ("2.jpg", b"tennis ")]))
+
+    async def scenario() -> None:
+        async with proxied() as proxy:
+            status, document, _ = await proxy.post(tar, **JSON)
+            assert status == 200
+            assert [each["predictions"][0]["label"] for each in document["answers"]] == ["golf", "tennis"]
 
     run(scenario())
 

@@ -75,6 +75,46 @@ def test_half_a_header_does_not_keep_a_connection_open(sent: bytes, loop: Loop) 
     run(scenario(), loop)
 
 
+@LOOPS
+@pytest.mark.parametrize(
+    ("sent", "wanted", "words"),
+    [
+        (b"FOO<>BAR /ping HTTP/1.1\r\n\r\n", 400, "cannot be read as HTTP: "),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "Send plain HTTP/1.1"),
+        (b"GET /ping HTTP/1.1\r\nno colon\r\n\r\n", 400, "cannot be read as HTTP: "),
+        (b"POST /predictions/balls HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400, "cannot be read as HTTP: "),
+        (b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 9_000 + b"\r\n\r\n", 431, "longer than 8,190 bytes"),
+        (b"GET /" + b"y" * 9_000 + b" HTTP/1.1\r\n\r\n", 431, "longer than 8,190 bytes"),
+    ],
+    ids=["method", "TLS", "header", "length", "long header", "long path"],
+)
+def test_what_cannot_be_read_as_http_is_answered_in_json(sent: bytes, wanted: int, words: str, loop: Loop) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy, connected(proxy) as (reader, writer):
+            writer.write(sent)
+            raw = await asyncio.wait_for(reader.read(), 5)
+            assert b"Content-Type: application/json" in raw
+            status, document = parsed(raw)
+            assert (status, document["code"]) == (wanted, wanted)
+            assert words in document["message"]
+            assert "yyy" not in document["message"]
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("body", [b"zz\r\ngolf \r\n0\r\n\r\n", b"5\r\ngolf too long\r\n"], ids=["size", "end"])
+def test_a_body_in_broken_chunks_is_the_requests_fault_in_json(body: bytes) -> None:
+    head = b"POST /predictions/balls HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def scenario() -> None:
+        async with proxied() as proxy, connected(proxy) as (reader, writer):
+            writer.write(head + body)
+            status, document = parsed(await asyncio.wait_for(reader.read(), 5))
+            assert (status, document["code"]) == (400, 400)
+
+    run(scenario())
+
+
 def test_headers_that_trickle_have_no_more_time_than_others() -> None:
     async def scenario() -> None:
         async with proxied(connections=Limits(headers_s=0.3)) as proxy, connected(proxy) as (reader, writer):

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from proxy.groups.waiting import Limits
 from proxy.http import bodies
+from proxy.torchserve.readiness import State
 from serving.bundle import write_bundle
 from tests.model_server.proxy.proxies import MODEL, FakeTorchServe, answer, proxied, run
 
@@ -298,7 +299,8 @@ def test_a_heat_map_is_passed_on_as_it_comes() -> None:
     ("method", "path"),
     [("GET", "/models"), ("POST", "/models?url=x"), ("GET", "/"),
      ("DELETE", "/models/balls"), ("POST", "/predictions"), ("POST", "/predictions/a/b/c"), ("GET", "/metrics"),
-     ("POST", "/predictions/cats"), ("OPTIONS", "/")],
+     ("POST", "/predictions/cats"), ("OPTIONS", "/"),
+     ("GET", "/v1/models/cats"), ("GET", "/v1"), ("GET", "/v1/models/balls/versions/1.0")],
 )  # fmt: skip
 def test_everything_else_is_404_with_a_sentence(method: str, path: str) -> None:
     async def scenario() -> None:
@@ -324,6 +326,8 @@ def test_everything_else_is_404_with_a_sentence(method: str, path: str) -> None:
         ("OPTIONS", "/predictions/balls", "POST, PUT"),
         ("POST", "/ping", "GET, HEAD"),
         ("PUT", "/ping", "GET, HEAD"),
+        ("POST", "/v1/models/balls", "GET, HEAD"),
+        ("POST", "/v1/models", "GET, HEAD"),
     ],
 )
 def test_another_method_is_405_and_the_response_names_those_of_the_path(method: str, path: str, allowed: str) -> None:
@@ -347,6 +351,38 @@ def test_an_unknown_models_404_names_the_models_but_to_nobody_without_a_token(tm
             for path in ("/predictions/dogs", "/v1/models/dogs:predict", "/models", "/predictions/dogs/1.0"):
                 _, document, _ = await proxy.post(b"a", path)
                 assert "cats" not in document["message"]
+
+    run(scenario())
+
+
+def test_a_404_names_every_path_that_there_is() -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy, proxy.client.get(f"{proxy.url}/v2/models/balls") as response:
+            message = (await response.json())["message"]
+            for path in ("POST /predictions/NAME", "POST /v1/models/NAME:predict", "GET /v1/models/NAME", "GET /ping"):
+                assert path in message
+
+    run(scenario())
+
+
+def test_kserves_clients_learn_which_models_there_are_and_whether_each_is_ready(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("secret\n")
+    token = {"Authorization": "Bearer secret"}
+
+    async def scenario() -> None:
+        async with proxied(token_file=tmp_path / "tokens", models=("balls", "cats")) as proxy:
+
+            async def got(path: str, **headers: str) -> tuple[int, dict[str, object]]:
+                async with proxy.client.get(proxy.url + path, headers=headers) as response:
+                    return response.status, await response.json()
+
+            assert await got("/v1/models", **token) == (200, {"models": ["balls", "cats"]})
+            assert await got("/v1/models/balls", **token) == (200, {"name": "balls", "ready": True})
+            for path in ("/v1/models", "/v1/models/balls", "/v1/models/dogs"):
+                assert (await got(path))[0] == 401
+            proxy.served.state = State(reason="Its worker died.", failed=True)
+            assert await got("/v1/models/balls", **token) == (503, {"name": "balls", "ready": False})
+            assert await got("/v1/models/cats", **token) == (200, {"name": "cats", "ready": True})
 
     run(scenario())
 
