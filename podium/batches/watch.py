@@ -27,6 +27,8 @@ from podium.errors import EXIT_UNFINISHED, ConsoleError
 
 RATE_OVER_S = 30.0  # of watching
 RATE_AFTER_S = 3.0
+STUCK_AFTER_S = 60.0  # without any image that gets done
+STUCK_NAMED = 3
 # A row is written within a minute of its `classified_at`, the function's Timeout; the index shows it a moment later.
 ROWS_COME_WITHIN = timedelta(minutes=2)
 READ_ALL_EVERY_S = 300.0  # for rows that come later than that
@@ -42,6 +44,7 @@ class BatchProgress:
     queued: int
     in_flight: int
     rate_per_s: float | None = None  # None: not known yet, or no image gets done
+    stuck: tuple[str, ...] = ()  # the first that wait, when none was done for long or the time is up
 
     @property
     def waiting(self) -> int:
@@ -94,6 +97,11 @@ class Watch:
         elsewhere = self._manifest.keys() - self._uploads.keys() - self.statuses.keys()
         if elsewhere and self._is_announced():
             self._read_table(elsewhere)
+
+    def first_waiting(self, most: int) -> tuple[str, ...]:
+        """Some images without a status; those that the embedded AWS cannot read come first."""
+        waiting = self.expected.keys() - self.statuses.keys()
+        return tuple(sorted(waiting, key=lambda image: ("\n" not in image, image))[:most])
 
     def _read_manifest(self) -> None:
         s3, bucket = self.connection.s3, self.connection.facts.results_bucket
@@ -148,15 +156,19 @@ def watch(
     """
     watched, meter = Watch(connection, batch), RateMeter()
     deadline_s = None if timeout_s is None else clock_s() + timeout_s
+    done, done_at_s = 0, clock_s()
     while True:
         watched.look(clock_s())
         if not watched.expected:
             raise ConsoleError(f"batch {batch!r} is empty. Fill it with `podium drop PATH --batch {batch}`.")
         rate = meter.observe(clock_s(), len(watched.statuses))
-        now = _progress(watched, rate)
+        if len(watched.statuses) != done:
+            done, done_at_s = len(watched.statuses), clock_s()
+        pause_s = max(1.0, min(5.0, len(watched.expected) / 10_000))
+        time_is_up = deadline_s is not None and clock_s() + pause_s > deadline_s
+        now = _progress(watched, rate, name_stuck=time_is_up or clock_s() - done_at_s >= STUCK_AFTER_S)
         yield now
-        pause_s = max(1.0, min(5.0, now.total / 10_000))
-        if now.waiting == 0 or (deadline_s is not None and clock_s() + pause_s > deadline_s):
+        if now.waiting == 0 or time_is_up:
             return
         sleep(pause_s)
 
@@ -171,7 +183,7 @@ def check_finished(last: BatchProgress, batch: str, timeout_s: float | None) -> 
         )
 
 
-def _progress(watched: Watch, rate_per_s: float | None) -> BatchProgress:
+def _progress(watched: Watch, rate_per_s: float | None, *, name_stuck: bool) -> BatchProgress:
     statuses = Counter(watched.statuses.values())
     messages = watched.connection.message_counts(watched.connection.facts.queue_url)
     return BatchProgress(
@@ -181,4 +193,5 @@ def _progress(watched: Watch, rate_per_s: float | None) -> BatchProgress:
         queued=messages.visible,
         in_flight=messages.in_flight,
         rate_per_s=rate_per_s,
+        stuck=watched.first_waiting(STUCK_NAMED) if name_stuck else (),
     )

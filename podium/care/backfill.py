@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.backfill.tallies import missing_images
 from pipeline.batches.manifests import folder_of
 from pipeline.contracts import Backfill
 from podium.care.source import Source, source_at, upload_keys
@@ -24,6 +25,7 @@ from podium.errors import EXIT_USAGE, ConsoleError
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeMapRunOutputTypeDef
 
+MISSING_NAMED = 5
 LOOK_EVERY_S = 2.0  # AWS allows 15 looks a second
 _JOB = re.compile(r"[A-Za-z0-9._-]{1,80}")  # what can name an execution and a folder of keys
 
@@ -138,6 +140,11 @@ def read_report(connection: Connection, job: str) -> Backfill | None:
     except connection.s3.exceptions.NoSuchKey:
         return None
     return Backfill.model_validate_json(response["Body"].read())
+
+
+def read_missing(connection: Connection, job: str) -> list[str]:
+    """The first images that the job's manifest named and that were not there."""
+    return missing_images(connection.s3, connection.facts.results_bucket, job, MISSING_NAMED)
 
 
 def check_whole(connection: Connection, job: str, last: Execution) -> None:

@@ -112,7 +112,7 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """Classify the images of an existing bucket; those that have a result are skipped."""
-    from podium.care.backfill import begin, check_whole, follow, look, read_report
+    from podium.care.backfill import begin, check_whole, follow, look, read_missing, read_report
     from podium.connection import Connection
     from podium.shown.batch import show_watch
     from podium.shown.care import backfill_document, backfill_sentence, begun_sentences
@@ -132,7 +132,7 @@ def backfill(
     if as_json:
         print_json(backfill_document(begun.job, last, report))
     if report:
-        print_note(backfill_sentence(report))
+        print_note(backfill_sentence(report, read_missing(connection, begun.job) if report.missing else []))
     check_whole(connection, begun.job, last)
     if report and report.enqueued:
         if wait:

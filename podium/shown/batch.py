@@ -30,8 +30,10 @@ def show_watch(connection: Connection, batch: str, *, timeout_s: float | None = 
 
 
 def show_progress(watched: Iterable[BatchProgress], connection: Connection) -> BatchProgress:
-    """Draw a batch's progress until the watch ends, and return the last of it; a note says once that the server is down."""
-    warned = False
+    """Draw a batch's progress until the watch ends, and return the last of it; notes say once that the server is down, and
+    which images wait for long.
+    """
+    warned = named = False
     with counting() as count:
         for now in watched:
             if now.waiting and not warned and connection.server_is_down:
@@ -39,8 +41,20 @@ def show_progress(watched: Iterable[BatchProgress], connection: Connection) -> B
                 print_note(
                     "  the model server does not answer: images wait in the queue, none is lost. `podium up` starts it."
                 )
+            if now.stuck and not named:
+                named = True
+                print_note(stuck_sentence(now, local=connection.local))
             count("classifying", now.total - now.waiting, now.total, progress_note(now))
     return now
+
+
+def stuck_sentence(now: BatchProgress, *, local: bool) -> str:
+    """Which images wait, and what is known about them."""
+    others = f" and {now.waiting - len(now.stuck)} others" if now.waiting > len(now.stuck) else ""
+    sentence = f"  still waiting: {', '.join(map(ascii, now.stuck))}{others}."
+    if local and any("\n" in image for image in now.stuck):
+        sentence += " The embedded AWS lets no function read a key with a line feed, and AWS does: upload it under another name."
+    return sentence
 
 
 def progress_note(now: BatchProgress) -> str:

@@ -88,11 +88,12 @@ def backfill_document(job: str, last: Execution, report: Backfill | None) -> dic
     return {"job": job, "status": last.status, "failed": last.failed, "report": found}
 
 
-def backfill_sentence(report: Backfill) -> str:
-    """How many images of a bucket are on the queue, and why the others are not."""
+def backfill_sentence(report: Backfill, missing: Sequence[str] = ()) -> str:
+    """How many images of a bucket are on the queue, and why the others are not; `missing` are the first that are not there."""
+    examples = ", ".join(map(ascii, missing)) + (", ..." if len(missing) < report.missing else "")
     skipped = {
         "already have results": report.already,
-        "are missing": report.missing,
+        f"are missing ({examples})" if missing else "are missing": report.missing,
         "are markers of folders": report.markers,
     }
     why = ", ".join(f"{count} {what}" for what, count in skipped.items() if count)

@@ -46,6 +46,20 @@ def total(s3: S3Client, bucket: str, job: str) -> Tally:
     return Tally(**{name: sum(getattr(it, name) for it in tallies.values()) for name in Tally.model_fields})
 
 
+def missing_images(s3: S3Client, bucket: str, job: str, most: int) -> list[str]:
+    """Images that a manifest named and that were not there, at most so many."""
+    found: dict[str, None] = {}  # a part that was tried again names its own twice
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_folder(job)):
+        for entry in page.get("Contents", []):
+            named = _NAMED.search(entry["Key"])
+            if named and _tally_of(named["figures"]).missing:
+                document = json.loads(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
+                found |= dict.fromkeys(document["missing_images"])
+                if len(found) >= most:
+                    return list(found)[:most]
+    return list(found)
+
+
 def _tally_of(figures: str) -> Tally:
     return Tally(**dict(zip(Tally.model_fields, map(int, figures.split("-")), strict=True)))
 

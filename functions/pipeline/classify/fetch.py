@@ -74,7 +74,8 @@ def fetch(image: ImageRef, s3: S3Client, *, max_bytes: int) -> bytes:
     """The bytes of that version of that object, without its Content-Encoding.
 
     ImageRejected when no model could ever read it, ImageUnavailable when an operator must allow it; any other error of S3
-    (slow down) propagates, for it may be different later. What is not an image costs one GET of its first bytes.
+    (slow down) propagates, for it may be different later. What is not an image costs one GET of its first bytes, unless it is compressed
+    and of an unknown kind.
     """
     _check_worth_a_request(image, max_bytes)
     stored = _get(image, s3)
@@ -95,8 +96,11 @@ def _unpack(head: bytes, body: Readable, max_bytes: int) -> bytes:
         start = content.read(HEAD_BYTES)
         if not start:
             raise ImageRejected("empty", "The file is compressed with gzip and empty (0 bytes): upload it again.")
-        _check_format(start)
-        return start + content.read(max_bytes)
+        if looks_like(start) is not None:
+            _check_format(start)  # at once, whatever its size
+        image = start + content.read(max_bytes)
+        _check_format(start)  # of what nobody knows, the size counts first: a bomb is called one
+        return image
 
 
 def _check_worth_a_request(image: ImageRef, max_bytes: int) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.backfill.handler import Clients, lambda_handler, open_clients, order_for, respond
 from pipeline.backfill.objects import Found, as_it_is, is_about
-from pipeline.backfill.tallies import PartTally, total, write_tally
+from pipeline.backfill.tallies import PartTally, missing_images, total, write_tally
 from pipeline.batches.ledger import BATCH_ID
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of
 from pipeline.contracts import ImageRef, Order, Tally
@@ -123,6 +123,8 @@ def test_what_is_missing_is_named_beside_the_figures(machine: Machine, aws: Aws)
     [entry] = aws.s3.list_objects_v2(Bucket=RESULTS, Prefix=f"batches/{JOB}/backfill/")["Contents"]
     report = json.loads(aws.s3.get_object(Bucket=RESULTS, Key=entry["Key"])["Body"].read())
     assert report["missing_images"] == [f"s3://{PHOTOS}/{BALL}", f"s3://{PHOTOS}/photos/gone.jpg"]
+    assert missing_images(aws.s3, RESULTS, JOB, 5) == report["missing_images"]
+    assert missing_images(aws.s3, RESULTS, JOB, 1) == report["missing_images"][:1]
 
 
 def test_an_image_with_a_result_of_the_same_bytes_is_skipped(machine: Machine) -> None:

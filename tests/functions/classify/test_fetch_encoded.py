@@ -105,6 +105,15 @@ def test_a_photo_that_is_too_large_when_unpacked_is_refused_and_never_unpacked_w
     assert "unpacks to more than 60,000 bytes" in rejected.reason
 
 
+def test_a_bomb_that_holds_no_image_is_called_too_large_and_what_fits_is_called_no_image(aws: Aws) -> None:
+    bomb = rejection(aws, gzip.compress(bytes(30_000_000))[:-8])  # without its end, which is never reached
+    assert (bomb.code, "unpacks to more than 60,000 bytes" in bomb.reason) == ("too_large", True)
+    small = rejection(aws, gzip.compress(bytes(LIMIT)))
+    assert (small.code, "no kind of file that we know" in small.reason) == ("unsupported_format", True)
+    text = rejection(aws, gzip.compress(TEXT * 9_000))
+    assert (text.code, "looks like text" in text.reason) == ("unsupported_format", True)
+
+
 def test_a_photo_of_just_the_limit_is_read(aws: Aws) -> None:
     whole = JPEG + bytes(LIMIT - len(JPEG))
     assert fetch(upload(aws, gzip.compress(whole), "gzip"), aws.s3, max_bytes=LIMIT) == whole

@@ -13,7 +13,15 @@ from pipeline.batches.manifests import part_keys, revision_of, write_part
 from pipeline.batches.outcomes import Outcome
 from pipeline.contracts import ExpectedImage, ManifestPart, stamp
 from pipeline.finish.announcement import Announcer
-from podium.batches.watch import RATE_OVER_S, READ_ALL_EVERY_S, BatchProgress, RateMeter, watch
+from podium.batches.watch import (
+    RATE_OVER_S,
+    READ_ALL_EVERY_S,
+    STUCK_AFTER_S,
+    STUCK_NAMED,
+    BatchProgress,
+    RateMeter,
+    watch,
+)
 from podium.connection import Connection
 from podium.errors import ConsoleError
 from tests.podium.conftest import INPUT, put_row
@@ -73,6 +81,21 @@ def test_a_watch_ends_when_its_time_is_up(connection: Connection) -> None:
     clock = Clock()
     assert {now.waiting for now in seen(connection, clock, timeout_s=5)} == {1}
     assert clock.now_s == 5
+
+
+def test_images_that_wait_are_named_when_nothing_was_done_for_long_and_when_the_time_is_up(
+    connection: Connection,
+) -> None:
+    for number in range(STUCK_NAMED + 1):
+        upload(connection, f"incoming/monday/{number}.jpg")
+    upload(connection, "incoming/monday/z\ny.jpg")
+    looks = list(seen(connection, Clock(), timeout_s=STUCK_AFTER_S + 2))
+    first = next(place for place, now in enumerate(looks) if now.stuck)
+    assert first == STUCK_AFTER_S
+    wanted = tuple(f"s3://{INPUT}/incoming/monday/{name}" for name in ("z\ny.jpg", "0.jpg", "1.jpg"))
+    assert looks[first].stuck == looks[-1].stuck == wanted
+    short = list(seen(connection, Clock(), timeout_s=5))
+    assert [bool(now.stuck) for now in short] == [False] * (len(short) - 1) + [True]
 
 
 def test_an_empty_batch_says_how_to_fill_it(connection: Connection) -> None:

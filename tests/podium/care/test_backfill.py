@@ -12,7 +12,18 @@ import pytest
 from botocore.stub import Stubber
 
 from pipeline.contracts import Backfill
-from podium.care.backfill import LOOK_EVERY_S, Execution, check_job, check_whole, follow, look, read_report, start
+from podium.care.backfill import (
+    LOOK_EVERY_S,
+    MISSING_NAMED,
+    Execution,
+    check_job,
+    check_whole,
+    follow,
+    look,
+    read_missing,
+    read_report,
+    start,
+)
 from podium.care.source import Source
 from podium.connection import Connection
 from podium.errors import ConsoleError
@@ -138,6 +149,23 @@ def report(**changes: object) -> Backfill:
         "closed_at": datetime(2026, 1, 1, tzinfo=UTC),
     }
     return Backfill.model_validate(ordinary | changes)
+
+
+def test_the_first_images_that_are_missing_are_read_of_the_parts_that_miss_any(connection: Connection) -> None:
+    assert read_missing(connection, JOB) == []
+    names = [f"s3://my-photos/photos/{n}\x01.jpg" for n in range(MISSING_NAMED + 4)]
+    tallies = {
+        "a": ("2-2-0-0-0", []),
+        "b": ("3-0-0-0-3", names[:3]),
+        "b-again": ("3-0-0-0-3", names[:3]),
+        "c": (f"{len(names)}-0-0-0-{len(names)}", names),
+    }
+    for part, (figures, missing) in tallies.items():
+        key = f"batches/{JOB}/backfill/{part}.{figures}.json"
+        connection.s3.put_object(
+            Bucket="podium-results", Key=key, Body=json.dumps({"missing_images": missing}).encode()
+        )
+    assert read_missing(connection, JOB) == names[:MISSING_NAMED]
 
 
 def test_the_report_of_a_job_is_read(connection: Connection) -> None:

@@ -10,7 +10,7 @@ import pytest
 from podium.batches.watch import BatchProgress
 from podium.connection import Connection
 from podium.errors import EXIT_UNFINISHED, ConsoleError
-from podium.shown.batch import progress_document, progress_note, show_progress, show_watch
+from podium.shown.batch import progress_document, progress_note, show_progress, show_watch, stuck_sentence
 from tests.podium.conftest import INPUT
 
 
@@ -63,3 +63,16 @@ def test_a_server_that_is_down_is_named_once_while_images_wait(capsys: pytest.Ca
     assert capsys.readouterr().err.count("the model server does not answer") == 1
     show_progress([done], ServerDown("podium"))
     assert "does not answer" not in capsys.readouterr().err
+
+
+def test_images_that_wait_for_long_are_named_once(connection: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    stuck = progress(total=3005, stuck=("s3://b/incoming/nn/a\nb.jpg", "s3://b/incoming/nn/c.jpg"))
+    show_progress([progress(), stuck, stuck], connection)
+    printed = capsys.readouterr().err
+    assert printed.count(r"still waiting: 's3://b/incoming/nn/a\nb.jpg', 's3://b/incoming/nn/c.jpg' and 3 others.") == 1
+    assert "line feed" not in printed, "AWS reads such a key"
+
+
+def test_the_local_stacks_fault_with_line_feeds_is_told_where_it_holds_up_an_image() -> None:
+    assert "no function read a key with a line feed" in stuck_sentence(progress(stuck=("a\nb",)), local=True)
+    assert "line feed" not in stuck_sentence(progress(stuck=("a b",)), local=True)
