@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import _ErrInfo
 
 from proxy.http.replies import CLOSING, reply
 from proxy.responses import server_error
@@ -91,10 +92,18 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """As aiohttp's; part of a request's headers starts the clock for the rest of them."""
         super().data_received(data)
+        self._end_broken_body()
         if self.rests:
             if not self.owes_headers:
                 self._start_clock()
             self._speaks = True
+
+    def _end_broken_body(self) -> None:
+        """Tell the request that is being read that its body cannot go on: aiohttp keeps the error for after its response."""
+        request, last = self._current_request, self._messages[-1][0] if self._messages else None
+        if request is not None and isinstance(last, _ErrInfo) and not request.content.is_eof():
+            request.content.set_exception(web.RequestPayloadError("its chunks are broken"))
+            request.content.feed_eof()
 
     def eof_received(self) -> bool | None:  # type: ignore[override] # aiohttp's says that it always hangs up
         """Keep the connection of a client that sent a whole request and closed its own side, until it has its response.

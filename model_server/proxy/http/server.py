@@ -90,6 +90,8 @@ class Server:
                 return self._refusal(http, Refused(408, "The request's body came too slowly. Send it again.", CLOSING))
             late = "The server stops." if self._drain.draining else f"No answer within {self._request_s:g} s."
             return self._refusal(http, self._come_again(late))
+        except web.RequestPayloadError as error:
+            return self._refusal(http, Refused(400, f"The request's body cannot be read: {error}.", CLOSING))
         except MemoryFull:
             return self._refusal(http, self._come_again("The images that wait fill the server's memory."))
         except (Refused, BadRequest) as refusal:

@@ -103,16 +103,26 @@ def test_what_cannot_be_read_as_http_is_answered_in_json(sent: bytes, wanted: in
 
 
 @pytest.mark.parametrize("body", [b"zz\r\ngolf \r\n0\r\n\r\n", b"5\r\ngolf too long\r\n"], ids=["size", "end"])
-def test_a_body_in_broken_chunks_is_the_requests_fault_in_json(body: bytes) -> None:
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "behind its headers"])
+@LOOPS
+def test_a_body_in_broken_chunks_is_the_requests_fault_in_json(body: bytes, later: bool, loop: Loop) -> None:
     head = b"POST /predictions/balls HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     async def scenario() -> None:
         async with proxied() as proxy, connected(proxy) as (reader, writer):
-            writer.write(head + body)
+            writer.write(head + b"5\r\ngolf \r\n" * later)
+            if later:
+                while not proxy.memory.held_bytes:
+                    await asyncio.sleep(0.01)
+            writer.write(body)
             status, document = parsed(await asyncio.wait_for(reader.read(), 5))
             assert (status, document["code"]) == (400, 400)
+            assert "cannot be read" in document["message"]
+            assert proxy.memory.held_bytes == 0
+            async with proxy.client.get(f"{proxy.url}/ping") as ping:
+                assert ping.status == 200
 
-    run(scenario())
+    run(scenario(), loop)
 
 
 def test_headers_that_trickle_have_no_more_time_than_others() -> None:
