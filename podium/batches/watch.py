@@ -6,6 +6,7 @@ A batch expects the images of its manifest and, for those that came by other too
 from __future__ import annotations
 
 import csv
+import heapq
 import io
 import math
 import time
@@ -101,7 +102,7 @@ class Watch:
     def first_waiting(self, most: int) -> tuple[str, ...]:
         """Some images without a status; those that the embedded AWS cannot read come first."""
         waiting = self.expected.keys() - self.statuses.keys()
-        return tuple(sorted(waiting, key=lambda image: ("\n" not in image, image))[:most])
+        return tuple(heapq.nsmallest(most, waiting, key=lambda image: ("\n" not in image, image)))
 
     def _read_manifest(self) -> None:
         s3, bucket = self.connection.s3, self.connection.facts.results_bucket

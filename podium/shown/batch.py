@@ -51,7 +51,7 @@ def show_progress(watched: Iterable[BatchProgress], connection: Connection) -> B
 def stuck_sentence(now: BatchProgress, *, local: bool) -> str:
     """Which images wait, and what is known about them."""
     others = f" and {now.waiting - len(now.stuck)} others" if now.waiting > len(now.stuck) else ""
-    sentence = f"  still waiting: {', '.join(map(ascii, now.stuck))}{others}."
+    sentence = f"  still waiting: {', '.join(map(repr, now.stuck))}{others}."
     if local and any("\n" in image for image in now.stuck):
         sentence += " The embedded AWS lets no function read a key with a line feed, and AWS does: upload it under another name."
     return sentence

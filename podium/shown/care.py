@@ -90,7 +90,7 @@ def backfill_document(job: str, last: Execution, report: Backfill | None) -> dic
 
 def backfill_sentence(report: Backfill, missing: Sequence[str] = ()) -> str:
     """How many images of a bucket are on the queue, and why the others are not; `missing` are the first that are not there."""
-    examples = ", ".join(map(ascii, missing)) + (", ..." if len(missing) < report.missing else "")
+    examples = ", ".join(map(repr, missing)) + (", ..." if len(missing) < report.missing else "")
     skipped = {
         "already have results": report.already,
         f"are missing ({examples})" if missing else "are missing": report.missing,

@@ -74,8 +74,8 @@ def fetch(image: ImageRef, s3: S3Client, *, max_bytes: int) -> bytes:
     """The bytes of that version of that object, without its Content-Encoding.
 
     ImageRejected when no model could ever read it, ImageUnavailable when an operator must allow it; any other error of S3
-    (slow down) propagates, for it may be different later. What is not an image costs one GET of its first bytes, unless it is compressed
-    and of an unknown kind.
+    (slow down) propagates, for it may be different later. What is not an image costs one GET of its first bytes, unless
+    it is compressed and of an unknown kind.
     """
     _check_worth_a_request(image, max_bytes)
     stored = _get(image, s3)

@@ -66,7 +66,7 @@ def test_a_backfill_says_how_many_images_it_skipped() -> None:
     )
     assert backfill_sentence(report(already=40)) == "nothing to do: 40 already have results."
     assert backfill_sentence(report(missing=3), ["s3://b/a\x01.jpg", "s3://b/é.jpg"]) == (
-        r"nothing to do: 3 are missing ('s3://b/a\x01.jpg', 's3://b/\xe9.jpg', ...)."
+        r"nothing to do: 3 are missing ('s3://b/a\x01.jpg', 's3://b/é.jpg', ...)."
     )
     assert backfill_sentence(report(missing=1), ["s3://b/a.jpg"]).endswith("1 are missing ('s3://b/a.jpg').")
     assert backfill_sentence(report()) == "nothing to do: there is no image."
