@@ -35,6 +35,10 @@ def opened(monday: Connection) -> Connection:
             "there is no image 'incoming/monday/baseball/11.jpg' in the input bucket."
             " Did you mean 'incoming/monday/baseball/1.jpg'?",
         ),
+        (
+            {"batch": "tuesdy", "image": "incoming/tuesday/5.jpg"},
+            "there is no batch 'tuesdy'. Did you mean 'tuesday'?",
+        ),
         ({"image": "nothing.jpg"}, "there is no image 'nothing.jpg' in the input bucket."),
         (
             {"image": "s3://elsewhere/1.jpg"},
