@@ -89,9 +89,7 @@ def deploy(
     from podium.shown.console import print_next, print_note
     from podium.shown.progress import waiting
 
-    chosen = _parameters(model, parameter or [])
-    if model_server_url is not None:
-        chosen["ModelServerUrl"] = model_server_url
+    chosen = _parameters(model, model_server_url, parameter or [])
     if stack is None:
         with waiting("deploying") as note:
             local = deploy_again(chosen, note)
@@ -162,16 +160,28 @@ def _brought_up(archive: Path | None, *, yes: bool) -> tuple[LocalStack, Archive
             lost.mend()
 
 
-def _parameters(model: str | None, pairs: list[str]) -> dict[str, str]:
-    chosen = {}
+def _parameters(model: str | None, model_server_url: str | None, pairs: list[str]) -> dict[str, str]:
+    """The template's parameters that the options choose; ConsoleError for one that it does not have or take."""
+    from podium.project import ROOT
+    from podium.template_parameters import check_parameter
+
+    chosen: dict[str, str] = {}
+
+    def choose(name: str, value: str, option: str) -> None:
+        check_parameter(name, value, option, ROOT / "template.yaml")
+        chosen[name] = value
+
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ConsoleError(f"--parameter {pair!r} must read Name=Value, such as ModelServers=4.", EXIT_USAGE)
-        chosen[name] = value
+        choose(name, value, f"--parameter {name}")
     if model is not None:
         from podium.care.reclassify import model_of
 
         named = model_of(model)
-        chosen |= {"ModelName": named.name, "ModelVersion": named.version}
+        choose("ModelName", named.name, "--model")
+        choose("ModelVersion", named.version, "--model")
+    if model_server_url is not None:
+        choose("ModelServerUrl", model_server_url, "--model-server-url")
     return chosen
