@@ -21,7 +21,9 @@ from pipeline.uploads import pages_of_uploads
 from podium.batches.keys import why_not_made
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
+from training.aws_trouble import trouble
 from training.data.walking import is_clutter
+from training.errors import machine_sentence, why
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -97,8 +99,11 @@ def upload(
                 made = s3.put_object(Bucket=bucket, Key=item.key, Body=file, ContentType=kind)
         except ClientError as error:
             raise ConsoleError(f"{item.path} was not uploaded: {error}. {_what_to_do(error)}".rstrip()) from error
-        except (BotoCoreError, OSError) as error:
-            raise ConsoleError(f"{item.path} was not uploaded: {error}") from error
+        except BotoCoreError as error:
+            raise ConsoleError(f"{item.path} was not uploaded: {trouble(error, 'S3')}") from error
+        except OSError as error:
+            reason = machine_sentence(error) or f"{why(error)}."
+            raise ConsoleError(f"{item.path} was not uploaded: {reason.removeprefix(f'{item.path}: ')}") from error
         uri = f"s3://{bucket}/{item.key}"
         return ExpectedImage(image=uri, version_id=made.get("VersionId"), etag=made["ETag"].strip('"'))
 
