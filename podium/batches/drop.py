@@ -45,13 +45,20 @@ class PlannedUpload:
         return self.key.removeprefix(INCOMING_PREFIX).partition("/")[0]
 
 
+def can_name_batch(batch: str) -> bool:
+    """Whether a batch of that name can be dropped; other tools may have made others."""
+    if not batch.strip() or "/" in batch or batch in {".", ".."} or why_not_made(batch):
+        return False
+    return len(batch.encode()) <= MAX_NAME_BYTES
+
+
 def plan_uploads(paths: Sequence[Path], batch: str) -> list[PlannedUpload]:
     """The files under these paths and their keys; a folder keeps its inner structure; hidden files, and what systems
     leave among photos, are left out.
 
     Raises ConsoleError for an impossible name of batch or file, and when two files would get one key.
     """
-    if not batch or "/" in batch or batch in {".", ".."} or why_not_made(batch) or len(batch.encode()) > MAX_NAME_BYTES:
+    if not can_name_batch(batch):
         raise ConsoleError(
             f"{batch!r} cannot name a batch: use a plain word without '/', at most {MAX_NAME_BYTES} bytes long, "
             "such as monday.",

@@ -38,10 +38,10 @@ def up(
     print_note(f"the embedded AWS answers at {stack.endpoint_url}")
     if model is None:
         print_note("no model yet, so no TorchServe.")
-        print_next("train FOLDER, podium package RUN, podium up")
+        print_next("train", "FOLDER", then=", podium package RUN, podium up")
     else:
         print_note(f"TorchServe serves {model.ref} at {stack.model_server_url}")
-        print_next("drop PATH --batch NAME --wait")
+        print_next("drop", "PATH", "--batch", "NAME", "--wait")
 
 
 def down(
@@ -96,7 +96,7 @@ def deploy(
         print_note(f"deployed to {local.endpoint_url}")
     else:
         _deploy_to_aws(stack, chosen, yes=yes)
-    print_next("status", stack)
+    print_next("status", stack=stack)
 
 
 def env(
