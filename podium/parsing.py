@@ -53,7 +53,7 @@ class Command(TyperCommand):
             for before, value in pairwise([None, *several]):
                 if isinstance(value, str) and not value.strip():
                     setting = isinstance(before, str) and before.startswith("--")  # of a training: it is a word here
-                    raise _blank(str(before) if setting else _called(parameter), value)
+                    raise _blank(str(before) if setting else _called(parameter), value, needed=parameter.required)
 
     def _check_finite(self, values: Mapping[str, object]) -> None:
         for parameter in self.params:
@@ -66,11 +66,9 @@ def _wrong(parameter: Parameter, value: object, wanted: str) -> ConsoleError:
     return ConsoleError(f"{parameter.opts[0]} {value}: give {wanted}.", EXIT_USAGE)
 
 
-def _blank(name: str, value: str) -> ConsoleError:
-    return ConsoleError(
-        f"{name} {value!r} is blank, as a variable of the shell that is not set. Give a value, or leave it out.",
-        EXIT_USAGE,
-    )
+def _blank(name: str, value: str, *, needed: bool) -> ConsoleError:
+    action = "Give a value." if needed else "Give a value, or leave it out."
+    return ConsoleError(f"{name} {value!r} is blank, as a variable of the shell that is not set. {action}", EXIT_USAGE)
 
 
 def _called(parameter: Parameter) -> str:

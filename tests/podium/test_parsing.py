@@ -38,3 +38,8 @@ def test_a_blank_word_among_others_is_named_by_what_it_is_for() -> None:
     assert refused("predict", "photos", "", "--run", "/tmp").startswith("PATH... '' is blank")
     assert refused("train", "photos", "--mixup", "").startswith("--mixup '' is blank")
     assert refused("train", "photos", "").startswith("WORDS... '' is blank")
+
+
+def test_what_a_command_needs_is_not_left_out() -> None:
+    assert refused("watch", "").endswith(" Give a value.")
+    assert refused("results", "").endswith(" Give a value, or leave it out.")
