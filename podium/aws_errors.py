@@ -8,16 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from podium.errors import ConsoleError
+from training.aws_trouble import SIGN_IN, UNKNOWN_KEYS, trouble
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-SIGN_IN = "Sign in (`aws sso login`, `aws configure`), or name a profile with AWS_PROFILE."
-# Codes with which AWS answers credentials that it does not know, or no longer. Query protocols and JSON ones differ.
-UNKNOWN_KEYS = frozenset({
-    "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthFailure",
-    "ExpiredToken", "ExpiredTokenException", "RequestExpired", "IncompleteSignature", "InvalidToken", "403",
-})  # fmt: skip
 CLOCK_IS_WRONG = (
     "RequestTimeTooSkewed"  # by more than 15 minutes; most services but S3 say one of the next ones instead
 )
@@ -61,24 +56,3 @@ def refusal(error: ClientError, who: str = "AWS") -> str:
     if code in FORBIDDEN:
         return f"{who} forbids {error.operation_name}: {said}"
     return f"{who} refused {error.operation_name}: {said or code}"
-
-
-def trouble(error: Exception, who: str = "AWS") -> str:
-    """The sentence about a request that was not sent, or not answered."""
-    from botocore import exceptions as its
-
-    said = str(error).rstrip(".")
-    lower = said[:1].lower() + said[1:]
-    sentences = {
-        (its.NoRegionError,): "no Region is set. Set AWS_REGION, as AWS_REGION=eu-west-1, or `region` in your AWS profile.",
-        (its.InvalidRegionError,): f"{said}. Set AWS_REGION to a Region's name, such as eu-west-1.",
-        (its.ProfileNotFound,): f"{said}. Unset AWS_PROFILE, or set it to a profile of `aws configure list-profiles`.",
-        (its.SSOError, its.TokenRetrievalError): f"{said}. {SIGN_IN}",
-        (its.NoCredentialsError, its.PartialCredentialsError, its.CredentialRetrievalError):
-            f"no AWS credentials: {lower}. {SIGN_IN}",
-        (its.SSLError,):
-            f"{who} showed a certificate that is not trusted here ({said}). Behind a proxy with its own, set AWS_CA_BUNDLE.",
-        (its.HTTPClientError, its.ConnectionError):
-            f"{who} cannot be reached ({lower}). Check your network, and HTTPS_PROXY if you need one.",
-    }  # fmt: skip
-    return next((sentence for kinds, sentence in sentences.items() if isinstance(error, kinds)), f"{said}.")

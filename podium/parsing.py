@@ -19,11 +19,12 @@ NUMBERS = {int: "a whole number", float: "a number"}
 
 
 class Command(TyperCommand):
-    """A command that takes no option for the value of another, and whose numbers are finite and in their range."""
+    """A command that takes no option for the value of another and no blank for a name, and whose numbers are finite and in their range."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Parse the words behind the command's name; ConsoleError over a value that cannot be, or an option without its value."""
+        """Parse the words behind the command's name; ConsoleError over a value that cannot be, a blank, or an option without its value."""
         self._check_values(args[: args.index("--")] if "--" in args else args)
+        self._check_blanks(ctx, args)
         try:
             rest = super().parse_args(ctx, args)
         except typer.BadParameter as error:
@@ -43,6 +44,17 @@ class Command(TyperCommand):
                     EXIT_USAGE,
                 )
 
+    def _check_blanks(self, ctx: Context, words: Sequence[str]) -> None:
+        """An empty name is a shell's variable that is not set: it means neither all images nor this folder."""
+        given, _, _ = self.make_parser(ctx).parse_args(list(words))
+        for parameter in self.params:
+            values = given.get(str(parameter.name))
+            several = values if isinstance(values, list | tuple) else [values]
+            for before, value in pairwise([None, *several]):
+                if isinstance(value, str) and not value.strip():
+                    setting = isinstance(before, str) and before.startswith("--")  # of a training: it is a word here
+                    raise _blank(str(before) if setting else _called(parameter), value, needed=parameter.required)
+
     def _check_finite(self, values: Mapping[str, object]) -> None:
         for parameter in self.params:
             value = values.get(str(parameter.name))
@@ -52,6 +64,16 @@ class Command(TyperCommand):
 
 def _wrong(parameter: Parameter, value: object, wanted: str) -> ConsoleError:
     return ConsoleError(f"{parameter.opts[0]} {value}: give {wanted}.", EXIT_USAGE)
+
+
+def _blank(name: str, value: str, *, needed: bool) -> ConsoleError:
+    action = "Give a value." if needed else "Give a value, or leave it out."
+    return ConsoleError(f"{name} {value!r} is blank, as a variable of the shell that is not set. {action}", EXIT_USAGE)
+
+
+def _called(parameter: Parameter) -> str:
+    """An option's name, or the word that stands for an argument in the help."""
+    return parameter.opts[0] if isinstance(parameter, TyperOption) else parameter.metavar or str(parameter.name).upper()
 
 
 def _given(error: typer.BadParameter) -> object:

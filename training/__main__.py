@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def main(words: list[str]) -> int:
         case ["train", "--resume", run]:
             if are_folds(Path(run)):
                 raise WrongInput(
-                    f"{run} holds folds. Use `podium train --resume {run}`, which goes on with every fold."
+                    f"{run} holds folds. Use `podium train --resume {shlex.quote(str(run))}`, which goes on with every fold."
                 )
             finished = resume(Path(run), on_progress=_tell, on_note=_say)
         case ["train", _, *_]:

@@ -5,6 +5,7 @@ list the photos -> prepare (network, settings, photos) -> fit the epochs -> temp
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -68,7 +69,9 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
     if (folder / MODEL_FILE).exists():
         raise WrongInput(f"{folder} holds a finished run: there is nothing to resume. Train into another folder.")
     if (folder / FOLDS_FILE).is_file():
-        raise WrongInput(f"{folder} holds folds. Use `podium train --resume {folder}`, or training.kfold.resume_folds.")
+        raise WrongInput(
+            f"{folder} holds folds. Use `podium train --resume {shlex.quote(str(folder))}`, or training.kfold.resume_folds."
+        )
     if not (folder / "resolved.yaml").is_file():
         raise WrongInput(f"{folder} holds no training that has begun. Start one: podium train DATA run={folder}")
     checkpoint = read_checkpoint(folder)

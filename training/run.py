@@ -11,6 +11,7 @@ import fcntl
 import io
 import json
 import platform
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def kept(folder: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f"{folder} cannot be written to ({error}). Make room there, and go on: podium train --resume {resumable(folder)}"
+            f"{folder} cannot be written to ({error}). Make room there, and go on: podium train --resume {shlex.quote(str(resumable(folder)))}"
         ) from error
 
 

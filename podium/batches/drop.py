@@ -21,7 +21,9 @@ from pipeline.uploads import pages_of_uploads
 from podium.batches.keys import why_not_made
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
+from training.aws_trouble import trouble
 from training.data.walking import is_clutter
+from training.errors import machine_sentence, why
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -43,13 +45,20 @@ class PlannedUpload:
         return self.key.removeprefix(INCOMING_PREFIX).partition("/")[0]
 
 
+def can_name_batch(batch: str) -> bool:
+    """Whether a batch of that name can be dropped; other tools may have made others."""
+    if not batch.strip() or "/" in batch or batch in {".", ".."} or why_not_made(batch):
+        return False
+    return len(batch.encode()) <= MAX_NAME_BYTES
+
+
 def plan_uploads(paths: Sequence[Path], batch: str) -> list[PlannedUpload]:
     """The files under these paths and their keys; a folder keeps its inner structure; hidden files, and what systems
     leave among photos, are left out.
 
     Raises ConsoleError for an impossible name of batch or file, and when two files would get one key.
     """
-    if not batch or "/" in batch or batch in {".", ".."} or why_not_made(batch) or len(batch.encode()) > MAX_NAME_BYTES:
+    if not can_name_batch(batch):
         raise ConsoleError(
             f"{batch!r} cannot name a batch: use a plain word without '/', at most {MAX_NAME_BYTES} bytes long, "
             "such as monday.",
@@ -97,8 +106,11 @@ def upload(
                 made = s3.put_object(Bucket=bucket, Key=item.key, Body=file, ContentType=kind)
         except ClientError as error:
             raise ConsoleError(f"{item.path} was not uploaded: {error}. {_what_to_do(error)}".rstrip()) from error
-        except (BotoCoreError, OSError) as error:
-            raise ConsoleError(f"{item.path} was not uploaded: {error}") from error
+        except BotoCoreError as error:
+            raise ConsoleError(f"{item.path} was not uploaded: {trouble(error, 'S3')}") from error
+        except OSError as error:
+            reason = machine_sentence(error) or f"{why(error)}."
+            raise ConsoleError(f"{item.path} was not uploaded: {reason.removeprefix(f'{item.path}: ')}") from error
         uri = f"s3://{bucket}/{item.key}"
         return ExpectedImage(image=uri, version_id=made.get("VersionId"), etag=made["ETag"].strip('"'))
 

@@ -64,7 +64,7 @@ def find(connection: Connection, row_filter: RowFilter, *, count_to: int = COUNT
     matching = (row for row in _narrowest(connection, row_filter) if _matches(row, row_filter))
     rows = list(islice(matching, row_filter.limit))
     beyond = 0 if row_filter.limit is None else sum(1 for _ in islice(matching, count_to))
-    if row_filter.batch:
+    if row_filter.batch is not None:
         rows.sort(key=lambda row: (row.image, row.model))
     return Found(rows, len(rows) + beyond, at_least=beyond == count_to and next(matching, None) is not None)
 
@@ -79,11 +79,11 @@ def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
 def _narrowest(connection: Connection, row_filter: RowFilter) -> Iterator[Row]:
     from boto3.dynamodb.conditions import Key
 
-    if row_filter.image:
+    if row_filter.image is not None:
         return _query(connection, Key("image").eq(uri_of(connection, row_filter.image)))
-    if row_filter.batch:
+    if row_filter.batch is not None:
         return rows_of_batch(connection, row_filter.batch)
-    if row_filter.label:
+    if row_filter.label is not None:
         condition: ConditionBase = Key("label").eq(row_filter.label)
         if row_filter.min_probability is not None:
             condition &= Key("probability").gte(Decimal(str(row_filter.min_probability)))
@@ -115,7 +115,8 @@ def _pages(read: Any, arguments: dict[str, Any]) -> Iterator[Row]:  # noqa: ANN4
 
 def _matches(row: Row, row_filter: RowFilter) -> bool:
     return (
-        (row_filter.label is None or row.label == row_filter.label)
+        (row_filter.batch is None or row.batch == row_filter.batch)
+        and (row_filter.label is None or row.label == row_filter.label)
         and (row_filter.min_probability is None or (row.probability or 0.0) >= row_filter.min_probability)
         and (row_filter.status is None or row.status == row_filter.status)
         and (not row_filter.uncertain or row.uncertain is not None)

@@ -9,6 +9,7 @@ import csv
 import heapq
 import io
 import math
+import shlex
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, read_parts, revision_of
 from pipeline.batches.outcomes import ExpectedUpload, expected_uploads, outcome_in, rows_of_batch
 from pipeline.results.same_upload import same_upload
-from podium.batches.drop import latest_uploads
+from podium.batches.drop import can_name_batch, latest_uploads
+from podium.batches.unknown import unknown_batch
 from podium.connection import Connection
 from podium.errors import EXIT_UNFINISHED, ConsoleError
 
@@ -161,7 +163,7 @@ def watch(
     while True:
         watched.look(clock_s())
         if not watched.expected:
-            raise ConsoleError(f"batch {batch!r} is empty. Fill it with `podium drop PATH --batch {batch}`.")
+            raise ConsoleError(_why_empty(connection, batch))
         rate = meter.observe(clock_s(), len(watched.statuses))
         if len(watched.statuses) != done:
             done, done_at_s = len(watched.statuses), clock_s()
@@ -174,12 +176,20 @@ def watch(
         sleep(pause_s)
 
 
+def _why_empty(connection: Connection, batch: str) -> str:
+    """That there is no such batch, or nothing in it; and how to fill it, if it can be."""
+    what = unknown_batch(connection, batch) or f"batch {batch!r} is empty."
+    if not can_name_batch(batch):
+        return what
+    return f"{what} `{shlex.join(['podium', 'drop', 'PATH', '--batch', batch])}` fills it."
+
+
 def check_finished(last: BatchProgress, batch: str, timeout_s: float | None) -> None:
     """ConsoleError (exit code 3) when images still wait: the time was up."""
     if last.waiting:
         raise ConsoleError(
             f"{last.waiting} of {last.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "
-            f"they stay in the queue. Go on with `podium watch {batch}`.",
+            f"they stay in the queue. Go on with `{shlex.join(['podium', 'watch', batch])}`.",
             EXIT_UNFINISHED,
         )
 

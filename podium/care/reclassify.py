@@ -64,9 +64,7 @@ def plan(connection: Connection, row_filter: RowFilter, model: ModelFacts, *, ag
 
     if connection.management_url is not None:
         check_served(connection.management_url, model)
-    rows = _latest(
-        row for row in find(connection, row_filter).rows if row_filter.batch is None or row.batch == row_filter.batch
-    )
+    rows = _latest(find(connection, row_filter).rows)
     seen = [row for row in rows if row.rejected_code not in NEVER_SEEN]
     try:
         known = known_rows(connection.dynamodb_client, connection.facts.table, model.ref, [row.image for row in seen])

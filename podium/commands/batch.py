@@ -39,7 +39,7 @@ def drop(
     if as_json:
         print_json({"batch": batch, "images": len(uploads), "location": location})
     print_note(f"{len(uploads)} files are in {location}")
-    print_next(f"watch {batch}", stack)
+    print_next("watch", batch, stack=stack)
 
 
 def watch(
@@ -54,7 +54,7 @@ def watch(
     from podium.shown.console import print_next
 
     show_watch(Connection(stack), batch, timeout_s=timeout, as_json=as_json)
-    print_next(f"results {batch}", stack)
+    print_next("results", batch, stack=stack)
 
 
 def results(

@@ -52,7 +52,7 @@ def redrive(
         answer.print(reasons_table(counts, dry_run=dry_run))
     print_note(redrive_sentence(counts, dry_run=dry_run))
     if (moved := batch_of(counts)) and not dry_run:
-        print_next(f"watch {moved}", stack)
+        print_next("watch", moved, stack=stack)
 
 
 def reclassify(
@@ -94,7 +94,7 @@ def reclassify(
         print_json(reclassify_document(planned, version.ref, dry_run=dry_run))
     print_note(reclassify_sentence(planned, version.ref, dry_run=dry_run))
     if planned.orders and not dry_run:
-        print_next(f"results {planned.batches[0]}" if len(planned.batches) == 1 else "status", stack)
+        print_next(*(["results", *planned.batches] if len(planned.batches) == 1 else ["status"]), stack=stack)
 
 
 def backfill(
@@ -137,4 +137,4 @@ def backfill(
     if report and report.enqueued:
         if wait:
             show_watch(connection, begun.job)
-        print_next(f"{'results' if wait else 'watch'} {begun.job}", stack)
+        print_next("results" if wait else "watch", begun.job, stack=stack)

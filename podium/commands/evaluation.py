@@ -40,7 +40,7 @@ def evaluate(
         with waiting("writing the report") if report else nullcontext():
             pages = _write_pages(run, evaluation) if report else _remove_pages(run, evaluation)
     show(evaluation, evaluation_parts(evaluation), pages, as_json=as_json)
-    print_next(f"package {run}")
+    print_next("package", run)
 
 
 def compare(

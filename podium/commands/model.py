@@ -66,7 +66,7 @@ def package(
     for sentence in notes:
         print_note(f"note: {sentence}")
     show_archive(archive, as_json=as_json)
-    print_next(f"up --archive {archive}")
+    print_next("up", "--archive", archive)
 
 
 def render(
@@ -105,4 +105,4 @@ def render(
         print_json({"folder": str(folder), "images": drawn, "per_class": counts, "seconds": seconds})
     else:
         print_line(f"{folder} holds {drawn} pictures, after {seconds:g} s")
-    print_next(f"train {folder}")
+    print_next("train", folder)

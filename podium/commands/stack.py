@@ -38,10 +38,10 @@ def up(
     print_note(f"the embedded AWS answers at {stack.endpoint_url}")
     if model is None:
         print_note("no model yet, so no TorchServe.")
-        print_next("train FOLDER, podium package RUN, podium up")
+        print_next("train", "FOLDER", then=", podium package RUN, podium up")
     else:
         print_note(f"TorchServe serves {model.ref} at {stack.model_server_url}")
-        print_next("drop PATH --batch NAME --wait")
+        print_next("drop", "PATH", "--batch", "NAME", "--wait")
 
 
 def down(
@@ -89,16 +89,14 @@ def deploy(
     from podium.shown.console import print_next, print_note
     from podium.shown.progress import waiting
 
-    chosen = _parameters(model, parameter or [])
-    if model_server_url is not None:
-        chosen["ModelServerUrl"] = model_server_url
+    chosen = _parameters(model, model_server_url, parameter or [])
     if stack is None:
         with waiting("deploying") as note:
             local = deploy_again(chosen, note)
         print_note(f"deployed to {local.endpoint_url}")
     else:
         _deploy_to_aws(stack, chosen, yes=yes)
-    print_next("status", stack)
+    print_next("status", stack=stack)
 
 
 def env(
@@ -162,16 +160,28 @@ def _brought_up(archive: Path | None, *, yes: bool) -> tuple[LocalStack, Archive
             lost.mend()
 
 
-def _parameters(model: str | None, pairs: list[str]) -> dict[str, str]:
-    chosen = {}
+def _parameters(model: str | None, model_server_url: str | None, pairs: list[str]) -> dict[str, str]:
+    """The template's parameters that the options choose; ConsoleError for one that it does not have or take."""
+    from podium.project import ROOT
+    from podium.template_parameters import check_parameter
+
+    chosen: dict[str, str] = {}
+
+    def choose(name: str, value: str, option: str) -> None:
+        check_parameter(name, value, option, ROOT / "template.yaml")
+        chosen[name] = value
+
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ConsoleError(f"--parameter {pair!r} must read Name=Value, such as ModelServers=4.", EXIT_USAGE)
-        chosen[name] = value
+        choose(name, value, f"--parameter {name}")
     if model is not None:
         from podium.care.reclassify import model_of
 
         named = model_of(model)
-        chosen |= {"ModelName": named.name, "ModelVersion": named.version}
+        choose("ModelName", named.name, "--model")
+        choose("ModelVersion", named.version, "--model")
+    if model_server_url is not None:
+        choose("ModelServerUrl", model_server_url, "--model-server-url")
     return chosen

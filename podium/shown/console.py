@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -71,9 +72,14 @@ def print_note(sentence: str, style: str | None = None) -> None:
     notes.print(harmless(sentence), style=style, soft_wrap=True)
 
 
-def print_next(command: str, stack: str | None = None) -> None:
-    """On stderr, the command that usually comes next, for the same stack."""
-    print_note(f"next: podium {command}" + (f" --stack {stack}" if stack else ""))
+def print_next(*words: object, stack: str | None = None, then: str = "") -> None:
+    """On stderr, the command that usually comes next, for the same stack, as a shell takes it; `then`: what may come after."""
+    print_note(f"next: {command(*words, stack=stack)}{then}")
+
+
+def command(*words: object, stack: str | None = None) -> str:
+    """`podium WORDS...`, with a space or a sign in a name quoted for a shell."""
+    return shlex.join(["podium", *map(str, words), *(["--stack", stack] if stack else [])])
 
 
 def print_line(text: str) -> None:

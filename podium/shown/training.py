@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from podium.shown.console import answer, notes, plain_table, print_json, print_next, print_note
+from podium.shown.console import answer, command, notes, plain_table, print_json, print_next, print_note
 from podium.shown.progress import OnCount, counting
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
         answer.print(epochs_table(run))
     for sentence in run_notes(run):
         print_note(sentence)
-    print_next(f"evaluate {run.folder}, or podium package {run.folder}")
+    print_next("evaluate", run.folder, then=f", or {command('package', run.folder)}")
 
 
 def show_folds(folds: Folds, *, as_json: bool) -> None:
@@ -40,7 +40,7 @@ def show_folds(folds: Folds, *, as_json: bool) -> None:
         print_json({"run": str(folds.folder), **folds.spreads(), "folds": runs})
     else:
         answer.print(folds_table(folds))
-    print_next(f"evaluate {folds.runs[0].folder}")
+    print_next("evaluate", folds.runs[0].folder)
 
 
 def show_plan(config: TrainConfig, plan: dict[str, object], *, as_json: bool) -> None:
@@ -58,7 +58,7 @@ def show_recipe(recipe: Recipe, *, as_json: bool) -> None:
         print_json(recipe)
         return
     answer.print(recipe_document(recipe), soft_wrap=True, end="")
-    print_next(f"train {recipe.name} DATA")
+    print_next("train", recipe.name, "DATA")
 
 
 def show_recipes(recipes: Sequence[Recipe], *, as_json: bool) -> None:
@@ -67,7 +67,7 @@ def show_recipes(recipes: Sequence[Recipe], *, as_json: bool) -> None:
         print_json(recipes)
         return
     answer.print(recipes_table(recipes))
-    print_next("train RECIPE DATA, or podium recipes RECIPE to see one whole")
+    print_next("train", "RECIPE", "DATA", then=", or podium recipes RECIPE to see one whole")
 
 
 def show_settings(*, as_json: bool) -> None:

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.aws_trouble import trouble
 from training.data.manifest import is_manifest, read_rows
 from training.data.records import Counted, OnCount, uncounted
 from training.data.s3_objects import opened, said_by_s3
 from training.data.walking import is_clutter
-from training.errors import TrainingError, WrongInput
+from training.errors import TrainingError, WrongInput, why
 from training.files import replacing
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from mypy_boto3_s3 import S3Client
 
 SCHEME = "s3://"
@@ -75,22 +77,32 @@ def _named(address: str, manifest: Path, objects: dict[str, Object]) -> dict[str
 
 def s3_client() -> S3Client:
     """A client for many GETs at once; endpoint and credentials by boto3's own rules."""
-    import boto3
     from botocore.config import Config
 
     patient = Config(max_pool_connections=AT_ONCE, retries={"mode": "standard", "max_attempts": 5})
-    return boto3.client("s3", config=patient)
+    return _client(patient)
 
 
 def reach(bucket: str) -> None:
     """Ask S3 once whether it is there, without the client's own minute of attempts; raises what botocore does if it is not."""
-    import boto3
     from botocore.config import Config
     from botocore.exceptions import ClientError
 
     once = Config(connect_timeout=ANSWERS_WITHIN_S, retries={"total_max_attempts": 1})
     with suppress(ClientError):  # an answer; the listing has a sentence for it
-        boto3.client("s3", config=once).head_bucket(Bucket=bucket)
+        _client(once).head_bucket(Bucket=bucket)
+
+
+def _client(config: Config) -> S3Client:
+    """WrongInput if the endpoint that the environment or the profile names is no address."""
+    import boto3
+
+    try:
+        return boto3.client("s3", config=config)
+    except ValueError as error:
+        raise WrongInput(
+            f"{why(error)}. Set AWS_ENDPOINT_URL to an address such as https://s3.example.com, or unset it."
+        ) from error
 
 
 def _list(client: S3Client, bucket: str, prefix: str) -> Iterator[Object]:
@@ -189,9 +201,7 @@ def _explained(address: str) -> Iterator[None]:
     except ParamValidationError as error:
         raise WrongInput(f"{address} names no bucket that S3 could have. Check its name.") from error
     except BotoCoreError as error:
-        raise TrainingError(
-            f"{address} cannot be read ({error}). Check the network, and AWS_ENDPOINT_URL, AWS_REGION and the credentials."
-        ) from error
+        raise TrainingError(f"{address} cannot be read: {trouble(error, 'S3')}") from error
     except OSError as error:
         raise TrainingError(
             f"{address} cannot be kept here: {error}. Make room, or rename what is in the way."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from inference.images.encodings import Joined, NotDecoded, Readable, is_compressed, unpacked
 from inference.images.formats import HEAD_BYTES, READABLE, looks_like
+from training.aws_trouble import SIGN_IN, UNKNOWN_KEYS
 from training.errors import TrainingError, WrongInput
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ _DENIED = (
     "Let your AWS profile read it: s3:ListBucket, s3:GetObject, and kms:Decrypt on its key. From a bucket whose requester pays,"
     " copy the photos first (`aws s3 cp --recursive --request-payer requester`)."
 )
-_NOW = {"AccessDenied": _DENIED, "403": _DENIED, "NoSuchKey": "It was deleted since the list was made: start again."}
+_NOW = {
+    "AccessDenied": _DENIED,
+    "403": _DENIED,
+    "NoSuchKey": "It was deleted since the list was made: start again.",
+    "NoSuchBucket": "Check the bucket's name, and AWS_ENDPOINT_URL.",
+}
 
 
 @contextmanager
@@ -70,4 +76,5 @@ def said_by_s3(error: ClientError) -> str:
     answer = error.response["Error"]
     code, message = answer.get("Code", ""), answer.get("Message", "").rstrip(".")
     said = f"S3 says {code} ({message})."
-    return f"{said} {_NOW[code]}" if code in _NOW else said
+    advice = _NOW.get(code, SIGN_IN if code in UNKNOWN_KEYS else "")
+    return f"{said} {advice}".rstrip()

@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
 
 from training.data.records import Counted, OnCount, uncounted
-from training.errors import TrainingError
+from training.errors import TrainingError, machine_sentence, why
 
 NAMES = ("cifar10", "cifar100", "mnist", "oxford-pets", "food101")
 ORIGINALS = ("_image_files", "_images")  # where Food101 and OxfordIIITPet keep the paths of their JPEGs
@@ -67,12 +68,24 @@ def fetch(name: str, fetched: Path, on_count: OnCount = uncounted, *, opened: Op
             done = _write_out(part, unfinished / split, lambda count: on_count(Counted("writing", count, total)), done)
     except (OSError, RuntimeError) as error:  # torchvision: RuntimeError over a download with another checksum
         raise TrainingError(
-            f"{name} could not be downloaded and written out ({error}). Check the network and the room on the disk, or give"
-            " a folder of photos as data."
+            f"{name} could not be downloaded and written out: {_reason(error)} Or give a folder of photos as data."
         ) from error
     unfinished.replace(folder)
     shutil.rmtree(raw, ignore_errors=True)
     return folder
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    """Why torchvision has no data set, and what to do."""
+    if isinstance(error, HTTPError):
+        return f"{error.url} answers with status {error.code} ({error.reason}). Try later."
+    if isinstance(error, URLError | TimeoutError | ConnectionError):
+        cause = error.reason if isinstance(error, URLError) else error
+        said = why(cause) if isinstance(cause, Exception) else str(cause)
+        return f"its server cannot be reached ({said}). Check your network, and HTTPS_PROXY if you need one."
+    if isinstance(error, OSError):
+        return machine_sentence(error) or f"{why(error)}."
+    return f"{why(error).rstrip('.:')}. Check your network, and try again."
 
 
 def _write_out(part: ImageSet, folder: Path, on_done: Callable[[int], None], done: int) -> int:

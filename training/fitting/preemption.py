@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -42,5 +43,5 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 def preempted(run_folder: Path, epoch: int, step: int) -> Preempted:
     """The error that ends a training after a request to stop, when its checkpoint is written."""
     return Preempted(
-        f"Stopped on request, in epoch {epoch} after step {step}. Go on: podium train --resume {resumable(run_folder)}"
+        f"Stopped on request, in epoch {epoch} after step {step}. Go on: podium train --resume {shlex.quote(str(resumable(run_folder)))}"
     )

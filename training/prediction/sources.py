@@ -14,8 +14,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.aws_trouble import trouble
 from training.data.s3 import SCHEME, reach, s3_client
-from training.data.s3_objects import opened
+from training.data.s3_objects import opened, said_by_s3
 from training.data.walking import is_clutter
 from training.errors import TrainingError, WrongInput, why
 
@@ -129,10 +130,12 @@ def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
                         return
     except ParamValidationError as error:
         raise WrongInput(f"{url} names no bucket that S3 could have. Check its name.") from error
-    except (BotoCoreError, ClientError, ValueError) as error:
-        raise TrainingError(
-            f"{url} cannot be listed ({error}). Check the name, your AWS profile and region."
-        ) from error
+    except ClientError as error:
+        raise TrainingError(f"{url} cannot be listed: {said_by_s3(error)}") from error
+    except BotoCoreError as error:
+        raise TrainingError(f"{url} cannot be listed: {trouble(error, 'S3')}") from error
+    except ValueError as error:
+        raise TrainingError(f"{url} cannot be listed ({why(error)}). Check the name.") from error
     if not found:
         raise WrongInput(f"There is nothing under {url}. Check the bucket's name and the prefix.")
 
@@ -152,4 +155,4 @@ def _get(client: S3Client, bucket: str, key: str) -> bytes:
     except TrainingError as error:
         raise NotFetched(str(error)) from error
     except BotoCoreError as error:
-        raise NotFetched(f"The object cannot be read ({error}).") from error
+        raise NotFetched(f"The object cannot be read: {trouble(error, 'S3')}") from error

@@ -76,7 +76,9 @@ def read_scored(folder: Path, split: str) -> ScoredEvaluation:
     story, evaluation = read_story(folder), read_evaluation_in(where)
     if evaluation is None:
         chosen = f"--split {split}" if split in SPLITS else f"--data {shlex.quote(split)}"
-        raise TrainingError(f"{where} holds no {EVALUATION_FILE}. Run `podium evaluate {folder} {chosen}` first.")
+        raise TrainingError(
+            f"{where} holds no {EVALUATION_FILE}. Run `podium evaluate {shlex.quote(str(folder))} {chosen}` first."
+        )
     scores = load(where)
     if not len(scores.paths) == len(scores.logits) == len(scores.labels) == evaluation.images:
         raise TrainingError(

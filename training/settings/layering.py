@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import typing
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ def _two_of_a_kind(kind: str, first: str, second: str) -> str:
         for word, data in ((second, first), (first, second)):
             near = None if Path(word).expanduser().exists() else near_recipe(word)
             if near is not None:
-                return f"there is no recipe {word!r}. Did you mean {near!r}, as in `podium train {near} {data}`?"
+                return f"there is no recipe {word!r}. Did you mean {near!r}, as in `podium train {near} {shlex.quote(str(data))}`?"
     return f"{first!r} and {second!r} are both taken for the {kind}. Give one; settings are written as epochs=5."
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +12,7 @@ from xml.etree.ElementTree import fromstring
 from xml.sax.saxutils import escape
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,3 +226,43 @@ def test_an_upload_that_fails_expects_nothing(connection: Connection, tmp_path: 
     with pytest.raises(ConsoleError, match=r"b\.jpg was not uploaded"):
         drop(connection, uploads, NOON, lambda _: None)
     assert keys_of(connection) == []
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["the photo", "the connection"])
+def test_a_file_that_is_one_too_many_open_is_told_with_the_limit(
+    connection: Connection, tmp_path: Path, wrapped: bool
+) -> None:
+    def refuse(**_: object) -> None:
+        error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        if not wrapped:
+            error.filename = str(photo)
+            raise error
+        try:
+            raise error
+        except OSError as cause:  # as botocore does
+            raise EndpointConnectionError(endpoint_url="https://s3", error=cause)  # noqa: B904
+
+    photo = folder_of(tmp_path, "b.jpg") / "b.jpg"
+    connection.s3.meta.events.register("before-call.s3.PutObject", refuse)
+    with pytest.raises(ConsoleError) as told:
+        upload(connection, plan_uploads([photo], "monday"), lambda _: None)
+    what, _, action = str(told.value).partition(". ")
+    assert what.casefold() == f"{photo} was not uploaded: this shell allows no more open files".casefold()
+    assert action == "Raise its limit, as ulimit -n 4096, and try again."
+
+
+def test_without_credentials_or_network_the_advice_is_to_sign_in_or_to_look_at_the_network(
+    connection: Connection, tmp_path: Path
+) -> None:
+    raised: list[BotoCoreError] = [NoCredentialsError(), EndpointConnectionError(endpoint_url="https://s3")]
+
+    def refuse(**_: object) -> None:
+        raise raised[0]
+
+    uploads = plan_uploads([folder_of(tmp_path, "b.jpg")], "monday")
+    connection.s3.meta.events.register("before-call.s3.PutObject", refuse)
+    with pytest.raises(ConsoleError, match=r"was not uploaded: no AWS credentials: .* Sign in"):
+        upload(connection, uploads, lambda _: None)
+    raised.pop(0)
+    with pytest.raises(ConsoleError, match=r"was not uploaded: S3 cannot be reached .* Check your network"):
+        upload(connection, uploads, lambda _: None)

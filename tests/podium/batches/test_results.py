@@ -33,6 +33,13 @@ def test_an_image_is_found_by_its_uri_and_by_its_key(monday: Connection) -> None
     assert keys(monday, image=f"s3://{INPUT}/incoming/tuesday/5.jpg") == ["tuesday/5.jpg"]
 
 
+def test_an_image_of_another_batch_is_not_shown(monday: Connection) -> None:
+    image = "incoming/tuesday/5.jpg"
+    assert find(monday, RowFilter(batch="tuesday", image=image)).total == 1
+    assert find(monday, RowFilter(batch="monday", image=image)).total == 0
+    assert find(monday, RowFilter(label="baseball", image=image)).total == 0
+
+
 def test_rejected_and_uncertain_images_are_read_by_status(monday: Connection) -> None:
     assert keys(monday, status="rejected") == ["monday/4.jpg"]
     assert keys(monday, uncertain=True) == ["monday/baseball/2.jpg"]

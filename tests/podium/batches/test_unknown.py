@@ -35,6 +35,23 @@ def opened(monday: Connection) -> Connection:
             "there is no image 'incoming/monday/baseball/11.jpg' in the input bucket."
             " Did you mean 'incoming/monday/baseball/1.jpg'?",
         ),
+        (
+            {"batch": "tuesdy", "image": "incoming/tuesday/5.jpg"},
+            "there is no batch 'tuesdy'. Did you mean 'tuesday'?",
+        ),
+        (
+            {"image": "a.jpg"},
+            "there is no image 'a.jpg' in the input bucket. Did you mean 'incoming/thursday/a.jpg'?",
+        ),
+        (
+            {"image": "basebal/1.jpg"},
+            "there is no image 'basebal/1.jpg' in the input bucket. Did you mean 'incoming/monday/baseball/1.jpg'?",
+        ),
+        (
+            {"image": "incoming/thursda/a.jpg"},
+            "there is no image 'incoming/thursda/a.jpg' in the input bucket. Did you mean 'incoming/thursday/a.jpg'?",
+        ),
+        ({"image": "incoming"}, "there is no image 'incoming' in the input bucket."),
         ({"image": "nothing.jpg"}, "there is no image 'nothing.jpg' in the input bucket."),
         (
             {"image": "s3://elsewhere/1.jpg"},
@@ -44,6 +61,16 @@ def opened(monday: Connection) -> Connection:
 )
 def test_an_unknown_name_is_told_the_nearest(opened: Connection, fields: dict[str, object], sentence: str) -> None:
     assert unknown_name(opened, RowFilter.model_validate(fields)) == sentence
+
+
+def test_the_name_in_the_table_is_told_the_whole_keys_of_its_images(opened: Connection) -> None:
+    for batch in ("monday", "tuesday"):
+        opened.s3.put_object(Bucket=INPUT, Key=f"incoming/{batch}/in/rej.jpg", Body=b"photo")
+    for image in ("rej.jpg", "in/rej.jpg"):
+        assert unknown_name(opened, RowFilter(image=image)) == (
+            f"there is no image {image!r} in the input bucket."
+            " Did you mean 'incoming/monday/in/rej.jpg' or 'incoming/tuesday/in/rej.jpg'?"
+        )
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,24 @@ def test_images_that_wait_are_named_when_nothing_was_done_for_long_and_when_the_
     assert [bool(now.stuck) for now in short] == [False] * (len(short) - 1) + [True]
 
 
-def test_an_empty_batch_says_how_to_fill_it(connection: Connection) -> None:
-    with pytest.raises(ConsoleError, match="podium drop PATH --batch tuesday"):
-        next(seen(connection, Clock(), "tuesday"))
+@pytest.mark.parametrize(
+    ("batch", "sentence"),
+    [
+        ("tuesday", "batch 'tuesday' is empty. `podium drop PATH --batch tuesday` fills it."),
+        ("tuesdy", "there is no batch 'tuesdy'. Did you mean 'tuesday'? `podium drop PATH --batch tuesdy` fills it."),
+        ("q w", "there is no batch 'q w'. `podium drop PATH --batch 'q w'` fills it."),
+        ("a/b", "there is no batch 'a/b'."),
+        ("nl\nx", "there is no batch 'nl\\nx'."),
+    ],
+)
+def test_a_batch_without_images_is_told_the_nearest_name_and_how_to_fill_it(
+    connection: Connection, batch: str, sentence: str
+) -> None:
+    ledger = Ledger(connection.dynamodb_client, connection.facts.ledger)
+    ledger.open("tuesday", expected=1, revision="r", now=datetime.now(UTC))
+    with pytest.raises(ConsoleError) as told:
+        next(seen(connection, Clock(), batch))
+    assert str(told.value) == sentence
 
 
 def test_what_was_dropped_and_what_came_by_other_tools_is_expected(connection: Connection) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+from email.message import Message
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 import numpy as np
 import pytest
@@ -78,17 +81,32 @@ def test_a_second_start_downloads_nothing(tmp_path: Path) -> None:
     assert fetch("mnist", tmp_path, opened=arrays) == fetch("mnist", tmp_path, opened=refused)
 
 
-@pytest.mark.parametrize("error", [URLError("no network"), RuntimeError("File not found or corrupted.")])
+NO_NAME = URLError(socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (NO_NAME, "its server cannot be reached (name or service not known). Check your network, and HTTPS_PROXY if you need one."),
+        (URLError("no network"), "its server cannot be reached (no network). Check your network"),
+        (TimeoutError("timed out"), "its server cannot be reached (timed out). Check your network"),
+        (HTTPError("https://sets/c.gz", 503, "Busy", Message(), None), "https://sets/c.gz answers with status 503 (Busy). Try later."),
+        (RuntimeError("File not found or corrupted."), "File not found or corrupted. Check your network, and try again."),
+        (OSError(errno.ENOSPC, "No space left", "/sets/1.png"), "/sets/1.png: the disk is full. Make room there"),
+    ],
+)  # fmt: skip
 def test_a_download_that_fails_ends_in_a_sentence_and_leaves_no_half_of_a_data_set(
-    tmp_path: Path, error: Exception
+    tmp_path: Path, error: Exception, sentence: str
 ) -> None:
     def failing(name: str, folder: Path, split: str) -> Arrays:
         if split == "test":
             raise error
         return arrays(name, folder, split)
 
-    with pytest.raises(TrainingError, match=r"cifar100 could not be downloaded .* Check the network"):
+    with pytest.raises(TrainingError, match=r"^cifar100 could not be downloaded and written out: ") as refused:
         fetch("cifar100", tmp_path, opened=failing)
+    assert sentence in str(refused.value)
+    assert str(refused.value).endswith(" Or give a folder of photos as data.")
     assert not (tmp_path / "cifar100").exists()
 
 
