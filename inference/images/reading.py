@@ -18,13 +18,14 @@ from inference.images.bombs import what_makes_it_a_bomb
 from inference.images.colours import in_colours
 from inference.images.formats import READABLE, looks_like
 from inference.images.heif import TooSlow, decode_heic, open_avif
-from inference.images.jpegs import with_its_end
+from inference.images.jpegs import damage, has_all_scans, with_its_end
 from inference.images.kinds import kind_misread, kind_not_opened
 from inference.images.palettes import mend_palette
 from inference.images.pngs import picture_alone, scale_clear_grey
 from inference.images.profiles import in_srgb, srgb_transform
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
+JPEGS = ("JPEG", "MPO")  # Pillow's names; in the second one the first of several pictures is read
 BIG_ENDIAN_BIGTIFF = b"MM\0+"
 MAX_ASPECT = 100  # resizing the short side to 224 pixels makes the long side at most 22,400
 
@@ -74,7 +75,7 @@ def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     sRGB by their profile. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for
     any bytes; heif.NoDecoder on a machine that cannot start the decoder of HEIC.
     """
-    return picture_of(open_image(data, max_pixels))
+    return picture_of(open_image(data, max_pixels), data)
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -84,8 +85,10 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     return image
 
 
-def picture_of(image: Image.Image) -> Image.Image:
-    """The picture in an image that `open_image` opened, as `read_image` promises it. Raises UnreadableImage."""
+def picture_of(image: Image.Image, data: bytes) -> Image.Image:
+    """The picture in an image that `open_image` opened of `data`, as `read_image` promises it. Raises UnreadableImage."""
+    if image.format in JPEGS and (missing := damage(with_its_end(data))):  # Pillow would fill it in with grey
+        raise _damaged("JPEG", ValueError(missing))
     try:
         image.load()
         turn = turn_of(image)
@@ -145,6 +148,8 @@ def _opened(kind: str, data: bytes) -> Image.Image:
         case "AVIF":
             return open_avif(data)
         case "JPEG":
+            if has_all_scans(data) is False:
+                raise ValueError("a scan is missing")
             return Image.open(io.BytesIO(with_its_end(data)), formats=[kind])
         case "PNG":
             image = Image.open(io.BytesIO(picture_alone(data)), formats=[kind])
