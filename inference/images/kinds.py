@@ -11,8 +11,24 @@ from inference.images.tags import tiff_numbers
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANES = 256, 257, 258, 259, 262, 277, 284
 _EXTRA, _FORM = 338, 339
+_MOST, _LARGEST = 281, 341  # MaxSampleValue and SMaxSampleValue
+_DEPTHS = frozenset(2**bits - 1 for bits in range(9, 16))
 _PIECES = ((273, 279), (324, 325))  # places and sizes of strips, and of tiles
-_TAGS = (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANES, _EXTRA, _FORM, *_PIECES[0], *_PIECES[1])
+_TAGS = (
+    _WIDTH,
+    _LENGTH,
+    _BITS,
+    _COMPRESSION,
+    _PHOTOMETRIC,
+    _SAMPLES,
+    _PLANES,
+    _EXTRA,
+    _FORM,
+    _MOST,
+    _LARGEST,
+    *_PIECES[0],
+    *_PIECES[1],
+)
 _SEEN = 1000  # numbers of one tag
 _MAX_BITS = 64
 _IN_PLANES = ("RGB", "RGBA", "CMYK", "YCbCr", "LAB")  # modes of several samples
@@ -103,6 +119,9 @@ def kind_misread(image: Image.Image, data: bytes) -> str | None:
     compression = next(iter(numbers[_COMPRESSION]), 1)
     if compression == _WEBP or (2 in numbers[_PLANES] and _in_wrong_planes(image, numbers, is_raw=compression == 1)):
         return _tiff(data) or "a TIFF in planes"
+    white = max(numbers[_LARGEST] or numbers[_MOST], default=0)
+    if len(image.getbands()) > 1 and max(numbers[_BITS], default=1) > 8 and white in _DEPTHS:
+        return f"{_tiff(data) or 'a TIFF'} with white at {white}"
     return None
 
 

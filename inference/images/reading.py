@@ -23,6 +23,7 @@ from inference.images.kinds import kind_misread, kind_not_opened
 from inference.images.palettes import mend_palette
 from inference.images.pngs import picture_alone, scale_clear_grey
 from inference.images.profiles import in_srgb, srgb_transform
+from inference.images.scales import NoValues
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
 JPEGS = ("JPEG", "MPO")  # Pillow's names; in the second one the first of several pictures is read
@@ -93,6 +94,9 @@ def picture_of(image: Image.Image, data: bytes) -> Image.Image:
         image.load()
         turn = turn_of(image)
         picture = in_srgb(in_colours(image), srgb_transform(image))
+    except NoValues as error:
+        reason = "None of its pixels has a value: all say that nothing was measured. Save it anew and send it again."
+        raise UnreadableImage("unreadable", reason) from error
     except DAMAGED as error:
         raise _damaged("HEIC" if image.format == "HEIF" else str(image.format), error) from error
     if turn is not None:
