@@ -20,6 +20,7 @@ from inference.images.formats import READABLE, looks_like
 from inference.images.heif import TooSlow, decode_heic, open_avif
 from inference.images.jpegs import damage, has_all_scans, with_its_end
 from inference.images.kinds import kind_misread, kind_not_opened
+from inference.images.pages import full_page_first
 from inference.images.palettes import mend_palette
 from inference.images.pngs import picture_alone, scale_clear_grey
 from inference.images.profiles import in_srgb, srgb_transform
@@ -120,6 +121,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if kind not in READABLE:
         seen = f"This is {kind}" if kind else "These bytes are no image format that is known here"
         raise UnreadableImage("unsupported_format", f"{seen}. Convert it to JPEG or PNG and send it again.")
+    if kind == "TIFF":
+        data = full_page_first(data)
     if bomb := what_makes_it_a_bomb(kind, data, max_pixels):
         raise UnreadableImage("too_many_pixels", f"The {kind} {bomb}. Save it anew and send it again.")
     try:
