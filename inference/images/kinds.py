@@ -6,7 +6,7 @@ import struct
 
 from PIL import Image, TiffImagePlugin
 
-from inference.images.pngs import has_deep_clear_colour
+from inference.images.pngs import has_deep_clear_colour, unknown_chunk
 from inference.images.tags import tiff_numbers
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANES = 256, 257, 258, 259, 262, 277, 284
@@ -105,6 +105,8 @@ def kind_not_opened(kind: str, data: bytes) -> str | None:
             return _jpeg(data)
         case "BMP":
             return _bitmap(data)
+        case "PNG":
+            return _png(data)
         case _:
             return None
 
@@ -113,6 +115,8 @@ def kind_misread(image: Image.Image, data: bytes) -> str | None:
     """What an image holds that Pillow opened but would decode to other pixels than are stored, or to none."""
     if image.format == "PNG" and has_deep_clear_colour(image, data):
         return "a PNG of 3 x 16 bits with one clear colour"
+    if image.format == "PNG":
+        return _png(data)
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     numbers = tiff_numbers(data, _TAGS, at_most=_SEEN)
@@ -150,6 +154,11 @@ def _tiff(data: bytes) -> str | None:
     planar = " in planes" if planes == 2 and samples > 1 else ""
     packed = f", {compression} inside" if compression else ""
     return f"a {order}{'BigTIFF' if b'+' in data[2:4] else 'TIFF'} of {depth} {form}{colours}{planar}{packed}"
+
+
+def _png(data: bytes) -> str | None:
+    name = unknown_chunk(data)
+    return f"a PNG with the chunk {name} in its picture" if name else None
 
 
 def _jpeg(data: bytes) -> str | None:

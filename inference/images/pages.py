@@ -18,7 +18,7 @@ def full_page_first(data: bytes) -> bytes:
     if not _is_reduced(data, first):
         return data
     others = tiff_numbers(data, (_SUB_DIRECTORIES,), at_most=_SEEN)[_SUB_DIRECTORIES]
-    pages = []
+    pages: list[int] = []
     while (place := next_directory(data, place)) and len(pages) < _SEEN:
         pages.append(place)
     full = (place for place in [*pages, *others] if not _is_reduced(data, place))

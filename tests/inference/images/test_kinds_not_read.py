@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any
 
 import imagecodecs
@@ -143,6 +144,29 @@ def test_an_odd_chunk_that_is_no_picture_does_not_cost_the_png(name: str, behind
     place = data.index(chunk[0])
     damaged = data[: place + 4 + len(chunk[1])] + b"\0\0\0\0" + data[place + 8 + len(chunk[1]) :]
     assert np.array_equal(np.asarray(read_image(damaged)), PIXELS), "nor does its checksum"
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_an_unknown_chunk_that_is_part_of_the_picture_is_named(behind: bool) -> None:
+    """PNG, 3rd edition, section 13.1.1: a decoder must not show a picture with one."""
+    chunk = (b"ABCD", b"??")
+    data = png(PIXELS, 8, 2, *([] if behind else [chunk]), after=chunk if behind else None)
+    refused = refusal(data)
+    assert refused.code == "unsupported_format"
+    assert "This is a PNG with the chunk ABCD in its picture, a kind that is not read here." in refused.reason
+
+
+def test_such_a_chunk_with_a_wrong_checksum_is_damage() -> None:
+    data = png(PIXELS, 8, 2, (b"ABCD", b"??"))
+    place = data.index(b"ABCD")
+    assert refusal(data[: place + 6] + b"\0\0\0\0" + data[place + 10 :]).code == "unreadable"
+
+
+def test_a_png_as_apple_packs_it_into_programs_is_named() -> None:
+    data = png(PIXELS, 8, 2)
+    body = b"CgBI\x50\0\x20\x02"
+    apple = data[:8] + struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body)) + data[8:]
+    assert "a PNG with the chunk CgBI in its picture" in refusal(apple).reason
 
 
 @pytest.mark.parametrize("size", [108, 124])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ BLACK = np.zeros((8, 8, 3), np.uint8)
 FULL, REDUCED, PAGE = 0, 1, 2
 
 
-def pages(*kinds: int, order: str = "<", big: bool = False) -> bytes:
+def pages(*kinds: int, order: Literal["<", ">"] = "<", big: bool = False) -> bytes:
     """A TIFF whose first page that is not reduced is the photo, and all others black."""
     buffer, is_left = io.BytesIO(), True
     with tifffile.TiffWriter(buffer, byteorder=order, bigtiff=big) as file:
@@ -34,7 +35,9 @@ def pages(*kinds: int, order: str = "<", big: bool = False) -> bytes:
     "kinds", [(FULL,), (REDUCED, FULL), (REDUCED, REDUCED, PAGE, FULL), (FULL, REDUCED), (3, FULL)]
 )
 @pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
-def test_a_thumbnail_that_comes_first_is_not_the_picture(kinds: tuple[int, ...], order: str, big: bool) -> None:
+def test_a_thumbnail_that_comes_first_is_not_the_picture(
+    kinds: tuple[int, ...], order: Literal["<", ">"], big: bool
+) -> None:
     assert np.array_equal(np.asarray(read_image(pages(*kinds, order=order, big=big))), PHOTO)
 
 

@@ -116,6 +116,15 @@ def test_bytes_between_the_pixels_and_the_end_do_not_cost_the_jpeg() -> None:
     assert np.array_equal(np.asarray(read_image(odd)), np.asarray(read_image(whole)))
 
 
+@pytest.mark.parametrize("colours", ["RGB", "P", "L"])
+def test_a_png_may_lack_its_end_but_no_pixel(colours: str) -> None:
+    whole = encoded(NOISE.convert(colours), "PNG")
+    for missing in range(1, 17):  # the end's chunk, and the checksum before it
+        assert np.array_equal(np.asarray(read_image(whole[:-missing])), np.asarray(read_image(whole)))
+    for missing in (30, 100, 1000):
+        assert_is_cut_short(whole[:-missing])
+
+
 def assert_is_cut_short(data: bytes) -> None:
     """For the picture and for the model's input alike: they are decoded in two ways."""
     transform = EvalTransform(64, 64, 1.0, "center", "bicubic")
