@@ -24,6 +24,7 @@ from inference.images.pages import full_page_first
 from inference.images.palettes import mend_palette
 from inference.images.pngs import picture_alone, scale_clear_grey
 from inference.images.profiles import in_srgb, srgb_transform
+from inference.images.quiet import silence_decoders
 from inference.images.scales import NoValues
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
@@ -82,6 +83,7 @@ def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The image in `data`, its header read and checked, its pixels not decoded yet. Raises UnreadableImage."""
+    silence_decoders()
     image = _open(data, max_pixels)
     _check_size(*image.size, max_pixels)
     return image
