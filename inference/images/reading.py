@@ -148,7 +148,7 @@ def _decoded_heic(data: bytes, max_pixels: int) -> Image.Image:
         raise UnreadableImage("too_slow", reason) from error
     _check_size(*size, max_pixels)
     if image is None:
-        raise _not_read("a HEIC of grey with more than 8 bits")
+        raise _not_read("an HEIC of grey with more than 8 bits")
     return image
 
 
@@ -187,9 +187,10 @@ def _limit(max_pixels: int) -> str:
 
 
 def _damaged(kind: str, error: Exception) -> UnreadableImage:
+    article = "an" if kind in ("AVIF", "HEIC") else "a"
     detail = "no size in its header" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
     return UnreadableImage(
-        "unreadable", f"The file begins like a {kind} but is damaged or cut short ({detail}). Upload it again."
+        "unreadable", f"The file begins like {article} {kind} but is damaged or cut short ({detail}). Upload it again."
     )
 
 

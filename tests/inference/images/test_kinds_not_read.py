@@ -15,7 +15,7 @@ from benchmarks.pictures.writing import bitmap, picture, png, stretched, tiff
 from inference.images.reading import UnreadableImage, read_image
 from tests.inference.images.hostile import LONG, SHORT, grey
 from tests.inference.images.hostile import tiff as tiff_of
-from tests.inference.images.pictures import corners, encoded, jpeg
+from tests.inference.images.pictures import corners, encoded, heic, jpeg
 
 PIXELS = picture()
 FOUR = np.dstack([PIXELS, PIXELS[..., :1]])
@@ -186,3 +186,9 @@ def test_a_tiff_that_does_not_say_what_its_fourth_number_is_is_not_clear_because
     tags = grey(2, 1, 1) | {258: (SHORT, (8,) * 4), 262: (SHORT, (2,)), 277: (SHORT, (4,))}
     data = tiff_of(tags | {273: (LONG, (8,)), 279: (LONG, (8,))}, bytes([9, 8, 7, 0, 1, 2, 3, 0]))
     assert np.asarray(read_image(data))[0].tolist() == [[9, 8, 7], [1, 2, 3]]
+
+
+@pytest.mark.parametrize("form", ["AVIF", "HEIC", "PNG"])
+def test_the_sentence_about_damage_is_english(form: str) -> None:
+    whole = heic(corners()) if form == "HEIC" else encoded(corners(), form)
+    assert f"begins like {'a' if form == 'PNG' else 'an'} {form} but" in refusal(whole[: len(whole) // 2]).reason
