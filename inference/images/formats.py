@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from codecs import getincrementaldecoder
 
 HEAD_BYTES = 512  # of a file are enough
@@ -26,7 +27,13 @@ _BEGINNINGS = (
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (b"8BPS", "a Photoshop document"),
     (b"\0\0\1\0", "an ICO icon"),
+    (b"FUJIFILMCCD-RAW", "a camera raw photo"),
+    (b"IIRO", "a camera raw photo"),  # Olympus
+    (b"IIRS", "a camera raw photo"),
+    (b"IIU\0", "a camera raw photo"),  # Panasonic
     (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript drawing"),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),  # EPS with a preview
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x1aE\xdf\xa3", "a video"),
@@ -36,7 +43,11 @@ _CONTAINERS = {b"WEBP": "WEBP", b"AVI ": "a video", b"WAVE": "a sound"}  # in RI
 # In ISO media, at byte 8 and, after four bytes, in fours to the end of the box: https://mp4ra.org/registered-types/brands
 _BRANDS = dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC")
 _BRANDS |= dict.fromkeys((b"avif", b"avis"), "AVIF")
+_BRANDS |= {b"crx ": "a camera raw photo"}  # Canon's CR3
 _ANY_CODEC = (b"mif1", b"msf1", b"miaf")  # of a picture: the other brands say which
+_NETPBM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)|P[Ff]\s+\d")
+_WHITE_SPACE = b" \t\r\n"
+_TARGA_KINDS, _TARGA_DEPTHS = frozenset({1, 2, 3, 9, 10, 11}), frozenset({8, 15, 16, 24, 32})
 _MARKUP = ((b"<svg", "an SVG drawing"), (b"<html", "a web page"), (b"<!doctype html", "a web page"))
 
 
@@ -49,7 +60,20 @@ def looks_like(data: bytes) -> str | None:
         return _in_iso_media(head)
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BITMAP_HEADER_SIZES:
         return "BMP"
-    return next((kind for beginning, kind in _BEGINNINGS if head.startswith(beginning)), None) or _text(head)
+    if _NETPBM.match(head):
+        return "a Netpbm image (PPM, PGM, PBM)"
+    return _by_beginning(head) or _behind_white_space(head) or _text(head) or _targa(head)
+
+
+def _by_beginning(head: bytes) -> str | None:
+    return next((kind for beginning, kind in _BEGINNINGS if head.startswith(beginning)), None)
+
+
+def _behind_white_space(head: bytes) -> str | None:
+    """An image that a program put blanks or an empty line before, as some do that send it by HTTP."""
+    bare = head.lstrip(_WHITE_SPACE)
+    kind = _by_beginning(bare) if bare != head else None
+    return f"a {kind} with white space before it" if kind in READABLE else None
 
 
 def _in_iso_media(head: bytes) -> str:
@@ -58,6 +82,15 @@ def _in_iso_media(head: bytes) -> str:
         return _BRANDS.get(major, "a video")
     others = (head[place : place + 4] for place in range(16, end - 3, 4))
     return next((_BRANDS[brand] for brand in others if brand in _BRANDS), "HEIC")
+
+
+def _targa(head: bytes) -> str | None:
+    """It has no beginning of its own; asked last, and only for its name. Truevision TGA 2.0, header."""
+    if len(head) < 18 or head[1] > 1 or head[2] not in _TARGA_KINDS or head[16] not in _TARGA_DEPTHS:
+        return None
+    has_map, width, height = bool(head[1]), int.from_bytes(head[12:14], "little"), int.from_bytes(head[14:16], "little")
+    is_sound = has_map == (head[2] % 8 == 1) and has_map == any(head[3:8]) and not head[17] & 0xC0
+    return "a TGA image" if is_sound and width and height else None
 
 
 def _text(head: bytes) -> str | None:

@@ -5,7 +5,6 @@ docs/pictures.md has the table of what is black and what is white.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,22 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-Range = tuple[float, float]  # the values of black and of white
+from inference.images.scales import NO_NUMBER, NO_VALUE, OUTLIERS, SCALES, NoValues, Range, find_scale, has_value
 
-OUTLIERS = 0.001  # of the values at either end may lie outside of the range
-LOOKED_AT = 1_000_000  # values, evenly spread over the picture: enough for its range, in 20 ms
-FILLED = 0.25  # of a scale that is not the first one has to be used, else nobody meant it
 ROWS_AT_ONCE = 256
-NO_VALUE = (-9999.0, -32768.0)  # what instruments write where they saw nothing
-NO_NUMBER = 1e30  # and beyond, as the largest float
-
-# What a file without a declared white may mean: the first that holds all values but outliers.
-_SCALES: dict[str, Sequence[Range]] = {
-    "f4": ((0, 1), (0, 255), (0, 65535)),
-    "u4": ((0, 255), (0, 65535), (0, 2**32 - 1)),
-    "i2": ((0, 255), (0, 2**15 - 1), (-(2**15), 2**15 - 1)),
-    "i4": ((0, 255), (0, 65535), (0, 2**31 - 1), (-(2**31), 2**31 - 1)),
-}
+DEPTHS = frozenset(2.0**bits - 1 for bits in range(9, 16))  # whites of 9 to 15 bits, stored in 16
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT, _NODATA = 258, 259, 262, 339, 42113
 _LEAST_AND_MOST = ((340, 341), (280, 281))  # SMinSampleValue and SMaxSampleValue, and their older form
@@ -54,13 +41,19 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
-    """Greys of 12, 16 or 32 bits, signed or float, as 8 bits, mode `L`; black where there is no value, white where clear."""
+    """Greys of 12, 16 or 32 bits, signed or float, as 8 bits, mode `L`; black where there is no value, white where clear.
+
+    Raises scales.NoValues if there is none at all.
+    """
     samples = _samples(image)
     values = _values(image, samples)
-    if samples.kind in _SCALES:
-        grey = _scaled(values, samples, samples.declared or _range(values, samples))
+    if samples.kind in SCALES:
+        grey = _scaled(values, samples)
     else:
-        grey = _table(samples)[values]
+        declared = samples.declared
+        if declared and np.count_nonzero(values > declared[1]) > OUTLIERS * values.size:
+            declared = None  # it is not true
+        grey = _table(samples, declared)[values]
     clear = image.info.get("transparency")
     if isinstance(clear, int):
         grey[values == clear] = 255
@@ -79,7 +72,7 @@ def _samples(image: Image.Image) -> _Samples:
         bits,
         white_is_zero=tags.get(_PHOTOMETRIC, 0) == 0,
         swapped=swapped and not image.mode.startswith("I;16"),
-        declared=_declared(tags),
+        declared=_declared_white(tags) if kind == "u2" else _declared(tags),
         no_data=_number(tags.get(_NODATA)),
     )
 
@@ -103,6 +96,15 @@ def _declared(tags: TiffImagePlugin.ImageFileDirectory_v2) -> Range | None:
     return None
 
 
+def _declared_white(tags: TiffImagePlugin.ImageFileDirectory_v2) -> Range | None:
+    """Of 16 bits: a smaller depth that they hold, or what SMaxSampleValue says; MaxSampleValue alone is a statistic."""
+    for (least, most), at_will in zip(_LEAST_AND_MOST, (True, False), strict=True):
+        black, white = _number(tags.get(least)) or 0.0, _number(tags.get(most))
+        if white is not None and 0 <= black < white < 2**16 and (at_will or (black == 0 and white in DEPTHS)):
+            return black, white
+    return None
+
+
 def _values(image: Image.Image, samples: _Samples) -> NDArray[Any]:
     stored = np.asarray(image)
     if samples.kind in ("i1", "u4"):
@@ -111,45 +113,28 @@ def _values(image: Image.Image, samples: _Samples) -> NDArray[Any]:
     return values.byteswap() if samples.swapped else values
 
 
-def _table(samples: _Samples) -> NDArray[np.uint8]:
+def _table(samples: _Samples, black_and_white: Range | None) -> NDArray[np.uint8]:
     """What each value of 8 to 16 bits is in 8 bits; a negative one counts from the end, as numpy does."""
-    white = 2**samples.bits - 1
-    levels = np.rint(np.arange(2 ** (8 if samples.kind == "i1" else 16)) * (255 / white)).clip(0, 255)
+    black, white = black_and_white or (0, 2**samples.bits - 1)
+    values = np.arange(2 ** (8 if samples.kind == "i1" else 16))
+    levels = np.rint((values - black) * (255 / (white - black))).clip(0, 255)
     levels = 255 - levels if samples.white_is_zero else levels
     table: NDArray[np.uint8] = (np.roll(levels, 128) if samples.kind == "i1" else levels).astype(np.uint8)
     return table
 
 
-def _has_value(values: NDArray[np.float32], samples: _Samples) -> NDArray[np.bool_]:
-    there = np.abs(values) < NO_NUMBER  # not so for what is no number
-    for mark in (*NO_VALUE, samples.no_data):
-        if mark is not None:
-            there &= values != np.float32(mark)
-    return there
-
-
-def _range(values: NDArray[Any], samples: _Samples) -> Range:
-    """Black and white of a file that declares none: of the usual scales the one that its values fill, or their own."""
-    some = values.reshape(-1)[:: max(1, values.size // LOOKED_AT)].astype(np.float32)
-    some = some[_has_value(some, samples)]
-    scales = _SCALES[samples.kind]
-    if not some.size:
-        return scales[0]
-    low = float(np.quantile(some, OUTLIERS, method="lower"))
-    high = float(np.quantile(some, 1 - OUTLIERS, method="higher"))
-    for black, white in scales:
-        filled = (black, white) == scales[0] or high - low >= FILLED * (white - black)
-        if black <= low and high <= white and filled:
-            return black, white
-    return (low, high) if low < high else (min(0.0, low), max(1.0, high))
-
-
-def _scaled(values: NDArray[Any], samples: _Samples, black_and_white: Range) -> NDArray[np.uint8]:
-    black, white = black_and_white
+def _scaled(values: NDArray[Any], samples: _Samples) -> NDArray[np.uint8]:
+    """Raises NoValues."""
+    marks = (*NO_VALUE, *([] if samples.no_data is None else [samples.no_data]))
+    (black, white), marks = (samples.declared, marks) if samples.declared else find_scale(values, samples.kind, marks)
     grey = np.empty(values.shape, np.uint8)
+    is_any = False
     for top in range(0, len(values), ROWS_AT_ONCE):
         rows = values[top : top + ROWS_AT_ONCE].astype(np.float32)
-        there = _has_value(rows, samples)
+        there = has_value(rows, marks)
+        is_any = is_any or bool(there.any())
         levels = np.rint((np.where(there, rows, black) - black) * (255 / (white - black))).clip(0, 255)
         grey[top : top + ROWS_AT_ONCE] = np.where(there, 255 - levels if samples.white_is_zero else levels, 0)
+    if not is_any:
+        raise NoValues
     return grey

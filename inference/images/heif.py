@@ -28,7 +28,7 @@ class NoDecoder(Exception):
 
 
 def decode_heic(data: bytes, max_pixels: int, program: Path = PROGRAM) -> tuple[tuple[int, int], Image.Image | None]:
-    """The size of a HEIC file's main picture, and the picture; libheif carries out its own turns (irot, imir).
+    """The size of an HEIC file's main picture, and the picture; libheif carries out its own turns (irot, imir).
 
     None for the picture if it has too many pixels, or if it is a grey of over 8 bits. Raises TooSlow, NoDecoder, and
     ValueError for damage; a crash of the decoder is damage.
@@ -39,7 +39,7 @@ def decode_heic(data: bytes, max_pixels: int, program: Path = PROGRAM) -> tuple[
     except subprocess.TimeoutExpired as error:
         raise TooSlow from error
     except OSError as error:
-        raise NoDecoder(f"A process to decode a HEIC could not be started ({error}).") from error
+        raise NoDecoder(f"A process to decode an HEIC could not be started ({error}).") from error
     if done.returncode == NO_LIBRARY:
         raise NoDecoder("pi-heif is not installed, which decodes HEIC: install the requirements again.")
     if done.returncode == -SIGXCPU:

@@ -1,4 +1,4 @@
-"""A JPEG whose end mark is missing: whole if every pixel is there, cut short if not.
+"""Whether a JPEG has all its pixels: its end mark may be missing; what a decoder would fill in with grey may not.
 
 The rule for all formats: a file is whole if the pixels of its first picture are all in it. What only says 'the end' may
 be missing, and so may what comes after the picture.
@@ -6,13 +6,17 @@ be missing, and so may what comes after the picture.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import simplejpeg
 
 _END, _SCAN = b"\xff\xd9", b"\xff\xda"
-_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_NO_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
+_SEQUENTIAL, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
+_MARKER = re.compile(rb"\xff[^\0\x01\xff\xd0-\xd8]")  # one that is more than a stuffed byte, a restart or a beginning
+# libjpeg's warnings of missing or contradicting pixels. They have no code outside of it, only a text, and only the first
+# is told. Others say nothing about pixels: odd headers, and bytes that are left before the end, as cameras write them.
+_DAMAGE = re.compile(r"premature end|bad \w+ code|instead of RST|bytes before marker 0xd[0-7]", re.IGNORECASE)
 
 
 def with_its_end(data: bytes) -> bytes:
@@ -20,43 +24,54 @@ def with_its_end(data: bytes) -> bytes:
     if data.endswith(_END) or data.rfind(_END) > data.rfind(_SCAN):
         return data
     ended = data.removesuffix(b"\xff") + _END
-    return ended if _all_scans_are_in(ended) and _all_pixels_are_in(ended) else data
+    return ended if has_all_scans(ended) and _complaint(ended) is None else data
 
 
-def _all_pixels_are_in(data: bytes) -> bool:
-    """Whether the decoder comes to the end without a warning; at the smallest size, for it reads all bytes anyway."""
-    try:
-        colours = simplejpeg.decode_jpeg_header(data)[2]
-        simplejpeg.decode_jpeg(data, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_height=1, min_width=1)
-    except ValueError:
-        return False
-    return True
+def damage(data: bytes) -> str | None:
+    """What is missing in the pixels, in libjpeg's words; None if the decoder comes to their end.
+
+    It decodes at the smallest size, in half of the whole picture's time, so ask it only about a JPEG that is suspected.
+    """
+    complaint = _complaint(data)
+    return complaint if complaint and _DAMAGE.search(complaint) else None
 
 
-def _all_scans_are_in(data: bytes) -> bool:
-    """Whether every component has all its coefficients, to the last bit: several scans may share them out."""
+def has_all_scans(data: bytes) -> bool | None:
+    """Whether every component has all its coefficients, to the last bit: several scans may share them out.
+
+    None if there is no frame of a kind that is known here.
+    """
     missing: dict[int, set[int]] = {}
+    is_known = is_progressive = False
     for marker, content in _segments(data):
-        if marker in _FRAMES:
-            missing = {number: set(range(64)) for number in content[6::3]}
+        if marker in _SEQUENTIAL | _PROGRESSIVE:
+            is_known, is_progressive = True, marker in _PROGRESSIVE
+            missing = {number: set(range(64 if is_progressive else 1)) for number in content[6::3]}
         elif marker == _SCAN[1] and len(content) > 3:
-            first, last, bits = content[-3:]
+            first, last, bits = content[-3:] if is_progressive else (0, 0, 0)  # some phones write others
             for number in content[1:-3:2]:
                 if not bits & 15:
                     missing.get(number, set()).difference_update(range(first, last + 1))
-    return bool(missing) and not any(missing.values())
+            if not any(missing.values()):
+                break  # in most files after the first scan, before its pixels
+    return not any(missing.values()) if is_known else None
+
+
+def _complaint(data: bytes) -> str | None:
+    """The decoder's first error or warning; at the smallest size, for it reads all bytes anyway."""
+    try:
+        colours = simplejpeg.decode_jpeg_header(data)[2]
+        simplejpeg.decode_jpeg(data, "CMYK" if colours in ("CMYK", "YCCK") else "GRAY", min_height=1, min_width=1)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Every marker of the first picture, with the bytes that its length covers."""
     place = 2
-    while (place := data.find(b"\xff", place)) >= 0 and place + 3 < len(data) and data[place : place + 2] != _END:
-        marker = data[place + 1]
-        if marker == 0xFF:
-            place += 1
-        elif marker in _NO_LENGTH:
-            place += 2
-        else:
-            length = int.from_bytes(data[place + 2 : place + 4])
-            yield marker, data[place + 4 : place + 2 + length]
-            place += 2 + max(2, length)
+    while (found := _MARKER.search(data, place)) and found[0] != _END:
+        start = found.end()
+        length = int.from_bytes(data[start : start + 2])
+        yield found[0][-1], data[start + 2 : start + length]
+        place = start + max(2, length)

@@ -6,13 +6,29 @@ import struct
 
 from PIL import Image, TiffImagePlugin
 
-from inference.images.pngs import has_deep_clear_colour
+from inference.images.pngs import has_deep_clear_colour, unknown_chunk
 from inference.images.tags import tiff_numbers
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANES = 256, 257, 258, 259, 262, 277, 284
 _EXTRA, _FORM = 338, 339
+_MOST, _LARGEST = 281, 341  # MaxSampleValue and SMaxSampleValue
+_DEPTHS = frozenset(2**bits - 1 for bits in range(9, 16))
 _PIECES = ((273, 279), (324, 325))  # places and sizes of strips, and of tiles
-_TAGS = (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANES, _EXTRA, _FORM, *_PIECES[0], *_PIECES[1])
+_TAGS = (
+    _WIDTH,
+    _LENGTH,
+    _BITS,
+    _COMPRESSION,
+    _PHOTOMETRIC,
+    _SAMPLES,
+    _PLANES,
+    _EXTRA,
+    _FORM,
+    _MOST,
+    _LARGEST,
+    *_PIECES[0],
+    *_PIECES[1],
+)
 _SEEN = 1000  # numbers of one tag
 _MAX_BITS = 64
 _IN_PLANES = ("RGB", "RGBA", "CMYK", "YCbCr", "LAB")  # modes of several samples
@@ -89,6 +105,8 @@ def kind_not_opened(kind: str, data: bytes) -> str | None:
             return _jpeg(data)
         case "BMP":
             return _bitmap(data)
+        case "PNG":
+            return _png(data)
         case _:
             return None
 
@@ -97,12 +115,17 @@ def kind_misread(image: Image.Image, data: bytes) -> str | None:
     """What an image holds that Pillow opened but would decode to other pixels than are stored, or to none."""
     if image.format == "PNG" and has_deep_clear_colour(image, data):
         return "a PNG of 3 x 16 bits with one clear colour"
+    if image.format == "PNG":
+        return _png(data)
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     numbers = tiff_numbers(data, _TAGS, at_most=_SEEN)
     compression = next(iter(numbers[_COMPRESSION]), 1)
     if compression == _WEBP or (2 in numbers[_PLANES] and _in_wrong_planes(image, numbers, is_raw=compression == 1)):
         return _tiff(data) or "a TIFF in planes"
+    white = max(numbers[_LARGEST] or numbers[_MOST], default=0)
+    if len(image.getbands()) > 1 and max(numbers[_BITS], default=1) > 8 and white in _DEPTHS:
+        return f"{_tiff(data) or 'a TIFF'} with white at {white}"
     return None
 
 
@@ -131,6 +154,11 @@ def _tiff(data: bytes) -> str | None:
     planar = " in planes" if planes == 2 and samples > 1 else ""
     packed = f", {compression} inside" if compression else ""
     return f"a {order}{'BigTIFF' if b'+' in data[2:4] else 'TIFF'} of {depth} {form}{colours}{planar}{packed}"
+
+
+def _png(data: bytes) -> str | None:
+    name = unknown_chunk(data)
+    return f"a PNG with the chunk {name} in its picture" if name else None
 
 
 def _jpeg(data: bytes) -> str | None:

@@ -18,7 +18,7 @@ from PIL.Image import Transpose
 
 from inference.images.jpegs import with_its_end
 from inference.images.profiles import in_srgb, srgb_transform
-from inference.images.reading import MAX_PIXELS, open_image, picture_of, turn_of
+from inference.images.reading import JPEGS, MAX_PIXELS, open_image, picture_of, turn_of
 
 Pixels = NDArray[np.uint8]
 Resize = Callable[[Pixels, int, int, str], Pixels]  # of a picture (H, W, 3) to a height and a width, antialiased
@@ -95,9 +95,9 @@ def model_input(
 def read_pixels(data: bytes, transform: EvalTransform, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The picture in `data`, upright, (H, W, 3) uint8; a large JPEG smaller than it is, but large enough for `transform`."""
     image = open_image(data, max_pixels)
-    pixels = _decoded_jpeg(with_its_end(data), image, transform) if image.format in ("JPEG", "MPO") else None
-    if pixels is None:  # another format, a rare kind of JPEG, or one that Pillow says more about
-        return np.array(picture_of(image))
+    pixels = _decoded_jpeg(with_its_end(data), image, transform) if image.format in JPEGS else None
+    if pixels is None:  # another format, a rare kind of JPEG, or one over which libjpeg has a warning
+        return np.array(picture_of(image, data))
     if to_srgb := srgb_transform(image):
         pixels = np.array(in_srgb(Image.fromarray(pixels), to_srgb))
     return _upright(pixels, turn_of(image))

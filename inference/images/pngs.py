@@ -13,6 +13,7 @@ from PIL import Image
 
 _DEPTH_AT, _COLOURS_AT, _RGB = 24, 25, 2  # in the header, which comes first
 _BEGINNING = b"\x89PNG\r\n\x1a\n"
+_KNOWN = (b"IHDR", b"PLTE", b"IDAT", b"IEND")  # of those that a picture may not be read without
 _PICTURE = (b"tRNS",)  # changes pixels; and every chunk that begins with a capital letter
 _ABOUT_IT = (b"eXIf", b"iCCP")  # how to hold it, and what its colours are
 _NOTES = (b"iTXt", b"tEXt", b"zTXt")
@@ -45,6 +46,16 @@ def scale_clear_grey(image: Image.Image, data: bytes) -> None:
 def has_deep_clear_colour(image: Image.Image, data: bytes) -> bool:
     """Whether one colour of 3 x 16 bits is clear: of the pixels Pillow keeps 3 x 8, which other colours share."""
     return "transparency" in image.info and data[_COLOURS_AT] == _RGB and data[_DEPTH_AT] > 8
+
+
+def unknown_chunk(data: bytes) -> str | None:
+    """The name of a sound chunk that is part of the picture and of no PNG that is known, as Apple's `CgBI`."""
+    for chunk, _ in _chunks(data):
+        name = chunk[4:8]
+        is_needed = name.isalpha() and not name[0] & 0x20 and name not in _KNOWN
+        if is_needed and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
+            return name.decode()
+    return None
 
 
 def _says_how_to_see_it(name: bytes, chunk: bytes) -> bool:

@@ -18,13 +18,17 @@ from inference.images.bombs import what_makes_it_a_bomb
 from inference.images.colours import in_colours
 from inference.images.formats import READABLE, looks_like
 from inference.images.heif import TooSlow, decode_heic, open_avif
-from inference.images.jpegs import with_its_end
+from inference.images.jpegs import damage, has_all_scans, with_its_end
 from inference.images.kinds import kind_misread, kind_not_opened
+from inference.images.pages import full_page_first
 from inference.images.palettes import mend_palette
 from inference.images.pngs import picture_alone, scale_clear_grey
 from inference.images.profiles import in_srgb, srgb_transform
+from inference.images.quiet import silence_decoders
+from inference.images.scales import NoValues
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
+JPEGS = ("JPEG", "MPO")  # Pillow's names; in the second one the first of several pictures is read
 BIG_ENDIAN_BIGTIFF = b"MM\0+"
 MAX_ASPECT = 100  # resizing the short side to 224 pixels makes the long side at most 22,400
 
@@ -74,22 +78,28 @@ def read_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     sRGB by their profile. The size is checked before a pixel is decoded. Raises UnreadableImage, and nothing else, for
     any bytes; heif.NoDecoder on a machine that cannot start the decoder of HEIC.
     """
-    return picture_of(open_image(data, max_pixels))
+    return picture_of(open_image(data, max_pixels), data)
 
 
 def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The image in `data`, its header read and checked, its pixels not decoded yet. Raises UnreadableImage."""
+    silence_decoders()
     image = _open(data, max_pixels)
     _check_size(*image.size, max_pixels)
     return image
 
 
-def picture_of(image: Image.Image) -> Image.Image:
-    """The picture in an image that `open_image` opened, as `read_image` promises it. Raises UnreadableImage."""
+def picture_of(image: Image.Image, data: bytes) -> Image.Image:
+    """The picture in an image that `open_image` opened of `data`, as `read_image` promises it. Raises UnreadableImage."""
+    if image.format in JPEGS and (missing := damage(with_its_end(data))):  # Pillow would fill it in with grey
+        raise _damaged("JPEG", ValueError(missing))
     try:
         image.load()
         turn = turn_of(image)
         picture = in_srgb(in_colours(image), srgb_transform(image))
+    except NoValues as error:
+        reason = "None of its pixels has a value: all say that nothing was measured. Save it anew and send it again."
+        raise UnreadableImage("unreadable", reason) from error
     except DAMAGED as error:
         raise _damaged("HEIC" if image.format == "HEIF" else str(image.format), error) from error
     if turn is not None:
@@ -113,6 +123,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if kind not in READABLE:
         seen = f"This is {kind}" if kind else "These bytes are no image format that is known here"
         raise UnreadableImage("unsupported_format", f"{seen}. Convert it to JPEG or PNG and send it again.")
+    if kind == "TIFF":
+        data = full_page_first(data)
     if bomb := what_makes_it_a_bomb(kind, data, max_pixels):
         raise UnreadableImage("too_many_pixels", f"The {kind} {bomb}. Save it anew and send it again.")
     try:
@@ -136,7 +148,7 @@ def _decoded_heic(data: bytes, max_pixels: int) -> Image.Image:
         raise UnreadableImage("too_slow", reason) from error
     _check_size(*size, max_pixels)
     if image is None:
-        raise _not_read("a HEIC of grey with more than 8 bits")
+        raise _not_read("an HEIC of grey with more than 8 bits")
     return image
 
 
@@ -145,6 +157,8 @@ def _opened(kind: str, data: bytes) -> Image.Image:
         case "AVIF":
             return open_avif(data)
         case "JPEG":
+            if has_all_scans(data) is False:
+                raise ValueError("a scan is missing")
             return Image.open(io.BytesIO(with_its_end(data)), formats=[kind])
         case "PNG":
             image = Image.open(io.BytesIO(picture_alone(data)), formats=[kind])
@@ -173,9 +187,10 @@ def _limit(max_pixels: int) -> str:
 
 
 def _damaged(kind: str, error: Exception) -> UnreadableImage:
+    article = "an" if kind in ("AVIF", "HEIC") else "a"
     detail = "no size in its header" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
     return UnreadableImage(
-        "unreadable", f"The file begins like a {kind} but is damaged or cut short ({detail}). Upload it again."
+        "unreadable", f"The file begins like {article} {kind} but is damaged or cut short ({detail}). Upload it again."
     )
 
 

@@ -16,7 +16,7 @@ class TurnsNothing(Reference):
     def picture(self, data: bytes) -> Image.Image:
         image = open_image(data)
         image.getexif().pop(ORIENTATION, None)
-        return picture_of(image)
+        return picture_of(image, data)
 
 
 class TurnsButDoesNotMirror(Reference):
@@ -24,7 +24,7 @@ class TurnsButDoesNotMirror(Reference):
         image = open_image(data)
         if image.getexif().get(ORIENTATION) in {2, 4, 5, 7}:
             image.getexif().pop(ORIENTATION)
-        return picture_of(image)
+        return picture_of(image, data)
 
 
 class DropsTransparency(Reference):

@@ -233,6 +233,11 @@ FORMATS = {
     "an SVG drawing": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">',
     "a web page": b"<!DOCTYPE html><html>",
     "text": "Bälle, Montag\n".encode(),
+    "a camera raw photo": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom",
+    "a PostScript drawing": b"%!PS-Adobe-3.0 EPSF-3.0\n",
+    "a Netpbm image (PPM, PGM, PBM)": b"P6\n2 1\n255\n\1\2\3\4\5\6",
+    "a TGA image": b"\0\0\2\0\0\0\0\0\0\0\0\0\2\0\1\0\x18\x20" + bytes(6),
+    "a JPEG with white space before it": b"\r\n" + JPEG,
     "a RIFF file": b"RIFF\x24\0\0\0ACON",
 }
 
@@ -249,6 +254,25 @@ def test_what_is_no_image_is_refused_with_what_it_looks_like_and_what_to_do(aws:
     rejected = rejection(aws, aws.upload("incoming/photo.jpg", data))
     assert rejected.code == "unsupported_format"
     assert rejected.reason == f"The file looks like {kind}: save it as JPEG or PNG and upload it again."
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("a camera raw photo", b"FUJIFILMCCD-RAW 0201"),
+        ("a camera raw photo", b"IIRO\x08\0\0\0"),
+        ("a camera raw photo", b"IIU\0\x18\0\0\0"),
+        ("a PostScript drawing", b"\xc5\xd0\xd3\xc6\x20\0\0\0"),
+        ("a Netpbm image (PPM, PGM, PBM)", b"P3\n# by hand\n2 1\n255\n1 2 3 4 5 6\n"),
+        ("a TGA image", b"\0\1\1\0\0\0\1\x18\0\0\0\0\2\0\1\0\x08\0" + bytes(9)),
+        ("a TGA image", b"\0\0\x0a\0\0\0\0\0\0\0\0\0\2\0\1\0\x20\x28" + bytes(9)),
+        ("a PNG with white space before it", b"\n" + FORMATS["PNG"]),
+        ("text", b"P6 is the sixth of P1 to P9"),
+        (None, b"\0\0\2" + bytes(40)),
+    ],
+)
+def test_other_images_that_are_not_read_are_named_as_well(kind: str | None, data: bytes) -> None:
+    assert looks_like(data[:HEAD_BYTES]) == kind
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_grey_heic_is_read_and_one_of_ten_bits_is_named() -> None:
     assert furthest(read_image(heic(grey)), grey.convert("RGB")) <= CLOSE
     refused = refusal(heic_of_16_bits("I;16", np.asarray(grey, dtype=np.uint16) * 257))
     assert refused.code == "unsupported_format"
-    assert "a HEIC of grey with more than 8 bits" in refused.reason
+    assert "an HEIC of grey with more than 8 bits" in refused.reason
 
 
 def lying_about_its_depth() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any
 
 import imagecodecs
@@ -14,7 +15,7 @@ from benchmarks.pictures.writing import bitmap, picture, png, stretched, tiff
 from inference.images.reading import UnreadableImage, read_image
 from tests.inference.images.hostile import LONG, SHORT, grey
 from tests.inference.images.hostile import tiff as tiff_of
-from tests.inference.images.pictures import corners, encoded, jpeg
+from tests.inference.images.pictures import corners, encoded, heic, jpeg
 
 PIXELS = picture()
 FOUR = np.dstack([PIXELS, PIXELS[..., :1]])
@@ -145,6 +146,29 @@ def test_an_odd_chunk_that_is_no_picture_does_not_cost_the_png(name: str, behind
     assert np.array_equal(np.asarray(read_image(damaged)), PIXELS), "nor does its checksum"
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_an_unknown_chunk_that_is_part_of_the_picture_is_named(behind: bool) -> None:
+    """PNG, 3rd edition, section 13.1.1: a decoder must not show a picture with one."""
+    chunk = (b"ABCD", b"??")
+    data = png(PIXELS, 8, 2, *([] if behind else [chunk]), after=chunk if behind else None)
+    refused = refusal(data)
+    assert refused.code == "unsupported_format"
+    assert "This is a PNG with the chunk ABCD in its picture, a kind that is not read here." in refused.reason
+
+
+def test_such_a_chunk_with_a_wrong_checksum_is_damage() -> None:
+    data = png(PIXELS, 8, 2, (b"ABCD", b"??"))
+    place = data.index(b"ABCD")
+    assert refusal(data[: place + 6] + b"\0\0\0\0" + data[place + 10 :]).code == "unreadable"
+
+
+def test_a_png_as_apple_packs_it_into_programs_is_named() -> None:
+    data = png(PIXELS, 8, 2)
+    body = b"CgBI\x50\0\x20\x02"
+    apple = data[:8] + struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body)) + data[8:]
+    assert "a PNG with the chunk CgBI in its picture" in refusal(apple).reason
+
+
 @pytest.mark.parametrize("size", [108, 124])
 @pytest.mark.parametrize("fourth", [0, 255])
 def test_a_bitmap_whose_fourth_byte_is_the_same_everywhere_is_not_clear(size: int, fourth: int) -> None:
@@ -162,3 +186,9 @@ def test_a_tiff_that_does_not_say_what_its_fourth_number_is_is_not_clear_because
     tags = grey(2, 1, 1) | {258: (SHORT, (8,) * 4), 262: (SHORT, (2,)), 277: (SHORT, (4,))}
     data = tiff_of(tags | {273: (LONG, (8,)), 279: (LONG, (8,))}, bytes([9, 8, 7, 0, 1, 2, 3, 0]))
     assert np.asarray(read_image(data))[0].tolist() == [[9, 8, 7], [1, 2, 3]]
+
+
+@pytest.mark.parametrize("form", ["AVIF", "HEIC", "PNG"])
+def test_the_sentence_about_damage_is_english(form: str) -> None:
+    whole = heic(corners()) if form == "HEIC" else encoded(corners(), form)
+    assert f"begins like {'a' if form == 'PNG' else 'an'} {form} but" in refusal(whole[: len(whole) // 2]).reason
