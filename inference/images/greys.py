@@ -97,10 +97,10 @@ def _declared(tags: TiffImagePlugin.ImageFileDirectory_v2) -> Range | None:
 
 
 def _declared_white(tags: TiffImagePlugin.ImageFileDirectory_v2) -> Range | None:
-    """Of 16 bits: a smaller depth that they hold, or what SMaxSampleValue says; MaxSampleValue alone is a statistic."""
-    for (least, most), at_will in zip(_LEAST_AND_MOST, (True, False), strict=True):
+    """Of 16 bits: a smaller depth that they hold. Programs write any other number as a statistic."""
+    for least, most in _LEAST_AND_MOST:
         black, white = _number(tags.get(least)) or 0.0, _number(tags.get(most))
-        if white is not None and 0 <= black < white < 2**16 and (at_will or (black == 0 and white in DEPTHS)):
+        if white in DEPTHS and black == 0:
             return black, white
     return None
 
