@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def create_network(
     WrongInput if timm has no such model, or if the weights are not its own, and NetworkRefused if it cannot be made with
     these settings.
     """
+    if address := re.fullmatch(r"[\w.+-]+:(?!$).*|[^/]+/.*", config.model):
+        raise WrongInput(_no_address(address.string))
     if not timm.is_model(config.model):
         near = difflib.get_close_matches(config.model, timm.list_models(), n=3, cutoff=0.4)
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
@@ -54,6 +57,16 @@ def create_network(
     if found is not None:
         on_pretrained(found)
     return network
+
+
+def _no_address(model: str) -> str:
+    """The sentence about a hub's or a file's address in place of a name."""
+    name = re.split(r"[:/]", model.rstrip("/"))[-1]
+    example = f"model={name} pretrained=hub" if timm.is_model(name) else "model=resnet18 pretrained=hub"
+    return (
+        f"model = {model!r} is an address, and no model is fetched by one. Give timm's name for it, as {example}; weights"
+        " that you have as a file are given as pretrained=FILE."
+    )
 
 
 def in_a_few_words(error: Exception) -> str:
