@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
@@ -57,14 +58,14 @@ class _Loader(yaml.SafeLoader):
             raise _refused(node, _not_plain(node.value))
         if len(digits) > MOST_DIGITS:
             raise _refused(node, f"a number of {len(digits):,} digits is none that a setting takes")
-        return super().construct_yaml_int(node)  # type: ignore[no-any-return]
+        return super().construct_yaml_int(node)
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         if ":" in node.value:
             raise _refused(node, _not_plain(node.value))
-        return super().construct_yaml_float(node)  # type: ignore[no-any-return]
+        return super().construct_yaml_float(node)
 
-    def construct_undefined(self, node: yaml.Node) -> None:
+    def construct_undefined(self, node: yaml.Node) -> NoReturn:
         raise _refused(node, f"{harmless(node.tag)[:80]} asks for more than plain values. Take what begins with ! away")
 
 
