@@ -287,5 +287,5 @@ def test_a_class_of_one_photo_several_times_is_told_so(tmp_path: Path) -> None:
     data = write_photos(tmp_path / "data")
     for path in (data / "jade").iterdir():
         path.write_bytes(b"the same")
-    with pytest.raises(WrongInput, match="'jade' has no photo for validation: it has only 6 files of one photo"):
+    with pytest.raises(WrongInput, match="'jade' has no photo for validation: it has only 6 files of the same bytes"):
         listed(data)
