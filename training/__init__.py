@@ -12,7 +12,7 @@ settings -> data (listing, split) -> model -> photos (decoded, cached) -> fittin
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def train(
 
     given = settings if recipe is None else {**settings, "recipe": recipe}
     place = None if file is None else _path("file", file)
-    config = layered(Words(None if data is None else str(data), None, place, given), on_note=on_note)
+    config = layered(Words(None if data is None else str(data), None, place, given, "training.train"), on_note=on_note)
     if config.folds is not None and config.fold is None:
         raise WrongInput(
             f"folds = {config.folds} is as many trainings. Give fold=0 (and so on) or folds=None for one, or use"
@@ -77,16 +77,31 @@ def predict(model: str | Path, images: str | Path | Sequence[str | Path], *, top
 
     `images` may be one of them. Raises WrongInput and TrainingError, each with a sentence.
     """
+    from training.errors import WrongInput
     from training.prediction.predict import predict as results
 
-    several = [images] if isinstance(images, str | Path) else images
-    return results(_path("model", model), [str(image) for image in several], top_k=top_k)
+    if not isinstance(top_k, int) or isinstance(top_k, bool):
+        raise WrongInput(f"top_k = {top_k!a}: give a whole number (at least 1).")
+    return results(_path("model", model), _several("images", images), top_k=top_k)
+
+
+def _several(name: str, given: object) -> list[str]:
+    """One or several places, as text; WrongInput if it is none."""
+    from training.errors import WrongInput
+
+    if isinstance(given, bytes) or not isinstance(given, Iterable | Path):
+        raise WrongInput(f"{name} = {given!a}: give a path, or a list of paths.")
+    return [_place(name, one) for one in ([given] if isinstance(given, str | Path) else given)]
 
 
 def _path(name: str, given: str | Path) -> Path:
     """The path, from its `~` on; WrongInput if it is none."""
+    return Path(os.path.expanduser(_place(name, given)))  # noqa: PTH111 - pathlib's raises for ~nobody
+
+
+def _place(name: str, given: object) -> str:
     from training.errors import WrongInput
 
     if not isinstance(given, str | Path) or not str(given) or "\0" in str(given):
         raise WrongInput(f"{name} = {given!a}: give a path.")
-    return Path(os.path.expanduser(given))  # noqa: PTH111 - pathlib's raises for ~nobody
+    return str(given)

@@ -29,6 +29,7 @@ MOST_BUFFERS = 2**30  # bytes beside the weights; timm's largest network has 202
 NETWORK_ERRORS = (
     RuntimeError, TypeError, ValueError, AssertionError, AttributeError, LookupError, ArithmeticError, MemoryError,
 )  # fmt: skip
+NOT_FOR_PEOPLE = (TypeError, AttributeError, LookupError, ArithmeticError)
 
 
 def load_network(folder: Path, model: ModelFile, device: torch.device) -> nn.Module:
@@ -58,7 +59,7 @@ def check_answer(network: nn.Module, model: ModelFile) -> None:
         try:
             answer = network(torch.zeros(1, *model.preprocessing["input_size"]))
         except NETWORK_ERRORS as error:
-            raise ModelRefused(f"The network cannot take its own input: {_in_words(error)}.", AGAIN) from error
+            raise ModelRefused(f"The network cannot take its own input: {why_not_made(error, 'it')}.", AGAIN) from error
     if not isinstance(answer, torch.Tensor) or answer.shape != (1, len(model.classes)):
         raise ModelRefused(f"The network does not answer with {len(model.classes)} numbers, one for each class.", AGAIN)
 
@@ -72,7 +73,7 @@ def outline(model: ModelFile) -> nn.Module:
             network = _created(model)
     except NETWORK_ERRORS as error:
         raise ModelRefused(
-            f"There is no {model.architecture} with model_args = {short(model.model_args)}: {_in_words(error)}.",
+            f"There is no {model.architecture} with model_args = {short(model.model_args)}: {why_not_made(error)}.",
             AGAIN,
         ) from error
     beside = sum(buffer.nbytes for buffer in network.buffers())
@@ -92,7 +93,13 @@ def _created(model: ModelFile) -> nn.Module:
     return network
 
 
-def _in_words(error: Exception) -> str:
+def why_not_made(error: Exception, given: str = "them") -> str:
+    """Why timm or torch did not take what was `given`, for a sentence: their message, if it was written for people.
+
+    What Python says of a wrong call or a missing attribute is about their functions, which nobody named.
+    """
+    if isinstance(error, NOT_FOR_PEOPLE):
+        return f"timm's code does not take {given}"
     return short(" ".join(str(error).split()).rstrip(".") or type(error).__name__)
 
 

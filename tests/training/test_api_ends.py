@@ -79,3 +79,50 @@ def test_one_image_is_one_image_and_not_its_letters(photos: Path, finished: Run)
     photo = photos / "jade" / "000.png"
     for one in (photo, str(photo)):
         assert [answer.path for answer in training.predict(finished.folder, one)] == [str(photo)]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("wrong", [None, 3, 1.5, b"a.jpg", True, [None], ["a.jpg", 3], "", [""], "a\0b"])
+def test_images_that_are_no_paths_are_refused(wrong: Any, finished: Run) -> None:  # noqa: ANN401 - anything
+    with pytest.raises(WrongInput, match=r"^images = .*: give a path"):
+        training.predict(finished.folder, wrong)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("wrong", [None, "3", 2.5, True, [1]])
+def test_a_count_of_answers_that_is_no_whole_number_is_refused(wrong: Any, photos: Path, finished: Run) -> None:  # noqa: ANN401 - anything
+    with pytest.raises(WrongInput, match=r"^top_k = .*: give a whole number \(at least 1\)"):
+        training.predict(finished.folder, photos, top_k=wrong)
+
+
+@pytest.mark.torch
+def test_a_run_that_is_not_there_is_not_called_unfinished(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    for verb in (training.evaluate, training.resume):
+        with pytest.raises(WrongInput, match=r"nowhere .*") as told:
+            verb(nowhere)
+        assert "finished run. Train" not in str(told.value)
+    with pytest.raises(WrongInput, match=f"{nowhere} does not exist. Give the folder of a finished run"):
+        training.evaluate(nowhere)
+
+
+def test_a_program_is_not_told_of_a_command_line(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match=r"^training.train: there is no setting 'epoch'. Did you mean 'epochs'\?"):
+        training.train(tmp_path, epoch=1)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("model", "example"),
+    [
+        ("hf-hub:timm/resnet18.a1_in1k", "model=resnet18.a1_in1k pretrained=hub"),
+        ("hf_hub:timm/test_vit", "model=test_vit pretrained=hub"), ("timm/resnet18", "model=resnet18 pretrained=hub"),
+        ("local-dir:/tmp/x", "model=resnet18"), ("https://example.com/w.pth", "model=resnet18"), ("./w.pth", "model=resnet18"),
+    ],
+)  # fmt: skip
+def test_an_address_in_place_of_a_model_is_told_to_be_one(
+    model: str, example: str, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongInput, match=r"is an address, and no model is fetched by one") as told:
+        training.train(photos, model=model, run=tmp_path / "run")
+    assert example in str(told.value)

@@ -13,6 +13,7 @@ from inference.harmless import harmless, text_of_cell
 from training.data.records import LabelledFile, Photo
 from training.data.tables import read_table
 from training.errors import WrongInput, why
+from training.sentences import plural
 
 GROUPS_HEADER = ("path", "group")
 
@@ -61,9 +62,10 @@ def leave_out(files: Sequence[LabelledFile], path: Path) -> tuple[list[LabelledF
     if named and len(gone) == len(named):
         raise _of_other_data(path, gone[0], files)
     kept = [found for found in files if listed_as(found.relative) not in named]
-    sentence = f"exclude = {path}: {len(files) - len(kept)} photos are left out"
+    out = len(files) - len(kept)
+    sentence = f"exclude = {path}: {plural(out, 'photo')} {'is' if out == 1 else 'are'} left out"
     if gone:
-        sentence += f"; {len(gone)} that it names are not in the data, as {gone[0]}"
+        sentence += f"; {len(gone)} that it names {'is' if len(gone) == 1 else 'are'} not in the data, as {gone[0]}"
     return kept, sentence
 
 

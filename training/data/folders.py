@@ -11,6 +11,7 @@ from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
 from training.data.walking import files_in, files_under, folders_in, opened
 from training.errors import WrongInput
+from training.sentences import plural
 
 SPLIT_FOLDERS: dict[str, Split] = {
     "train": "train",
@@ -69,7 +70,7 @@ def split_folders(data: Path) -> dict[Split, Path]:
         bare = [name for name, inside in named.items() if not inside]
         photos = sum(len(files_in(data / name)) for name in bare)
         raise WrongInput(
-            f"{data} has {_listed(bare)} with {photos} files and no class folders. Put the photos of each class into a"
+            f"{data} has {_listed(bare)} with {plural(photos, 'file')} and no class folders. Put the photos of each class into a"
             f" sub-folder named after it, as {data / bare[0] / 'CLASS'}."
         )
     validation = [name for name, inside in named.items() if inside and SPLIT_FOLDERS[name] == "validation"]
@@ -95,7 +96,9 @@ def left_out(data: Path) -> list[str]:
         [f"{data}: left out, as no validation or test folder with classes in it: {_listed(beside)}"] if beside else []
     )
     if stray:
-        notes.append(f"{data}: left out, as in no class folder: {len(stray)} photos, as {spelled(str(stray[0]))}")
+        notes.append(
+            f"{data}: left out, as in no class folder: {plural(len(stray), 'photo')}, as {spelled(str(stray[0]))}"
+        )
     return notes
 
 

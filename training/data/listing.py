@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from inference.archive.labels import check_labels
 from inference.harmless import text_of_cell
 from training.data.audited import leave_out, read_groups, together
+from training.data.every_class import check_every_class
 from training.data.folders import in_folders, left_out
 from training.data.hashing import hash_files
 from training.data.manifest import SPLITS, in_manifest, is_manifest
@@ -24,6 +24,7 @@ from training.data.split import draw_fold, draw_test, draw_validation
 from training.data.tables import read_table, write_rows
 from training.data.walking import opened
 from training.errors import WrongInput, why
+from training.sentences import plural
 from training.settings.config import TrainConfig
 
 __all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
@@ -61,19 +62,6 @@ def list_photos(
         listing = _divided(config, _hashed(classes, files, on_count), groups)
     check_every_class(listing)
     return listing
-
-
-def check_every_class(listing: Listing) -> None:
-    """WrongInput if a class has no photo to train on, or none to validate on, or a name that no archive may hold."""
-    try:
-        check_labels(listing.classes)
-    except ValueError as error:
-        raise WrongInput(f"In the data, {error} Rename it.") from error
-    for split in ("train", "validation"):
-        present = {photo.label for photo in listing.photos if photo.split == split}
-        for label, name in enumerate(listing.classes):
-            if label not in present:
-                raise WrongInput(f"Class {name!r} has no readable photo for {split}. Add photos, or remove the class.")
 
 
 def write_split(listing: Listing, path: Path) -> None:
@@ -135,7 +123,7 @@ def _divided(config: TrainConfig, found: Listing, groups: Mapping[str, str]) -> 
     stays = together(photos, groups)
     if config.folds is not None and brought["validation"]:
         raise WrongInput(
-            f"folds = {config.folds}, but the data has its own {brought['validation']} validation photos."
+            f"folds = {config.folds}, but the data has its own {plural(brought['validation'], 'validation photo')}."
             " Leave folds out, or give data without a validation folder or split."
         )
     if not brought["test"]:
@@ -176,6 +164,10 @@ def split_rows(path: Path) -> list[dict[str, str]]:
 
 
 def _count_lost(gone: Sequence[str], changed: Sequence[str], data: str) -> str:
-    parts = [f"{len(gone)} photos are gone from {data}, as {gone[0]}"] if gone else []
-    parts += [f"{len(changed)} photos have other bytes in {data}, as {changed[0]}"] if changed else []
+    parts = []
+    if gone:
+        parts.append(f"{plural(len(gone), 'photo')} {'is' if len(gone) == 1 else 'are'} gone from {data}, as {gone[0]}")
+    if changed:
+        have = "has" if len(changed) == 1 else "have"
+        parts.append(f"{plural(len(changed), 'photo')} {have} other bytes in {data}, as {changed[0]}")
     return ", and ".join(parts)

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from training.data.records import Photo, Split
 from training.errors import WrongInput
+from training.sentences import plural
 
 Together = Mapping[str, str]  # sha256 -> the smallest one in its group; a photo that is not in it is a group of its own
 
@@ -48,9 +49,10 @@ def draw_fold(
     drawn: set[str] = set()
     for label, contents in _contents(photos, together).items():
         if len(contents) < folds:
-            what = "photos and groups of photos" if together else "different photos"
+            what = "group or photo" if together else "different photo"
+            many = "photos and groups of photos" if together else "different photos"
             raise WrongInput(
-                f"folds = {folds}, and class {classes[label]!r} has only {len(contents)} {what} to divide."
+                f"folds = {folds}, and class {classes[label]!r} has only {plural(len(contents), what, many)} to divide."
                 " Use fewer folds, or add photos."
             )
         sizes = contents if together else dict.fromkeys(contents, 1)

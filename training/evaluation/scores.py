@@ -144,7 +144,9 @@ def _stream(
         on_progress(done, len(photos))
     seconds = time.monotonic() - began
     if first is None:
-        raise WrongInput(f"None of the {len(photos)} photos of {split} can be read. Look at the files, or give others.")
+        raise WrongInput(
+            f"None of the photos of {split} ({len(photos)}) can be read. Look at the files, or give others."
+        )
     logits = torch.cat(parts)
     _check_finite(logits, kept)
     return Scores(

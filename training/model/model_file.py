@@ -16,6 +16,7 @@ from training.errors import TrainingError, WrongInput
 
 MODEL_FILE = record.MODEL_FILE
 WEIGHTS_FILE = "model.safetensors"
+WHOLE_RUN = "Fetch the run's folder again from where it was trained, or train again."
 
 
 class Part(BaseModel):
@@ -114,10 +115,12 @@ class ModelFile(Part):
 def read_model_file(folder: Path) -> ModelFile:
     """The record in a finished run folder, checked as the server checks it.
 
-    Raises TrainingError if it holds none, or one that no reader believes; WrongInput if `folder` is a file.
+    Raises TrainingError if it holds none, or one that no reader believes; WrongInput if `folder` is a file, or is not there.
     """
     if folder.is_file():
         raise WrongInput(f"{folder} is a file. Give the folder of a finished run, as {folder.parent}.")
+    if not folder.exists():
+        raise WrongInput(f"{folder} does not exist. Give the folder of a finished run.")
     if not (folder / MODEL_FILE).exists():
         raise TrainingError(f"{folder} holds no {MODEL_FILE}: it is no finished run. Train again.")
     try:
@@ -141,5 +144,5 @@ def whole_model_file(folder: Path) -> ModelFile:
 
 
 def refused(folder: Path, error: ModelRefused) -> TrainingError:
-    """The refusal of what lies in a run folder: a training is to be done again."""
-    return TrainingError(f"{folder}: {error.problem} {error.todo.replace(AGAIN, 'Train again.')}".rstrip())
+    """The refusal of what lies in a run folder: it is to be whole, as its training wrote it."""
+    return TrainingError(f"{folder}: {error.problem} {error.todo.replace(AGAIN, WHOLE_RUN)}".rstrip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import nn
 import inference.networks  # noqa: F401 - makes its models known to timm
 from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
-from inference.engines.network import NETWORK_ERRORS, check_answer, network_with
+from inference.engines.network import NETWORK_ERRORS, NOT_FOR_PEOPLE, check_answer, network_with, why_not_made
 from training.errors import NetworkRefused, WrongInput
 from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
@@ -39,6 +40,8 @@ def create_network(
     WrongInput if timm has no such model, or if the weights are not its own, and NetworkRefused if it cannot be made with
     these settings.
     """
+    if address := re.fullmatch(r"[\w.+-]+:(?!$).*|[^/]+/.*", config.model):
+        raise WrongInput(_no_address(address.string))
     if not timm.is_model(config.model):
         near = difflib.get_close_matches(config.model, timm.list_models(), n=3, cutoff=0.4)
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
@@ -48,12 +51,28 @@ def create_network(
             config, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
         )
     except NETWORK_ERRORS as error:
-        raise NetworkRefused(in_a_few_words(error)) from error
+        raise NetworkRefused(why_refused(error)) from error
     heads_of(network)  # there is one
     draw_head(network, config.model, _arguments(config), class_count)
     if found is not None:
         on_pretrained(found)
     return network
+
+
+def _no_address(model: str) -> str:
+    """The sentence about a hub's or a file's address in place of a name."""
+    name = re.split(r"[:/]", model.rstrip("/"))[-1]
+    example = f"model={name} pretrained=hub" if timm.is_model(name) else "model=resnet18 pretrained=hub"
+    return (
+        f"model = {model!r} is an address, and no model is fetched by one. Give timm's name for it, as {example}; weights"
+        " that you have as a file are given as pretrained=FILE."
+    )
+
+
+def why_refused(error: Exception) -> str:
+    """Why timm or torch refused a network or its step, in one line; an unknown argument by the name that Python gives it."""
+    about_code = isinstance(error, NOT_FOR_PEOPLE) and not isinstance(error, TypeError)
+    return why_not_made(error, "such a network") if about_code else in_a_few_words(error)
 
 
 def in_a_few_words(error: Exception) -> str:

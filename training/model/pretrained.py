@@ -6,6 +6,7 @@ hub -> timm; file -> tensors -> without prefixes -> timm, which knows older name
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import timm
@@ -18,11 +19,13 @@ from training.model.body import Body, adapt_channels, check_tensors, misfit
 from training.model.hub import reached_once
 from training.model.load_watch import Load, watched_load
 from training.model.provenance import Pretrained, listed, printable
-from training.model.weight_names import Named, without_prefix
+from training.model.weight_names import Named, are_others, other_names, without_prefix
 from training.model.weights_file import find_weights, read_weights
+from training.sentences import plural
 
 # What timm's code for older names raises over other weights; torch raises RuntimeError over other shapes.
 MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError)
+FEWEST = 10  # under a tenth of the parameters, names have met by chance, as `norm.weight`
 ANYWAY = "or, to train with what fits, add pretrained_strict=false"
 
 
@@ -62,36 +65,41 @@ def from_file(name: str, place: str, arguments: Mapping[str, Any], *, strict: bo
     """
     path = find_weights(place)
     body = _body(name, arguments)
-    named = without_prefix(read_weights(path), body.tensors.keys(), str(path))
+    given = read_weights(path)
+    named = without_prefix(given, body.tensors.keys(), str(path))
     tensors = dict(named.tensors)
     check_tensors(path, tensors, body)
     notes = [*_about_prefix(named), *adapt_channels(tensors, body)]
     try:
         network, load = _with_weights(name, arguments, {"state_dict": tensors})
     except MISFITS as error:
+        if are_others(tensors, body.tensors) and misfit(tensors, body) is None:
+            raise WrongInput(other_names(path, name, given, body.tensors)) from error
         raise WrongInput(
             f"The weights in {path} do not fit {name}: {misfit(tensors, body) or _last_line(error)}. Name the network that"
             " they are of, with --model NAME."
         ) from error
     found = _counted(str(path), file_sha256(path), body, load, tuple(notes))
-    if not found.loaded:
-        raise WrongInput(
-            f"{path} holds none of {name}'s weights: its names are as {listed(list(tensors))}, and {name}'s as"
-            f" {listed(list(body.tensors))}. Give weights of {name} by timm's names, or pretrained=hub."
-        )
+    few = found.loaded * FEWEST < found.parameters and are_others(tensors, body.tensors)
+    if not found.loaded or (strict and few):
+        raise WrongInput(other_names(path, name, given, body.tensors))
     _check_whole(found, f"{path} lacks {{}} of {name}'s tensors", strict=strict)
+    _check_learnt(path, network, body)
     over = [key for key in found.left_out if body.is_more_of_it(key)]
     if strict and over:
         raise WrongInput(
-            f"{path} holds more than {name}: {len(over)} tensors without a place in it, as {listed(over)}. They are weights"
-            f" of a larger network: name that one with --model NAME, {ANYWAY}."
+            f"{path} holds more than {name}: {plural(len(over), 'tensor')} without a place in it, as {listed(over)}. They are"
+            f" weights of a larger network: name that one with --model NAME, {ANYWAY}."
         )
     return network, found
 
 
 def _about_prefix(named: Named) -> Iterator[str]:
     if named.prefix:
-        unused = f"; {named.unused} tensors without that are not used" if named.unused else ""
+        one = named.unused == 1
+        unused = (
+            f"; {plural(named.unused, 'tensor')} without that {'is' if one else 'are'} not used" if named.unused else ""
+        )
         yield f"its names begin with {printable(named.prefix)}{unused}"
 
 
@@ -127,9 +135,24 @@ def _counted(weights: str, sha256: str | None, body: Body, load: Load, notes: tu
 
 def _check_whole(found: Pretrained, lacks: str, *, strict: bool) -> None:
     if strict and found.random:
+        stay = "begin as in a new network" if found.only_statistics else "stay random"
         raise WrongInput(
-            f"{lacks.format(len(found.random))}, as {listed(found.random)}: they would stay random, and"
+            f"{lacks.format(len(found.random))}, as {listed(found.random)}: they would {stay}, and"
             f" {found.share}. Give weights of the whole network, {ANYWAY}."
+        )
+
+
+def _check_learnt(path: Path, network: nn.Module, body: Body) -> None:
+    """WrongInput if no layer of the body has learnt: each one's weights are a single number, as all zeros.
+
+    Some such layers are normal, biases and the last norms of blocks, which begin at zero, among them.
+    """
+    parameters = dict(network.named_parameters())
+    weights = [parameters[name] for name in body.learnt if name in parameters and parameters[name].ndim > 1]
+    if weights and all(bool((it == it.flatten()[0]).all()) for it in weights):
+        raise WrongInput(
+            f"{path} holds nothing that was learnt: the weights of each layer of the body are one number, as"
+            f" {weights[0].flatten()[0].item():g}. Give the file that a training wrote, or pretrained=none."
         )
 
 

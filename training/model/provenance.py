@@ -11,6 +11,7 @@ from inference.harmless import harmless
 from training.errors import TrainingError
 from training.files import write_record
 from training.model.model_file import Part
+from training.sentences import plural
 
 PRETRAINED_FILE = "pretrained.json"
 SHOWN = 3  # names of a list
@@ -36,16 +37,25 @@ class Pretrained(Part):
     @property
     def share(self) -> str:
         """How much of the body came from the weights, in words."""
+        if self.only_statistics:
+            return f"only the {self.parameters:,} learnt parameters of the body come from these weights, not its statistics"
         if self.loaded == self.parameters:
             return f"all {self.parameters:,} parameters of the body come from these weights"
         return f"only {self.loaded:,} of the body's {self.parameters:,} parameters come from these weights"
 
     @property
+    def only_statistics(self) -> bool:
+        """Whether all that is missing is what no gradient changes: the statistics of batch norm."""
+        return bool(self.random) and self.loaded == self.parameters
+
+    @property
     def sentence(self) -> str:
         """How much came from the weights, what stays random, and what was changed."""
         parts = [self.share]
-        parts += [f"STILL RANDOM: {len(self.random)} tensors, as {listed(self.random)}"] if self.random else []
-        parts += [f"left out: {len(self.left_out)} tensors, as {listed(self.left_out)}"] if self.left_out else []
+        if self.random:
+            what = "AS IN A NEW NETWORK" if self.only_statistics else "STILL RANDOM"
+            parts.append(f"{what}: {_tensors(self.random)}")
+        parts += [f"left out: {_tensors(self.left_out)}"] if self.left_out else []
         return "; ".join([*parts, *self.notes])
 
 
@@ -72,6 +82,10 @@ def listed(names: Sequence[str]) -> str:
     """The first names, and how many more there are; they may come from a stranger's file."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"{', '.join(map(printable, names[:SHOWN]))}{more}"
+
+
+def _tensors(names: Sequence[str]) -> str:
+    return f"{plural(len(names), 'tensor')}, as {listed(names)}"
 
 
 def printable(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,12 +10,18 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from training.errors import WrongInput
+from training.model.provenance import listed
 
 # What trainers write before the names, the average (EMA) of the weights first, as timm takes it first.
 AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema")
 WRAPPERS = (
     *AVERAGES, "state_dict", "model_state_dict", "module", "_orig_mod", "model", "network", "net", "backbone", "encoder",
 )  # fmt: skip
+# Parts of names that torchvision's networks have, and timm's networks of the same layers do not.
+_OF_TORCHVISION = re.compile(
+    r"(^|\.)(features\.\d+\.(\d+|conv|block|squeeze|expand\dx\d|reduction)|conv_proj|encoder_layer_\d+|inception\d[a-e]\.branch\d"
+    r"|(blocks|layers)\.\d+\.(layers\.)?\d+\.layers|stage\d\.\d+\.branch\d)\."
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,30 @@ def without_prefix(tensors: Mapping[str, Tensor], wanted: Collection[str], sourc
         prefix = _one_of(sorted(name for name, count in counts.items() if count == most), source)
     kept = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     return Named(kept, prefix, len(tensors) - len(kept))
+
+
+def are_others(names: Collection[str], wanted: Collection[str]) -> bool:
+    """Whether less than half of the wanted names are there: then these are not the network's names, whatever its shapes."""
+    return len(set(wanted) & set(names)) * 2 < len(wanted)
+
+
+def other_names(path: object, network: str, names: Collection[str], wanted: Collection[str]) -> str:
+    """The sentence about a file whose names are not the network's: whose they may be, and what to do."""
+    theirs = [name for name in names if _OF_TORCHVISION.search(name)]
+    if theirs:
+        whose = f"its names are torchvision's, as {_shown(theirs)}, which timm cannot translate here"
+    else:
+        whose = f"its names are as {_shown(names)}"
+    part = "hardly any" if set(wanted) & set(names) else "none"
+    return (
+        f"{path} holds {part} of {network}'s weights: {whose}, and {network}'s as {_shown(wanted)}. Give weights of {network}"
+        " by timm's names, or pretrained=hub."
+    )
+
+
+def _shown(names: Collection[str]) -> str:
+    """A few of the names, weights before what else layers have."""
+    return listed(sorted(names, key=lambda name: not name.endswith("weight")))
 
 
 def _prefixes(names: Iterable[str], wanted: Collection[str]) -> Counter[str]:

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from inference.engines.network import NETWORK_ERRORS
 from training.errors import NetworkRefused, WrongInput
 from training.fitting.memory import memory_explained
-from training.model.network import DTYPES, create_network, in_a_few_words
+from training.model.network import DTYPES, create_network, why_refused
 from training.model.provenance import Pretrained
 from training.settings.config import TrainConfig
 
@@ -67,7 +67,7 @@ def step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
     except torch.OutOfMemoryError:
         raise
     except NETWORK_ERRORS as error:
-        raise NetworkRefused(in_a_few_words(error)) from error
+        raise NetworkRefused(why_refused(error)) from error
 
 
 def _count(config: TrainConfig, device: torch.device) -> int:

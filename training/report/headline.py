@@ -11,6 +11,7 @@ from training.evaluation.records import ClassScores, Evaluation, Interval
 from training.report import words
 from training.report.matrix import ConfusedPair
 from training.report.scored import ScoredEvaluation
+from training.sentences import plural
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ def in_short(scored: ScoredEvaluation, pairs: list[ConfusedPair], suspects: int)
     yield "Probabilities:", calibration_sentence(scored)
     if suspects:
         yield (
-            f"{words.plural(suspects, 'label')} may be wrong.",
+            f"{plural(suspects, 'label')} may be wrong.",
             f"That is {words.percent(suspects / evaluation.images)} of these photos: look at them before you change the"
             " model.",
         )
     if scored.learnt:
         yield (
-            f"{words.plural(scored.learnt, 'photo')} of these {words.count(evaluation.images)} are training photos.",
+            f"{plural(scored.learnt, 'photo')} of these {words.count(evaluation.images)} are training photos.",
             "The model learnt from the same bytes, so the figures are too good.",
         )
 

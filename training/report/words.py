@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation.records import ClaimMeasured, Evaluation, Interval
+from training.sentences import plural  # noqa: F401 - for templates
 from training.settings.settled import UNAUGMENTED, UNMIXED
 
 SPLITS = ("train", "validation", "test")
@@ -40,11 +41,6 @@ def photos(value: int, kind: str = "") -> str:
     """1 photo, 1,466 validation photos."""
     words = [count(value), kind, "photo" if value == 1 else "photos"]
     return " ".join(word for word in words if word)
-
-
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """1 class, 15 classes."""
-    return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 
 def interval(figure: Interval, metric: str = "top1") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
@@ -13,6 +14,13 @@ from pydantic.fields import FieldInfo
 
 WORDS = {bool: "true or false", str: "a word", Path: "a path", dict: "settings in braces, as {drop_rate: 0.1}"}
 NUMBERS = {int: "a whole number", float: "a number"}
+
+
+@dataclass(frozen=True)
+class Means:
+    """Beside the type of a setting that is text: what the text may be, for a sentence."""
+
+    words: str
 
 
 def allowed(field: FieldInfo) -> str:
@@ -38,6 +46,8 @@ def _kinds(annotation: object, bounds: Sequence[object]) -> Iterator[str]:
         yield "none"
     elif annotation in NUMBERS:
         yield NUMBERS[annotation] + _range(bounds)
+    elif annotation is str and (means := [bound for bound in bounds if isinstance(bound, Means)]):
+        yield means[0].words
     elif (origin or annotation) in WORDS:  # others are set by recipes alone
         yield WORDS[typing.cast(type, origin or annotation)]
 

@@ -28,7 +28,7 @@ from pydantic import (
 from inference.archive.model_args import check_model_args
 from training.errors import WrongInput, why
 from training.files import write_atomically
-from training.settings.allowed import allowed
+from training.settings.allowed import Means, allowed
 from training.settings.bounded_yaml import WrongYaml, read_bounded
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -51,6 +51,16 @@ def _at_home(value: object) -> object:
 
 Place = Annotated[Path, BeforeValidator(_at_home)]
 PlaceOrName = Annotated[str, BeforeValidator(_at_home)]
+Data = Annotated[
+    PlaceOrName, Means("a folder, a CSV or JSONL manifest, s3://bucket/prefix, or a data set's name, as cifar10")
+]
+FirstWeights = Annotated[PlaceOrName, Means("none (random), hub (downloaded), or the path of a weights file")]
+ModelName = Annotated[str, Means("a model's name, as timm has it: resnet18")]
+Augmentation = Annotated[str, Means("timm's words, as rand-m9-mstd0.5, trivial, augmix")]
+Frozen = Annotated[str, Means("none, body, norm, or stages:K, as stages:2")]
+Optimizer = Annotated[str, Means("an optimizer's name, as timm has it: adamw")]
+Device = Annotated[str, Means("auto, cpu, cuda, cuda:1 or mps")]
+RecipeName = Annotated[str, Means("a recipe's name, as `podium recipes` lists them")]
 
 
 class Claim(BaseModel):
@@ -71,9 +81,9 @@ class TrainConfig(BaseModel):
 
     # fmt: off
     # Data and run folder
-    data: PlaceOrName = Field(description="folder of class folders, CSV or JSONL manifest, s3://bucket/prefix, or a torchvision data set, as cifar10")
+    data: Data = Field(description="folder of class folders, CSV or JSONL manifest, s3://bucket/prefix, or a torchvision data set, as cifar10")
     run: Place = Field(description="run folder to write; must be empty")
-    recipe: str | None = Field(None, description="recipe under the other settings")
+    recipe: RecipeName | None = Field(None, description="recipe under the other settings")
     claim: Claim | None = Field(None, description="figure that the recipe's source reports")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="of the split, first weights, order and crops")
 
@@ -87,9 +97,9 @@ class TrainConfig(BaseModel):
     fold: CountOrNone | None = Field(None, description="the fold that validates, from 0; none: train every fold, one after the other")
 
     # Model
-    model: str = Field("mobilenetv3_small_100", description="model, by timm's name")
+    model: ModelName = Field("mobilenetv3_small_100", description="model, by timm's name")
     model_args: dict[str, Any] = Field({}, description="further keyword arguments of timm.create_model")
-    pretrained: PlaceOrName = Field("none", description="first weights: none (random), hub (downloaded), or the path of a weights file")
+    pretrained: FirstWeights = Field("none", description="first weights: none (random), hub (downloaded), or the path of a weights file")
     pretrained_strict: bool = Field(True, description="refuse weights that leave a part of the body random, or have more of it; false: start with what fits")
     pool: Literal["avg", "max", "avgmax", "catavgmax"] | None = Field(None, description="global pooling; none: the model's own")
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the head; none: the model's own")
@@ -110,7 +120,7 @@ class TrainConfig(BaseModel):
     brightness: Jitter = Field(0.0, description="jitter of brightness, as torchvision's ColorJitter")
     contrast: Jitter = Field(0.0, description="jitter of contrast, as torchvision's ColorJitter")
     saturation: Jitter = Field(0.0, description="jitter of saturation, as torchvision's ColorJitter")
-    rand_augment: str | None = Field(None, description="automatic augmentation, in timm's words, as rand-m9-mstd0.5; or trivial, or augmix")
+    rand_augment: Augmentation | None = Field(None, description="automatic augmentation, in timm's words, as rand-m9-mstd0.5; or trivial, or augmix")
     random_erasing: Share = Field(0.0, description="probability that a rectangle is erased")
     noise: Share = Field(0.0, description="standard deviation of Gaussian noise, of the full range of a pixel")
     mixup: NotNegative = Field(0.0, description="alpha of mixup; 0: no mixup")
@@ -126,12 +136,12 @@ class TrainConfig(BaseModel):
     monitor: Literal["top1", "top3", "loss", "macro_f1"] = Field("top1", description="validation figure by which the best weights are kept")
 
     # What learns
-    freeze: str = Field("none", description="frozen for the whole training: none, body (all but the head), norm (batch-norm statistics), or stages:K (all but the last K)")
+    freeze: Frozen = Field("none", description="frozen for the whole training: none, body (all but the head), norm (batch-norm statistics), or stages:K (all but the last K)")
     freeze_epochs: CountOrNone = Field(0, description="first epochs in which only the head learns")
     layer_decay: Annotated[float, Field(ge=0.01, le=1)] | None = Field(None, description="learning rate of each layer group, as a share of the next group's; none: one rate for all")
 
     # Optimisation
-    optimizer: str = Field("adamw", description="optimizer, by timm's name: adamw, adam, sgd, muon, lamb, ...")
+    optimizer: Optimizer = Field("adamw", description="optimizer, by timm's name: adamw, adam, sgd, muon, lamb, ...")
     lr: Positive | Auto = Field(1e-3, description="learning rate at its peak; auto: by optimizer and batch")
     body_lr_scale: Annotated[float, Field(ge=1e-6, le=1)] = Field(1.0, description="learning rate of all but the head, as a share of lr")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of optimizers that have one")
@@ -151,7 +161,7 @@ class TrainConfig(BaseModel):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="decay of the average of the weights, which is kept in their place; none: no average")
 
     # Machine
-    device: str = Field("auto", description="device that trains: auto, cpu, cuda, cuda:1, mps")
+    device: Device = Field("auto", description="device that trains: auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="precision of the forward pass; auto: bf16 on a GPU that has it, else fp16; fp32 on a CPU")
     compile: bool = Field(False, description="torch.compile: about 40 s at the start, for up to half as much speed again")
     sync_batchnorm: bool = Field(False, description="share batch-norm statistics between all processes of torchrun; only on GPUs")

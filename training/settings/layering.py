@@ -46,6 +46,7 @@ class Words:
     recipe: str | None = None
     file: Path | None = None
     settings: Mapping[str, object] | None = None
+    where: str = "the command line"  # that the settings come from
 
 
 def sort_words(words: Sequence[str]) -> Words:
@@ -82,7 +83,7 @@ def layered(words: Words, *, on_note: Callable[[str], None] = lambda _: None) ->
     `balanced`, and `on_note` says so. Raises WrongInput.
     """
     written = {} if words.file is None else checked_names(read_yaml(words.file), where=str(words.file))
-    typed = checked_names(words.settings or {}, where="the command line")
+    typed = checked_names(words.settings or {}, where=words.where)
     bare = words.recipe is None and words.file is None and not NAMES_A_BEGINNING & typed.keys()
     named = typed if "recipe" in typed else written  # recipe=none sets the one of the file aside
     name = DEFAULT_RECIPE if bare else words.recipe or named.get("recipe")

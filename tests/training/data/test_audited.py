@@ -85,7 +85,7 @@ def test_a_class_that_is_one_group_cannot_be_divided(photos: Path, tmp_path: Pat
     groups = written(tmp_path / "groups.csv", "path,group", *lines)
     with pytest.raises(WrongInput, match="class 'jade' lies in one group"):
         listed(photos, groups=groups)
-    with pytest.raises(WrongInput, match="class 'jade' has only 1 photos and groups of photos to divide"):
+    with pytest.raises(WrongInput, match="class 'jade' has only 1 group or photo to divide"):
         listed(photos, groups=groups, folds=2)
 
 
@@ -98,7 +98,7 @@ def test_photos_that_a_list_names_are_left_out_and_those_that_are_not_there_coun
     before = {photo.relative for photo in listed(photos)[0].photos}
     assert before - {photo.relative for photo in listing.photos} == {"jade/000.png", "slate/001.png"}
     assert notes == [
-        f"exclude = {exclude}: 2 photos are left out; 1 that it names are not in the data, as jade/removed.png"
+        f"exclude = {exclude}: 2 photos are left out; 1 that it names is not in the data, as jade/removed.png"
     ]
 
 
@@ -115,7 +115,7 @@ def test_a_broken_file_may_be_left_out_before_it_is_read(tmp_path: Path) -> None
     exclude = written(tmp_path / "issues.csv", "path,issue", "jade/odd\ufffd.png,corrupt")
     listing, notes = listed(data, exclude=exclude)
     assert len(listing.photos) == 18
-    assert notes == [f"exclude = {exclude}: 1 photos are left out"]
+    assert notes == [f"exclude = {exclude}: 1 photo is left out"]
 
 
 def test_groups_and_a_list_go_together(photos: Path, tmp_path: Path) -> None:

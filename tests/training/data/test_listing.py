@@ -195,7 +195,9 @@ def test_a_split_whose_photos_are_gone_or_changed_is_refused_with_their_names_an
     (data / "jade" / "001.png").unlink()
     (data / "jade" / "004.png").unlink()
     (data / "slate" / "002.png").write_bytes(b"other")
-    with pytest.raises(WrongInput, match=r"2 photos are gone .* as jade/00.\.png, and 1 photos .* as slate/002\.png"):
+    with pytest.raises(
+        WrongInput, match=r"2 photos are gone .* as jade/00.\.png, and 1 photo has .* as slate/002\.png"
+    ):
         listed(data, split=tmp_path / "split.csv")
 
 
@@ -267,3 +269,23 @@ def test_a_class_folder_that_may_not_be_opened_is_named_in_a_sentence(tmp_path: 
             listed(data)
     finally:
         (data / "jade").chmod(0o755)
+
+
+def test_a_class_whose_photos_are_in_another_one_too_is_told_which(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    shutil.rmtree(data / "slate")
+    shutil.copytree(data / "jade", data / "slate")
+    with pytest.raises(
+        WrongInput, match=r"'jade' has no photo for validation: each .* as jade/00\d\.png, which is"
+    ) as told:
+        listed(data)
+    assert "of class 'slate'" in str(told.value)
+    assert "readable" not in str(told.value)
+
+
+def test_a_class_of_one_photo_several_times_is_told_so(tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    for path in (data / "jade").iterdir():
+        path.write_bytes(b"the same")
+    with pytest.raises(WrongInput, match="'jade' has no photo for validation: it has only 6 files of the same bytes"):
+        listed(data)

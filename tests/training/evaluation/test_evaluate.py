@@ -102,10 +102,10 @@ def test_photos_that_are_not_those_of_the_split_are_refused(data: Path, tmp_path
 
     run = write_run(tmp_path / "run", data)
     shutil.copy(data / "amber" / "001.png", data / "amber" / "000.png")
-    with pytest.raises(WrongInput, match=r"1 photos have other bytes.*amber/000\.png"):
+    with pytest.raises(WrongInput, match=r"1 photo has other bytes.*amber/000\.png"):
         evaluate(run)
     (data / "jade" / "004.png").unlink()
-    with pytest.raises(WrongInput, match=r"1 photos are gone.*jade/004\.png"):
+    with pytest.raises(WrongInput, match=r"1 photo is gone.*jade/004\.png"):
         evaluate(run)
     assert not (run / "evaluation").exists()
 

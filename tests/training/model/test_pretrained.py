@@ -85,10 +85,49 @@ def test_a_file_without_one_name_of_the_network_is_refused(tmp_path: Path) -> No
     import torchvision
 
     file = saved(torchvision.models.mobilenet_v2(width_mult=0.25).state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(WrongInput, match=r"holds none of mobilenetv2_035's weights: its names are as features\.0\.1\."):
+    with pytest.raises(
+        WrongInput, match=r"none of mobilenetv2_035's weights: its names are torchvision's, as features\.0\.0"
+    ):
         begun(file, tmp_path, model="mobilenetv2_035")
     with pytest.raises(WrongInput, match="holds none of"):
         begun(file, tmp_path, model="mobilenetv2_035", pretrained_strict=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        ("test_convnext", ["features.0.0.weight", "features.1.0.block.0.weight", "classifier.2.weight"]),
+        ("swin_tiny_patch4_window7_224", ["features.0.0.weight", "features.1.0.attn.qkv.weight", "norm.bias", "head.weight"]),
+        ("swinv2_cr_tiny_ns_224", ["features.0.0.weight", "features.1.0.attn.qkv.weight", "head.weight"]),
+        ("test_vit", ["class_token", "conv_proj.weight", "encoder.layers.encoder_layer_0.ln_1.weight", "heads.head.weight"]),
+        ("maxvit_tiny_tf_224", ["stem.0.0.weight", "blocks.0.layers.0.layers.MBconv.layers.conv_a.0.weight"]),
+        ("mnasnet_small", ["layers.0.weight", "layers.8.1.layers.1.weight"]),
+    ],
+)  # fmt: skip
+def test_torchvisions_names_are_named_where_timm_does_not_know_them(
+    model: str, names: list[str], tmp_path: Path
+) -> None:
+    """timm's code for older names raises whatever it does over these: a KeyError, an AttributeError."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        norms = timm.create_model(model).get_parameter("norm.bias").numel() if "norm.bias" in names else 1
+    file = saved({f"module.{name}": torch.ones(norms) for name in names}, tmp_path / "w.safetensors")
+    side = timm.get_pretrained_cfg(model).input_size[-1]  # type: ignore[union-attr]
+    with pytest.raises(WrongInput, match=r"holds (none|hardly any) of .*: its names are torchvision's, as") as refused:
+        begun(file, tmp_path, model=model, image_size=side)
+    assert "Give weights of" in str(refused.value)
+    assert "--model" not in str(refused.value)
+
+
+def test_names_of_nobody_known_are_listed_beside_the_networks_own(tmp_path: Path) -> None:
+    import torch
+
+    names = ("convnext.encoder.stages.0.layers.0.dwconv.weight", "convnext.embeddings.patch_embeddings.weight")
+    file = saved({name: torch.ones(2) for name in names}, tmp_path / "w.safetensors")
+    with pytest.raises(WrongInput, match=r"none of test_convnext's weights: its names are as convnext\..* as stem"):
+        begun(file, tmp_path, model="test_convnext")
 
 
 @pytest.mark.parametrize(("model", "theirs"), [("densenet121", "densenet121"), ("regnety_004", "regnet_y_400mf")])
@@ -155,8 +194,28 @@ def test_a_larger_network_in_a_smaller_one_is_refused_or_said_aloud(
 
 def test_statistics_of_batch_norm_belong_to_the_body(narrow: dict[str, Tensor], tmp_path: Path) -> None:
     file = saved({name: it for name, it in narrow.items() if "running_" not in name}, tmp_path / "w.safetensors")
-    with pytest.raises(WrongInput, match=r"lacks \d+ of resnet10t's tensors, as conv1\.1\.running_mean"):
+    with pytest.raises(WrongInput, match=r"lacks \d+ of resnet10t's tensors, as conv1\.1\.running_mean") as refused:
         begun(file, tmp_path)
+    assert "begin as in a new network, and only the" in str(refused.value)
+    assert "not its statistics" in str(refused.value)
+    assert "random" not in str(refused.value)
+    _, found = begun(file, tmp_path, pretrained_strict=False)
+    assert found.sentence.startswith(
+        f"only the {found.parameters:,} learnt parameters of the body come from these weights"
+    )
+    assert "AS IN A NEW NETWORK" in found.sentence
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_weights_of_one_number_are_no_weights(value: int, narrow: dict[str, Tensor], tmp_path: Path) -> None:
+    import torch
+
+    flat = {name: torch.full_like(it, value) for name, it in narrow.items()}
+    with pytest.raises(WrongInput, match=f"nothing that was learnt: .* one number, as {value}"):
+        begun(saved(flat, tmp_path / "w.safetensors"), tmp_path)
+    zeros = {name: it * 0 for name, it in narrow.items() if name.endswith((".bias", "bn2.weight")) or "layer1" in name}
+    _, found = begun(saved(narrow | zeros, tmp_path / "w.safetensors"), tmp_path)
+    assert found.loaded == found.parameters
 
 
 def test_another_head_in_the_file_is_no_reason_to_refuse_it(narrow: dict[str, Tensor], tmp_path: Path) -> None:

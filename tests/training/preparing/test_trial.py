@@ -26,6 +26,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**RESNET, "model_args": {"num_classes": 7}}, r"'num_classes': 7.*7 numbers for a photo, and there are 3 classes.*"),
     ({**RESNET, "model_args": {"global_pool": ""}}, r"'global_pool': ''\}.*\. Leave global_pool out\."),
     ({**RESNET, "model_args": {"block_args": None, "depth": 3}}, r"'depth': 3\}: .*unexpected.*\. Leave depth out\."),
+    ({**RESNET, "model": "resnet18", "model_args": {"layers": [1, 1]}}, r"\[1, 1\]\}: .*code does not take such a network\)\. Leave layers out"),
     ({**RESNET, "model_args": {"one": 1, "two": 2}}, r"model_args = \{'one': 1, 'two': 2\}: .*\. Leave them out\."),
     ({"model": "inception_v3", "model_args": {"aux_logits": True}, "image_size": 299}, r"it gives a .*, not one tensor of logits\)\. Leave aux_logits out\."),
     ({**RESNET, "model": "mobilenetv5_300m_enc"}, r"model = mobilenetv5_300m_enc: .*has no classifier.*\. Choose another model\."),

@@ -84,7 +84,7 @@ def test_the_card_says_how_much_came_from_pretrained_weights(tmp_path: Path) -> 
         f"- Began with the pretrained weights `weights.safetensors` (sha256 `{'ab' * 32}`): only 1,000 of the body's 1,200"
         in text
     )
-    assert "STILL RANDOM: 1 tensors, as conv1.weight" in text
+    assert "STILL RANDOM: 1 tensor, as conv1.weight" in text
     assert "<script" not in text
     assert "/somewhere" not in text
 

@@ -41,6 +41,8 @@ WRONG: tuple[object, ...] = (
         ("pool", "avg, max, avgmax, catavgmax or none"),
         ("compile", "true or false"),
         ("run", "a path"),
+        ("pretrained", "none (random), hub (downloaded), or the path of a weights file"),
+        ("device", "auto, cpu, cuda, cuda:1 or mps"),
     ],
 )
 def test_the_words_are_those_of_its_type(name: str, words: str) -> None:
@@ -79,3 +81,8 @@ def test_a_number_with_which_a_training_would_end_in_a_traceback_is_out_of_range
     with pytest.raises(WrongInput) as refused:
         make_config({"data": "photos", "run": "run", name: value})
     assert str(refused.value) == f"{name} = {value!r}: give {words}."
+
+
+@pytest.mark.parametrize("name", TrainConfig.model_fields)
+def test_no_setting_is_only_a_word(name: str) -> None:
+    assert "a word" not in allowed(TrainConfig.model_fields[name])
