@@ -244,7 +244,9 @@ def test_a_named_stack_is_deployed_and_used_as_one_on_aws(
     (row,) = json.loads(printed)
     assert row["status"] == "classified"
     assert row["image"].startswith("s3://second-input-")
-    assert stack.run("results", "there", "--json").stdout.strip() == "[]"
+    unknown = stack.run("results", "there", "--json")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "there is no batch 'there'" in unknown.stderr
 
 
 def a_profile_that_leads_there(folder: Path) -> str:

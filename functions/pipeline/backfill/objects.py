@@ -43,7 +43,9 @@ def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> I
         match error.response["Error"]["Code"]:
             case "404" | "NoSuchKey":
                 return None
-            case "400" | "403":
+            case (
+                "400"
+            ):  # 403 is a permission that somebody must give: the job says so, before a thousand dead letters do
                 return as_listed(s3, bucket, found.key)
             case _:
                 raise
@@ -53,9 +55,9 @@ def as_it_is(s3: S3Client, bucket: str, found: Found, row: KnownRow | None) -> I
 
 
 def as_listed(s3: S3Client, bucket: str, key: str) -> ImageRef | None:
-    """The object as a list has it, if S3 does not show it alone: it is encrypted by its uploader's key (400), or forbidden.
+    """The object as a list has it, if S3 does not show it alone: it is encrypted by its uploader's key.
 
-    The classify function will meet the same refusal, and reject this one image or bury it with the reason.
+    The classify function will meet the same refusal, and reject this one image with the reason.
     """
     first = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])  # no other key comes before it
     return next(

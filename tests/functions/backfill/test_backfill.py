@@ -195,19 +195,17 @@ def test_a_bucket_that_may_not_be_read_is_no_missing_image(aws: Aws) -> None:
     s3 = boto3.client("s3")
     with Stubber(s3) as stub:
         stub.add_client_error("head_object", "403")
-        stub.add_client_error("list_objects_v2", "AccessDenied")
-        with pytest.raises(ClientError, match="AccessDenied"):
+        with pytest.raises(ClientError, match="403"):
             as_it_is(s3, PHOTOS, Found.model_validate({"Key": BALL}), None)
 
 
-@pytest.mark.parametrize("code", ["400", "403"])
-def test_one_image_that_s3_does_not_show_alone_does_not_cost_its_part(machine: Machine, aws: Aws, code: str) -> None:
-    """Encrypted by its uploader's key, or another account's: a list shows it, and the classify function says what is wrong."""
+def test_one_image_that_s3_does_not_show_alone_does_not_cost_its_part(machine: Machine, aws: Aws) -> None:
+    """Encrypted by its uploader's key: a list shows it, and the classify function says what is wrong."""
     for key in (BALL, f"{BALL}.jpg"):
         aws.s3.put_object(Bucket=PHOTOS, Key=key, Body=JPEG)
 
     def refuse(params: dict[str, Any], **_: object) -> None:
-        raise ClientError({"Error": {"Code": code, "Message": ""}}, "HeadObject")
+        raise ClientError({"Error": {"Code": "400", "Message": ""}}, "HeadObject")
 
     events = aws.s3.meta.events
     events.register("before-call.s3.HeadObject", refuse, unique_id="refuse")
