@@ -6,6 +6,7 @@ one model of each of its families, and docs/results/families.md has what it foun
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,10 +55,12 @@ def test_a_network_is_trained_evaluated_packaged_and_served_as_predict_says(kind
     from benchmarks.families.journey import SAME, settings, travel, write_photos
     from training.settings.config import make_config
 
+    level = logging.root.level
     photos = write_photos(tmp_path / "photos")
     values = {**settings(photos, tmp_path), "model": kind.model, "model_args": kind.model_args, **kind.settings}
     found = travel(make_config({**values, "image_size": kind.image_size}), openvino=kind.openvino)
     assert found.refused is None
+    assert logging.root.level == level, "no log of this process is lost"
     assert found.trained
     assert found.served is not None
     assert found.apart is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +67,22 @@ def export_int8(
 
 
 def _converted(network: nn.Module, facts: ModelFile) -> openvino.Model:
-    with exporting("OpenVINO", facts.architecture, OpConversionFailure):
+    with exporting("OpenVINO", facts.architecture, OpConversionFailure), _log_level_kept():
         program = exported(ServingGraph(network, facts.preprocessing).eval(), facts.preprocessing, torch.device("cpu"))
         graph = openvino.convert_model(program)
         _, height, width = facts.preprocessing.input_size
         graph.reshape(openvino.PartialShape([-1, height, width, 3]))
     return _named(graph)
+
+
+@contextmanager
+def _log_level_kept() -> Iterator[None]:
+    """A conversion that fails leaves the root logger at ERROR: no later warning of this process would be seen."""
+    level = logging.root.level
+    try:
+        yield
+    finally:
+        logging.root.setLevel(level)
 
 
 def _named(graph: openvino.Model) -> openvino.Model:
