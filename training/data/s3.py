@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from training.aws_trouble import trouble
 from training.data.manifest import is_manifest, read_rows
@@ -50,7 +50,7 @@ def fetch(address: str, fetched: Path, on_count: OnCount = uncounted) -> Path:
     """
     bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
     folder, _, name = prefix.rpartition("/") if is_manifest(prefix) else (prefix.strip("/"), "", "")
-    with _explained(address):
+    with _fetching(address):
         reach(bucket)
         client = s3_client()
         place = fetched / f"{bucket}-{_short_hash(client.meta.endpoint_url, bucket, prefix)}"
@@ -187,22 +187,33 @@ def _short_hash(*parts: str) -> str:
 
 
 @contextmanager
-def _explained(address: str) -> Iterator[None]:
-    """Errors of S3 and of the disk as sentences."""
+def explained(address: str, verb: Literal["read", "listed"]) -> Iterator[None]:
+    """Turn what boto3 raises about an address into a sentence: it cannot be read, or listed."""
     from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
         yield
     except ClientError as error:
-        answer = error.response.get("Error", {})
-        if answer.get("Code") == "NoSuchBucket":
-            raise WrongInput(f"{address}: there is no such bucket. Check its name and AWS_ENDPOINT_URL.") from error
-        raise TrainingError(f"{address} cannot be read: {said_by_s3(error)}") from error
+        raise TrainingError(f"{address} cannot be {verb}: {said_by_s3(error)}") from error
     except ParamValidationError as error:
         raise WrongInput(f"{address} names no bucket that S3 could have. Check its name.") from error
     except BotoCoreError as error:
-        raise TrainingError(f"{address} cannot be read: {trouble(error, 'S3')}") from error
-    except OSError as error:
-        raise TrainingError(
-            f"{address} cannot be kept here: {error}. Make room, or rename what is in the way."
-        ) from error
+        raise TrainingError(f"{address} cannot be {verb}: {trouble(error, 'S3')}") from error
+
+
+@contextmanager
+def _fetching(address: str) -> Iterator[None]:
+    """Errors of S3 and of the disk as sentences."""
+    from botocore.exceptions import ClientError
+
+    with explained(address, "read"):
+        try:
+            yield
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
+                raise
+            raise WrongInput(f"{address}: there is no such bucket. Check its name and AWS_ENDPOINT_URL.") from error
+        except OSError as error:
+            raise TrainingError(
+                f"{address} cannot be kept here: {error}. Make room, or rename what is in the way."
+            ) from error

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.aws_trouble import trouble
-from training.data.s3 import SCHEME, reach, s3_client
-from training.data.s3_objects import opened, said_by_s3
+from training.data.s3 import SCHEME, explained, reach, s3_client
+from training.data.s3_objects import opened
 from training.data.walking import is_clutter
 from training.errors import TrainingError, WrongInput, why
 
@@ -114,26 +114,19 @@ def _in_s3(url: str) -> Iterator[Given]:
 
 def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
     """The keys under a prefix, in S3's order, as in a folder; the object that has this very name wins alone."""
-    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-
     bucket, _, prefix = url.removeprefix(SCHEME).partition("/")
     found = False
     try:
-        reach(bucket)
-        client = s3_client()
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for item in page.get("Contents", []):
-                if not item["Key"].endswith("/") and not any(map(is_clutter, _below(item["Key"], prefix))):
-                    found = True
-                    yield client, item["Key"]
-                    if item["Key"] == prefix:  # comes first: all others under it are longer
-                        return
-    except ParamValidationError as error:
-        raise WrongInput(f"{url} names no bucket that S3 could have. Check its name.") from error
-    except ClientError as error:
-        raise TrainingError(f"{url} cannot be listed: {said_by_s3(error)}") from error
-    except BotoCoreError as error:
-        raise TrainingError(f"{url} cannot be listed: {trouble(error, 'S3')}") from error
+        with explained(url, "listed"):
+            reach(bucket)
+            client = s3_client()
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    if not item["Key"].endswith("/") and not any(map(is_clutter, _below(item["Key"], prefix))):
+                        found = True
+                        yield client, item["Key"]
+                        if item["Key"] == prefix:  # comes first: all others under it are longer
+                            return
     except ValueError as error:
         raise TrainingError(f"{url} cannot be listed ({why(error)}). Check the name.") from error
     if not found:
@@ -141,7 +134,7 @@ def _keys(url: str) -> Iterator[tuple[S3Client, str]]:
 
 
 def _below(key: str, prefix: str) -> list[str]:
-    """The names in a key that are no part of the prefix; a name that the prefix begins was asked for."""
+    """The names in a key that are no part of the prefix; a name that the prefix begins is what the person typed."""
     names = key.removeprefix(prefix).split("/")
     return names if not prefix or prefix.endswith("/") else names[1:]
 
