@@ -1,4 +1,4 @@
-"""Where `--stack NAME` leads: the account and the Region, asked before anything is made there."""
+"""Where `--stack NAME` leads: the account and the Region, confirmed before anything is made there."""
 
 from __future__ import annotations
 

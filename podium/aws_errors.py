@@ -38,7 +38,7 @@ def sentence_of(error: Exception, who: str = "the stack") -> str:
 
 @contextmanager
 def explained(who: str = "AWS") -> Iterator[None]:
-    """Turn what boto3 raises into a ConsoleError about `who` was asked."""
+    """Turn what boto3 raises into a ConsoleError about `who`."""
     try:
         yield
     except raised_by_boto3() as error:

@@ -127,7 +127,7 @@ class Connection:
     def facts(self) -> StackFacts:
         """The deployed stack's outputs.
 
-        Raises ConsoleError when the stack is not deployed, or its endpoint does not answer: it is asked once.
+        Raises ConsoleError when the stack is not deployed, or its endpoint does not answer: there is one request, without a retry.
         """
         described = self._first_look()
         outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}

@@ -1,4 +1,4 @@
-"""How a command line is read: an option needs its value, and a value that cannot be is told what can."""
+"""How a command line is read: an option needs its value, and the error about a wrong value names the right ones."""
 
 from __future__ import annotations
 

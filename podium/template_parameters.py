@@ -1,4 +1,4 @@
-"""The parameters of template.yaml, and what each takes: a wrong name or value is told before anything is built."""
+"""The parameters of template.yaml, and what each takes: a wrong name or value is refused before anything is built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What boto3 raises when AWS is not asked, or does not answer, as a sentence; and who is not signed in."""
+"""What boto3 raises when a request is not sent, or not answered, as a sentence; and who is not signed in."""
 
 from __future__ import annotations
 

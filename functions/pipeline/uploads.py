@@ -1,6 +1,6 @@
 """The uploads in a bucket, page by page: of each object the latest version, whatever its key is made of.
 
-S3 lists versions in XML, which holds no control character: it encodes the names when asked (botocore asks, and decodes them).
+S3 lists versions in XML, which holds no control character: it encodes the names on request (botocore requests it, and decodes them).
 A store that does not encode them answers 500 or what is no XML, for a page with one such key, and makes line feeds of carriage
 returns. Such a page is taken from the list of objects instead, which names no versions; an etag tells uploads apart, too.
 """

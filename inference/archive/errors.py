@@ -8,12 +8,12 @@ COPY = "Copy the archive again."
 
 
 class ModelRefused(Exception):
-    """This archive cannot be served: `problem` says what is wrong with it, and `todo` what to do; together a message."""
+    """This archive cannot be served: `problem` says what is wrong with it, and `action` what to do; together a message."""
 
-    def __init__(self, problem: str, todo: str = "") -> None:
-        super().__init__(f"{problem} {todo}".rstrip())
+    def __init__(self, problem: str, action: str = "") -> None:
+        super().__init__(f"{problem} {action}".rstrip())
         self.problem = problem
-        self.todo = todo
+        self.action = action
 
 
 def short(value: object) -> str:

@@ -77,9 +77,9 @@ def _check_schema_version(document: Document) -> None:
     if version == SCHEMA_VERSION:
         return
     newer = VERSION.fullmatch(version) and _numbers(version) > _numbers(SCHEMA_VERSION)
-    todo = "Update Podium, or package the model again with this one." if newer else AGAIN
+    action = "Update Podium, or package the model again with this one." if newer else AGAIN
     raise ModelRefused(
-        f"{document.name} has schema_version {short(version)}, this Podium reads {SCHEMA_VERSION!r}.", todo
+        f"{document.name} has schema_version {short(version)}, this Podium reads {SCHEMA_VERSION!r}.", action
     )
 
 

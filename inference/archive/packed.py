@@ -27,7 +27,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Value
 
 
 class Packed:
-    """An open `.mar` whose structure was checked; a file of it is inflated when it is asked for."""
+    """An open `.mar` whose structure was checked; a file of it is inflated when it is read."""
 
     def __init__(self, opened: zipfile.ZipFile) -> None:
         self._zip = opened

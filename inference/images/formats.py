@@ -85,7 +85,7 @@ def _in_iso_media(head: bytes) -> str:
 
 
 def _targa(head: bytes) -> str | None:
-    """It has no beginning of its own; asked last, and only for its name. Truevision TGA 2.0, header."""
+    """It has no beginning of its own; checked last, and only for its name. Truevision TGA 2.0, header."""
     if len(head) < 18 or head[1] > 1 or head[2] not in _TARGA_KINDS or head[16] not in _TARGA_DEPTHS:
         return None
     has_map, width, height = bool(head[1]), int.from_bytes(head[12:14], "little"), int.from_bytes(head[14:16], "little")

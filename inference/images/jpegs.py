@@ -15,7 +15,7 @@ _END, _SCAN = b"\xff\xd9", b"\xff\xda"
 _SEQUENTIAL, _PROGRESSIVE = frozenset({0xC0, 0xC1, 0xC9}), frozenset({0xC2, 0xCA})
 _MARKER = re.compile(rb"\xff[^\0\x01\xff\xd0-\xd8]")  # one that is more than a stuffed byte, a restart or a beginning
 # libjpeg's warnings of missing or contradicting pixels. They have no code outside of it, only a text, and only the first
-# is told. Others say nothing about pixels: odd headers, and bytes that are left before the end, as cameras write them.
+# is reported. Others say nothing about pixels: odd headers, and bytes that are left before the end, as cameras write them.
 _DAMAGE = re.compile(r"premature end|bad \w+ code|instead of RST|bytes before marker 0xd[0-7]", re.IGNORECASE)
 
 

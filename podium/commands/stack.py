@@ -129,7 +129,7 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], *, yes: bool) -> None:
         )
     if not yes and not sys.stdin.isatty():
         raise ConsoleError(
-            f"nobody can be asked here whether stack {stack!r} goes to the right account, because there is no terminal: add "
+            f"nobody can confirm here that stack {stack!r} goes to the right account, because there is no terminal: add "
             "--yes to deploy without a question.",
             EXIT_USAGE,
         )

@@ -52,12 +52,12 @@ def _folders_without_ours() -> list[str]:
 def _version(aws: str) -> tuple[int, ...]:
     """Of `aws-cli/2.17.1 Python/...`; empty if it does not say."""
     try:
-        asked = subprocess.run(
+        printed = subprocess.run(
             [aws, "--version"], capture_output=True, text=True, timeout=ANSWERS_WITHIN_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = re.match(r"aws-cli/(\d+(?:\.\d+)*)", asked.stdout)
+    found = re.match(r"aws-cli/(\d+(?:\.\d+)*)", printed.stdout)
     return tuple(int(part) for part in found[1].split(".")) if found else ()
 
 

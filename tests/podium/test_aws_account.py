@@ -1,4 +1,4 @@
-"""Where `podium deploy --stack NAME` leads, asked before anything is made."""
+"""Where `podium deploy --stack NAME` leads, confirmed before anything is made."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_every_command_with_stack_is_tried() -> None:
 def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    """Nobody listens at the proxy, through which AWS is asked here; nor at the endpoint, which must not be asked."""
+    """Nobody listens at the proxy, through which requests to AWS go here; nor at the endpoint, which must get none."""
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")

@@ -1,4 +1,4 @@
-"""The parameters of template.yaml: a misspelt name and a value that it refuses are told before a build."""
+"""The parameters of template.yaml: a misspelt name and a value that it refuses end the command before a build."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def damage(console: Console, *names: str, content: bytes = b"") -> None:
 
 
 def refused(console: Console) -> str:
-    """What `podium up` says without a terminal, where nobody can be asked."""
+    """What `podium up` prints without a terminal."""
     done = console.run("up")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""The hub that weights are downloaded from: asked once whether it is there, before its library tries for a minute."""
+"""The hub that weights are downloaded from: one request finds out whether it is there, before its library tries for a minute."""
 
 from __future__ import annotations
 

@@ -145,4 +145,4 @@ def whole_model_file(folder: Path) -> ModelFile:
 
 def refused(folder: Path, error: ModelRefused) -> TrainingError:
     """The refusal of what lies in a run folder: it is to be whole, as its training wrote it."""
-    return TrainingError(f"{folder}: {error.problem} {error.todo.replace(AGAIN, WHOLE_RUN)}".rstrip())
+    return TrainingError(f"{folder}: {error.problem} {error.action.replace(AGAIN, WHOLE_RUN)}".rstrip())

@@ -36,7 +36,7 @@ def create_network(
 ) -> nn.Module:
     """The configured model with a fresh head of `class_count` outputs.
 
-    `pretrained` takes the place of the setting; `on_pretrained` is told how much of the body came from the weights. Raises
+    `pretrained` takes the place of the setting; `on_pretrained` gets how much of the body came from the weights. Raises
     WrongInput if timm has no such model, or if the weights are not its own, and NetworkRefused if it cannot be made with
     these settings.
     """

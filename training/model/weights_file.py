@@ -25,7 +25,7 @@ from training.model.model_file import MODEL_FILE, WEIGHTS_FILE
 from training.model.provenance import listed
 
 DEEPEST = 6  # dictionaries in each other: trainers keep their weights in the second or third
-SEEN = 512  # first bytes, by which files are told apart
+SEEN = 512  # first bytes, by which files are distinguished
 ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:")  # of a page, a bucket, or a hub; not a drive
 LARGEST_HEADER = 100_000_000  # bytes: safetensors' own limit
 NOT_WEIGHTS = {  # by how it begins: what it is, and what to do

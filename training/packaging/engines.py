@@ -39,7 +39,7 @@ def build_engines(
     """Write the files of the requested engine into `folder`, where golden.json lies, and return their entries.
 
     `auto` is OpenVINO on a machine without a GPU, and AOTInductor on one with it, or torch if that cannot compile, or if
-    the engine does not know this network, of which `on_note` is told; `all` is both. Raises WrongInput if engine and
+    the engine does not know this network, of which `on_note` gets a sentence; `all` is both. Raises WrongInput if engine and
     precision do not go together, and TrainingError if an export fails or int8 does not pass its gate.
     """
     gpu = torch.cuda.is_available()

@@ -43,7 +43,7 @@ def looks_like_json(head: bytes, *, declared: bool) -> bool:
 def read_json(body: bytes, *, declared: bool, hold: Callable[[int], None]) -> InJson | None:
     """The images in a JSON body; None for one that is not `declared` to be JSON and holds none: some text, no request.
 
-    Raises BadRequest if it cannot be read. `hold` is told how many bytes each image has, before there is a second one.
+    Raises BadRequest if it cannot be read. `hold` gets how many bytes each image has, before there is a second one.
     """
     try:
         document = _parsed(body)

@@ -24,8 +24,8 @@ class Origins:
 
     def preflight(self, http: web.Request, methods: Sequence[str]) -> web.Response | None:
         """The answer to a browser's question before it sends a request; it carries no token. None if this is none."""
-        asked = http.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
-        if http.method != hdrs.METH_OPTIONS or asked is None or self._granted(http) is None:
+        wanted = http.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
+        if http.method != hdrs.METH_OPTIONS or wanted is None or self._granted(http) is None:
             return None
         headers = {
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: ", ".join(methods),

@@ -1,4 +1,4 @@
-"""Presigned URLs: of SigV4, and of S3's older SigV2, which AWS CLI 1 and boto3 make in us-east-1 unless told otherwise.
+"""Presigned URLs: of SigV4, and of S3's older SigV2, which AWS CLI 1 and boto3 make in us-east-1 by default.
 
 A URL is given to others, who may add to it what its signature does not cover; the emulator even takes the service from
 a body or a host. So of such a request it sees what was signed, as a request of root to S3, and nothing else.

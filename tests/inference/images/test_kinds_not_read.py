@@ -1,4 +1,4 @@
-"""A sound file of a kind that is not read is told what it is and what to do, never that it is damaged."""
+"""A sound file of a kind that is not read is refused with its kind and what to do, never as damaged."""
 
 from __future__ import annotations
 

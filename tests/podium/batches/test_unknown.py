@@ -1,4 +1,4 @@
-"""Names that no row has: known ones wait, unknown ones are told the nearest."""
+"""Names that no row has: known ones wait, unknown ones get the nearest."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ CALLER = b"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/201
 
 
 class StsServer(ThreadingHTTPServer):
-    """A server on loopback, and what else happens when it is asked."""
+    """A server on loopback, and what else happens at a request."""
 
     on_request: Callable[[], None] = staticmethod(lambda: None)
 

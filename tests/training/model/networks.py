@@ -39,7 +39,7 @@ def saved(tensors: dict[str, Tensor], path: Path) -> Path:
 def begun(
     path: Path | str, folder: Path, *, model: str = "resnet10t", class_count: int = 3, **changed: object
 ) -> tuple[nn.Module, Pretrained]:
-    """A network that begins with the weights in this file, and what is told of them."""
+    """A network that begins with the weights in this file, and what is reported of them."""
     from training.model.network import create_network
 
     arguments = {"model_args": NARROW} if model == "resnet10t" else {"model_args": {}}

@@ -1,4 +1,4 @@
-"""The hub is asked once whether it is there: without a network, its library alone would try for a minute."""
+"""One request finds out whether the hub is there: without a network, its library alone would try for a minute."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Use = Callable[[Path, Path], object]
 
 
 class Fetched(HTTPServer):
-    """A loopback server that notes what is asked of it."""
+    """A loopback server that notes its requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Notes)

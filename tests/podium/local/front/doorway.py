@@ -26,7 +26,7 @@ Json = Any
 
 
 class Doorway:
-    """A door, what the emulator behind it was asked, and clients before it."""
+    """A door, the requests that reach the emulator behind it, and clients before it."""
 
     def __init__(self, now: datetime | None = None) -> None:
         self.passed: list[tuple[str, str, bytes]] = []  # method, path and query, body
