@@ -91,6 +91,8 @@ def first_few(report: AuditReport) -> Iterator[str]:
 
 def audit_notes(report: AuditReport) -> Iterator[str]:
     """Size, balance and formats of the data, a sentence each."""
+    from training.sentences import plural
+
     facts = report.formats
     rate = report.images / max(report.seconds["reading"], 0.01)
     yield f"{report.images} files in {sum(report.seconds.values()):.0f} s, {rate:.0f} a second"
@@ -99,9 +101,10 @@ def audit_notes(report: AuditReport) -> Iterator[str]:
     else:
         yield f"the largest class has {report.imbalance:g} times the photos of the smallest"
     modes = ", ".join(f"{count} {mode}" for mode, count in facts.modes.items())
-    yield f"colour modes: {modes}; {facts.colourless} grey ones stored in colour; {facts.turned} turned by EXIF"
+    yield f"colour modes: {modes}; {facts.colourless} grey but stored in colour; {facts.turned} turned by EXIF"
     if report.split == "none yet" and report.groups:
-        yield f"{len(report.groups)} pictures are there more than once: a random split would put some on both sides"
+        pictures = plural(len(report.groups), "picture is", "pictures are")
+        yield f"{pictures} there more than once: a random split would put some on both sides"
 
 
 def what_next(report: AuditReport, folder: Path, *, own_splits: bool) -> Iterator[str]:
