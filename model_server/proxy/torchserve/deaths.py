@@ -31,7 +31,10 @@ def death_reason(logs: Path, model: str, file: str) -> str | None:
 
 
 def _last_death(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
-    """The exception that one worker died of last, after the number of its traceback's line, from its numbered lines."""
+    """The exception that one worker died of last, after the number of its traceback's line, from its numbered lines.
+
+    None while the traceback is still being written: the next look finds its end.
+    """
     text = [line.partition(" MODEL_LOG - ")[2] for _, line in lines]
     tracebacks = [
         place
@@ -41,7 +44,8 @@ def _last_death(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
     if not tracebacks:
         return None
     exceptions = (line for line in text[tracebacks[-1] + 1 :] if line and not line.startswith(" "))
-    return lines[tracebacks[-1]][0], _OURS.sub("", next(exceptions, "it died without a word"))
+    exception = next(exceptions, None)
+    return None if exception is None else (lines[tracebacks[-1]][0], _OURS.sub("", exception))
 
 
 def _follows_a_death(text: list[str], traceback: int) -> bool:

@@ -51,6 +51,12 @@ def test_a_worker_that_lives_has_no_reason_to_have_died(tmp_path: Path) -> None:
     assert death_reason(tmp_path, "balls", "balls.mar") is None
 
 
+@pytest.mark.parametrize("lines", [3, 4, 5])
+def test_a_traceback_that_is_still_being_written_is_no_reason_yet(tmp_path: Path, lines: int) -> None:
+    (tmp_path / "model_log.log").write_text("\n".join(died_of("W-9000", "MemoryError")[:lines]))
+    assert death_reason(tmp_path, "balls", "balls.mar") is None
+
+
 def test_an_exception_with_a_cause_is_the_reason_and_not_its_cause(tmp_path: Path) -> None:
     prefix = TRACEBACK.partition("MODEL_LOG - ")[0] + "MODEL_LOG - "
     chained = ("", "The above exception was the direct cause of the following exception:", "")
