@@ -11,7 +11,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from inference.archive.golden_pictures import LARGEST_LOGIT
 from inference.images.pixels import model_input
+from training.errors import TrainingError
 from training.model.model_file import ModelFile
 from training.packaging.graph import ServingGraph
 
@@ -20,13 +22,21 @@ SIDES = (96, 128)  # pixels
 
 
 def golden_document(network: nn.Module, facts: ModelFile) -> str:
-    """`golden.json`: the pictures as JPEGs in base64, each with the logits of the network in fp32."""
+    """`golden.json`: the pictures as JPEGs in base64, each with the logits of the network in fp32.
+
+    Raises TrainingError for logits that no server would take.
+    """
     images = [_picture(seed) for seed in range(PICTURES)]
     pixels = np.stack([model_input(image, facts.preprocessing.transform) for image in images])
     with torch.inference_mode():
-        logits = ServingGraph(network, facts.preprocessing)(torch.from_numpy(pixels)).tolist()
+        logits = ServingGraph(network, facts.preprocessing)(torch.from_numpy(pixels))
+    if not (logits.abs() <= LARGEST_LOGIT).all():  # NaN is not, either
+        raise TrainingError(
+            f"The network has diverged: its logits of a plain picture go up to {logits.abs().max().item():.3g}. Train again with a lower lr."
+        )
     pictures = [
-        {"image": base64.b64encode(image).decode(), "logits": row} for image, row in zip(images, logits, strict=True)
+        {"image": base64.b64encode(image).decode(), "logits": row}
+        for image, row in zip(images, logits.tolist(), strict=True)
     ]
     return json.dumps({"pictures": pictures}, indent=1) + "\n"
 

@@ -6,7 +6,6 @@ items -> (skipped: folder markers, what is missing, what has a row) -> manifest 
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -17,12 +16,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
 
 from pipeline.aws import CLIENTS
-from pipeline.backfill.objects import Found, as_it_is, is_about
+from pipeline.backfill.objects import Found, as_they_are, is_about
 from pipeline.backfill.tallies import PartTally, total, write_tally
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, revision_of, write_part
 from pipeline.contracts import Backfill, ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, Record, Tally
-from pipeline.queue.orders import SENT_AT_ONCE, just_after, send
+from pipeline.queue.orders import just_after, send
 from pipeline.results.known_rows import KnownRow, known_rows
 from pipeline.settings import BackfillSettings, load_settings
 from pipeline.telemetry import logger
@@ -104,9 +103,7 @@ def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSetting
     found = {f"s3://{bucket}/{key}": it for key, it in objects.items() if not key.endswith("/")}
     model = ModelFacts(name=settings.model_name, version=settings.model_version)
     rows = known_rows(clients.dynamodb, settings.table_name, model.ref, list(found))
-    with ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="look") as pool:
-        looked_up = pool.map(lambda uri: as_it_is(clients.s3, bucket, found[uri], rows.get(uri)), found)
-        images = {uri: image for uri, image in zip(found, looked_up, strict=True) if image}
+    images = as_they_are(clients.s3, bucket, found, rows)
     orders = [it for image in images.values() if (it := order_for(image, rows.get(image.uri), job))]
     # A row of this very job is from a first try of this part: it is expected still, and not sent again.
     expected = {order.image.uri for order in orders} | {uri for uri in images if uri in rows and rows[uri].batch == job}

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.backfill.handler import Clients, lambda_handler, open_clients, order_for, respond
-from pipeline.backfill.objects import Found, as_it_is, is_about
+from pipeline.backfill.objects import Found, as_they_are, is_about
 from pipeline.backfill.tallies import PartTally, missing_images, total, write_tally
 from pipeline.batches.ledger import BATCH_ID
 from pipeline.batches.manifests import expected_images, part_keys, read_parts, revision_of
@@ -196,16 +196,18 @@ def test_a_bucket_that_may_not_be_read_is_no_missing_image(aws: Aws) -> None:
     with Stubber(s3) as stub:
         stub.add_client_error("head_object", "403")
         with pytest.raises(ClientError, match="403"):
-            as_it_is(s3, PHOTOS, Found.model_validate({"Key": BALL}), None)
+            as_they_are(s3, PHOTOS, {"uri": Found.model_validate({"Key": BALL})}, {})
 
 
-def test_one_image_that_s3_does_not_show_alone_does_not_cost_its_part(machine: Machine, aws: Aws) -> None:
-    """Encrypted by its uploader's key: a list shows it, and the classify function says what is wrong."""
+@pytest.mark.parametrize("code", ["400", "403"])
+def test_one_image_that_s3_does_not_show_alone_does_not_cost_its_part(machine: Machine, aws: Aws, code: str) -> None:
+    """Its uploader's key (400), a policy of its own (403): a list shows it, and the classify function says the reason."""
     for key in (BALL, f"{BALL}.jpg"):
         aws.s3.put_object(Bucket=PHOTOS, Key=key, Body=JPEG)
 
     def refuse(params: dict[str, Any], **_: object) -> None:
-        raise ClientError({"Error": {"Code": "400", "Message": ""}}, "HeadObject")
+        if params["url_path"].endswith(BALL):
+            raise ClientError({"Error": {"Code": code, "Message": ""}}, "HeadObject")
 
     events = aws.s3.meta.events
     events.register("before-call.s3.HeadObject", refuse, unique_id="refuse")

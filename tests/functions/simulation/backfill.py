@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.backfill.objects import Found, as_it_is
+from pipeline.backfill.objects import Found, as_it_is, listed_anew
 from pipeline.contracts import ImageRef, Order
 from pipeline.queue.orders import body_of
 from pipeline.results.known_rows import KnownRow, known_rows
@@ -31,8 +31,8 @@ def backfill(clients: tuple[Any, Any, Any], settings: Settings, order_for: Order
         }
         rows = known_rows(dynamodb, settings.table_name, settings.model.ref, list(found))
         for uri, it in found.items():
-            image = as_it_is(s3, bucket, it, rows.get(uri))
-            order = order_for(image, rows.get(uri), JOB) if image else None
+            image = listed_anew(bucket, it, rows.get(uri)) or as_it_is(s3, bucket, it.key)
+            order = order_for(image, rows.get(uri), JOB) if isinstance(image, ImageRef) else None
             if order:
                 sqs.send_message(QueueUrl=settings.queue_url, MessageBody=body_of(order))
     except (ClientError, BotoCoreError):

@@ -100,6 +100,22 @@ def test_weights_of_another_architecture_are_refused(a_copy: Path, handler: Path
         packed(a_copy, handler, tmp_path)
 
 
+@pytest.mark.parametrize("weight", [1e30, float("nan")])
+def test_a_network_that_diverged_is_refused_before_a_server_would(
+    a_copy: Path, handler: Path, tmp_path: Path, weight: float
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from inference.archive.digest import file_sha256
+
+    path = a_copy / "model.safetensors"
+    save_file({name: it.fill_(weight) if "fc" in name else it for name, it in load_file(path).items()}, path)
+    rewrite(a_copy, lambda facts: facts["weights"].update(sha256=file_sha256(path)))
+    with pytest.raises(TrainingError, match="diverged"):
+        packed(a_copy, handler, tmp_path)
+    assert not [it for it in tmp_path.iterdir() if it.suffix == ".mar" or it.name.startswith(".packing")]
+
+
 def test_an_unfinished_run_is_refused(a_copy: Path, handler: Path, tmp_path: Path) -> None:
     (a_copy / "model.json").unlink()
     with pytest.raises(TrainingError, match="no finished run"):
