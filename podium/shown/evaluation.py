@@ -10,6 +10,7 @@ from rich.text import Text
 
 from inference.harmless import harmless
 from podium.shown.console import answer, plain_table, print_json, print_note
+from training.sentences import plural
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,7 +44,7 @@ def evaluation_parts(evaluation: Evaluation) -> Iterator[RenderableType]:
     aside = f", {evaluation.set_aside} set aside: unreadable" if evaluation.set_aside else ""
     yield Text(
         harmless(
-            f"{evaluation.run} ({evaluation.architecture}) on {evaluation.split}: {evaluation.images} photos{aside}"
+            f"{evaluation.run} ({evaluation.architecture}) on {evaluation.split}: {plural(evaluation.images, 'photo')}{aside}"
         ),
         style="bold",
     )

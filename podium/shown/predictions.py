@@ -17,6 +17,7 @@ from rich.text import Text
 from inference.harmless import harmless, harmless_cell, harmless_json
 from podium.shown.console import HarmlessConsole, answer, class_cells, plain_table
 from training.files import replacing
+from training.sentences import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,14 +44,14 @@ class PhotoCounts:
         for result in results:
             self.photos += 1
             if note is not None:
-                note(f"{self.photos} photos")
+                note(plural(self.photos, "photo"))
             self.unreadable += result.code is not None
             self.uncertain += result.uncertain
             yield replace(result, path=spelled(result.path))
 
     def __str__(self) -> str:
         unread = f", {self.unreadable} could not be read" if self.unreadable else ""
-        return f"{self.photos} photos: {self.uncertain} uncertain{unread}"
+        return f"{plural(self.photos, 'photo')}: {self.uncertain} uncertain{unread}"
 
 
 def write(results: Iterable[PhotoResult], form: str, top_k: int, out: Path | None) -> None:

@@ -26,6 +26,7 @@ from training.evaluation.records import Interval
 from training.evaluation.scores import Scores, load
 from training.model.model_file import ModelFile, read_model_file
 from training.run import utc_now
+from training.sentences import plural
 
 SIGNIFICANT = 0.05
 Z_95 = 1.96  # standard errors either way
@@ -195,7 +196,7 @@ def _sentence(pair: RunPair, better: str | None, p: float) -> str:
     total = pair.both + pair.only_a + pair.only_b + pair.neither
     a, b = (pair.both + pair.only_a) / total, (pair.both + pair.only_b) / total
     chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-    discordant = f"{pair.only_b} photos only {pair.b} got right, {pair.only_a} only {pair.a}; {chance}"
+    discordant = f"{plural(pair.only_b, 'photo')} only {pair.b} got right, {pair.only_a} only {pair.a}; {chance}"
     if better is None:
         return f"no difference that these photos can show: {pair.b} {b:.1%} against {pair.a} {a:.1%}, {discordant}"
     first, second = (b, a) if better == pair.b else (a, b)
@@ -206,7 +207,7 @@ def _notes(scored: Sequence[ScoredRun], common: Sequence[Key], split: str) -> li
     notes = []
     if any(len(one.right) > len(common) for one in scored):
         counts = ", ".join(f"{one.name} {len(one.right)}" for one in scored)
-        notes.append(f"only the {len(common)} photos common to all evaluations are compared (of {counts}).")
+        notes.append(f"only the {plural(len(common), 'photo')} common to all evaluations are compared (of {counts}).")
     notes += _advantages(scored, common)
     if len(scored) > 2:
         notes.append(f"p is corrected for {len(scored) * (len(scored) - 1) // 2} comparisons, by Holm.")
@@ -224,4 +225,4 @@ def _advantages(scored: Sequence[ScoredRun], common: Sequence[Key]) -> Iterator[
         yield f"the runs have different classes ({counts}): with fewer to choose from it is easier to be right."
     for one in scored:
         if learnt := sum(digest in one.learnt for digest, _ in common):
-            yield f"{one.name} has learnt {learnt} of these {len(common)} photos: it is favoured."
+            yield f"{one.name} has learnt {learnt} of these {plural(len(common), 'photo')}: it is favoured."

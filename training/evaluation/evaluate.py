@@ -25,6 +25,7 @@ from training.files import write_record
 from training.model.model_file import ModelFile, read_model_file
 from training.photos.set_aside import write_set_aside
 from training.run import utc_now
+from training.sentences import plural
 from training.settings.config import Claim, read_yaml
 
 PREDICTIONS_FILE = "predictions.csv"
@@ -169,7 +170,9 @@ def _notes(scores: Scores, facts: ModelFile, earlier: tuple[str, ...], learnt: i
     if scores.split == "train":
         notes.append("the model learnt from these photos: the figures say nothing about other photos.")
     elif learnt:
-        notes.append(f"the model has learnt {learnt} of these {len(scores.digests)} photos: the figures are too good.")
+        notes.append(
+            f"the model has learnt {learnt} of these {plural(len(scores.digests), 'photo')}: the figures are too good."
+        )
     if median(Counter(scores.labels.tolist()).values()) < FEW_PHOTOS:
         notes.append(
             f"half of the classes have fewer than {FEW_PHOTOS} photos here: macro precision and its interval are not to be"
