@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from benchmarks.pictures.writing import (
     stretched,
     three,
     tiff,
+    tiff_pages,
 )
 
 Found = tuple[str, bytes, Pixels]
-ORDERS = {"<": "little-endian", ">": "big-endian"}
+ORDERS: dict[Literal["<", ">"], str] = {"<": "little-endian", ">": "big-endian"}
 DEPTHS = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "f2", "f4", "f8")
 SQUEEZED = (None, "lzw", "packbits", "deflate", "zstd", "lzma")
 FEW = (None, "deflate")
@@ -41,6 +42,7 @@ def tiffs() -> Iterator[Found]:
     yield from _inks_and_others()
     yield from _strangely_compressed()
     yield from _floats_and_wide_ones()
+    yield from _pages()
 
 
 def _greys() -> Iterator[Found]:
@@ -214,6 +216,16 @@ def _floats_and_wide_ones() -> Iterator[Found]:
         yield f"{depth}, 0 to {most}", tiff(np.rint(share * most).astype(depth), "minisblack"), three(grey)
     computed = np.rint(share * 4095 - 1024).astype(np.int16)  # computed tomography
     yield "i2, -1024 to 3071", tiff(computed, "minisblack"), three(grey)
+
+
+def _pages() -> Iterator[Found]:
+    """A reduced copy is not the picture; of whole pages the first is."""
+    pixels = picture()
+    small = pixels[::4, ::4]
+    for order, name in ORDERS.items():
+        yield f"a thumbnail before it, {name}", tiff_pages((small, 1), (pixels, 0), byteorder=order), pixels
+        yield f"a thumbnail after it, {name}", tiff_pages((pixels, 0), (small, 1), byteorder=order), pixels
+        yield f"another page after it, {name}", tiff_pages((pixels, 2), (picture(1), 2), byteorder=order), pixels
 
 
 def _with_one(values: NDArray[Any], odd: float) -> NDArray[Any]:

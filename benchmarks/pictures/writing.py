@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
@@ -98,6 +98,15 @@ def tiff(values: NDArray[Any], photometric: str, **options: Any) -> bytes:  # no
     """Values as tifffile writes them."""
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, photometric=photometric, metadata=None, **options)
+    return buffer.getvalue()
+
+
+def tiff_pages(*pages: tuple[Pixels, int], byteorder: Literal["<", ">"]) -> bytes:
+    """Several pictures, each with its NewSubfileType: 1 is a reduced copy, 2 a page of several."""
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer, byteorder=byteorder) as writer:
+        for pixels, kind in pages:
+            writer.write(pixels, photometric="rgb", subfiletype=kind, metadata=None)
     return buffer.getvalue()
 
 
