@@ -21,12 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from training.data.listing import write_split
-from training.errors import TrainingError, WrongInput
+from training.errors import TrainingError, WrongInput, why
 from training.files import replacing, write_atomically, write_record
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.model.provenance import Pretrained, write_pretrained
@@ -34,6 +32,7 @@ from training.photos.photos import Photos
 from training.photos.set_aside import write_set_aside
 from training.settings.config import TrainConfig, write_config
 from training.settings.settled import Settled
+from training.tensors_file import save_tensors
 
 FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them all
 
@@ -103,9 +102,9 @@ def kept(folder: Path) -> Iterator[None]:
     """Write into a run folder: TrainingError if the disk is full, or refuses."""
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise TrainingError(
-            f"{folder} cannot be written to ({error}). Make room there, and go on: podium train --resume {shlex.quote(str(resumable(folder)))}"
+            f"{folder} cannot be written to ({why(error)}). Make room there, and go on: podium train --resume {shlex.quote(str(resumable(folder)))}"
         ) from error
 
 
@@ -155,7 +154,7 @@ def write_epochs(folder: Path, epochs: Sequence[Epoch]) -> None:
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
     """Replace model.safetensors, whole or not at all. Layers that share their weights, as CoaT's, each get their copy."""
     with kept(folder), replacing(folder / WEIGHTS_FILE) as draft:
-        save_file({name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}, draft)
+        save_tensors({name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}, draft)
 
 
 def write_end(run: Run) -> None:

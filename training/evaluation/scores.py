@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from inference.images.reading import UnreadableImage
@@ -29,6 +28,7 @@ from training.model.model_file import ModelFile, Preprocessing
 from training.model.network import choose_device, load_run
 from training.photos.pixels import evaluation_pixels
 from training.photos.set_aside import SetAside, read_set_aside, write_set_aside
+from training.tensors_file import save_tensors
 
 SCORES_FILE, PHOTOS_FILE = "scores.safetensors", "photos.csv"
 OnProgress = Callable[[int, int], None]  # photos done, of how many
@@ -85,7 +85,7 @@ def save(scores: Scores, folder: Path) -> None:
     """Write scores.safetensors, photos.csv and, if files were set aside, unreadable.csv; each whole or not at all."""
     facts = {"split": scores.split, "classes": json.dumps(scores.classes), "speed": scores.speed.model_dump_json()}
     with replacing(folder / SCORES_FILE) as draft:
-        save_file({"logits": scores.logits.contiguous(), "labels": scores.labels}, draft, metadata=facts)
+        save_tensors({"logits": scores.logits.contiguous(), "labels": scores.labels}, draft, facts)
     rows = zip(scores.paths, scores.labels.tolist(), scores.digests, scores.files, strict=True)
     write_rows(
         folder / PHOTOS_FILE,

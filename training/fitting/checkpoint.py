@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from training.errors import TrainingError
 from training.files import replacing
 from training.run import kept
+from training.tensors_file import save_tensors
 
 FOLDER = "checkpoints"
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
@@ -32,7 +32,7 @@ def write_checkpoint(run_folder: Path, tensors: Mapping[str, Tensor], facts: Map
     with kept(run_folder):
         folder.mkdir(exist_ok=True)
         with replacing(folder / LAST) as draft:
-            save_file(plain, draft, {"facts": text, "sha256": _digest(plain, text)})
+            save_tensors(plain, draft, {"facts": text, "sha256": _digest(plain, text)})
             if (folder / LAST).exists():
                 (folder / LAST).replace(folder / PREVIOUS)
 
