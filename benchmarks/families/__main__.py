@@ -101,7 +101,7 @@ def page(rows: Mapping[str, Json], facts: Mapping[str, object], command: str) ->
         " get the statistics of the photos, and the logits a mean and a temperature by which the photos' probabilities lie far *apart*. *torch*"
         " and *OpenVINO* are the largest differences between a probability of the handler and of `podium predict`. Random"
         " weights may round badly: inception_v4's probabilities in float32 are 8e-4 off those in float64 before any server has them."
-        " An empty cell under OpenVINO: not tried yet."
+        " An empty cell under OpenVINO: it refused the network, with the sentence at the end; torch serves it."
     )
     yield ""
     yield table(("", f"of {len(rows)} families"), counts.items())
