@@ -79,6 +79,29 @@ def test_a_form_with_a_header_that_nobody_can_read_is_the_requests_fault(header:
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b'--x\r\nContent-Disposition: form-data; name="a\x1b"; filename="a"\r\n\r\nphoto\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="a"; filename="a\x1b[31m.jpg"\r\n\r\nphoto\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\nphoto',
+        b"--y\r\n\r\nphoto\r\n--y--\r\n",
+    ],
+    ids=["ESC in a name", "ESC in a file's name", "cut short", "another boundary"],
+)
+def test_a_form_that_cannot_be_read_is_told_so_in_one_plain_sentence(sent: bytes) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy:
+            status, document, _ = await proxy.post(sent, **{"Content-Type": "multipart/form-data; boundary=x"})
+            assert (status, document["code"]) == (400, "bad_request")
+            assert document["error"] == (
+                "The form cannot be read: it breaks off, or its boundary, or a header of one of its fields, is not as it "
+                "should be. Send it as `curl -F data=@FILE` does."
+            )
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("sent_as", ["tar", "form"])
 def test_many_images_in_one_request_are_answered_in_their_order(sent_as: str) -> None:
     async def scenario() -> None:
