@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import pytest
 
-from inference.images.encodings import is_compressed, unpacked
+from inference.images.encodings import MOST_MEMBERS, is_compressed, unpacked
 from proxy.http import bodies
-from proxy.http.compressed import MOST_MEMBERS, STEP_BYTES, inflated
+from proxy.http.compressed import STEP_BYTES, inflated
 from serving.bundle import write_bundle
 from tests.model_server.proxy.proxies import FakeTorchServe, proxied, run
 
