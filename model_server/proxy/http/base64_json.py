@@ -22,11 +22,8 @@ INSTANCES = "instances"
 FIELDS = ("b64", "data", "body", "image", "image_bytes")  # which may hold an image
 MOST_COMMAS = 5000  # base64 has none, and 64 images have some hundreds
 _SHAPES = 'Send {"instances": [{"data": BASE64}, ...]}, or {"data": BASE64} for one image.'
-_FROM_URL, _SPACE, _MARK = (
-    bytes.maketrans(b"-_", b"+/"),
-    b" \t\r\n",
-    b"\xef\xbb\xbf",
-)  # the last is UTF-8's byte order mark
+_FROM_URL, _SPACE = bytes.maketrans(b"-_", b"+/"), b" \t\r\n"
+_MARK = b"\xef\xbb\xbf"  # of the byte order, which some editors write before UTF-8
 _ANY_VALUE = re.compile(rb'[{\["]|-?\d|(?:true|false|null)\s*$')  # the beginning of any JSON; no image begins like that
 
 

@@ -8,13 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator
 
-from proxy.http.encodings import (
-    GZIP_ALONE,
-    MOST_MEMBERS,
-    Members,
-    NotDecoded,
-    is_compressed,
-)  # a link to inference/images/
+from proxy.http.encodings import GZIP_ALONE, MOST_MEMBERS, Members, NotDecoded, is_compressed
 from serving.requests import BadRequest
 
 ACCEPTED = "gzip, deflate"
