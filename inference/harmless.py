@@ -8,36 +8,47 @@ from __future__ import annotations
 
 import json
 import re
+from unicodedata import bidirectional, category, combining
 
 _PICTURES_OF_CONTROLS = 0x2400  # U+241B is the picture of escape, U+001B
 _DELETE, _PICTURE_OF_DELETE = 0x7F, 0x2421
 _REPLACEMENT = 0xFFFD
-_HIDDEN = (
-    *range(0x80, 0xA0),  # the second set of controls: U+009B begins an escape sequence
-    *(0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),  # the reading direction
-    *(0x2028, 0x2029),  # ends of lines
-    *(
-        0xAD,
-        0x34F,
-        0x115F,
-        0x1160,
-        0x180E,
-        0x200B,
-        0x2060,
-        0x3164,
-        0xFEFF,
-        0xFFA0,
-    ),  # not seen: two names would look alike
-    *range(0xE0000, 0xE0080),  # letters that are not seen
-    *range(0xD800, 0xE000),  # bytes that are no UTF-8, in a file's name
-)
-_VISIBLE = (
-    {code: _PICTURES_OF_CONTROLS + code for code in range(0x20)}
-    | {_DELETE: _PICTURE_OF_DELETE}
-    | dict.fromkeys(_HIDDEN, _REPLACEMENT)
-)
-_VISIBLE_BUT_LINES = {code: shown for code, shown in _VISIBLE.items() if chr(code) not in "\n\t"}
-_LEFT_BY_JSON = re.compile(f"[{''.join(map(chr, (_DELETE, *_HIDDEN)))}]")
+# Not seen, or seen only by what they do to others, so that two names would look alike: all of Unicode's categories Cc, Cf,
+# Cs (bytes that are no UTF-8, in a file's name), Zl and Zp, and beside them the letters, marks and unassigned code points
+# that it wants to be drawn as nothing (Default_Ignorable_Code_Point), and the empty pattern of braille.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_UNSEEN_BESIDE = frozenset({
+    0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2065, 0x2800, 0x3164, *range(0xFE00, 0xFE10),
+    0xFFA0, *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000),
+})  # fmt: skip
+# Of Cf, signs that are seen: they span the digits behind them.
+_SEEN = frozenset({*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD})
+# Letters of Persian and of India, and emoji, are spelled with joiners, and emoji and rare forms of Han with selectors of a
+# variant. They stay where they have an effect, which the characters beside them tell.
+_JOINERS = "\u200c\u200d"
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180d\u180f"
+_BESIDE_OTHERS = re.compile(f"(?s)(?<=(.))([{_JOINERS}{_SELECTORS}])(?=(.?))")
+_NON_JOINER, _JOINER, _EMOJI_SELECTOR, _KEYCAP = "\u200c", "\u200d", "\ufe0f", "\u20e3"
+_VIRAMA = 9  # the class of the sign that takes a letter's vowel away, in all scripts of India
+
+
+class _Visible(dict[int, int]):
+    """What is seen in the place of a character, found when there is the first of it."""
+
+    def __missing__(self, code: int) -> int:
+        if code < 0x20:
+            shown = _PICTURES_OF_CONTROLS + code
+        elif code == _DELETE:
+            shown = _PICTURE_OF_DELETE
+        else:
+            hidden = (category(chr(code)) in _UNSEEN and code not in _SEEN) or code in _UNSEEN_BESIDE
+            shown = _REPLACEMENT if hidden else code
+        self[code] = shown
+        return shown
+
+
+_VISIBLE = _Visible()
+_VISIBLE_BUT_LINES = _Visible({ord(kept): ord(kept) for kept in "\n\t"})
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
 
@@ -47,7 +58,42 @@ def harmless(text: str, *, lines: bool = False) -> str:
 
     With `lines`, ends of lines and tabs stay: for text of several lines that is ours.
     """
-    return text.translate(_VISIBLE_BUT_LINES if lines else _VISIBLE)
+    shown = text.translate(_VISIBLE_BUT_LINES if lines else _VISIBLE)
+    if shown == text or text.isascii():
+        return shown
+    kept = [found.start() for found in _BESIDE_OTHERS.finditer(text) if _has_an_effect(found)]
+    if not kept:
+        return shown
+    letters = list(shown)
+    for place in kept:
+        letters[place] = text[place]
+    return "".join(letters)
+
+
+def _has_an_effect(found: re.Match[str]) -> bool:
+    """Whether a joiner or a selector changes how the characters beside it look."""
+    before, one, after = found.groups()
+    if one not in _JOINERS:
+        return _has_variants(before) or (before in "#*0123456789" and after == _KEYCAP)
+    if combining(before) == _VIRAMA or (after and combining(after) == _VIRAMA and category(before) == "Lo"):
+        return True
+    if one == _JOINER and _is_emoji(before) and _is_emoji(after):
+        return True
+    arabic = (_is_arabic(before), _is_arabic(after))
+    return all(arabic) if one == _NON_JOINER else arabic[0] != arabic[1]
+
+
+def _has_variants(letter: str) -> bool:
+    return not letter.isascii() and category(letter)[0] in "LNPS" and letter.upper() == letter.lower()
+
+
+def _is_emoji(letter: str) -> bool:
+    return letter == _EMOJI_SELECTOR or (not letter.isascii() and category(letter)[0] == "S")
+
+
+def _is_arabic(letter: str) -> bool:
+    """Whether it is a letter of a script that joins like Arabic's, or a vowel sign on one (classes 27 to 36)."""
+    return bool(letter) and (bidirectional(letter) == "AL" or 27 <= combining(letter) <= 36)
 
 
 def harmless_cell(value: object) -> object:
@@ -69,4 +115,7 @@ def text_of_cell(cell: str) -> str:
 
 def harmless_json(document: str) -> str:
     """A JSON document of the same value; what steers or hides is escaped, all other letters stay readable."""
-    return _LEFT_BY_JSON.sub(lambda found: json.dumps(found[0])[1:-1], document)
+    shown = harmless(document, lines=True)
+    if shown == document:
+        return document
+    return "".join(one if one == seen else json.dumps(one)[1:-1] for one, seen in zip(document, shown, strict=True))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -16,6 +16,13 @@ from inference.archive.errors import AGAIN, ModelRefused, short
 
 MOST_BYTES = 8 * 2**20  # of one document: ImageNet-21k takes 2 MB. As Python objects they may be 30 times as large
 _ABSENT = object()
+_IN_WORDS: Mapping[type, str] = {
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+    int: "a whole number",
+    float: "a number",
+}
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -68,7 +75,7 @@ class Document:
         if value is _ABSENT:
             raise ModelRefused(f"{self.name} has no {path}.", AGAIN)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-            raise self.wrong(path, kind.__name__)
+            raise self.wrong(path, _IN_WORDS[kind])
         return value
 
     def number(self, path: str, *, least: float, most: float) -> float:

@@ -5,8 +5,10 @@ model.json -> an outline without numbers -> the weights' file is checked against
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import timm
@@ -18,12 +20,13 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-import inference.networks  # noqa: F401 - makes its models known to timm
 from inference.archive.errors import AGAIN, ModelRefused, short
 from inference.archive.model_file import ModelFile
 from inference.engines.weights import check_weights
+from inference.networks.making import make_network
 
 MOST_PARTS = 20_000  # modules and parameters; timm's largest network has 4,373 (resnetrs420)
+MOST_TRIED = 8  # arguments, to find the one that is to blame: each costs a network
 MOST_BUFFERS = 2**30  # bytes beside the weights; timm's largest network has 202 MB (beit_large_patch16_512)
 # What the code of timm and torch raises over arguments and shapes that it does not expect.
 NETWORK_ERRORS = (
@@ -55,42 +58,72 @@ def network_with(weights: Path, model: ModelFile) -> nn.Module:
 
 def check_answer(network: nn.Module, model: ModelFile) -> None:
     """Raise ModelRefused unless the network answers a picture of its preprocessing's size with a number for each class."""
-    with torch.inference_mode():
-        try:
-            answer = network(torch.zeros(1, *model.preprocessing["input_size"]))
-        except NETWORK_ERRORS as error:
-            raise ModelRefused(f"The network cannot take its own input: {why_not_made(error, 'it')}.", AGAIN) from error
-    if not isinstance(answer, torch.Tensor) or answer.shape != (1, len(model.classes)):
-        raise ModelRefused(f"The network does not answer with {len(model.classes)} numbers, one for each class.", AGAIN)
+    height, width = model.preprocessing["input_size"][-2:]
+    try:
+        numbers = _numbers_from(network, model, torch.device("cpu"))
+    except NETWORK_ERRORS as error:
+        raise _misfit(model, f"cannot take a picture of {height} x {width}, its own size", _answers) from error
+    if numbers != len(model.classes):
+        raise _misfit(model, f"does not answer with {len(model.classes)} numbers, one for each class", _answers)
 
 
 def outline(model: ModelFile) -> nn.Module:
     """The network that a record describes, without numbers (on torch's device `meta`). Raises ModelRefused if there is none."""
     if not timm.is_model(model.architecture):
         raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(model.architecture)}.", AGAIN)
+    given = f"{model.architecture} with model_args = {short(model.model_args)}"
     try:
-        with torch.device("meta"), _bounded():
-            network = _created(model)
+        network = _outline(model)
+    except _TooManyParts as error:
+        raise ModelRefused(f"{given} has more than {MOST_PARTS:,} layers and parameters.", AGAIN) from error
     except NETWORK_ERRORS as error:
-        raise ModelRefused(
-            f"There is no {model.architecture} with model_args = {short(model.model_args)}: {why_not_made(error)}.",
-            AGAIN,
-        ) from error
+        raise _misfit(model, "cannot be made", _outline) from error
     beside = sum(buffer.nbytes for buffer in network.buffers())
     if beside > MOST_BUFFERS:
         raise ModelRefused(
-            f"{model.architecture} with model_args = {short(model.model_args)} takes {beside / 2**30:,.1f} GiB beside its "
-            f"weights, at most {MOST_BUFFERS / 2**30:g} GiB are allowed.",
+            f"{given} takes {beside / 2**30:,.1f} GiB beside its weights, at most {MOST_BUFFERS / 2**30:g} GiB are allowed.",
             AGAIN,
         )
     return network
 
 
+def _outline(model: ModelFile) -> nn.Module:
+    with torch.device("meta"), _bounded():
+        return _created(model)
+
+
 def _created(model: ModelFile) -> nn.Module:
-    network: nn.Module = timm.create_model(
-        model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args
-    )
-    return network
+    return make_network(model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args)
+
+
+def _numbers_from(network: nn.Module, model: ModelFile, device: torch.device) -> int | None:
+    """How many numbers the network answers a picture with; None if its answer is of another kind."""
+    with torch.inference_mode():
+        answer = network(torch.zeros(1, *model.preprocessing["input_size"], device=device))
+    return answer.shape[1] if isinstance(answer, torch.Tensor) and answer.ndim == 2 and len(answer) == 1 else None
+
+
+def _answers(model: ModelFile) -> None:
+    """Raises one of NETWORK_ERRORS unless the network of a record answers, as far as shapes tell."""
+    if _numbers_from(_outline(model).eval(), model, torch.device("meta")) != len(model.classes):
+        raise ValueError("another number of numbers")
+
+
+def _misfit(model: ModelFile, what: str, succeeds: Callable[[ModelFile], object]) -> ModelRefused:
+    """The refusal of a network that fails in `what`; it names the argument without which that `succeeds`."""
+    for name, value in islice(model.model_args.items(), MOST_TRIED):
+        rest = {other: it for other, it in model.model_args.items() if other != name}
+        with suppress(*NETWORK_ERRORS):
+            succeeds(replace(model, model_args=rest))
+            return ModelRefused(
+                f"model_args do not fit {model.architecture}: with {name} = {short(value)} it {what}.", AGAIN
+            )
+    with suppress(*NETWORK_ERRORS):
+        succeeds(replace(model, model_args={}))
+        return ModelRefused(
+            f"model_args do not fit {model.architecture}: with {short(model.model_args)} it {what}.", AGAIN
+        )
+    return ModelRefused(f"{model.architecture} with model_args = {short(model.model_args)} {what}.", AGAIN)
 
 
 def why_not_made(error: Exception, given: str = "them") -> str:
@@ -103,16 +136,20 @@ def why_not_made(error: Exception, given: str = "them") -> str:
     return short(" ".join(str(error).split()).rstrip(".") or type(error).__name__)
 
 
+class _TooManyParts(MemoryError):
+    """A network of more parts than any has."""
+
+
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Raise MemoryError in this block for a network of more parts than any has: to make it would take hours."""
+    """Raise _TooManyParts in this block for a network of more parts than any has: to make it would take hours."""
     parts = 0
 
     def count(*_: object) -> None:
         nonlocal parts
         parts += 1
         if parts > MOST_PARTS:
-            raise MemoryError(f"it has more than {MOST_PARTS:,} layers and parameters")
+            raise _TooManyParts
 
     hooks = [register_module_module_registration_hook(count), register_module_parameter_registration_hook(count)]
     try:

@@ -1,6 +1,7 @@
 """The Content-Encoding of a stored photo, undone. Nothing but the standard library.
 
-`functions/pipeline/classify/encodings.py` is a link to this file, as formats.py there is to its neighbour.
+`functions/pipeline/classify/encodings.py` and `model_server/proxy/http/encodings.py` are links to this file: the functions'
+zip and the server's container hold no inference/, and what is a compressed photo is decided once.
 """
 
 from __future__ import annotations
@@ -62,19 +63,54 @@ def unpacked(head: bytes, rest: Readable, most_bytes: int) -> Iterator[Readable]
     with `rest` itself propagates.
     """
     try:
-        yield _Bounded(BufferedReader(_Members(Joined(head, rest))), most_bytes)
+        yield _Bounded(BufferedReader(_Content(Joined(head, rest))), most_bytes)
     except EOFError as error:
         raise NotDecoded("unreadable", f"{_PACKED} and ends too early: upload it again.") from error
     except zlib.error as error:
-        raise NotDecoded("unreadable", f"{_PACKED} and damaged ({error}): upload it again.") from error
+        raise NotDecoded("unreadable", f"{_PACKED} and damaged: upload it again.") from error
 
 
-class _Members(RawIOBase):
-    """The content of gzip members. zlib checks their sums; the standard library's GzipFile would read any number of them."""
+class Members:
+    """Members of gzip, undone as their bytes come. zlib checks their sums; the standard library's GzipFile would read any
+    number of them.
+    """
+
+    def __init__(self, window_bits: int = GZIP_ALONE) -> None:
+        self._window_bits = window_bits
+        self._member, self._members = zlib.decompressobj(window_bits), 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether no member has begun and lacks its end."""
+        return self._member.eof
+
+    def undo(self, packed: bytes, most_bytes: int) -> tuple[bytes, bytes]:
+        """At most so many bytes of content, and the packed bytes that wait behind them.
+
+        Zeros behind a member are a tape's, and passed over. zlib.error for bytes that are damaged, NotDecoded for more
+        than MOST_MEMBERS.
+        """
+        if self._member.eof:
+            packed = packed.lstrip(b"\0")
+            if not packed:
+                return b"", b""
+            self._begin_another()
+        content = self._member.decompress(packed, most_bytes)
+        return content, self._member.unconsumed_tail or self._member.unused_data
+
+    def _begin_another(self) -> None:
+        if self._members == MOST_MEMBERS:
+            raise NotDecoded(
+                "unreadable", f"{_PACKED} in more than {MOST_MEMBERS:,} parts: pack it anew and upload it again."
+            )
+        self._member, self._members = zlib.decompressobj(self._window_bits), self._members + 1
+
+
+class _Content(RawIOBase):
+    """The content of gzip bytes, as a file."""
 
     def __init__(self, packed: Readable) -> None:
-        self._packed, self._waiting = packed, b""
-        self._member, self._members = zlib.decompressobj(GZIP_ALONE), 1
+        self._packed, self._waiting, self._members = packed, b"", Members()
 
     def readable(self) -> bool:
         return True
@@ -82,28 +118,14 @@ class _Members(RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # of a buffer it only needs a slice
         while True:
             packed = self._waiting or self._packed.read(PACKED_AT_ONCE)
-            ended, self._waiting = not packed, b""
-            if self._member.eof:
-                if ended:
-                    return 0
-                packed = packed.lstrip(b"\0")  # of a tape's blocks
-                if not packed:
-                    continue
-                self._begin_another()
-            content = self._member.decompress(packed, len(buffer))
-            self._waiting = self._member.unconsumed_tail or self._member.unused_data
+            content, self._waiting = self._members.undo(packed, len(buffer))
             if content:
                 buffer[: len(content)] = content
                 return len(content)
-            if ended and not self._member.eof:
+            if not packed and self._members.ended:
+                return 0
+            if not packed:
                 raise EOFError
-
-    def _begin_another(self) -> None:
-        if self._members == MOST_MEMBERS:
-            raise NotDecoded(
-                "unreadable", f"{_PACKED} in more than {MOST_MEMBERS:,} parts: pack it anew and upload it again."
-            )
-        self._member, self._members = zlib.decompressobj(GZIP_ALONE), self._members + 1
 
 
 class _Bounded:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.table import Table
-from rich.text import Text
 
 from pipeline.contracts import Backfill
 from podium.care.backfill import Begun, Execution
 from podium.care.reclassify import Plan
 from podium.care.redrive import ReasonCount
-from podium.shown.console import plain_table
+from podium.shown.console import plain_table, visible
 
 REASONS_SHOWN = 20
 
@@ -21,7 +20,7 @@ def reasons_table(counts: Sequence[ReasonCount], *, dry_run: bool) -> Table:
     table = plain_table("code", "reason", "batch", numbers=("would move" if dry_run else "moved", "left"))
     for one in counts[:REASONS_SHOWN]:
         cells = (one.code, one.reason, ", ".join(one.batches) or "-", str(one.wanted), str(one.left))
-        table.add_row(*map(Text, cells))  # a reason may quote anything
+        table.add_row(*map(visible, cells))  # a reason may quote anything
     if rest := counts[REASONS_SHOWN:]:
         sums = (sum(one.wanted for one in rest), sum(one.left for one in rest))
         table.add_row("...", f"{len(rest)} other reasons", "", *map(str, sums))

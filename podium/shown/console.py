@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -26,6 +27,17 @@ class HarmlessConsole(Console):
         """The segments of rich's own; those that rich itself steers with stay."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=harmless(segment.text, lines=True))
+
+    def render_str(self, text: str, *args: Any, **options: Any) -> Text:  # noqa: ANN401 - as rich's
+        """Rich's own text of a string; it leaves out some controls that it finds, so they are made visible before."""
+        return super().render_str(harmless(text, lines=True), *args, **options)
+
+
+def visible(text: str, style: StyleType = "") -> Text:
+    """A text for a console or a cell. Rich's own `Text` leaves out some controls (bell, backspace, ...), so that two names
+    would look alike: they are made visible before.
+    """
+    return Text(harmless(text, lines=True), style)
 
 
 notes = HarmlessConsole(stderr=True, highlight=False, markup=False, emoji=False)
@@ -61,7 +73,7 @@ def plain_table(*words: str, numbers: Sequence[str] = (), header: bool = True) -
 
 def class_cells(classes: Sequence[tuple[str, float]], *, uncertain: bool) -> list[Text]:
     """A cell for each label and its probability; the first is yellow if a person should look, else green."""
-    cells = [Text(f"{label} {probability:.1%}") for label, probability in classes]
+    cells = [visible(f"{label} {probability:.1%}") for label, probability in classes]
     for first in cells[:1]:
         first.stylize("yellow" if uncertain else "green")
     return cells

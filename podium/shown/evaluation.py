@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from inference.harmless import harmless
-from podium.shown.console import answer, plain_table, print_json, print_note
+from podium.shown.console import answer, plain_table, print_json, print_note, visible
 from training.sentences import plural
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def show(
 def evaluation_parts(evaluation: Evaluation) -> Iterator[RenderableType]:
     """Headline, claim, worst classes, most confused pairs, calibration, speed."""
     aside = f", {evaluation.set_aside} set aside: unreadable" if evaluation.set_aside else ""
-    yield Text(
+    yield visible(
         harmless(
             f"{evaluation.run} ({evaluation.architecture}) on {evaluation.split}: {plural(evaluation.images, 'photo')}{aside}"
         ),
@@ -55,7 +55,7 @@ def evaluation_parts(evaluation: Evaluation) -> Iterator[RenderableType]:
     yield from _titled("most often mistaken for another", _confused(evaluation))
     yield from _titled("probabilities", _calibration(evaluation))
     speed = evaluation.speed
-    yield Text(
+    yield visible(
         f"\n{speed.images_per_s:.0f} images/s with decoding; one photo's forward pass {speed.forward_ms_p50:.1f} ms"
         f" (p50), {speed.forward_ms_p99:.1f} ms (p99), on {evaluation.machine},"
         f" {speed.threads} thread{'s' if speed.threads > 1 else ''}"
@@ -66,15 +66,15 @@ def comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     """Every run on the common photos, then every pair in words, and the classes in which a pair differs most."""
     all_runs = "both runs" if len(comparison.runs) == 2 else f"all {len(comparison.runs)} runs"
     photos = f"{comparison.split} photos" if comparison.split in SPLITS else f"photos of {comparison.split}"
-    yield Text(harmless(f"{comparison.images} {photos} that {all_runs} classified"), style="bold")
+    yield visible(harmless(f"{comparison.images} {photos} that {all_runs} classified"), style="bold")
     table = plain_table("run", "model", numbers=("top-1", "95 % interval"))
     for one in sorted(comparison.runs, key=lambda run: -run.top1.value):
         table.add_row(one.name, one.architecture, f"{one.top1.value:.1%}", _interval(one.top1))
     yield table
     for pair in comparison.pairs:
-        yield Text(f"\n{harmless(pair.sentence)}", style="green" if pair.better else "")
+        yield visible(f"\n{harmless(pair.sentence)}", style="green" if pair.better else "")
         points, low, high = (_points(at) for at in (pair.difference.value, pair.difference.low, pair.difference.high))
-        yield Text(harmless(f"{pair.b} less {pair.a}: {points} points, 95 % interval {low} to {high}"))
+        yield visible(harmless(f"{pair.b} less {pair.a}: {points} points, 95 % interval {low} to {high}"))
     if len(comparison.pairs) == 1 and any(one.a != one.b for one in comparison.pairs[0].classes):
         yield from _titled("classes that differ most", _class_differences(comparison.pairs[0]))
 
@@ -99,7 +99,7 @@ def _claim(evaluation: Evaluation, compared: ClaimMeasured) -> Text:
     claimed, found = (f"{value:.3f}" if loss else f"{value:.1%}" for value in (claim.value, measured.value))
     name = {"top1": "top-1", "top3": "top-3", "loss": "loss"}[claim.metric]
     interval = f"{measured.low:.3f} to {measured.high:.3f}" if loss else _interval(measured)
-    text = Text(
+    text = visible(
         f"\nclaimed: {name} {claimed} on {harmless(claim.photos)} ({harmless(claim.source)})\n"
         f"measured on {evaluation.images} {harmless(evaluation.split)} photos of this run, which may be others: {found} (95 % {interval}), "
     )
@@ -150,7 +150,7 @@ def _class_differences(pair: RunPair) -> Table:
 
 def _titled(title: str, table: Table | None) -> Iterator[RenderableType]:
     if table is not None:
-        yield Text(f"\n{title}", style="bold")
+        yield visible(f"\n{title}", "bold")
         yield table
 
 

@@ -12,10 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from rich.text import Text
-
 from inference.harmless import harmless, harmless_cell, harmless_json
-from podium.shown.console import HarmlessConsole, answer, class_cells, plain_table
+from podium.shown.console import HarmlessConsole, answer, class_cells, plain_table, visible
 from training.files import replacing
 from training.sentences import plural
 
@@ -100,7 +98,7 @@ def _print_tables(results: Iterable[PhotoResult], console: Console) -> None:
             console.print(_table(read))
         for row in rows:
             if row.code is not None:
-                console.print(Text(harmless(f"{row.path}: {row.reason}"), style="red"), soft_wrap=True)
+                console.print(visible(harmless(f"{row.path}: {row.reason}"), "red"), soft_wrap=True)
 
 
 def _table(rows: list[PhotoResult]) -> Table:
@@ -108,7 +106,7 @@ def _table(rows: list[PhotoResult]) -> Table:
     table = plain_table("photo", *({1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th") for rank in ranks))
     for row in rows:
         steps = [(step.label, step.probability) for step in row.predictions]
-        table.add_row(Text(row.path), *class_cells(steps, uncertain=row.uncertain))
+        table.add_row(visible(row.path), *class_cells(steps, uncertain=row.uncertain))
     return table
 
 

@@ -9,10 +9,9 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from inference.harmless import harmless
-from podium.shown.console import notes, print_note
+from podium.shown.console import notes, print_note, visible
 
 if TYPE_CHECKING:
     from training.practice_set import Drawn
@@ -52,7 +51,7 @@ def waiting(what: str) -> Iterator[OnNote]:
     def seconds() -> str:
         return f"({time.monotonic() - began:.0f} s)"
 
-    with notes.status(Text(what)) as spinner:
+    with notes.status(visible(what)) as spinner:
 
         def note(changed: str) -> None:
             nonlocal text
@@ -61,7 +60,7 @@ def waiting(what: str) -> Iterator[OnNote]:
         def show() -> None:
             while not over.wait(1.0 if notes.is_terminal else PLAIN_EVERY_S):
                 if notes.is_terminal:
-                    spinner.update(Text(f"{text} {seconds()}"))
+                    spinner.update(visible(f"{text} {seconds()}"))
                 else:
                     print_note(f"  {text} {seconds()}")
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from inference.harmless import harmless_cell
 from pipeline.contracts import INCOMING_PREFIX, Row
 from podium.batches.results import Found
-from podium.shown.console import answer, class_cells, plain_table, print_json, print_line, print_note
+from podium.shown.console import answer, class_cells, plain_table, print_json, print_line, print_note, visible
 
 STEPS = 3  # of the podium
 NAMED = 5  # uncertain images, under a table
@@ -82,7 +82,7 @@ def results_table(rows: Sequence[Row], *, truth: bool = False) -> Table:
         first, second, third = _podium_cells(row)
         if truth and row.status == "classified":
             first.append(" ✓" if row.label == true_label(row) else " ✗" if true_label(row) else "")
-        image = [Text(short_name(row.image)), *([Text(true_label(row) or "")] if truth else [])]
+        image = [visible(short_name(row.image)), *([visible(true_label(row) or "")] if truth else [])]
         table.add_row(*image, first, "?" if row.uncertain else "", second, third)
     return table
 
@@ -120,7 +120,7 @@ def short_name(image: str) -> str:
 
 def _podium_cells(row: Row) -> list[Text]:
     if row.status == "rejected":
-        return [Text("rejected", style="red"), Text(row.rejected_reason or ""), Text("")]
+        return [visible("rejected", "red"), visible(row.rejected_reason or ""), visible("")]
     classes = [(step.label, step.probability) for step in row.top3[:STEPS]]
     cells = class_cells(classes, uncertain=bool(row.uncertain))
-    return cells + [Text("")] * (STEPS - len(cells))
+    return cells + [visible("")] * (STEPS - len(cells))

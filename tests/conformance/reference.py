@@ -151,6 +151,8 @@ class Reference:
             return body
         if coding not in self.codings:
             raise UnknownCoding(f"{coding} is not known here.")
+        if coding == "gzip" and not body.startswith(b"\x1f\x8b"):
+            return body
         machine = zlib.decompressobj(wbits=31 if coding == "gzip" else 15)
         try:
             plain = machine.decompress(body, self.largest_bytes)

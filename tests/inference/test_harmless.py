@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
 
 import pytest
@@ -39,9 +40,46 @@ def test_what_stood_there_can_be_seen() -> None:
     assert harmless("cat\U000e0041\u3164\u034f\u00ad") == "cat" + 4 * "\ufffd"
 
 
-@pytest.mark.parametrize("text", ["tennis ball", "йцук", "犬", "نان\u200cها", "👩\u200d🔬", "Zoë.jpg"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tennis ball", "йцук", "犬", "Zoë.jpg", "٠\u0600٧", "نان\u200cها", "نانِ\u200cها", "ه\u200d.jpg", "क\u094d\u200dष",
+        "അവന\u0d4d\u200d", "র\u200d\u09cd\u09af", "👩\u200d🔬", "👩🏽\u200d⚕\ufe0f.jpg", "🏳\ufe0f\u200d🌈", "🙂\u200d↔\ufe0f",
+        "❤\ufe0f", "1\ufe0f\u20e3", "ℹ\ufe0f", "葛\U000e0100", "ᠠ\u180b",
+    ],
+)  # fmt: skip
 def test_letters_of_every_language_and_joined_emoji_stay(text: str) -> None:
     assert harmless(text) == text
+    assert harmless_json(text) == text
+
+
+@pytest.mark.parametrize("hidden", "\u200c\u200d\ufe0e\ufe0f\U000e0100\u180b")
+@pytest.mark.parametrize("text", ["{}ball", "b{}all", "é{}", "中 {}.jpg", "é{0}{0}", "👩 {}"])
+def test_a_joiner_or_a_selector_that_has_no_effect_is_seen(hidden: str, text: str) -> None:
+    """`ball.jpg` and another `ball.jpg` looked alike."""
+    name = text.format(hidden)
+    assert hidden not in harmless(name)
+    assert harmless_json(name) != name
+    assert json.loads(f'"{harmless_json(name)}"') == name
+
+
+def test_a_joiner_between_letters_that_do_not_join_is_seen() -> None:
+    for name in ("中\u200d文", "ג\u200dב", "ก\u200cข", "k\u200c\u0628", "👩\u200c🔬", "नम\u200cक"):
+        assert "\ufffd" in harmless(name), name
+
+
+def test_no_character_that_nobody_sees_is_left_alone() -> None:
+    """Unicode's category Cf, but for the signs that span digits, and what is to be drawn as nothing."""
+    spanning = {chr(code) for code in (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD)}
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    unseen = {one for one in every if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"}} - spanning
+    unseen |= set(
+        "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2065\u2800\u3164\ufe00\ufe0f\uffa0\ufff0\ufff9\U000e0020\U000e01ef\U000e0fff"
+    )
+    assert {one for one in unseen if harmless(one) == one} == set()
+    changed = {one for one in every if harmless(one) != one} - unseen
+    assert {unicodedata.category(one) for one in changed} <= {"Mn", "Cn"}, "letters that are seen"
+    assert len(changed) < 4200
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1"])

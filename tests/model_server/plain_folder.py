@@ -61,7 +61,7 @@ def built_in(root: Path) -> PlainFolder:
 
 def copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)

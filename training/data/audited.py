@@ -6,6 +6,7 @@ groups.csv -> groups -> sha256 of a photo to that of its group; issues.csv -> fi
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,8 @@ from training.errors import WrongInput, why
 from training.sentences import plural
 
 GROUPS_HEADER = ("path", "group")
+_LIKE_A_BYTE = re.compile(r"(\\+)(?=x[89a-f][0-9a-f]|[\udc80-\udcff])")
+_RAW_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def read_groups(path: Path, files: Sequence[LabelledFile]) -> dict[str, str]:
@@ -70,8 +73,10 @@ def leave_out(files: Sequence[LabelledFile], path: Path) -> tuple[list[LabelledF
 
 
 def spelled(name: str) -> str:
-    """A file's name as text that can be written anywhere; Python keeps bytes that are no UTF-8 as lone surrogates."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """A file's name as text that can be written anywhere, another one for each name: bytes that are no UTF-8, which Python
+    keeps as lone surrogates, as `\\xff`, and a backslash that would be taken for the beginning of that twice.
+    """
+    return _LIKE_A_BYTE.sub(r"\1\1", name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def listed_as(name: str) -> str:
@@ -98,7 +103,9 @@ def _rows(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, 
 
 
 def _name(path: str) -> str:
-    return listed_as(PurePosixPath(path).as_posix())
+    """The name in a list: an audit wrote it as it lists files, a person's `ls` wrote the very bytes."""
+    name = PurePosixPath(path).as_posix()
+    return listed_as(name) if _RAW_BYTE.search(name) else harmless(name)
 
 
 def _smallest(smaller: dict[str, str], sha256: str) -> str:

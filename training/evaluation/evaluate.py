@@ -117,7 +117,7 @@ def write_predictions(scores: Scores, temperature: float, path: Path) -> None:
     best = best_of(scores.logits, 3)
     odds = (scores.logits.double() / temperature).softmax(dim=1).gather(1, best)
     header = ["path", "label", "predicted", "probability", "second", "probability2", "third", "probability3", "correct"]
-    columns = zip(scores.paths, scores.labels.tolist(), best.tolist(), odds.tolist(), strict=True)
+    columns = zip(map(spelled, scores.paths), scores.labels.tolist(), best.tolist(), odds.tolist(), strict=True)
     write_rows(path, header, (_row(scores.classes, *column) for column in columns))
 
 

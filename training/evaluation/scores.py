@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inference.images.reading import UnreadableImage
+from training.data.audited import spelled
 from training.data.tables import read_rows, write_rows
 from training.errors import TrainingError, WrongInput, why
 from training.evaluation.forward import EvalNetwork, batched, cores, read_ahead, torch_threads
@@ -178,12 +179,14 @@ def _see(preprocessing: Preprocessing, photo: LabelledPhoto) -> _Seen:
     try:
         data = photo.path.read_bytes()
     except OSError as error:
-        return _Seen(photo, "", SetAside(photo.name, "unreadable", f"The file cannot be opened ({error.strerror})."))
+        return _Seen(
+            photo, "", SetAside(spelled(photo.name), "unreadable", f"The file cannot be opened ({error.strerror}).")
+        )
     digest = photo.sha256 or hashlib.sha256(data).hexdigest()
     try:
         return _Seen(photo, digest, evaluation_pixels(data, preprocessing))
     except UnreadableImage as error:
-        return _Seen(photo, digest, SetAside(photo.name, error.code, error.reason))
+        return _Seen(photo, digest, SetAside(spelled(photo.name), error.code, error.reason))
 
 
 def _check_finite(logits: Tensor, kept: list[_Seen]) -> None:

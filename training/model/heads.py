@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import timm
 import torch
 from torch import nn
 
+from inference.networks.making import make_network
 from training.errors import NetworkRefused
 
 
@@ -48,5 +48,5 @@ def draw_head(network: nn.Module, name: str, arguments: Mapping[str, Any], class
 def _shapes(name: str, arguments: Mapping[str, Any]) -> dict[str, torch.Size]:
     """The shapes of a network's parameters, without drawing a number or taking memory."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        network = timm.create_model(name, **arguments)
+        network = make_network(name, **arguments)
     return {parameter_name: parameter.shape for parameter_name, parameter in network.named_parameters()}

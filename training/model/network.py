@@ -13,10 +13,10 @@ import torch
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
-import inference.networks  # noqa: F401 - makes its models known to timm
 from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
 from inference.engines.network import NETWORK_ERRORS, NOT_FOR_PEOPLE, check_answer, network_with, why_not_made
+from inference.networks.making import make_network
 from training.errors import NetworkRefused, WrongInput
 from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
@@ -118,7 +118,7 @@ def _with_weights(
     config: TrainConfig, pretrained: str, arguments: dict[str, Any]
 ) -> tuple[nn.Module, Pretrained | None]:
     if pretrained == "none":
-        return timm.create_model(config.model, **arguments), None
+        return make_network(config.model, **arguments), None
     if pretrained == "hub":
         return from_hub(config.model, arguments, strict=config.pretrained_strict)
     return from_file(config.model, pretrained, arguments, strict=config.pretrained_strict)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from inference.archive.digest import file_sha256
+from inference.networks.making import make_network
 from training.errors import TrainingError, WrongInput
 from training.model.body import Body, adapt_channels, check_tensors, misfit
 from training.model.hub import reached_once
@@ -106,15 +107,13 @@ def _about_prefix(named: Named) -> Iterator[str]:
 def _body(name: str, arguments: Mapping[str, Any]) -> Body:
     """The body as it is without weights, made without drawing a number or taking memory."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return Body.of(timm.create_model(name, **arguments))
+        return Body.of(make_network(name, **arguments))
 
 
 def _with_weights(name: str, arguments: Mapping[str, Any], overlay: Mapping[str, object]) -> tuple[nn.Module, Load]:
     """As timm loads them, without a head: its classes are others."""
     with watched_load() as load:
-        network = timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay={**overlay, "num_classes": 0}, **arguments
-        )
+        network = make_network(name, pretrained=True, pretrained_cfg_overlay={**overlay, "num_classes": 0}, **arguments)
     known = timm.get_pretrained_cfg(name)
     facts: dict[str, object] = network.pretrained_cfg  # type: ignore[assignment]
     facts.pop("state_dict", None)

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from inference.images.reading import UnreadableImage
 from training.augment.single import Picture, Transform, training_transform
+from training.data.audited import spelled
 from training.data.listing import Listing, Photo, check_every_class
 from training.model.model_file import Preprocessing
 from training.photos.cache import Cache, open_cache
@@ -155,6 +156,6 @@ def _for_evaluation(data: bytes, preprocessing: Preprocessing) -> tuple[NDArray[
 
 def _set_aside(photos: Sequence[Photo], cache: Cache) -> dict[str, SetAside]:
     return {
-        photos[position].relative: SetAside(photos[position].relative, code, reason)
+        photos[position].relative: SetAside(spelled(photos[position].relative), code, reason)
         for position, code, reason in cache.index.set_aside
     }

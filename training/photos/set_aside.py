@@ -15,7 +15,7 @@ UNREADABLE_FILE = "unreadable.csv"
 class SetAside:
     """A file that is no picture, and why."""
 
-    path: str  # relative to the data
+    path: str  # relative to the data, as `spelled` writes it
     code: str
     reason: str
 

@@ -96,6 +96,10 @@ def _unpack(head: bytes, body: Readable, max_bytes: int) -> bytes:
         start = content.read(HEAD_BYTES)
         if not start:
             raise ImageRejected("empty", "The file is compressed with gzip and empty (0 bytes): upload it again.")
+        if start.startswith(GZIP_MAGIC):
+            raise ImageRejected(
+                "unsupported_format", "The file is compressed with gzip twice: unpack it and upload the photo itself."
+            )
         if looks_like(start) is not None:
             _check_format(start)  # at once, whatever its size
         image = start + content.read(max_bytes)

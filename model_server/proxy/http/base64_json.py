@@ -23,6 +23,7 @@ FIELDS = ("b64", "data", "body", "image", "image_bytes")  # which may hold an im
 MOST_COMMAS = 5000  # base64 has none, and 64 images have some hundreds
 _SHAPES = 'Send {"instances": [{"data": BASE64}, ...]}, or {"data": BASE64} for one image.'
 _FROM_URL, _SPACE = bytes.maketrans(b"-_", b"+/"), b" \t\r\n"
+_MARK = b"\xef\xbb\xbf"  # of the byte order, which some editors write before UTF-8
 _ANY_VALUE = re.compile(rb'[{\["]|-?\d|(?:true|false|null)\s*$')  # the beginning of any JSON; no image begins like that
 
 
@@ -34,24 +35,31 @@ class InJson(NamedTuple):
     top_k: str | None = None
 
 
+class _NoJson(Exception):
+    """Why a body cannot be read as JSON."""
+
+
 def looks_like_json(head: bytes, *, declared: bool) -> bool:
-    """Whether a body's first bytes begin a JSON object, or anything in JSON if it is `declared` to be that."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
-    return text[:1] == b"{" or (declared and _ANY_VALUE.match(text) is not None)
+    """Whether a body's first bytes begin an object or a list in JSON, or anything in JSON if it is `declared` to be that."""
+    text = head.removeprefix(_MARK).lstrip(_SPACE)
+    return text[:1] in (b"{", b"[") or (declared and _ANY_VALUE.match(text) is not None)
 
 
-def read_json(body: bytes, *, declared: bool, hold: Callable[[int], None]) -> InJson | None:
-    """The images in a JSON body; None for one that is not `declared` to be JSON and holds none: some text, no request.
+def read_json(body: bytes, *, declared: bool, hold: Callable[[int], None]) -> InJson:
+    """The images in a JSON body. `hold` gets how many bytes each image has, before there is a second one.
 
-    Raises BadRequest if it cannot be read. `hold` gets how many bytes each image has, before there is a second one.
+    Raises BadRequest if there are none; 415, as for any text, if it is not `declared` to be JSON and cannot be read as that.
     """
     try:
         document = _parsed(body)
-        instances = _instances(document)
-    except BadRequest:
+    except _NoJson as error:
         if declared:
-            raise
-        return None
+            raise BadRequest(f"The body is no JSON: {error}. {_SHAPES}") from error
+        sentence = f"This is text, and no image. If JSON is meant: {error}. {_SHAPES}"
+        raise BadRequest(sentence, status=415, code="unsupported_format") from error
+    if not isinstance(document, dict):
+        raise BadRequest(f"The JSON is no object. {_SHAPES}")
+    instances = _instances(document)
     if instances is not None and len(instances) > MAX_IMAGES:
         raise BadRequest(f"The JSON holds more than {MAX_IMAGES} images. Send it in parts.", status=413)
     images: list[bytes | BadRequest] = []
@@ -62,17 +70,20 @@ def read_json(body: bytes, *, declared: bool, hold: Callable[[int], None]) -> In
     return InJson(images, instances is not None, None if top_k is None else str(top_k))
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
-    """A JSON object that cannot grow: behind each comma may stand a value that takes many times its size in memory."""
+def _parsed(body: bytes) -> object:
+    """JSON that cannot grow: behind each comma may stand a value that takes many times its size in memory. Raises _NoJson."""
     if body.count(b",") > MOST_COMMAS:
-        raise BadRequest(f"The JSON holds more than images in base64, such as arrays of numbers. {_SHAPES}")
+        raise _NoJson("it holds more than images in base64, such as arrays of numbers")
     try:
-        document = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The body is no JSON ({error}). {_SHAPES}") from error
-    if not isinstance(document, dict):
-        raise BadRequest(f"The JSON is no object. {_SHAPES}")
-    return document
+        return json.loads(body.removeprefix(_MARK))
+    except json.JSONDecodeError as error:
+        raise _NoJson(f"it breaks off or is wrong at character {error.pos + 1:,}") from error
+    except UnicodeDecodeError as error:
+        raise _NoJson(f"it is no text from byte {error.start + 1:,} on") from error
+    except RecursionError as error:
+        raise _NoJson("it is nested too deep") from error
+    except ValueError as error:  # Python's limit, against numbers that take minutes
+        raise _NoJson("it holds a number of thousands of digits") from error
 
 
 def _instances(document: dict[str, Any]) -> list[object] | None:
@@ -106,5 +117,8 @@ def _decoded(text: str) -> bytes | BadRequest:
     try:
         plain = b"".join(text.encode("ascii").split()).translate(_FROM_URL).rstrip(b"=")
         return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
-    except (UnicodeEncodeError, binascii.Error) as error:
-        return BadRequest(f"The base64 of this image cannot be decoded ({error}).", status=422, code="unreadable")
+    except (UnicodeEncodeError, binascii.Error):
+        sentence = (
+            "The base64 of this image cannot be decoded: a character is none of its own, or the last ones are missing."
+        )
+        return BadRequest(sentence, status=422, code="unreadable")

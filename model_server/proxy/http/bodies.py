@@ -25,6 +25,10 @@ REQUEST_BYTES = 64 * 2**20  # of a tar or a form
 _HEAD = 512  # bytes that say whether a body is a tar
 _FORM, _JSON = "multipart/form-data", "application/json"
 _NONE: Mapping[int, BadRequest] = {}
+_BROKEN_FORM = (
+    "The form cannot be read: it breaks off, or its boundary, or a header of one of its fields, is not as it should be. "
+    "Send it as `curl -F data=@FILE` does."
+)
 
 
 class SentImages(NamedTuple):
@@ -51,8 +55,8 @@ async def read_images(request: web.Request, hold: Hold) -> SentImages:
     if request.content_type == _FORM:
         return await _read_form(request, hold)
     body = await _read_body(request, hold)
-    if _may_be_json(body[:_HEAD], request) and (sent := _from_json(body, request, hold)):
-        return sent
+    if _may_be_json(body[:_HEAD], request):
+        return _from_json(body, request, hold)
     return _unpacked(memoryview(body)) if is_bundle(body) else SentImages([memoryview(body)])
 
 
@@ -101,14 +105,12 @@ async def _form(request: web.Request, hold: Hold) -> MultipartReader:
 
 def _may_be_json(head: bytes, request: web.Request) -> bool:
     """A tar's first name may begin as JSON does."""
-    return looks_like_json(head, declared=request.content_type == _JSON and not is_bundle(head))
+    return not is_bundle(head) and looks_like_json(head, declared=request.content_type == _JSON)
 
 
-def _from_json(body: bytes, request: web.Request, hold: Hold) -> SentImages | None:
-    """The images of a JSON body, whose text is given up for them; None if it is some other text."""
+def _from_json(body: bytes, request: web.Request, hold: Hold) -> SentImages:
+    """The images of a JSON body, whose text is given up for them."""
     found = read_json(body, declared=request.content_type == _JSON, hold=hold.grow)
-    if found is None:
-        return None
     refused = {place: image for place, image in enumerate(found.images) if isinstance(image, BadRequest)}
     images = [memoryview(b"" if isinstance(image, BadRequest) else image) for image in found.images]
     if found.many:
@@ -141,7 +143,7 @@ async def _read_form(request: web.Request, hold: Hold) -> SentImages:
             if len(images) > MAX_IMAGES:
                 raise BadRequest(f"The form holds more than {MAX_IMAGES} images. Send it in parts.", status=413)
     except (ValueError, AssertionError, web.RequestPayloadError, HttpProcessingError) as error:
-        raise BadRequest(f"The form cannot be read ({error}).") from error
+        raise BadRequest(_BROKEN_FORM) from error
     if not images:
         raise BadRequest(
             "The form holds no image. Send it as the field `data`, or as a file in any field.", code="empty"

@@ -1,16 +1,19 @@
-"""Bodies that a sender compressed, by Content-Encoding: inflated piece by piece, so that a bomb is refused while it grows."""
+"""Bodies that a sender compressed, by Content-Encoding: inflated piece by piece, so that a bomb is refused while it grows.
+
+encodings.py is a link to inference/images/: a photo called gzip is to the server what it is to the pipeline.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator
 
+from proxy.http.encodings import GZIP_ALONE, MOST_MEMBERS, Members, NotDecoded, is_compressed
 from serving.requests import BadRequest
 
 ACCEPTED = "gzip, deflate"
 CODINGS = {"": None, "identity": None, "gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 STEP_BYTES = 2**16  # inflated at once
-MOST_MEMBERS = 1000  # of gzip streams behind each other; each costs time, though it may hold nothing
 _CUT_SHORT = "The compressed body is cut short. Send it whole, or without Content-Encoding."
 
 
@@ -20,33 +23,49 @@ def coding_of(header: str | None) -> str | None:
 
 
 async def inflated(pieces: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
-    """The pieces of a body as they were before they were compressed. Raises BadRequest if that cannot be undone."""
-    machine, members = None, 0
+    """The pieces of a body as they were before they were compressed; what is called gzip and does not begin so, as it is.
+
+    Raises BadRequest if the compression cannot be undone.
+    """
+    head, members = b"", None
     async for piece in pieces:
-        data, more = piece, bool(piece)
+        waiting = head + piece if members is None else piece
+        if members is None:
+            if len(waiting) < 2:  # bytes, which say what it is
+                head = waiting
+                continue
+            if coding == "gzip" and not is_compressed(coding, waiting, is_image=False):
+                yield waiting
+                async for rest in pieces:
+                    yield rest
+                return
+            members = Members(_window(coding, waiting))
+        more = True
         while more:
-            if machine is None:
-                machine, members = zlib.decompressobj(_window(coding, data)), members + 1
-            if members > MOST_MEMBERS:
-                raise BadRequest(f"The body is {MOST_MEMBERS} gzip streams and more. Compress it as one.")
-            try:
-                out = machine.decompress(data, STEP_BYTES)
-            except zlib.error as error:
-                raise BadRequest(
-                    f"The body is no {coding}, as Content-Encoding says it is, or damaged: {error}."
-                ) from error
-            if out:
-                yield out
-            data, more = machine.unconsumed_tail, bool(machine.unconsumed_tail) or len(out) == STEP_BYTES
-            if machine.eof:
-                data, machine = machine.unused_data, None
-                more = bool(data)
-    if machine is not None:
+            content, waiting = _undone(members, waiting, coding)
+            if content:
+                yield content
+            more = bool(waiting) or len(content) == STEP_BYTES
+    if members is None:
+        if head:
+            yield head
+    elif not members.ended:
         raise BadRequest(_CUT_SHORT)
+
+
+def _undone(members: Members, packed: bytes, coding: str) -> tuple[bytes, bytes]:
+    try:
+        return members.undo(packed, STEP_BYTES)
+    except NotDecoded as error:
+        raise BadRequest(f"The body is more than {MOST_MEMBERS:,} gzip streams. Compress it as one.") from error
+    except zlib.error as error:
+        raise BadRequest(
+            f"The body is no {coding}, as Content-Encoding says it is, or damaged. Send it anew, or as it is."
+        ) from error
 
 
 def _window(coding: str, head: bytes) -> int:
     """zlib's number for a format. Deflate means zlib's header (RFC 9110, 8.4.1.2), which some senders leave out."""
     if coding == "gzip":
-        return 16 + zlib.MAX_WBITS
+        return GZIP_ALONE
     return zlib.MAX_WBITS if head[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS

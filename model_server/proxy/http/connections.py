@@ -1,4 +1,5 @@
-"""Connections of clients: how many, how long one may take to say what it wants, and those that send no more but still listen.
+"""Connections of clients: how many, how long one may take to say what it wants and to take its response, and those that send
+no more but still listen.
 
 aiohttp reads requests; it waits as long for headers as it keeps an idle connection, and hangs up on who has closed only
 its own side, as `nc -N` and some gateways do.
@@ -11,7 +12,7 @@ import json
 import resource
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -19,7 +20,8 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
-from proxy.http.replies import CLOSING, reply
+from proxy.http.replies import CLOSING, cut, reply
+from proxy.http.taking import RESPONSE_S, Taking
 from proxy.responses import server_error
 
 HEADERS_S = 10.0
@@ -32,11 +34,12 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass(frozen=True)
 class Limits:
-    """How many connections are open at most, and the time for a request's headers."""
+    """How many connections are open at most, and the times for a request's headers and for a client that takes nothing."""
 
     connections: int = 1024
     headers_s: float = HEADERS_S
     keep_alive_s: float = 75.0
+    response_s: float = RESPONSE_S
 
 
 def limited_by_system(limits: Limits) -> Limits:
@@ -46,13 +49,13 @@ def limited_by_system(limits: Limits) -> Limits:
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return Limits(max(1, min(limits.connections, soft - OTHER_FILES)), limits.headers_s, limits.keep_alive_s)
+    return replace(limits, connections=max(1, min(limits.connections, soft - OTHER_FILES)))
 
 
 class Connection(web.RequestHandler):
     """One client's connection, as aiohttp's, with our limits."""
 
-    __slots__ = ("_headers_handle", "_limits", "_served_before", "_speaks")
+    __slots__ = ("_headers_handle", "_limits", "_served_before", "_speaks", "_taking")
 
     def __init__(self, server: web.Server, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, auto_decompress=False, keepalive_timeout=limits.keep_alive_s, **_NO_LOG)
@@ -60,6 +63,7 @@ class Connection(web.RequestHandler):
         self._headers_handle: asyncio.TimerHandle | None = None
         self._served_before = 0  # requests, when the clock for headers began to run
         self._speaks = False  # some of a request has come
+        self._taking: Taking | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Serve it, or say that there are too many; the first request's headers have their time from now on."""
@@ -69,6 +73,7 @@ class Connection(web.RequestHandler):
             self._force_close = True
             _turn_away(cast(asyncio.Transport, transport))  # uvloop's is no subclass of it
             return
+        self._taking = Taking(cast(asyncio.Transport, transport), self._loop, self._limits.response_s)
         super().connection_made(transport)
         self._start_clock()
 
@@ -82,8 +87,33 @@ class Connection(web.RequestHandler):
         """Whether the clock for a request's headers runs."""
         return self.rests and self._headers_handle is not None and self._request_count == self._served_before
 
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether its client leaves a response, or the rest of one, where it is."""
+        return self._taking is not None and self._taking.stalls
+
+    def pause_writing(self) -> None:
+        """As aiohttp's; the client has its time to take what waits."""
+        super().pause_writing()
+        if self._taking is not None:
+            self._taking.begin()
+
+    def resume_writing(self) -> None:
+        """As aiohttp's."""
+        super().resume_writing()
+        if self._taking is not None:
+            self._taking.end()
+
+    def give_up(self) -> None:
+        """Hang up, whatever waits to be sent."""
+        if self._taking is not None:
+            self._taking.give_up()
+        self.force_close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """As aiohttp's."""
+        if self._taking is not None:
+            self._taking.end()
         if self._headers_handle is not None:
             self._headers_handle.cancel()
             self._headers_handle = None
@@ -132,6 +162,14 @@ class Connection(web.RequestHandler):
         if isinstance(exc, LineTooLong):
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         return reply(status, server_error(status, _sentence(status, message)), CLOSING)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """As aiohttp's, whose own refusals become JSON: of a target that is no path of ours, of an unknown expectation."""
+        if isinstance(resp, web.HTTPException):
+            resp = _in_json(request, resp)
+        return await super().finish_response(request, resp, start_time)
 
     def _look_at_listener(self) -> None:
         """Hang up once all that was sent is answered, or the client is gone."""
@@ -192,27 +230,41 @@ async def listen(app: web.Application, host: str, port: int, limits: Limits | No
     return runner, site.port
 
 
+def _in_json(request: web.BaseRequest, refusal: web.HTTPException) -> web.Response:
+    match refusal.status:
+        case HTTPStatus.NOT_FOUND:
+            sentence = f"There is no {cut(request.method)} {cut(request.path or request.raw_path)} here."
+        case HTTPStatus.EXPECTATION_FAILED:
+            sentence = f"Expect: {cut(request.headers.get('Expect', ''))} is not understood. Leave it out."
+        case _:
+            sentence = f"{refusal.reason}."
+    allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else None
+    return reply(refusal.status, server_error(refusal.status, sentence), allow)
+
+
 def _sentence(status: int, message: str | None) -> str:
     """What went wrong with a request that never came as far as a path; `message` is aiohttp's, and quotes the request."""
     match status:
         case HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
             return f"The request's first line or a header is longer than {LINE_BYTES:,} bytes. Shorten it."
         case HTTPStatus.BAD_REQUEST:
-            why = (message or "Bad request").partition("\n")[0].rstrip(":. ")
+            why = cut((message or "Bad request").partition("\n")[0].rstrip(":. "))
             return f"The request cannot be read as HTTP: {why}. Send plain HTTP/1.1, such as POST /predictions/NAME."
         case _:
             return "The server could not answer this request; its log says why."
 
 
 def _make_room(connections: Sequence[web.RequestHandler]) -> bool:
-    """Hang up on the oldest connection that owes a request's headers, else on the oldest that rests: a client sends its
-    request at once, so thousands that do not keep nobody out. False if all of them are being served.
+    """Hang up on the oldest connection whose client takes nothing of its response, else on the oldest that owes a request's
+    headers, else on the oldest that rests: a client sends its request and reads its response at once, so thousands that do
+    not keep nobody out. False if all of them are being served.
     """
-    resting = [it for it in connections if isinstance(it, Connection) and it.rests]
-    if not resting:
-        return False
-    next((it for it in resting if it.owes_headers), resting[0]).force_close()
-    return True
+    ours = [it for it in connections if isinstance(it, Connection)]
+    idle = [it for it in ours if it.takes_nothing] or [it for it in ours if it.owes_headers]
+    first = next(iter(idle), None) or next((it for it in ours if it.rests), None)
+    if first is not None:
+        first.give_up()
+    return first is not None
 
 
 def _turn_away(transport: asyncio.Transport) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+MOST_QUOTED = 200  # characters of what a client sent, in a sentence about it
 CLOSING = {"Connection": "close"}
 _IN_JSON = json.JSONEncoder(check_circular=False).encode  # half the time of json.dumps
 
@@ -28,3 +29,8 @@ def reply(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | Non
     if headers and "Connection" in headers:
         response.force_close()
     return response
+
+
+def cut(text: str) -> str:
+    """The beginning of what a client sent, for a sentence: a response is no larger for it."""
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."

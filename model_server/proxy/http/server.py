@@ -18,7 +18,7 @@ from proxy.http.drain import Drain
 from proxy.http.held_bytes import Hold, Memory, MemoryFull
 from proxy.http.origins import Origins
 from proxy.http.pace import BODY_S, Pace
-from proxy.http.replies import CLOSING, Refused, reply
+from proxy.http.replies import CLOSING, Refused, cut, reply
 from proxy.http.tokens import Tokens
 from proxy.metrics import Metrics
 from proxy.responses import HeatMap, ImageResponse, instances, many, refused, server_error, single
@@ -70,7 +70,7 @@ class Server:
         app.router.add_get("/ping", self.ping)
         app.router.add_get("/v1/models", self.models)
         app.router.add_get("/v1/models/{model:[^/:]+}", self.model)
-        app.router.add_route("*", "/{rest:.*}", self.nothing_here)
+        app.router.add_route("*", "/{rest:(?s:.*)}", self.nothing_here)
         if self._origins is not None:
             self._origins.admit(app)
         return app
@@ -132,10 +132,10 @@ class Server:
         if methods := await _methods_of(http):
             if self._origins is not None and (allowed := self._origins.preflight(http, methods)):
                 return allowed
-            sentence = f"{http.path} takes no {http.method}. It takes {' and '.join(methods)}."
+            sentence = f"{cut(http.path)} takes no {cut(http.method)}. It takes {' and '.join(methods)}."
             return reply(405, server_error(405, sentence), {"Allow": ", ".join(methods)})
         sentence = (
-            f"There is no {http.method} {http.path} here. "
+            f"There is no {cut(http.method)} {cut(http.path)} here. "
             "There is POST /predictions/NAME, POST /explanations/NAME, POST /v1/models/NAME:predict, "
             "GET /v1/models, GET /v1/models/NAME and GET /ping."
         )
@@ -164,7 +164,8 @@ class Server:
         self._check_token(http)
         served = self._served.get(http.match_info["model"])
         if served is None:
-            sentence = f"There is no model {http.match_info['model']!r} here. Its models: {', '.join(self._served)}."
+            name = cut(http.match_info["model"])
+            sentence = f"There is no model {name!r} here. Its models: {', '.join(self._served)}."
             raise Refused(404, sentence)
         return served
 
@@ -174,7 +175,9 @@ class Server:
         try:
             coding_of(http.headers.get("Content-Encoding"))
         except KeyError as unknown:
-            sentence = f"Content-Encoding {unknown} cannot be undone here. Send {ACCEPTED}, or the image as it is."
+            sentence = (
+                f"Content-Encoding {cut(str(unknown))} cannot be undone here. Send {ACCEPTED}, or the image as it is."
+            )
             raise Refused(415, sentence, {"Accept-Encoding": ACCEPTED}) from unknown
         if self._drain.draining:
             raise self._come_again("The server stops.", served)
@@ -219,7 +222,7 @@ class Server:
         else:
             status, body = single(responses[0]) if sent.names is None else many(sent.names, responses, served.facts)
         if status == 404 and "version" in served.facts:
-            body = {**body, "message": f"{body.get('message')}. Its version here: {served.facts['version']}."}
+            body = {**body, "message": f"{cut(str(body.get('message')))}. Its version here: {served.facts['version']}."}
         return reply(status, body, self._retry_after(served) if status == 503 else None)
 
     def _retry_after(self, served: ServedModel | None) -> dict[str, str]:

@@ -58,7 +58,7 @@ def read(**changed: object) -> ModelFile:
         ({"weights": {"file": "", "sha256": "0" * 64}}, "names the file ''"),
         ({"weights": {"file": "model.safetensors", "sha256": "0"}}, "sha256 is '0', expected 64 hexadecimal digits"),
         ({"weights": "model.safetensors"}, "has no weights.file"),
-        ({"schema_version": 1}, "schema_version is 1, expected str"),
+        ({"schema_version": 1}, "schema_version is 1, expected a text"),
     ],
     ids=lambda value: ascii(value)[:40] if isinstance(value, dict) else "",
 )

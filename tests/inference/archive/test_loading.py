@@ -33,7 +33,7 @@ def refusal(archive: Path) -> str:
         ({"classes": [*CLASSES, "one more"]}, "expected 5 numbers"),
         ({"classes": ["same"] * 4}, "'same' is there twice"),
         ({"classes": []}, "at least one"),
-        ({"classes": "baseball"}, "classes is 'baseball', expected list"),
+        ({"classes": "baseball"}, "classes is 'baseball', expected a list"),
         ({"temperature": 0}, "temperature is 0, expected a number from 0.001 to 1000"),
         ({"uncertainty": {"threshold": "high", "target_accuracy": 0.95}}, "uncertainty.threshold is 'high'"),
         ({"preprocessing": {**PREPROCESSING, "mean": None}}, "preprocessing.mean is None"),
@@ -101,12 +101,12 @@ def test_a_network_that_answers_no_numbers_is_refused_at_load(archive: Path) -> 
         ("", "golden.json is no JSON"),
         ("[]", "golden.json has no pictures"),
         ("{}", "golden.json has no pictures"),
-        ('{"pictures": 1}', "pictures is 1, expected list"),
+        ('{"pictures": 1}', "pictures is 1, expected a list"),
         ('{"pictures": []}', "1 to 16 golden pictures"),
         ('{"pictures": [1]}', "pictures[0] has no logits"),
         ('{"pictures": [{"image": "AAAA", "logits": [1, 2, 3, 4]}]}', "pictures[0].image is no picture"),
         ('{"pictures": [{"image": "A", "logits": [1, 2, 3, 4]}]}', "pictures[0].image is no picture"),
-        ('{"pictures": [{"image": 1, "logits": [1, 2, 3, 4]}]}', "image is 1, expected str"),
+        ('{"pictures": [{"image": 1, "logits": [1, 2, 3, 4]}]}', "image is 1, expected a text"),
     ],
 )
 def test_an_archive_without_golden_predictions_is_refused_at_load(

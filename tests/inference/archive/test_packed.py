@@ -338,7 +338,7 @@ def test_an_archive_without_its_records_is_refused(tmp_path: Path, name: str) ->
         ({"modelName": None}, "has no model.modelName"),
         ({"handler": "../handler.py"}, "names the file '../handler.py'"),
         ({"handler": "image_classifier"}, "handler is 'image_classifier', expected a file of the archive"),
-        ({"handler": 1}, "handler is 1, expected str"),
+        ({"handler": 1}, "handler is 1, expected a text"),
         ({"configFile": "absent.yaml"}, "configFile is 'absent.yaml', expected a file of the archive"),
         ({"serializedFile": "model.pt"}, "serializedFile is 'model.pt', and archives of Podium have none"),
         ({"requirementsFile": "requirements.txt"}, "requirementsFile is 'requirements.txt', and archives"),

@@ -175,3 +175,33 @@ def test_networks_of_gigabytes_are_refused_in_256_megabytes(tiny: Path, tmp_path
     assert done.stdout.count("The weights do not make a") + done.stdout.count("GiB beside its weights") == 2, (
         done.stdout
     )
+
+
+def test_a_record_with_a_name_that_timm_has_replaced_makes_its_network_quietly(tiny: Path) -> None:
+    from inference.engines.network import outline
+
+    assert sum(1 for _ in outline(record(tiny, architecture="tv_resnet34", model_args={})).parameters()) == 110
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"output_stride": 7}, "model_args do not fit resnet18: with output_stride = 7 it cannot be made."),
+        (
+            {"stem_width": 32, "output_stride": 7},
+            "model_args do not fit resnet18: with output_stride = 7 it cannot be made.",
+        ),
+        (
+            {"output_stride": 7, "no_such": 1},
+            "model_args do not fit resnet18: with {'output_stride': 7, 'no_such': 1} it cannot be made.",
+        ),
+    ],
+)
+def test_the_argument_that_does_not_fit_is_named_without_a_librarys_words(
+    tiny: Path, arguments: dict[str, Any], words: str
+) -> None:
+    from inference.engines.network import outline
+
+    with pytest.raises(ModelRefused) as refused:
+        outline(record(tiny, architecture="resnet18", model_args=arguments))
+    assert refused.value.problem == words

@@ -240,7 +240,7 @@ def test_a_name_that_is_no_text_can_be_written(data: Path, tmp_path: Path) -> No
     (data / "train/baseball" / "b\udcff.jpg").write_bytes(b"?")
     write_audit(audit(str(data), threads=1), tmp_path / "audit")
     again = AuditReport.model_validate_json((tmp_path / "audit/audit.json").read_bytes())
-    assert [file.path for file in again.unreadable] == ["train/baseball/b\ufffd.jpg"]
+    assert [file.path for file in again.unreadable] == ["train/baseball/b\\xff.jpg"]
 
 
 def test_without_pretrained_weights_labels_are_skipped_with_a_way_to_check_them(drawn: Path) -> None:
@@ -255,4 +255,4 @@ def test_a_class_whose_name_is_no_text_is_counted(data: Path, tmp_path: Path) ->
         (data / split / "baseball").rename(data / split / "b\udcff")
     write_audit(audit(str(data), threads=1, command="podium audit b\udcff"), tmp_path / "audit")
     again = AuditReport.model_validate_json((tmp_path / "audit/audit.json").read_bytes())
-    assert ("b\ufffd", 11) in [(one.label, one.images) for one in again.classes]
+    assert ("b\\xff", 11) in [(one.label, one.images) for one in again.classes]

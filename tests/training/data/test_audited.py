@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.training.conftest import write_photos
 from tests.training.data.making import config_of
+from training.data.audited import listed_as, spelled
 from training.data.listing import Listing, list_photos
 from training.errors import WrongInput
 from training.settings.config import read_config, write_config
@@ -112,7 +116,7 @@ def test_left_out_photos_are_in_no_split_that_the_data_brings(tmp_path: Path) ->
 def test_a_broken_file_may_be_left_out_before_it_is_read(tmp_path: Path) -> None:
     data = write_photos(tmp_path / "data")
     (data / "jade" / "odd\udcff.png").write_bytes(b"?")
-    exclude = written(tmp_path / "issues.csv", "path,issue", "jade/odd\ufffd.png,corrupt")
+    exclude = written(tmp_path / "issues.csv", "path,issue", f"{listed_as('jade/odd\udcff.png')},corrupt")
     listing, notes = listed(data, exclude=exclude)
     assert len(listing.photos) == 18
     assert notes == [f"exclude = {exclude}: 1 photo is left out"]
@@ -150,3 +154,42 @@ def test_both_are_kept_with_the_settings(tmp_path: Path) -> None:
     write_config(config, tmp_path / "config.yaml")
     assert read_config(tmp_path / "config.yaml") == config
     assert "groups: audits/a/groups.csv\n" in (tmp_path / "config.yaml").read_text()
+
+
+ODD_NAMES = st.text(st.sampled_from("\\xfe9a/\udcff\udc80é\ufffd"), max_size=8)
+A_BYTE = re.compile(r"(\\+)(?=x[89a-f][0-9a-f])")
+
+
+def read_again(name: str) -> str:
+    """The name of which `spelled` made the text: before xff, every two backslashes are one, and one alone makes it a byte."""
+
+    def undone(found: re.Match[str]) -> str:
+        return "\\" * (len(found[1]) // 2) + ("\0" if len(found[1]) % 2 else "")
+
+    marked = A_BYTE.sub(undone, name)
+    return re.sub("\0x(..)", lambda found: chr(0xDC00 + int(found[1], 16)), marked)
+
+
+@given(ODD_NAMES)
+def test_the_spelling_of_a_name_says_which_name_it_is(name: str) -> None:
+    assert read_again(spelled(name)) == name
+
+
+def test_names_that_are_text_stay_as_they_are_and_bytes_are_as_python_shows_them() -> None:
+    assert spelled("a\\b é \ufffd.jpg") == "a\\b é \ufffd.jpg"
+    assert spelled("\udcff\udcfe.jpg") == "\\xff\\xfe.jpg"
+    assert spelled("\\xff\\xfe.jpg") == "\\\\xff\\\\xfe.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "listed_name"),
+    [(name, listed_as(name)) for name in ("odd\udcff.png", "odd\\xff.png", "odd\x1b.png")]
+    + [(name, name) for name in ("odd\udcff.png", "odd\x1b.png")],
+    ids=["a byte", "a backslash", "ESC", "a byte, by ls", "ESC, by ls"],
+)
+def test_an_audit_and_a_person_name_an_odd_photo_each_in_their_way(name: str, listed_name: str, tmp_path: Path) -> None:
+    data = write_photos(tmp_path / "data")
+    (data / "jade" / name).write_bytes(b"?")
+    exclude = written(tmp_path / "out.csv", "path", f"jade/{listed_name}")
+    _, notes = listed(data, exclude=exclude)
+    assert notes == [f"exclude = {exclude}: 1 photo is left out"]

@@ -84,7 +84,8 @@ def test_a_name_that_is_no_text_is_evaluated_and_written(data: Path, tmp_path: P
     scores = load(folder)
     assert "amber/b\udcff.png" in scores.paths
     assert all(Path(file).is_file() for file in scores.files)
-    assert [one.path for one in scores.set_aside] == ["amber/c\ufffd.jpg"]
+    assert r"amber/b\xff.png" in (folder / "predictions.csv").read_text()
+    assert [one.path for one in scores.set_aside] == ["amber/c\\xff.jpg"]
     compare([run, write_run(tmp_path / "other", data, seed=1)]).model_dump_json()
 
 

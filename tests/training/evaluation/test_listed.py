@@ -43,7 +43,9 @@ def test_an_address_that_is_no_path_stays_as_it_is_given(address: str) -> None:
 
 
 def test_a_place_whose_name_is_no_text_has_a_folder() -> None:
-    assert folder_name(place_of("/a/b\udcff")) == folder_name("/a/b\ufffd")
+    names = [folder_name(place_of(f"/a/b{odd}")) for odd in ("\udcff", "\udcfe", "\ufffd", "\\xff")]
+    assert len(set(names)) == len(names)
+    assert all(name.isascii() and "\\" not in name for name in names)
 
 
 def test_what_a_run_learnt_is_what_its_split_says(tmp_path: Path) -> None:

@@ -100,7 +100,6 @@ def test_one_image_as_json_is_answered_like_its_bytes(name: str) -> None:
 def test_base64_comes_in_many_ways_and_means_the_same_bytes(text: str) -> None:
     body = json.dumps({"data": text}).replace("\\\\/", "\\/").encode()
     found = read_json(body, declared=True, hold=lambda _: None)
-    assert found is not None
     assert found.images == [AWKWARD]
 
 
@@ -186,9 +185,10 @@ def test_a_tar_whose_sender_calls_it_json_is_a_tar_whatever_its_first_name() -> 
 
     async def scenario() -> None:
         async with proxied() as proxy:
-            status, document, _ = await proxy.post(tar, **JSON)
-            assert status == 200
-            assert [each["predictions"][0]["label"] for each in document["answers"]] == ["golf", "tennis"]
+            for kind in (JSON, {"Content-Type": "application/octet-stream"}):
+                status, document, _ = await proxy.post(tar, **kind)
+                assert status == 200
+                assert [each["predictions"][0]["label"] for each in document["answers"]] == ["golf", "tennis"]
 
     run(scenario())
 
@@ -200,16 +200,61 @@ def test_arrays_of_numbers_are_refused_before_they_grow_in_memory() -> None:
         read_json(body, declared=True, hold=lambda _: None)
 
 
-def test_some_text_that_is_not_said_to_be_json_is_an_image_like_any_other_text() -> None:
+UNDECLARED = ("application/x-www-form-urlencoded", "application/octet-stream", "image/jpeg", "text/plain")
+
+
+@pytest.mark.parametrize("kind", UNDECLARED)
+@pytest.mark.parametrize("body", [b'{"inputs": [1]}', b'[{"data": "aGk="}]', b"{}", b" []", b"\xef\xbb\xbf{}"])
+def test_json_that_is_not_said_to_be_that_is_told_the_shape_as_if_it_were(body: bytes, kind: str) -> None:
+    """curl -d calls it a form."""
+
     async def scenario() -> None:
         fake = FakeTorchServe()
         async with proxied(fake) as proxy:
-            for body in (b"{", b'{"a": 1}', b"{ bad"):
-                await proxy.post(body, **{"Content-Type": "application/octet-stream"})
-                assert fake.groups[-1] == [body]
+            sent = len(fake.groups)
+            declared = await proxy.post(body, **JSON)
+            undeclared = await proxy.post(body, **{"Content-Type": kind})
+            assert undeclared[:2] == declared[:2]
+            assert declared[0] == 400
+            assert len(fake.groups) == sent, "it was taken for a photo"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"data": "aGk=", ', "it breaks off or is wrong at character 18"),
+        (b"{", "it breaks off or is wrong at character 2"),
+        (b"[section]", "it breaks off or is wrong at character 2"),
+        (b'{"data": "\xff"}', "it is no text from byte 11 on"),
+        (b"[" * 10_000, "it is nested too deep"),
+        (b"[" + b"7" * 5_000 + b"]", "it holds a number of thousands of digits"),
+        (b"[" + b"1," * (MOST_COMMAS + 1), "it holds more than images in base64, such as arrays of numbers"),
+    ],
+    ids=["cut", "one sign", "settings", "bytes", "deep", "digits", "commas"],
+)
+def test_what_begins_like_json_and_is_none_is_no_image_and_is_told_where_it_ends(body: bytes, why: str) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy:
+            status, document, _ = await proxy.post(body, **{"Content-Type": "application/octet-stream"})
+            assert (status, document["code"]) == (415, "unsupported_format")
+            assert document["error"].startswith(f"This is text, and no image. If JSON is meant: {why}. Send ")
+            status, document, _ = await proxy.post(body, **JSON)
+            assert (status, document["code"]) == (400, "bad_request")
+            assert document["error"].startswith(f"The body is no JSON: {why}. Send ")
+
+    run(scenario())
+
+
+def test_images_in_json_and_photos_are_both_read_whatever_they_are_said_to_be() -> None:
+    async def scenario() -> None:
+        fake = FakeTorchServe()
+        async with proxied(fake) as proxy:
             sent = json.dumps({"data": b64(b"golf ")}).encode()
-            _, document, _ = await proxy.post(sent, **{"Content-Type": "application/x-www-form-urlencoded"})
-            assert document["predictions"][0]["label"] == "golf", "curl -d calls JSON a form"
+            for kind in UNDECLARED:
+                _, document, _ = await proxy.post(sent, **{"Content-Type": kind})
+                assert document["predictions"][0]["label"] == "golf"
             await proxy.post(b"golf ball", **JSON)
             assert fake.groups[-1] == [b"golf ball"], "a photo whose sender calls it JSON"
 
@@ -250,8 +295,7 @@ ANY_JSON = st.recursive(
 )
 def test_whatever_json_comes_there_are_images_or_a_sentence(document: object, declared: bool) -> None:
     with suppress(BadRequest):
-        found = read_json(json.dumps(document).encode(), declared=declared, hold=lambda _: None)
-        assert not declared if found is None else found.images
+        assert read_json(json.dumps(document).encode(), declared=declared, hold=lambda _: None).images
 
 
 @given(body=st.binary().map(lambda rest: b"{" + rest), declared=st.booleans())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,6 +75,29 @@ def test_a_form_with_a_header_that_nobody_can_read_is_the_requests_fault(header:
             body = b'--x\r\nContent-Disposition: form-data; name="data"\r\n' + header + b"\r\n\r\nphoto\r\n--x--\r\n"
             status, document, _ = await proxy.post(body, **{"Content-Type": "multipart/form-data; boundary=x"})
             assert (status, document["code"]) == (400, "bad_request")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b'--x\r\nContent-Disposition: form-data; name="a\x1b"; filename="a"\r\n\r\nphoto\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="a"; filename="a\x1b[31m.jpg"\r\n\r\nphoto\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\nphoto',
+        b"--y\r\n\r\nphoto\r\n--y--\r\n",
+    ],
+    ids=["ESC in a name", "ESC in a file's name", "cut short", "another boundary"],
+)
+def test_a_form_that_cannot_be_read_is_told_so_in_one_plain_sentence(sent: bytes) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy:
+            status, document, _ = await proxy.post(sent, **{"Content-Type": "multipart/form-data; boundary=x"})
+            assert (status, document["code"]) == (400, "bad_request")
+            assert document["error"] == (
+                "The form cannot be read: it breaks off, or its boundary, or a header of one of its fields, is not as it "
+                "should be. Send it as `curl -F data=@FILE` does."
+            )
 
     run(scenario())
 
@@ -467,5 +491,31 @@ def test_rejections_are_counted_by_their_codes_image_by_image_and_what_is_no_kno
                 "too_slow": "2.0", "unreadable": "2.0", "too_large": "1.0", "other": "2.0", "bad_request": "1.0", "404": "1.0"
             }  # fmt: skip
             assert dict(re.findall(r'podium_images_total\{status="(.*)"\} (.*)', page)) == {"413": "1.0", "422": "6.0"}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "wanted", "words"),
+    [
+        (b"GET /a%0ab", b"", 404, "There is no GET /a\nb here. There is POST"),
+        (b"OPTIONS *", b"", 404, "There is no OPTIONS * here."),
+        (b"CONNECT a:443", b"", 404, "There is no CONNECT a:443 here."),
+        (b"GET /ping", b"Expect: tea\r\n", 417, "Expect: tea is not understood. Leave it out."),
+    ],
+    ids=["a line's end", "all", "connect", "expect"],
+)
+def test_whatever_is_asked_for_the_answer_is_json(line: bytes, more: bytes, wanted: int, words: str) -> None:
+    async def scenario() -> None:
+        async with proxied() as proxy:
+            host, _, port = proxy.url.removeprefix("http://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(line + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + more + b"\r\n")
+            head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+            writer.close()
+            assert b"Content-Type: application/json" in head
+            document = json.loads(body)
+            assert (int(head.split()[1]), document["code"]) == (wanted, wanted)
+            assert document["message"].startswith(words)
 
     run(scenario())

@@ -1,0 +1,1 @@
+../../../inference/images/encodings.py
