@@ -40,7 +40,8 @@ def train(
     """
     from training.errors import WrongInput
     from training.fine_tune import train as fit
-    from training.settings.layering import Words, layered
+    from training.settings.layering import layered
+    from training.settings.words import Words
 
     given = settings if recipe is None else {**settings, "recipe": recipe}
     place = None if file is None else _path("file", file)

@@ -100,7 +100,8 @@ def _resume(run: Path, *, as_json: bool) -> None:
 
 def _train(typed: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
     from podium.shown.training import folds_bar, note_dimly, show_folds, show_plan, show_run, training_bar
-    from training.settings.layering import layered, sort_words
+    from training.settings.layering import layered
+    from training.settings.words import sort_words
 
     notes: list[str] = []
     config = layered(sort_words(typed), on_note=notes.append if dry_run else note_dimly)
