@@ -12,5 +12,7 @@ def plural(value: int, one: str, many: str | None = None) -> str:
 
 def short(value: object) -> str:
     """A wrong value for a sentence: as Python writes it, and its beginning if it is long."""
-    shown = repr(value[:MOST_SHOWN] if isinstance(value, str) else value)
-    return shown if len(shown) <= MOST_SHOWN + 2 else f"{shown[:MOST_SHOWN]}..."
+    if isinstance(value, str):
+        return repr(value[:MOST_SHOWN]) + ("..." if len(value) > MOST_SHOWN else "")
+    shown = repr(value)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."

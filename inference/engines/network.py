@@ -69,7 +69,7 @@ def outline(model: ModelFile) -> nn.Module:
     if not timm.is_model(model.architecture):
         raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(model.architecture)}.", AGAIN)
     try:
-        with torch.device("meta"), _bounded():
+        with torch.device("meta"), bounded_parts():
             network = _created(model)
     except NETWORK_ERRORS as error:
         raise ModelRefused(
@@ -104,7 +104,7 @@ def why_not_made(error: Exception, given: str = "them") -> str:
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
+def bounded_parts() -> Iterator[None]:
     """Raise MemoryError in this block for a network of more parts than any has: to make it would take hours."""
     parts = 0
 

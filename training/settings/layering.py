@@ -69,7 +69,7 @@ def checked_names(values: Mapping[str, object], *, where: str, once: bool = Fals
         key = own_name(str(given))
         if key not in known:
             raise WrongInput(
-                f"{where}: {no_setting(str(given), [*known, *ALIASES])} `podium recipes --settings` lists them."
+                f"{where}: {no_setting(str(given), [*known, *ALIASES])} `podium recipes --settings` lists all."
             )
         if once and key in named:
             raise WrongInput(f"{where}: {key} is set twice, the second time as {given}. Keep one of them.")

@@ -97,7 +97,7 @@ def _option(word: str) -> str:
     name = word.removeprefix("--")
     if name.startswith("-"):
         name = name[1:]
-        if own_name(name) not in TrainConfig.model_fields:
+        if not is_setting(name):
             raise WrongInput(
                 f"there is no option {word!r}. Settings are written as epochs=5 or --epochs 5, and a path that begins with a"
                 f" dash as ./{word}."
@@ -137,7 +137,7 @@ def _is_value(word: str, *, of: str) -> bool:
 
 def _alone(word: str, name: str) -> str:
     """The value of `--name` without one; WrongInput if the setting is no yes or no."""
-    if own_name(name) in TrainConfig.model_fields and not _is_yes_or_no(name):
+    if is_setting(name) and not _is_yes_or_no(name):
         raise WrongInput(f"{word} needs a value: {allowed(TrainConfig.model_fields[own_name(name)])}.")
     return "true"
 
@@ -145,6 +145,11 @@ def _alone(word: str, name: str) -> str:
 def _is_yes_or_no(name: str) -> bool:
     field = TrainConfig.model_fields.get(own_name(name))
     return field is not None and field.annotation is bool
+
+
+def is_setting(name: str) -> bool:
+    """Whether a setting has this name, its own or timm's or Ultralytics'."""
+    return own_name(name) in TrainConfig.model_fields
 
 
 def own_name(name: str) -> str:
