@@ -251,6 +251,8 @@ def checked[Record: TrainConfig](record: type[Record], values: dict[str, object]
             raise WrongInput(first["msg"].removeprefix("Value error, ")) from error
         value, field = values.get(name), record.model_fields[name]
         quotes = ", in quotes if it is a name" if isinstance(value, bool | int | float) and is_free(field) else ""
+        if quotes and isinstance(value, bool):
+            quotes += " (YAML takes on, off, yes and no for true and false)"
         raise WrongInput(f"{name} = {short(value)}: give {allowed(field)}{quotes}.") from error
 
 
