@@ -110,7 +110,9 @@ def test_a_number_or_a_truth_value_in_place_of_a_path_is_told_to_be_put_in_quote
     path.write_text(f"{name}: {value}\n")
     words = [str(path)] if name == "data" else ["photos", str(path)]
     why = r" \(YAML takes on, off, yes and no for true and false\)" if value in ("on", "no") else ""
-    with pytest.raises(WrongInput, match=rf"^{name} = .*: give .*path.*, in quotes if it is a name{why}\.$|s3.*in quotes"):
+    with pytest.raises(
+        WrongInput, match=rf"^{name} = .*: give .*path.*, in quotes if it is a name{why}\.$|s3.*in quotes"
+    ):
         layered(sort_words(words))
     path.write_text(f"{name}: '{value}'\n")
     assert str(getattr(layered(sort_words(words)), name)) == value
