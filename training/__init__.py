@@ -34,16 +34,19 @@ def train(
     """Train with the settings of a recipe, a YAML file and these keywords, each over the one before.
 
     Without recipe, file, model and pretrained it is the recipe `balanced`, whose weights are downloaded; with recipe="none"
-    it is none, as in `podium train recipe=none`. `on_note` gets the values of `auto` settings, and whatever else a person should know (`on_note=print`).
+    it is none, as in `podium train recipe=none`, and so is file="none". `on_note` gets the values of `auto` settings, and whatever else a person should know (`on_note=print`).
     It is one training: with `folds` (which the recipe cnn sets) give a `fold`; `training.kfold.train_folds` trains all.
     Raises training.errors.WrongInput and TrainingError, each with a sentence.
     """
     from training.errors import WrongInput
     from training.fine_tune import train as fit
-    from training.settings.layering import Words, layered
+    from training.settings.layering import layered
+    from training.settings.words import Words
 
+    _check_callable("on_progress", on_progress)
+    _check_callable("on_note", on_note)
     given = settings if recipe is None else {**settings, "recipe": recipe}
-    place = None if file is None else _path("file", file)
+    place = None if file in (None, "none", "None") else _path("file", file)
     config = layered(Words(None if data is None else str(data), None, place, given, "training.train"), on_note=on_note)
     if config.folds is not None and config.fold is None:
         raise WrongInput(
@@ -62,6 +65,8 @@ def resume(
     """Go on with an interrupted training, to the same weights; raises WrongInput if there is nothing to resume."""
     from training.fine_tune import resume as go_on
 
+    _check_callable("on_progress", on_progress)
+    _check_callable("on_note", on_note)
     return go_on(_path("run_folder", run_folder), on_progress=on_progress, on_note=on_note)
 
 
@@ -83,6 +88,13 @@ def predict(model: str | Path, images: str | Path | Sequence[str | Path], *, top
     if not isinstance(top_k, int) or isinstance(top_k, bool):
         raise WrongInput(f"top_k = {top_k!a}: give a whole number (at least 1).")
     return results(_path("model", model), _several("images", images), top_k=top_k)
+
+
+def _check_callable(name: str, given: object) -> None:
+    from training.errors import WrongInput
+
+    if not callable(given):
+        raise WrongInput(f"{name} = {given!a}: give a function of one argument, as print, or leave it out.")
 
 
 def _several(name: str, given: object) -> list[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from inference.harmless import harmless
 from training.errors import Preempted, TrainingError, WrongInput, machine_sentence
 from training.run import TrainingProgress
-from training.settings.layering import layered, sort_words
+from training.settings.layering import layered
+from training.settings.words import sort_words
 
 EXIT_FAILED, EXIT_USAGE, EXIT_PREEMPTED, EXIT_INTERRUPTED = 1, 2, 75, 130  # 75: EX_TEMPFAIL, start me again
 USAGE = "usage: python -m training train [RECIPE] DATA [FILE.yaml] [key=value ...]\n       python -m training train --resume RUN"

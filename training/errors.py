@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import shutil
+from pathlib import Path
 
 import yaml
 
@@ -27,18 +29,25 @@ class Preempted(TrainingError):
 
 def why(error: Exception) -> str:
     """Why a file cannot be read, in a person's words and without the library's numbers."""
-    if isinstance(error, UnicodeError):
-        return "it is no text in UTF-8"
-    if isinstance(error, json.JSONDecodeError):
-        return error.msg.lower()
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return " ".join(str(error).split())
+    words = " ".join(str(error).split())
+    match error:
+        case UnicodeError():
+            words = "it is no text in UTF-8"
+        case json.JSONDecodeError():
+            words = error.msg.lower()
+        case RecursionError():
+            words = "its lists and objects lie too deep in each other"
+        case yaml.MarkedYAMLError(problem_mark=mark) if mark is not None:
+            words = f"line {mark.line + 1}: {error.problem}"
+        case OSError() if error.strerror:
+            words = error.strerror.lower()
+        case _ if type(error) is csv.Error:  # of what Python's reader refuses, only this can be in a table of ours
+            words = f"a cell has more than {csv.field_size_limit():,} characters. Look for a quotation mark that nothing closes"
+    return words
 
 
-_ROOM = "Make room there, and give the command again."
+_ROOM = "Make room there."
+_ROOM_AGAIN = "Make room there, and give the command again."
 _PERMISSION = "Change its permissions, or name another place."
 _MACHINE = {
     errno.ENOSPC: ("the disk is full", _ROOM),
@@ -63,9 +72,17 @@ def machine_sentence(error: OSError) -> str | None:
     """What the machine refused, and what to do; None if the error is not about its files, memory or limits."""
     if isinstance(error, shutil.Error):  # of a folder's files, which it lists
         _, target, reason = error.args[0][0]
-        return f"{target} cannot be written: {reason}. {_ROOM}"
+        return f"{target} cannot be written: {reason}. {_ROOM_AGAIN}"
     if error.errno not in _MACHINE:
         return None
     what, action = _MACHINE[error.errno]
+    action = _ROOM_AGAIN if action == _ROOM else action
     name = error.filename2 or error.filename  # of a copy, the target
     return f"{name}: {what}. {action}" if name else f"{what[0].upper()}{what[1:]}. {action}"
+
+
+def refusal_at(place: Path | None, error: OSError) -> tuple[str, str]:
+    """What the machine refused, and what to do, for a sentence that names the place in which it did."""
+    what, action = _MACHINE.get(error.errno or 0, (why(error), "Look at it, or name another place."))
+    name = error.filename2 or error.filename
+    return (f"{what}: {name}" if name and Path(name) != place else what), action

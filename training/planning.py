@@ -1,5 +1,5 @@
 """A plan (`podium train --dry-run`): what a training would be. Photos are listed and the model is built; no photo is
-decoded, no weights are downloaded, nothing is written.
+decoded, no weights are downloaded, nothing stays written.
 """
 
 from __future__ import annotations

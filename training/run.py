@@ -13,8 +13,9 @@ import json
 import platform
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,7 +25,7 @@ from typing import Literal
 from torch import Tensor
 
 from training.data.listing import write_split
-from training.errors import TrainingError, WrongInput, why
+from training.errors import TrainingError, WrongInput, refusal_at
 from training.files import replacing, write_atomically, write_record
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.model.provenance import Pretrained, write_pretrained
@@ -81,16 +82,24 @@ class Run:
 
 
 def check_free(folder: Path) -> None:
-    """WrongInput if the run folder is there and not empty; nothing is made."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WrongInput(f"{folder} is not empty. Choose another run folder, or remove it.")
+    """WrongInput if the run folder cannot be made, or is not empty; what was made to find that out is removed again."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        claim_folder(folder)
+    finally:
+        for each in missing:
+            with suppress(OSError):  # it could not be made
+                each.rmdir()
 
 
 def claim_folder(folder: Path) -> None:
-    """Make the run folder; WrongInput if it is not empty."""
-    check_free(folder)
+    """Make the run folder; WrongInput if it is not empty, or nothing can be written into it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise WrongInput(f"{folder} is not empty. Choose another run folder, or remove it.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise WrongInput(
             f"The run folder {folder} cannot be made ({error.strerror}). Name another place, as run=/tmp/run."
@@ -103,8 +112,9 @@ def kept(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        what, action = refusal_at(folder, error)
         raise TrainingError(
-            f"{folder} cannot be written to ({why(error)}). Make room there, and go on: podium train --resume {shlex.quote(str(resumable(folder)))}"
+            f"{folder} cannot be written to ({what}). {action} Then go on: podium train --resume {shlex.quote(str(resumable(folder)))}"
         ) from error
 
 

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,8 +83,23 @@ def opened_mar(mar: Path) -> Iterator[Packed]:
         except _DAMAGED as error:
             raise ModelRefused(f"It is no whole ZIP ({error}).", COPY) from error
         with opened:
+            _check_archive(opened.namelist())
             check_entries(file, opened)
             yield Packed(opened)
+
+
+def _check_archive(names: Sequence[str]) -> None:
+    """Raise ModelRefused for a ZIP that is no archive of a model, and so has no fault that packaging again would mend."""
+    if MODEL_FILE in names or MANIFEST in names:
+        return
+    if any(name.endswith("/data.pkl") for name in names):
+        raise ModelRefused(
+            "It is a file of weights as torch.save writes it, no archive.",
+            "Train from it with pretrained=, and package that run.",
+        )
+    raise ModelRefused(
+        f"It is a ZIP file, but no archive of a model: {MODEL_FILE} is missing.", "Give the .mar of a package."
+    )
 
 
 def read_packed(mar: Path) -> ModelFile:

@@ -88,7 +88,7 @@ def outline(model: ModelFile) -> nn.Module:
 
 
 def _outline(model: ModelFile) -> nn.Module:
-    with torch.device("meta"), _bounded():
+    with torch.device("meta"), bounded_parts():
         return _created(model)
 
 
@@ -141,7 +141,7 @@ class _TooManyParts(MemoryError):
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
+def bounded_parts() -> Iterator[None]:
     """Raise _TooManyParts in this block for a network of more parts than any has: to make it would take hours."""
     parts = 0
 
@@ -149,7 +149,7 @@ def _bounded() -> Iterator[None]:
         nonlocal parts
         parts += 1
         if parts > MOST_PARTS:
-            raise _TooManyParts
+            raise _TooManyParts(f"it has more than {MOST_PARTS:,} layers and parameters")
 
     hooks = [register_module_module_registration_hook(count), register_module_parameter_registration_hook(count)]
     try:

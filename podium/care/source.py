@@ -92,7 +92,7 @@ def keys_in(text: Iterable[str], source: Source) -> Iterator[str]:
             continue
         if as_json is None:
             as_json = name.startswith("{")
-        key = (_key_of(name) if as_json else name).removeprefix(f"s3://{source.bucket}/")
+        key = (_key_of(name, number) if as_json else name).removeprefix(f"s3://{source.bucket}/")
         if not key or not key.startswith(source.prefix):
             raise ConsoleError(
                 f"line {number} of the manifest, {name!r}, names no key under s3://{source.bucket}/{source.prefix}: "
@@ -106,11 +106,20 @@ def keys_in(text: Iterable[str], source: Source) -> Iterator[str]:
             yield key
 
 
-def _key_of(line: str) -> str:
-    """The key in a JSON object; empty when there is none."""
+def _key_of(line: str, number: int) -> str:
+    """The key in a JSON object; empty when there is none. ConsoleError if the object names something twice."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        named = dict(pairs)
+        if len(named) < len(pairs):
+            raise ConsoleError(
+                f"line {number} of the manifest, {line!r}, has a name twice: keep one of them.", EXIT_USAGE
+            )
+        return named
+
     try:
-        named = json.loads(line)
-    except ValueError:
+        named = json.loads(line, object_pairs_hook=once)
+    except (ValueError, RecursionError):
         return ""
     key = (named.get("Key") or named.get("key")) if isinstance(named, dict) else None
     return key if isinstance(key, str) else ""

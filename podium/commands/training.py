@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,7 @@ def train(
             "Train on what? Give a folder with one sub-folder of photos per class, as in `podium train ~/photos`.",
             EXIT_USAGE,
         )
+    _check_options(context, typed)
     with foreseen():
         if resume is not None:
             _resume(resume, as_json=as_json)
@@ -83,6 +85,18 @@ def recipes(
             show_recipes([read_recipe(each) for each in recipe_names()], as_json=as_json)
 
 
+def _check_options(context: typer.Context, typed: Sequence[str]) -> None:
+    """ConsoleError over a word that is no setting, but nearly one of the command's own options."""
+    from training.settings.words import is_setting
+
+    options = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
+    for word in typed:
+        option = word.partition("=")[0]
+        near = difflib.get_close_matches(option, options, n=1, cutoff=0.8) if option.startswith("--") else []
+        if near and not is_setting(option[2:]):
+            raise ConsoleError(f"there is no option {option}. Did you mean {near[0]}?", EXIT_USAGE)
+
+
 def _resume(run: Path, *, as_json: bool) -> None:
     from podium.shown.training import folds_bar, note_dimly, show_folds, show_run, training_bar
     from training.fine_tune import resume
@@ -100,7 +114,8 @@ def _resume(run: Path, *, as_json: bool) -> None:
 
 def _train(typed: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
     from podium.shown.training import folds_bar, note_dimly, show_folds, show_plan, show_run, training_bar
-    from training.settings.layering import layered, sort_words
+    from training.settings.layering import layered
+    from training.settings.words import sort_words
 
     notes: list[str] = []
     config = layered(sort_words(typed), on_note=notes.append if dry_run else note_dimly)

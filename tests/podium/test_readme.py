@@ -10,7 +10,8 @@ import pytest
 import typer
 
 from podium.app import app
-from training.settings.layering import checked_names, sort_words
+from training.settings.layering import checked_names
+from training.settings.words import sort_words
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "events" / "README.md"]

@@ -50,12 +50,29 @@ def test_recipe_none_is_none_as_on_the_command_line(photos: Path, tmp_path: Path
         ({"run": ""}, "run = ''"),
         ({"run": "a\0b"}, "run = "),
         ({"split": ""}, "split = ''"),
+        ({"on_note": "x"}, "on_note = 'x': give a function of one argument, as print"),
+        ({"on_note": None}, "on_note = None: give a function"),
+        ({"on_progress": 3}, "on_progress = 3: give a function"),
         ({"nonsense": 1}, "there is no setting 'nonsense'"),
     ],
 )
 def test_a_wrong_argument_of_a_training_is_named(given: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match=sentence):
         training.train(tmp_path, **{"run": tmp_path / "run", **given})
+
+
+@pytest.mark.parametrize(
+    "given", [{"pretrained": None}, {"pretrained": "none", "freeze": None, "class_weights": None, "file": "none"}]
+)
+def test_none_is_none_wherever_none_is_one_of_the_words(given: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match=f"^{tmp_path}/nowhere is no folder"):
+        training.train(tmp_path / "nowhere", model="test_resnet", run=tmp_path / "run", **given)
+
+
+@pytest.mark.parametrize("name", ["on_note", "on_progress"])
+def test_a_resumed_training_wants_functions_too(name: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match=f"{name} = 'x': give a function"):
+        training.resume(tmp_path, **{name: "x"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("data", [None, "", 3, ["photos"], b"photos"])

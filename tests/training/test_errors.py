@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from training.data.tables import WrongHeader
 from training.errors import machine_sentence, why
 
 
@@ -29,6 +31,12 @@ def raised_by(text: str) -> Exception:
         (json.JSONDecodeError("Expecting value", "", 0), "expecting value"),
         (raised_by("a: ["), "line 1: expected the node content, but found '<stream end>'"),
         (raised_by("a: b: c"), "line 1: mapping values are not allowed here"),
+        (RecursionError("maximum recursion depth exceeded"), "its lists and objects lie too deep in each other"),
+        (
+            csv.Error("field larger"),
+            "a cell has more than 131,072 characters. Look for a quotation mark that nothing closes",
+        ),
+        (WrongHeader("its header names the column 'a' twice"), "its header names the column 'a' twice"),
         (ValueError("embedded\n null byte"), "embedded null byte"),
     ],
 )

@@ -9,7 +9,7 @@ import csv
 import json
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,8 +17,10 @@ from training.data.audited import spelled
 from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
 from training.data.tables import read_table
-from training.errors import WrongInput, why
+from training.errors import WrongInput, machine_sentence, why
+from training.sentences import short
 
+MOST_DIGITS = 255  # of a whole number: a file's name has no more
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
 SPLITS: dict[str, Split] = {
     "": "train",  # no split yet
@@ -78,8 +80,10 @@ def read_rows(path: Path) -> list[ManifestRow]:
                 raise _wrong(path, line, f"{row.path} is listed already, in line {lines[row.path]}")
             lines[row.path] = line
             rows.append(row)
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise WrongInput(f"{path} cannot be read ({why(error)}). Save it anew, as text in UTF-8.") from error
+    except OSError as error:
+        raise WrongInput(machine_sentence(error) or f"{path} cannot be read ({why(error)}).") from error
     return rows
 
 
@@ -100,7 +104,7 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
                 line = reader.line_num
                 yield line, values
         except csv.Error as error:
-            raise _wrong(path, line, f"after this line it is no CSV ({error})") from error
+            raise _wrong(path, line, f"after this line it is no CSV: {why(error)}") from error
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -109,12 +113,36 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             if not text.strip():
                 continue
             try:
-                values = json.loads(text)
-            except (ValueError, RecursionError) as error:
+                values = json.loads(text, object_pairs_hook=_named_once, parse_int=_whole_number)
+            except (json.JSONDecodeError, RecursionError) as error:
                 raise _wrong(path, line, f"this is no JSON ({why(error)})") from error
+            except _WrongJson as error:
+                raise _wrong(path, line, str(error)) from error
             if not isinstance(values, dict):
                 raise _wrong(path, line, 'this is no object. Write {"path": ..., "label": ...}')
             yield line, values
+
+
+class _WrongJson(Exception):
+    """JSON that Python reads, or fails to read, in a way of its own: why, in words."""
+
+
+def _named_once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """The object; of two values of one name Python takes the last."""
+    values: dict[str, object] = {}
+    for name, value in pairs:
+        if name in values:
+            raise _WrongJson(f"{short(name)} is there twice. Keep one of them")
+        values[name] = value
+    return values
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise _WrongJson(
+            f"a number of {len(digits):,} digits is no path, label or split. Write it in quotes if it is a name"
+        )
+    return int(digits)
 
 
 def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:

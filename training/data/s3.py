@@ -19,7 +19,7 @@ from training.data.manifest import is_manifest, read_rows
 from training.data.records import Counted, OnCount, uncounted
 from training.data.s3_objects import opened, said_by_s3
 from training.data.walking import is_clutter
-from training.errors import TrainingError, WrongInput, why
+from training.errors import TrainingError, WrongInput, refusal_at, why
 from training.files import replacing
 
 if TYPE_CHECKING:
@@ -214,6 +214,5 @@ def _fetching(address: str) -> Iterator[None]:
                 raise
             raise WrongInput(f"{address}: there is no such bucket. Check its name and AWS_ENDPOINT_URL.") from error
         except OSError as error:
-            raise TrainingError(
-                f"{address} cannot be kept here: {error}. Make room, or rename what is in the way."
-            ) from error
+            what, action = refusal_at(None, error)
+            raise TrainingError(f"{address} cannot be kept here ({what}). {action}") from error

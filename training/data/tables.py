@@ -16,20 +16,24 @@ from training.files import replacing
 LONGEST_HEADER = 1_000_000  # characters
 
 
+class WrongHeader(csv.Error):
+    """A first line that is no table's: why, in words. Any other csv.Error has the words of Python's library."""
+
+
 def read_table(file: TextIO) -> csv.DictReader[str]:
     """A reader of the lines under the header, whose names lose the spaces around them; the file stands at its beginning.
 
-    Fields end at commas; if the header has none, at semicolons or else at tabs. Raises csv.Error over a column that is there
-    twice, and over a first line without end.
+    Fields end at commas; if the header has none, at semicolons or else at tabs. Raises WrongHeader over a column that is
+    there twice, and over a first line without end, and csv.Error over a cell without end.
     """
     header = file.readline(LONGEST_HEADER)
     if len(header) == LONGEST_HEADER:
-        raise csv.Error(f"its first line has more than {LONGEST_HEADER:,} characters, so it is no header")
+        raise WrongHeader(f"its first line has more than {LONGEST_HEADER:,} characters, so it is no header")
     file.seek(0)
     reader = csv.DictReader(file, delimiter=next((mark for mark in ",;\t" if mark in header), ","))
     reader.fieldnames = names = [name.strip() for name in reader.fieldnames or ()]
     if twice := [name for name in names if name and names.count(name) > 1]:
-        raise csv.Error(f"its header names the column {twice[0]!r} twice")
+        raise WrongHeader(f"its header names the column {twice[0]!r} twice")
     return reader
 
 

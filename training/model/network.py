@@ -15,7 +15,14 @@ from torch import nn
 
 from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
-from inference.engines.network import NETWORK_ERRORS, NOT_FOR_PEOPLE, check_answer, network_with, why_not_made
+from inference.engines.network import (
+    NETWORK_ERRORS,
+    NOT_FOR_PEOPLE,
+    bounded_parts,
+    check_answer,
+    network_with,
+    why_not_made,
+)
 from inference.networks.making import make_network
 from training.errors import NetworkRefused, WrongInput
 from training.model.heads import draw_head, heads_of
@@ -47,9 +54,10 @@ def create_network(
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
     _check_tag(config.model)
     try:
-        network, found = _with_weights(
-            config, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
-        )
+        with bounded_parts():
+            network, found = _with_weights(
+                config, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
+            )
     except NETWORK_ERRORS as error:
         raise NetworkRefused(why_refused(error)) from error
     heads_of(network)  # there is one

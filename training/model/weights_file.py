@@ -10,6 +10,7 @@ import json
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,7 +57,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if begins[8:9] == b"{":
             found: object = _safetensors(path, size)
         elif begins.startswith((b"PK", b"\x80")):  # a zip file, or a pickle alone, as torch wrote them before 1.6
-            found = _of_torch(path, archive=begins.startswith(b"PK"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about pickles and sparse tensors: for whoever wrote the file
+                found = _of_torch(path, archive=begins.startswith(b"PK"))
         else:
             raise WrongInput(f"{path} is neither a safetensors file nor what torch.save wrote. {GIVE}.")
     except OSError as error:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from inference.images.reading import UnreadableImage
 from training.data.records import Photo
-from training.errors import TrainingError
+from training.errors import TrainingError, refusal_at
 from training.files import replacing
 from training.photos.reading import bytes_of
 
@@ -103,9 +103,10 @@ def open_cache(
         _make_room(folder)
         return Cache(path, found)
     except OSError as error:
+        what, action = refusal_at(folder, error)
         raise TrainingError(
-            f"Decoded photos cannot be kept in {folder} ({error.strerror}). Make room there, or name a"
-            " folder on another disk, as cache_dir=/tmp/podium."
+            f"Decoded photos cannot be kept in {folder} ({what}). {action} Or name a folder on"
+            " another disk, as cache_dir=/tmp/podium."
         ) from error
 
 

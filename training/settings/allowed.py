@@ -21,12 +21,36 @@ class Means:
     """Beside the type of a setting that is text: what the text may be, for a sentence."""
 
     words: str
+    free: bool = False  # people choose it, as they choose the names of folders
 
 
 def allowed(field: FieldInfo) -> str:
     """The values that a setting takes; a sentence can go on with it after `give`."""
     kinds = list(dict.fromkeys(_kinds(field.annotation, field.metadata)))
     return " or ".join([", ".join(kinds[:-1]), kinds[-1]]) if len(kinds) > 1 else kinds[0]
+
+
+def takes_text(field: FieldInfo) -> bool:
+    """Whether every value of the setting is a text, but for none: a path, a name, one of several words."""
+    return _is_text(field.annotation)
+
+
+def is_free(field: FieldInfo) -> bool:
+    """Whether people name its values as they like, and so by what YAML takes for a number or a truth value."""
+    return WORDS[Path] in _kinds(field.annotation, ()) or any(
+        isinstance(it, Means) and it.free for it in field.metadata
+    )
+
+
+def _is_text(annotation: object) -> bool:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return all(map(_is_text, arguments))
+    if origin is Annotated:
+        return _is_text(arguments[0])
+    if origin is Literal:
+        return all(isinstance(word, str) for word in arguments)
+    return annotation in (str, Path, type(None))
 
 
 def _kinds(annotation: object, bounds: Sequence[object]) -> Iterator[str]:

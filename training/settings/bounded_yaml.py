@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +15,12 @@ LARGEST_BYTES = 1_000_000
 MOST_VALUES = 20_000  # with every alias counted as often as it stands for something
 MOST_DIGITS = 40  # of a whole number
 DEEPEST = 30  # lists and mappings in each other
+PLAIN = {  # the tag that may be written before a value, as in `!!str 010`
+    yaml.ScalarEvent: "!!str",
+    yaml.SequenceStartEvent: "!!seq",
+    yaml.MappingStartEvent: "!!map",
+}
+MERGES = "<<"  # the key whose value is other keys
 
 
 class WrongYaml(Exception):
@@ -37,19 +44,23 @@ def bounded(text: str | bytes) -> object:
     try:
         _check(text)
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.reader.ReaderError as error:
+        raise WrongYaml(_no_text(error)) from error
     except yaml.YAMLError as error:
         raise WrongYaml(why(error)) from error
-    except (ValueError, OverflowError) as error:  # a date in month 13
-        raise WrongYaml(f"a value is out of range: {error}") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's own loader takes the last of two equal keys without a word, and 1:30 for 90, 0x10 for 16, 010 for 8."""
+    """YAML's own loader takes the last of two equal keys without a word, 1:30 for 90, 0x10 for 16, 010 for 8, and makes dates."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} is set twice", node.start_mark)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refused(key, "a name belongs before the colon, not a list or a mapping")
+            if key.value in seen:
+                raise _refused(key, f"{key.value!r} is set twice")
+            seen |= {key.value} - {MERGES}
         return super().construct_mapping(node, deep=deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
@@ -65,21 +76,57 @@ class _Loader(yaml.SafeLoader):
             raise _refused(node, _not_plain(node.value))
         return super().construct_yaml_float(node)
 
-    def construct_undefined(self, node: yaml.Node) -> NoReturn:
-        raise _refused(node, f"{harmless(node.tag)[:80]} asks for more than plain values. Take what begins with ! away")
+    def construct_word(self, node: yaml.ScalarNode) -> str:
+        return str(node.value)
+
+    def construct_date(self, node: yaml.ScalarNode) -> NoReturn:
+        raise _refused(
+            node, f"{_short(node.value)} is a date, which no setting takes. Write it in quotes if it is a name"
+        )
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
-_Loader.add_constructor(None, _Loader.construct_undefined)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)
+for word in ("value", "merge"):  # `=` and `<<` in the place of a value
+    _Loader.add_constructor(f"tag:yaml.org,2002:{word}", _Loader.construct_word)
 
 
 def _refused(node: yaml.Node, why_not: str) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, why_not, node.start_mark)
 
 
+def _short(text: str) -> str:
+    return harmless(text)[:40]
+
+
 def _not_plain(text: str) -> str:
-    return f"{text[:40]} is no plain number, as 90 or 1e-3 are. Write it as one, or in quotes if it is a name"
+    return f"{_short(text)} is no plain number, as 90 or 1e-3 are. Write it as one, or in quotes if it is a name"
+
+
+def _no_text(error: yaml.reader.ReaderError) -> str:
+    """The sentence about bytes or characters that no YAML has."""
+    if error.encoding != "unicode":
+        return f"it is no text in {error.encoding.upper()}. Save it anew, as text in UTF-8"
+    return f"it has the character U+{error.character:04X}, which is none of a text. Save it anew, as text in UTF-8"
+
+
+def _plain_events(text: str | bytes) -> Iterator[yaml.Event]:
+    """The events of one document; WrongYaml over a second one, and over a tag that asks for more than plain values."""
+    documents = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise WrongYaml(f"line {line}: a second document begins here. Keep one of them")
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            tag = (event.tag or "!").replace("tag:yaml.org,2002:", "!!")
+            if tag not in ("!", PLAIN[type(event)]):
+                raise WrongYaml(
+                    f"line {line}: {_short(tag)} asks for more than plain values. Take what begins with ! away"
+                )
+        yield event
 
 
 def _check(text: str | bytes) -> None:
@@ -87,7 +134,7 @@ def _check(text: str | bytes) -> None:
     sizes: dict[str, int] = {}  # of what an anchor names
     opened: list[tuple[str | None, int]] = []  # anchors of what is not yet closed, and the values before it
     total = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
+    for event in _plain_events(text):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
                 raise WrongYaml(f"the alias *{event.anchor} stands for nothing, or for itself")

@@ -6,9 +6,8 @@ training makes of them before its first step, without `auto`, is `settled.Settle
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,8 +27,10 @@ from pydantic import (
 from inference.archive.model_args import check_model_args
 from training.errors import WrongInput, why
 from training.files import write_atomically
-from training.settings.allowed import Means, allowed
+from training.sentences import short
+from training.settings.allowed import Means, allowed, is_free
 from training.settings.bounded_yaml import WrongYaml, read_bounded
+from training.settings.unknown import no_setting
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Jitter = Annotated[float, Field(ge=0, le=10)]  # a factor from 1 - it, at least 0, to 1 + it
@@ -38,6 +39,8 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 Auto = Literal["auto"]
+LONGEST_NAME = 200  # characters: timm's longest name of a model has 61
+LONGEST_PLACE = 4096  # Linux' own limit
 EPOCHS = 10  # of `auto` without `hours`
 
 
@@ -46,21 +49,27 @@ def _at_home(value: object) -> object:
     text = str(value) if isinstance(value, Path) else value
     if isinstance(text, str) and (not text or "\0" in text):
         raise ValueError("an empty text, or one with NUL bytes, is no path")
+    if isinstance(text, str) and len(text) > LONGEST_PLACE:
+        raise ValueError("no system has so long a path")
     return os.path.expanduser(text) if isinstance(text, str) else text  # noqa: PTH111 - pathlib's raises for ~nobody
 
 
 Place = Annotated[Path, BeforeValidator(_at_home)]
 PlaceOrName = Annotated[str, BeforeValidator(_at_home)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 Data = Annotated[
-    PlaceOrName, Means("a folder, a CSV or JSONL manifest, s3://bucket/prefix, or a data set's name, as cifar10")
+    PlaceOrName,
+    Means("a folder, a CSV or JSONL manifest, s3://bucket/prefix, or a data set's name, as cifar10", free=True),
 ]
-FirstWeights = Annotated[PlaceOrName, Means("none (random), hub (downloaded), or the path of a weights file")]
-ModelName = Annotated[str, Means("a model's name, as timm has it: resnet18")]
-Augmentation = Annotated[str, Means("timm's words, as rand-m9-mstd0.5, trivial, augmix")]
-Frozen = Annotated[str, Means("none, body, norm, or stages:K, as stages:2")]
-Optimizer = Annotated[str, Means("an optimizer's name, as timm has it: adamw")]
-Device = Annotated[str, Means("auto, cpu, cuda, cuda:1 or mps")]
-RecipeName = Annotated[str, Means("a recipe's name, as `podium recipes` lists them")]
+FirstWeights = Annotated[
+    PlaceOrName, Means("none (random), hub (downloaded), or the path of a weights file", free=True)
+]
+ModelName = Annotated[Name, Means("a model's name, as timm has it: resnet18")]
+Augmentation = Annotated[Name, Means("timm's words, as rand-m9-mstd0.5, trivial, augmix")]
+Frozen = Annotated[Name, Means("none, body, norm, or stages:K, as stages:2")]
+Optimizer = Annotated[Name, Means("an optimizer's name, as timm has it: adamw")]
+Device = Annotated[Name, Means("auto, cpu, cuda, cuda:1 or mps")]
+RecipeName = Annotated[Name, Means("a recipe's name, as `podium recipes` lists them")]
 
 
 class Claim(BaseModel):
@@ -203,6 +212,8 @@ class TrainConfig(BaseModel):
     def _goes_together(self) -> TrainConfig:
         check_model_args(self.model_args)
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
+            if self.folds is None:
+                raise ValueError(f"fold = {self.fold} is one of several folds. Say how many there are, as folds={max(5, self.fold + 1)}.")
             raise ValueError(f"fold = {self.fold} needs folds > {self.fold}, and folds = {self.folds}")
         if self.split is not None and self.folds is not None:
             raise ValueError("split and folds exclude each other: one says who validates, the other draws it")
@@ -224,12 +235,6 @@ def shrunk(count: int, of: int, epochs: int) -> int:
     return min(ceil(count * epochs / of), epochs - 1)
 
 
-def no_setting(name: str, known: Iterable[str]) -> str:
-    """The sentence about a name that is no setting; it offers the nearest name."""
-    near = difflib.get_close_matches(name.replace("-", "_"), list(known), n=1, cutoff=0.5)
-    return f"there is no setting {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-
-
 def make_config(values: dict[str, object]) -> TrainConfig:
     """The record of these values; WrongInput names the first setting that is wrong, its value, and what it should be."""
     return checked(TrainConfig, values)
@@ -244,8 +249,11 @@ def checked[Record: TrainConfig](record: type[Record], values: dict[str, object]
         name = str(first["loc"][0]) if first["loc"] else ""
         if not name:  # two settings that do not go together, which has its own sentence
             raise WrongInput(first["msg"].removeprefix("Value error, ")) from error
-        value = values.get(name)
-        raise WrongInput(f"{name} = {value!r}: give {allowed(record.model_fields[name])}.") from error
+        value, field = values.get(name), record.model_fields[name]
+        quotes = ", in quotes if it is a name" if isinstance(value, bool | int | float) and is_free(field) else ""
+        if quotes and isinstance(value, bool):
+            quotes += " (YAML takes on, off, yes and no for true and false)"
+        raise WrongInput(f"{name} = {short(value)}: give {allowed(field)}{quotes}.") from error
 
 
 def write_config(config: TrainConfig, path: Path, reasons: Mapping[str, str] | None = None) -> None:

@@ -54,6 +54,23 @@ def entry(name: str, mode: int = 0, flags: int = 0) -> zipfile.ZipInfo:
     return info
 
 
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["w/data.pkl", "w/data/0", "w/version"], "a file of weights as torch.save writes it, no archive. Train from it with pretrained="),
+        (["photos/1.jpg"], "It is a ZIP file, but no archive of a model: model.json is missing. Give the .mar"),
+        ([], "It is a ZIP file, but no archive of a model"),
+    ],
+)  # fmt: skip
+def test_another_kind_of_zip_is_named_and_not_told_to_be_packaged_again(
+    tmp_path: Path, names: list[str], sentence: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as opened:
+        for name in names:
+            opened.writestr(entry(name, flags=0x8), b"x")  # as torch writes it: packed as for a stream
+    assert sentence in refusal(tmp_path / "w.pth")
+
+
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_whole_archive_is_read_however_it_was_packed(tmp_path: Path, compression: int) -> None:
     mar = write_mar(tmp_path / "balls.mar", PLAIN, compression)

@@ -106,6 +106,12 @@ def test_a_manifest_is_uploaded_as_the_machine_reads_it_each_key_once(
         ("s3://other/photos/1.jpg", "names no key under s3://my-photos/photos/"),
         ('{"Key": "photos/1.jpg"}\nphotos/2.jpg', "line 2"),
         ('{"Key": 7}', "line 1"),
+        (
+            '{"Key": "photos/1.jpg", "Key": "photos/2.jpg"}',
+            "line 1 of the manifest, .* has a name twice: keep one of them",
+        ),
+        ('{"Key": "photos/1.jpg", "more": {"a": 1, "a": 2}}', "line 1 of the manifest, .* has a name twice"),
+        ('{"Key": ' + "[" * 100_000, "line 1 of the manifest, .* names no key"),
         ("\n \n", "names no image"),
         ("photos/\udce9.jpg", "cannot be read"),
         ('{"Key": "photos/\\ud800.jpg"}', r"line 1 .* names no key: .* is no text, and keys of S3 are UTF-8"),

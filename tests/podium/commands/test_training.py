@@ -49,6 +49,27 @@ def test_train_and_package_from_photos_to_an_archive(photos: Path, tmp_path: Pat
         )
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--dryrun", "--dry-run"),
+        ("--dry_run", "--dry-run"),
+        ("--dry-rn=1", "--dry-run"),
+        ("--jsn", "--json"),
+        ("--resum", "--resume"),
+    ],
+)
+def test_a_misspelt_option_of_the_command_is_told_the_option_and_no_setting(
+    tmp_path: Path, typed: str, meant: str
+) -> None:
+    said = refused("train", tmp_path, typed)
+    assert said == f"there is no option {typed.partition('=')[0]}. Did you mean {meant}?"
+
+
+def test_a_setting_that_reads_like_an_option_is_a_setting(tmp_path: Path) -> None:
+    assert "'three': give a whole number" in refused("train", tmp_path, "--epochs", "three")
+
+
 @pytest.mark.torch
 def test_a_person_sees_a_line_per_epoch_and_what_to_do_next(finished: Run) -> None:
     from rich.console import Console

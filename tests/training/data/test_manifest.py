@@ -69,10 +69,30 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
         ("a.csv", "path," + "x" * 1_000_000, "its first line has more than 1,000,000 characters"),
         ("a.csv", "path,label\njade/000.png,ja\0de\n", r"line 2: label is 'ja.x00de': NUL bytes .* as UTF-8"),
         ("a.csv", "path,label\njade/000\0.png,jade\n", r"line 2: path is 'jade/000.x00.png': NUL bytes"),
-        ("a.jsonl", "[" * 100_000, "line 1: this is no JSON"),
+        ("a.jsonl", "[" * 100_000, r"line 1: this is no JSON \(its lists and objects lie too deep in each other\)"),
+        (
+            "a.jsonl",
+            '{"path": "jade/000.png", "label": "jade", "label": "slate"}',
+            "line 1: 'label' is there twice. Keep one",
+        ),
+        ("a.jsonl", '{"path": "x", "label": "jade", "path": "jade/000.png"}', "line 1: 'path' is there twice"),
+        (
+            "a.jsonl",
+            '{"path": "jade/000.png", "label": "jade", "more": {"a": 1, "a": 1}}',
+            "line 1: 'a' is there twice",
+        ),
+        (
+            "a.jsonl",
+            '{"path": "jade/000.png", "label": ' + "9" * 5000 + "}",
+            "line 1: a number of 5,000 digits is no path",
+        ),
         ("a.csv", "Path;Label\n", "line 1: the header lacks label and path, and is 'Path,Label'"),
         ("a.csv", "path,label\n" + "x" * 300 + ",jade\n", r"line 2: .* cannot be opened \(File name too long\)"),
-        ("a.csv", '"' + "x" * 200_000, "line 1: after this line it is no CSV"),
+        (
+            "a.csv",
+            '"' + "x" * 200_000,
+            "line 1: after this line it is no CSV: a cell has more than 131,072 characters. Look for a",
+        ),
         ("a.jsonl", '{"path": "jade/000.png", "label": "\\udcff"}', r"line 1: label is '.udcff', which is not UTF-8"),
         (
             "a.jsonl",
@@ -95,8 +115,10 @@ def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, name: str, text: 
 
 def test_a_manifest_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"path,label\n\xff\xfe\n")
-    for name, reason in (("a.csv", "it is no text in UTF-8"), ("b.csv", "no such file or directory")):
-        with pytest.raises(WrongInput, match=rf"cannot be read \({reason}\). Save it anew, as text in UTF-8."):
+    with pytest.raises(WrongInput, match=r"cannot be read \(it is no text in UTF-8\). Save it anew, as text in UTF-8."):
+        list_photos(config_of(tmp_path / "a.csv"))
+    for name in ("b.csv", "b.jsonl"):
+        with pytest.raises(WrongInput, match=rf"^{tmp_path / name}: there is no such file or folder. Check the name.$"):
             list_photos(config_of(tmp_path / name))
 
 

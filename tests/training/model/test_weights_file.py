@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import pickle
 import random
 import zipfile
 from pathlib import Path
@@ -134,6 +135,21 @@ def test_a_pickle_that_acts_when_it_is_read_does_not_act(narrow: dict[str, Tenso
     with pytest.raises(WrongInput, match=r"holds more than weights \((posix|nt|os)\.mkdir\)"):
         begun(tmp_path / "w.pth", tmp_path)
     assert not (tmp_path / "made").exists()
+
+
+def test_warnings_of_torch_about_a_file_do_not_reach_whoever_gives_it(
+    narrow: dict[str, Tensor], tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    import torch
+
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Evil(tmp_path / "made"), protocol=4))
+    with pytest.raises(WrongInput, match="holds more than weights"):
+        begun(tmp_path / "evil.pkl", tmp_path)
+    sparse = torch.eye(3).to_sparse()
+    torch.save({**narrow, "more": sparse}, tmp_path / "sparse.pth")
+    with pytest.raises(WrongInput):
+        begun(tmp_path / "sparse.pth", tmp_path)
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ def test_weights_that_cannot_be_downloaded_name_the_ways_without_a_network(
     import huggingface_hub.constants
 
     import training
-    from training.settings.layering import Words, layered
+    from training.settings.layering import layered
+    from training.settings.words import Words
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))

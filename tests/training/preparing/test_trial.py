@@ -30,6 +30,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**RESNET, "model_args": {"one": 1, "two": 2}}, r"model_args = \{'one': 1, 'two': 2\}: .*\. Leave them out\."),
     ({"model": "inception_v3", "model_args": {"aux_logits": True}, "image_size": 299}, r"it gives a .*, not one tensor of logits\)\. Leave aux_logits out\."),
     ({**RESNET, "model": "mobilenetv5_300m_enc"}, r"model = mobilenetv5_300m_enc: .*has no classifier.*\. Choose another model\."),
+    ({**VIT, "model_args": {"depth": 16_000}}, r"model_args = \{'depth': 16000\}: .*more than 20,000 layers and parameters\)\. Leave depth out\."),
+    ({**RESNET, "model": "resnet18", "model_args": {"layers": [9_000, 9_000, 9_000, 9_000]}}, "more than 20,000 layers .*Leave layers out"),
     ({**RESNET, "crop_pct": 16.5}, "crop_pct = 16.5"),
     ({**RESNET, "seed": 2**32}, "seed = 4294967296"),
 ]  # fmt: skip

@@ -10,7 +10,8 @@ import yaml
 from training.errors import WrongInput
 from training.settings.bounded_yaml import DEEPEST, LARGEST_BYTES, MOST_VALUES, WrongYaml, bounded
 from training.settings.config import read_config, read_yaml
-from training.settings.layering import layered, sort_words
+from training.settings.layering import layered
+from training.settings.words import sort_words
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10)
@@ -40,16 +41,28 @@ MERGED = "a0: &a0 {k0: 1}\n" + "".join(
         ("epochs: 0x10", "0x10 is no plain number"),
         ("epochs: 0b11", "0b11 is no plain number"),
         ("seed: -010", "-010 is no plain number"),
-        ("when: 2026-13-99", "a value is out of range"),
-        ("epochs: 3\nlr: 0.1\nepochs: 5", "'epochs' is set twice"),
-        ("model_args: {drop_rate: 0.1, drop_rate: 0.2}", "'drop_rate' is set twice"),
+        ("epochs: 3\nrun: 2026-13-99", "line 2: 2026-13-99 is a date.*in quotes if it is a name"),
+        ("run: 2026-11-30", "line 1: 2026-11-30 is a date.*in quotes if it is a name"),
+        ("run: 2026-11-30T10:00:00Z", "line 1: 2026-11-30T10:00:00Z is a date"),
+        ("a: !!timestamp x", "line 1: !!timestamp asks for more than plain values"),
+        ("a: !!bool x", "line 1: !!bool asks for more than plain values"),
+        ("a: !!int +", "line 1: !!int asks for more than plain values"),
+        ("a: !!set {x}", "line 1: !!set asks for more than plain values"),
+        ("a: !!binary aGk=", "line 1: !!binary asks for more than plain values"),
+        ("epochs: 3\n---\nepochs: 5", "line 2: a second document begins here"),
+        ("epochs: 3\nlr: 0.1\nepochs: 5", "line 3: 'epochs' is set twice"),
+        ("model_args: {drop_rate: 0.1, drop_rate: 0.2}", "line 1: 'drop_rate' is set twice"),
+        ("model_args:\n  depth: 1\n  drop_rate: 0.1\n  depth: 2", "line 4: 'depth' is set twice"),
         ("!!python/object/apply:os.system ['true']", "asks for more than plain values"),
         ("a: !mine 3", "!mine asks for more than plain values"),
         ("a: [", "expected the node content"),
-        ("a\x00b: 1", "special characters are not allowed"),
-        (b"\xff\xfe\x00", "truncated data"),
-        (b"a: \xe9", "invalid continuation byte|unexpected end of data"),
-        ("{[1]: 2}", "unhashable key"),
+        ("a\x00b: 1", r"it has the character U\+0000, .* as text in UTF-8"),
+        ("a: \ud800", r"it has the character U\+D800"),
+        (b"\xff\xfe\x00", "it is no text in UTF-16-LE. Save it anew, as text in UTF-8"),
+        (b"a: \xe9", "it is no text in UTF-8. Save it anew"),
+        (b"a: caf\xe9 # and more", "it is no text in UTF-8. Save it anew"),
+        ("{[1]: 2}", "line 1: a name belongs before the colon"),
+        ("a: 1\n? {b: 1}\n: 2", "line 2: a name belongs before the colon"),
     ],
 )
 def test_what_no_settings_file_needs_is_refused(text: str | bytes, sentence: str) -> None:
@@ -70,10 +83,48 @@ def test_what_no_settings_file_needs_is_refused(text: str | bytes, sentence: str
         "\ufeffepochs: 3\n",
         b"\xef\xbb\xbfepochs: 3\n",
         "epochs: 3\n".encode("utf-16"),
+        "---\na: !!str 010\nb: ! x\nc: '2026-11-30'\n...\n",
     ],
 )
 def test_what_people_write_is_read_as_yamls_own_loader_reads_it(text: str | bytes) -> None:
     assert bounded(text) == yaml.safe_load(text)
+
+
+def test_an_equals_sign_and_a_merge_mark_are_words_where_a_value_stands() -> None:
+    assert bounded("a: =\nb: <<") == {"a": "=", "b": "<<"}
+
+
+def test_a_setting_that_a_file_sets_by_two_of_its_names_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("batch: 8\nbatch_size: 16\n")
+    with pytest.raises(WrongInput, match=r"mine.yaml: batch_size is set twice, the second time as batch_size"):
+        layered(sort_words(["photos", str(path)]))
+
+
+@pytest.mark.parametrize("name", ["run", "data", "split", "cache_dir", "pretrained", "groups"])
+@pytest.mark.parametrize("value", ["10", "on", "1.5", "no"])
+def test_a_number_or_a_truth_value_in_place_of_a_path_is_told_to_be_put_in_quotes(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{name}: {value}\n")
+    words = [str(path)] if name == "data" else ["photos", str(path)]
+    why = r" \(YAML takes on, off, yes and no for true and false\)" if value in ("on", "no") else ""
+    with pytest.raises(
+        WrongInput, match=rf"^{name} = .*: give .*path.*, in quotes if it is a name{why}\.$|s3.*in quotes"
+    ):
+        layered(sort_words(words))
+    path.write_text(f"{name}: '{value}'\n")
+    assert str(getattr(layered(sort_words(words)), name)) == value
+
+
+def test_a_number_in_place_of_one_of_several_words_is_not_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for line in ("device: 0", "freeze: on", "pool: no", "epochs: on", "compile: 3"):
+        path.write_text(line + "\n")
+        with pytest.raises(WrongInput) as refused:
+            layered(sort_words(["photos", str(path)]))
+        assert "quotes" not in str(refused.value)
 
 
 def test_a_settings_file_a_run_folder_and_a_typed_value_are_read_so(tmp_path: Path) -> None:

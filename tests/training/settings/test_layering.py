@@ -8,8 +8,9 @@ import pytest
 
 from training.errors import WrongInput
 from training.settings.config import TrainConfig
-from training.settings.layering import ALIASES, Words, layered, sort_words
+from training.settings.layering import layered
 from training.settings.recipes import read_recipe, recipe_names
+from training.settings.words import ALIASES, Words, sort_words
 
 
 def settings(*words: str) -> TrainConfig:
@@ -52,6 +53,63 @@ def test_numbers_in_every_notation_are_numbers() -> None:
     assert settings("photos", "lr=1e-3").lr == 0.001
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["my run #2", "#1", "@x", "*x", "[x", "{x", "10", "on", "~x", "2024-01-01", "a: b", "x=1", "'", "a'b", "!x", " x "],
+)
+def test_a_path_or_a_name_is_taken_as_it_is_typed(name: str) -> None:
+    for words in ([f"run={name}"], [f"--run={name}"], ["--run", f"./{name}"]):
+        assert settings("photos", *words).run == Path(name if len(words) == 1 else f"./{name}")
+    for setting in ("pretrained", "cache_dir", "split", "exclude"):
+        assert str(getattr(settings("photos", f"{setting}={name}"), setting)) == name
+
+
+def test_a_tilde_alone_is_the_home_folder() -> None:
+    assert settings("photos", "run=~").run == Path.home()
+    assert settings("data=~", "cache_dir=~/x").cache_dir == Path.home() / "x"
+
+
+def test_quotes_that_yaml_would_want_around_a_name_are_no_part_of_it() -> None:
+    assert [settings("photos", f"run={name}").run for name in ('"x"', "'x y'", "'10'")] == [
+        Path("x"), Path("x y"), Path("10"),
+    ]  # fmt: skip
+    assert settings("photos", "run='a' and 'b'").run == Path("'a' and 'b'")
+
+
+def test_one_of_several_words_is_taken_as_it_is_typed_too() -> None:
+    with pytest.raises(WrongInput, match=r"^pool = '#avg': give avg, max, "):
+        settings("photos", "pool=#avg")
+    assert settings("photos", "device=[cpu").device == "[cpu", "which choose_device refuses"
+
+
+def test_a_path_may_have_an_equals_sign_in_it() -> None:
+    assert settings("photos/year=2024").data == "photos/year=2024"
+    assert settings("photos", "--run", "out/lr=0.1").run == Path("out/lr=0.1")
+
+
+def test_a_short_option_of_timm_is_understood() -> None:
+    config = settings("photos", "-b", "16", "-j", "0")
+    assert (config.batch_size, config.workers) == (16, 0)
+
+
+def test_the_name_of_a_new_run_folder_fits_on_a_disk() -> None:
+    for data, model in (("p" * 255, "resnet18"), ("\N{PILE OF POO}" * 63, "x" * 200), ("photos", "hf-hub:a/b")):
+        run = settings(f"data={data}", f"model={model}").run
+        assert len(str(run.name).encode()) <= 255
+        assert run.parent == Path("runs")
+
+
+@pytest.mark.parametrize(
+    "name", ["model", "run", "recipe", "pretrained", "data", "freeze", "optimizer", "rand_augment", "device"]
+)
+def test_a_name_of_half_a_million_letters_is_refused_in_a_short_sentence(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{name}: {'x' * 500_000}\n")
+    with pytest.raises(WrongInput, match=f"{name} = 'xxx|There is no recipe 'xxx") as refused:
+        layered(sort_words([str(path), *(["photos"] if name != "data" else [])]))
+    assert len(str(refused.value)) < 500
+
+
 def test_none_unsets_what_may_be_unset_and_is_a_word_elsewhere() -> None:
     config = settings("mobilenetv2", "photos", "ema_decay=none", "pretrained=none", "class_weights=none")
     assert (config.ema_decay, config.pretrained, config.class_weights) == (None, "none", "none")
@@ -91,6 +149,19 @@ def test_a_file_may_name_the_recipe_that_it_begins_with(tmp_path: Path) -> None:
         (["photos", "--epochs"], "--epochs needs a value: a whole number (at least 1) or auto."),
         (["photos", "--epochs", "--lr", "0.1"], "--epochs needs a value"),
         (["photos", "--model", "epochs=1"], "--model needs a value"),
+        (["photos", "-x"], "there is no option '-x'. Settings are written as epochs=5"),
+        (["photos", "-"], "there is no option '-'"),
+        (
+            ["photos", "resnet18"],
+            "'photos' and 'resnet18' are both taken for the data. Give one; settings are written as epochs=5. A model is named so: model=resnet18.",
+        ),
+        (["photos", "resnet50"], "A model is named so: model=resnet50."),
+        (["photos", "num_classes=5"], "there is no setting 'num_classes': the data says which classes there are."),
+        (["photos", "--nc", "5"], "the data says which classes there are"),
+        (["photos", "learning_rate=1"], "there is no setting 'learning_rate'. Did you mean 'lr'?"),
+        (["photos", "nonsense=[x"], "there is no setting 'nonsense'."),
+        (["photos", "run= "], "run= has no value"),
+        (["photos", "fold=2"], "fold = 2 is one of several folds. Say how many there are, as folds=5."),
         (["photos", "--img-size"], "--img-size needs a value: a whole number (at least 16 and at most 1024)."),
         (["photos", "epochs="], "epochs= has no value"),
         (["photos", "epochs=yes"], "epochs = True: give a whole number (at least 1) or auto."),

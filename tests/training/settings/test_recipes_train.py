@@ -32,7 +32,8 @@ def few_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_recipe_trains(few_photos: Path, tmp_path: Path, name: str) -> None:
     from training.fine_tune import train
     from training.model.network import load_run
-    from training.settings.layering import Words, layered
+    from training.settings.layering import layered
+    from training.settings.words import Words
 
     own = layered(Words(data="photos", recipe=name))
     size = {"image_size": min(own.image_size, 64), "train_size": None if own.train_size is None else 32}
@@ -48,7 +49,8 @@ def test_the_recipe_trains(few_photos: Path, tmp_path: Path, name: str) -> None:
 def test_a_recipe_for_random_weights_does_not_begin_by_blowing_up(tmp_path: Path, name: str) -> None:
     """Many times a guess's loss: a rate of 0.2 on 4,096 features that nothing normalises, and sixteen epochs to recover."""
     from training.fine_tune import train
-    from training.settings.layering import Words, layered
+    from training.settings.layering import layered
+    from training.settings.words import Words
 
     photos = write_photos(tmp_path / "photos", per_class=48, size_px=32)
     settings = {**SMALL, "batch_size": 16, "epochs": 3, "run": tmp_path / "run", "cache_dir": tmp_path / "cache"}

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from training.errors import WrongInput
+from training.sentences import short
 from training.settings.config import Claim
 
 
@@ -42,7 +43,7 @@ def read_recipe(name: str) -> Recipe:
     if name not in recipe_names():
         near = near_recipe(name, least=0.4)
         hint = f" Did you mean {near!r}?" if near else ""
-        raise WrongInput(f"There is no recipe {name!r}.{hint} `podium recipes` lists them.")
+        raise WrongInput(f"There is no recipe {short(name)}.{hint} `podium recipes` lists them.")
     return Recipe.model_validate(
         {"name": name, **yaml.safe_load(files(__name__).joinpath(f"{name}.yaml").read_text("utf-8"))}
     )
