@@ -48,6 +48,7 @@ _ANY_CODEC = frozenset({b"mif1", b"mif2", b"msf1", b"miaf", b"1pic"})  # of a pi
 _OTHER_CODECS = dict.fromkeys((b"avci", b"avcs"), "AVC") | dict.fromkeys((b"vvic", b"vvis"), "VVC")
 _OTHER_CODECS |= dict.fromkeys((b"evbi", b"evmi", b"evbs", b"evms"), "EVC") | {b"jpgs": "JPEG"}
 _OTHER_CODECS |= dict.fromkeys((b"j2ki", b"j2is"), "JPEG 2000")
+_VIDEOS = re.compile(rb"iso[m2-9]|mp41|avc1|qt  |M4[AV] |3g[2p]")  # major brands; mp42 says only how the file is built
 _NETPBM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)|P[Ff]\s+\d")
 _WHITE_SPACE = b" \t\r\n"
 _TARGA_KINDS, _TARGA_DEPTHS = frozenset({1, 2, 3, 9, 10, 11}), frozenset({8, 15, 16, 24, 32})
@@ -80,9 +81,11 @@ def _behind_white_space(head: bytes) -> str | None:
 
 
 def _in_iso_media(head: bytes) -> str:
-    """The first brand of a picture decides, the major one or another: what has none of them is a video."""
+    """What a video is in the first place, or without any brand of a picture, is a video; else the first such brand decides."""
     end = min(len(head), int.from_bytes(head[:4]))
     brands = [head[8:12], *(head[place : place + 4] for place in range(16, end - 3, 4))]
+    if _VIDEOS.match(brands[0]):
+        return "a video"
     if read := next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None):
         return read
     if codec := next((_OTHER_CODECS[brand] for brand in brands if brand in _OTHER_CODECS), None):
