@@ -10,12 +10,11 @@ from inference.images.bombs import MAX_PIECES
 from inference.images.jpegs import damage, frame_of, has_all_scans, with_its_end
 from inference.images.tags import tiff_numbers
 
-_WIDTH, _LENGTH, _COMPRESSION, _ROWS, _TABLES = 256, 257, 259, 278, 347
+_WIDTH, _LENGTH, _ROWS, _TABLES = 256, 257, 278, 347
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _WHOLE, _WHOLE_BYTES = 513, 514  # the JPEG of which the strips of the old kind are parts: TIFF 6.0, section 22
-_TAGS: tuple[int, ...] = (_WIDTH, _LENGTH, _COMPRESSION, _ROWS, _STRIPS, _STRIP_BYTES)
+_TAGS: tuple[int, ...] = (_WIDTH, _LENGTH, _ROWS, _STRIPS, _STRIP_BYTES)
 _TAGS += (_TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_BYTES, _WHOLE, _WHOLE_BYTES)
-_OLD, _NEW = 6, 7  # compressions
 _BEGINNING, _END = b"\xff\xd8", b"\xff\xd9"
 _MORE_ROWS = 256  # below the picture, in its last strip: libtiff leaves them out; more would be a bomb
 
@@ -24,20 +23,19 @@ Numbers = dict[int, list[int]]
 
 def damage_in_tiff(image: TiffImageFile, data: bytes) -> str | None:
     """What is missing in the pixels of an image of the file `data`, in a few words; None if nothing is, or without JPEGs."""
-    numbers = _numbers(image, data)
-    compression = _first(numbers, _COMPRESSION, 1)
-    if compression == _OLD:
-        return _fault(_old_jpeg(numbers, data) or b"")
-    if compression == _NEW:
-        tables = image.tag_v2.get(_TABLES)
-        return next(_faults(numbers, data, tables if isinstance(tables, bytes) else b""), None)
-    return None
+    match image.info.get("compression"):  # Pillow's names of 6 and 7
+        case "tiff_jpeg":
+            return _fault(_old_jpeg(_numbers(image, data), data) or b"")
+        case "jpeg":
+            tables = image.tag_v2.get(_TABLES)
+            return next(_faults(_numbers(image, data), data, tables if isinstance(tables, bytes) else b""), None)
+        case _:
+            return None
 
 
 def has_old_jpeg_in_parts(image: TiffImageFile, data: bytes) -> bool:
     """Whether it is a TIFF of the old kind of JPEG that is not in one place: nobody can say whether it is whole."""
-    numbers = _numbers(image, data)
-    return _first(numbers, _COMPRESSION, 1) == _OLD and _old_jpeg(numbers, data) is None
+    return image.info.get("compression") == "tiff_jpeg" and _old_jpeg(_numbers(image, data), data) is None
 
 
 def _numbers(image: TiffImageFile, data: bytes) -> Numbers:
@@ -49,13 +47,15 @@ def _first(numbers: Numbers, tag: int, usual: int) -> int:
 
 
 def _old_jpeg(numbers: Numbers, data: bytes) -> bytes | None:
-    """The JPEG that all strips are parts of, or that is the only strip."""
+    """The JPEG that all strips are parts of, or that is the only strip; None if there is no such."""
     strips = list(zip(numbers[_STRIPS], numbers[_STRIP_BYTES], strict=False))
     first, end = min(strips, default=(0, 0))[0], max((place + size for place, size in strips), default=0)
     start = _first(numbers, _WHOLE, first)
-    if start > first or (len(strips) > 1 and end > start + _first(numbers, _WHOLE_BYTES, 0)):
+    whole_end = start + _first(numbers, _WHOLE_BYTES, 0)
+    is_one_strip = len(strips) == 1 and start == first
+    if start > first or not (is_one_strip or end <= whole_end):
         return None
-    jpeg = data[start : max(end, start + _first(numbers, _WHOLE_BYTES, 0))]
+    jpeg = data[start : max(end, whole_end)]
     return jpeg if jpeg.startswith(_BEGINNING) and frame_of(jpeg) else None
 
 
