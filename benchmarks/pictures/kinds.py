@@ -197,6 +197,11 @@ def _jpegs() -> Iterator[Found]:
     deep = imagecodecs.jpeg8_encode(pixels.astype(np.uint16) * 16, level=95, bitspersample=12)
     yield "YCbCr, 12 bits", bytes(deep), pixels
     yield "lossless", bytes(imagecodecs.jpeg8_encode(pixels, lossless=True)), pixels
+    for sides in ((100, 100), (337, 224), (1024, 768)):
+        for name, larger in (("RGB", image.resize(sides)), ("grey", Image.fromarray(grey).resize(sides))):
+            stored = np.asarray(larger)
+            data = bytes(imagecodecs.jpeg8_encode(stored, lossless=True))
+            yield f"lossless, {name}, {sides[0]} x {sides[1]}", data, np.asarray(larger.convert("RGB"))
     yield "JPEG-LS", bytes(imagecodecs.jpegls_encode(grey)), three(grey)
 
 
@@ -206,6 +211,7 @@ def _heics() -> Iterator[Found]:
     image, both = Image.fromarray(pixels), Image.fromarray(np.dstack([pixels, alpha]))
     yield "4:2:0", _heic(image), pixels
     yield "4:4:4", _heic(image, chroma=444), pixels
+    yield "4:2:0, major brand mp42", _heic(image).replace(b"ftypheic", b"ftypmp42", 1), pixels
     yield "alpha", _heic(both), on_white(pixels, alpha)
     yield "grey", _heic(Image.fromarray(grey)), three(grey)
     deep = pillow_heif.from_bytes("RGB;16", SIZE, (pixels.astype(np.uint16) * 257).tobytes())
@@ -221,6 +227,7 @@ def _avifs() -> Iterator[Found]:
         yield sampling, saved(image, "AVIF", quality=95, subsampling=sampling), pixels
     yield "alpha", saved(both, "AVIF", quality=95), on_white(pixels, alpha)
     yield "grey", saved(Image.fromarray(grey_of(pixels)), "AVIF", quality=95), three(grey_of(pixels))
+    yield "major brand mp42", saved(image, "AVIF", quality=95).replace(b"ftypavif", b"ftypmp42", 1), pixels
     yield "moving", saved(image, "AVIF", quality=95, save_all=True, append_images=[image.rotate(180)]), pixels
     for bits in (10, 12):
         deep = imagecodecs.avif_encode(pixels.astype(np.uint16) << (bits - 8), level=95, bitspersample=bits)

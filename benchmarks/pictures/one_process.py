@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from benchmarks.pictures.comparing import compare
+from benchmarks.pictures.comparing import compare_damaged
 from benchmarks.pictures.kinds import kinds
 from benchmarks.pictures.mutating import damaged
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> None:
     for number in range(seed, seed + count):
         kind = whole[number % len(whole)]
         try:
-            outcome = str(compare(damaged(kind.data, number), None).outcome)
+            outcome = str(compare_damaged(damaged(kind.data, number), kind))
         except Exception as error:  # noqa: BLE001 - whatever comes is what is looked for
             outcome, kind = "uncaught", kind._replace(name=f"{kind.name}, {error!r}")
         sys.stdout.write(json.dumps([outcome, f"{form} {number}, {kind.name}: {outcome}"]) + "\n")

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from benchmarks.pictures.coarse_colours import coarse_colours
+from benchmarks.pictures.jpeg_tiffs import jpeg_tiffs
 from benchmarks.pictures.writing import (
     Pixels,
     grey_of,
@@ -43,6 +45,8 @@ def tiffs() -> Iterator[Found]:
     yield from _strangely_compressed()
     yield from _floats_and_wide_ones()
     yield from _pages()
+    yield from jpeg_tiffs()
+    yield from coarse_colours()
 
 
 def _greys() -> Iterator[Found]:

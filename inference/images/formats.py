@@ -44,7 +44,11 @@ _CONTAINERS = {b"WEBP": "WEBP", b"AVI ": "a video", b"WAVE": "a sound"}  # in RI
 _BRANDS = dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC")
 _BRANDS |= dict.fromkeys((b"avif", b"avis"), "AVIF")
 _BRANDS |= {b"crx ": "a camera raw photo"}  # Canon's CR3
-_ANY_CODEC = (b"mif1", b"msf1", b"miaf")  # of a picture: the other brands say which
+_ANY_CODEC = frozenset({b"mif1", b"mif2", b"msf1", b"miaf", b"1pic"})  # of a picture: the other brands say which
+_OTHER_CODECS = dict.fromkeys((b"avci", b"avcs"), "AVC") | dict.fromkeys((b"vvic", b"vvis"), "VVC")
+_OTHER_CODECS |= dict.fromkeys((b"evbi", b"evmi", b"evbs", b"evms"), "EVC") | {b"jpgs": "JPEG"}
+_OTHER_CODECS |= dict.fromkeys((b"j2ki", b"j2is"), "JPEG 2000")
+_VIDEOS = re.compile(rb"iso[m2-9]|mp41|avc1|qt  |M4[AV] |3g[2p]")  # major brands; mp42 says only how the file is built
 _NETPBM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)|P[Ff]\s+\d")
 _WHITE_SPACE = b" \t\r\n"
 _TARGA_KINDS, _TARGA_DEPTHS = frozenset({1, 2, 3, 9, 10, 11}), frozenset({8, 15, 16, 24, 32})
@@ -77,11 +81,16 @@ def _behind_white_space(head: bytes) -> str | None:
 
 
 def _in_iso_media(head: bytes) -> str:
-    major, end = head[8:12], min(len(head), int.from_bytes(head[:4]))
-    if major not in _ANY_CODEC:
-        return _BRANDS.get(major, "a video")
-    others = (head[place : place + 4] for place in range(16, end - 3, 4))
-    return next((_BRANDS[brand] for brand in others if brand in _BRANDS), "HEIC")
+    """What a video is in the first place, or without any brand of a picture, is a video; else the first such brand decides."""
+    end = min(len(head), int.from_bytes(head[:4]))
+    brands = [head[8:12], *(head[place : place + 4] for place in range(16, end - 3, 4))]
+    if _VIDEOS.match(brands[0]):
+        return "a video"
+    if read := next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None):
+        return read
+    if codec := next((_OTHER_CODECS[brand] for brand in brands if brand in _OTHER_CODECS), None):
+        return f"an HEIF image with {codec} inside"
+    return "HEIC" if _ANY_CODEC.intersection(brands) else "a video"
 
 
 def _targa(head: bytes) -> str | None:

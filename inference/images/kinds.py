@@ -8,6 +8,7 @@ from PIL import Image, TiffImagePlugin
 
 from inference.images.pngs import has_deep_clear_colour, unknown_chunk
 from inference.images.tags import tiff_numbers
+from inference.images.tiff_jpegs import has_old_jpeg_in_parts
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANES = 256, 257, 258, 259, 262, 277, 284
 _EXTRA, _FORM = 338, 339
@@ -47,7 +48,7 @@ _COLOURS = {
 }
 _COLOURS |= {32803: "raw sensor", 32844: "LogL", 32845: "LogLuv", 34892: "raw sensor"}
 _FORMS = {1: "", 2: "signed ", 3: "float ", 4: "", 5: "complex ", 6: "complex "}
-_WEBP = 50001
+_JPEG, _WEBP = 7, 50001
 _COMPRESSIONS = {
     1: "",
     2: "CCITT",
@@ -55,7 +56,7 @@ _COMPRESSIONS = {
     4: "CCITT",
     5: "LZW",
     6: "old JPEG",
-    7: "JPEG",
+    _JPEG: "JPEG",
     8: "deflate",
     32773: "PackBits",
 }
@@ -112,17 +113,21 @@ def kind_not_opened(kind: str, data: bytes) -> str | None:
 
 
 def kind_misread(image: Image.Image, data: bytes) -> str | None:
-    """What an image holds that Pillow opened but would decode to other pixels than are stored, or to none."""
-    if image.format == "PNG" and has_deep_clear_colour(image, data):
-        return "a PNG of 3 x 16 bits with one clear colour"
+    """What an image holds that Pillow opened but would decode to other pixels than are stored, or to none.
+
+    Or to pixels of which nobody can say whether they are all in the file: simplejpeg, which tells, does not decode every
+    kind of JPEG that libtiff does.
+    """
     if image.format == "PNG":
-        return _png(data)
+        return "a PNG of 3 x 16 bits with one clear colour" if has_deep_clear_colour(image, data) else _png(data)
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     numbers = tiff_numbers(data, _TAGS, at_most=_SEEN)
     compression = next(iter(numbers[_COMPRESSION]), 1)
-    if compression == _WEBP or (2 in numbers[_PLANES] and _in_wrong_planes(image, numbers, is_raw=compression == 1)):
-        return _tiff(data) or "a TIFF in planes"
+    in_wrong_planes = 2 in numbers[_PLANES] and _in_wrong_planes(image, numbers, is_raw=compression == 1)
+    is_uncheckable = (compression == _JPEG and 2 in numbers[_SAMPLES]) or has_old_jpeg_in_parts(image, data)
+    if compression == _WEBP or in_wrong_planes or is_uncheckable:
+        return _tiff(data) or "a TIFF of an odd layout"
     white = max(numbers[_LARGEST] or numbers[_MOST], default=0)
     if len(image.getbands()) > 1 and max(numbers[_BITS], default=1) > 8 and white in _DEPTHS:
         return f"{_tiff(data) or 'a TIFF'} with white at {white}"
@@ -169,7 +174,8 @@ def _jpeg(data: bytes) -> str | None:
             precision, components = data[place + 4], data[place + 9]
             if (precision == 8 and not _FRAMES[marker]) or not 2 <= precision <= 16 or not components:
                 return None
-            return f"a {_FRAMES[marker]}JPEG of {precision} bits"
+            article = "an" if _FRAMES[marker].startswith("a") else "a"
+            return f"{article} {_FRAMES[marker]}JPEG of {precision} bits"
         place += 1 if marker == 0xFF else 2
         if marker not in _NO_LENGTH and marker != 0xFF:
             place += int.from_bytes(data[place : place + 2])

@@ -11,12 +11,11 @@ from math import floor
 from typing import Any
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Transpose
 
-from inference.images.jpegs import with_its_end
+from inference.images.jpegs import decoded, with_its_end
 from inference.images.profiles import in_srgb, srgb_transform
 from inference.images.reading import JPEGS, MAX_PIXELS, open_image, picture_of, turn_of
 
@@ -131,12 +130,9 @@ def _decoded_jpeg(data: bytes, image: Image.Image, transform: EvalTransform) -> 
     width, height = image.size
     part = _part(width, height, min(transform.resized(height, width)))
     try:
-        pixels: Pixels = simplejpeg.decode_jpeg(
-            data, "RGB", fastdct=False, fastupsample=False, min_height=height // part, min_width=width // part
-        )
+        return decoded(data, "RGB", min_height=height // part, min_width=width // part)
     except ValueError:
         return None
-    return pixels
 
 
 def _part(width: int, height: int, short_side: int) -> int:

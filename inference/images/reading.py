@@ -15,10 +15,11 @@ from PIL.Image import Transpose
 from PIL.TiffImagePlugin import TiffImageFile
 
 from inference.images.bombs import what_makes_it_a_bomb
+from inference.images.chroma import mend_chroma
 from inference.images.colours import in_colours
 from inference.images.formats import READABLE, looks_like
 from inference.images.heif import TooSlow, decode_heic, open_avif
-from inference.images.jpegs import damage, has_all_scans, with_its_end
+from inference.images.jpegs import damage, frame_of, has_all_scans, with_its_end
 from inference.images.kinds import kind_misread, kind_not_opened
 from inference.images.pages import full_page_first
 from inference.images.palettes import mend_palette
@@ -26,6 +27,7 @@ from inference.images.pngs import picture_alone, scale_clear_grey
 from inference.images.profiles import in_srgb, srgb_transform
 from inference.images.quiet import silence_decoders
 from inference.images.scales import NoValues
+from inference.images.tiff_jpegs import damage_in_tiff
 
 MAX_PIXELS = 50_000_000  # 150 MB as RGB; phones make 12 to 50 million
 JPEGS = ("JPEG", "MPO")  # Pillow's names; in the second one the first of several pictures is read
@@ -95,6 +97,8 @@ def picture_of(image: Image.Image, data: bytes) -> Image.Image:
         raise _damaged("JPEG", ValueError(missing))
     try:
         image.load()
+        if isinstance(image, TiffImageFile) and (missing := damage_in_tiff(image, data)):
+            raise ValueError(missing)
         turn = turn_of(image)
         picture = in_srgb(in_colours(image), srgb_transform(image))
     except NoValues as error:
@@ -128,7 +132,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if bomb := what_makes_it_a_bomb(kind, data, max_pixels):
         raise UnreadableImage("too_many_pixels", f"The {kind} {bomb}. Save it anew and send it again.")
     try:
-        image = _decoded_heic(data, max_pixels) if kind == "HEIC" else _opened(kind, data)
+        image = _decoded_heic(data, max_pixels) if kind == "HEIC" else _opened(kind, data, max_pixels)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage("too_many_pixels", f"The image has far more pixels than {_limit(max_pixels)}") from error
     except DAMAGED as error:
@@ -152,14 +156,12 @@ def _decoded_heic(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
-def _opened(kind: str, data: bytes) -> Image.Image:
+def _opened(kind: str, data: bytes, max_pixels: int) -> Image.Image:
     match kind:
         case "AVIF":
             return open_avif(data)
         case "JPEG":
-            if has_all_scans(data) is False:
-                raise ValueError("a scan is missing")
-            return Image.open(io.BytesIO(with_its_end(data)), formats=[kind])
+            return _opened_jpeg(data, max_pixels)
         case "PNG":
             image = Image.open(io.BytesIO(picture_alone(data)), formats=[kind])
             scale_clear_grey(image, data)
@@ -169,7 +171,19 @@ def _opened(kind: str, data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=[kind])
     if isinstance(image, TiffImageFile):
         mend_palette(image)
+        mend_chroma(image)
     return image
+
+
+def _opened_jpeg(data: bytes, max_pixels: int) -> Image.Image:
+    if has_all_scans(data) is False:
+        raise ValueError("a scan is missing")
+    if (frame := frame_of(data)) and frame.is_arithmetic:
+        raise ValueError("of arithmetic codes nobody can say whether they are all there")
+    image = Image.open(io.BytesIO(data), formats=["JPEG"])
+    _check_size(*image.size, max_pixels)  # before its end is looked for, which decodes it
+    ended = with_its_end(data)
+    return image if ended is data else Image.open(io.BytesIO(ended), formats=["JPEG"])
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.pictures.comparing import Compared, compare
+from benchmarks.pictures.comparing import Compared, compare, compare_damaged
 from benchmarks.pictures.decoders import by_opencv, by_vips
 from benchmarks.pictures.kinds import Kind
 from benchmarks.pictures.mutating import Mutated, damaged, with_checksums
 from benchmarks.pictures.page import Found, page
-from benchmarks.pictures.writing import grey_of, picture, png, tiff
+from benchmarks.pictures.writing import grey_of, picture, png, tiff, tiff_pages
 
 PAGE = Path(__file__).parents[2] / "docs" / "results" / "pictures.md"
 FACTS = {"cores": 2, "cpu": "a processor", "memory_gib": 4, "system": "a system"}
@@ -31,6 +31,16 @@ def test_without_the_stored_picture_two_others_decide_unless_both_are_known_to_m
     signed = tiff(grey_of(picture()).astype(np.int16) - 100, "minisblack")
     assert len(by_vips(signed)) == len(by_opencv(signed)) == 1
     assert compare(signed, None).outcome == "alone"
+
+
+def test_a_damaged_file_is_not_wrong_if_both_others_misread_it_whole() -> None:
+    pixels = picture()
+    whole = tiff_pages((pixels[::4, ::4], 1), (pixels, 0), byteorder="<")
+    place = whole.index(pixels.tobytes())
+    spotted = whole[:place] + b"\0\0\0" + whole[place + 3 :]
+    assert compare(spotted, None).outcome == "wrong"
+    assert compare_damaged(spotted, Kind("TIFF", "a thumbnail before it", whole, pixels, 2.0)) == "alone"
+    assert compare_damaged(spotted, Kind("TIFF", "one that others read", png(pixels, 8, 2), pixels, 2.0)) == "wrong"
 
 
 def test_damage_is_the_same_for_the_same_seed_and_its_checksums_may_be_right() -> None:

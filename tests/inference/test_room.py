@@ -98,3 +98,9 @@ def test_an_engine_whose_library_is_not_installed_is_refused_with_what_to_instal
     monkeypatch.delitem(sys.modules, "inference.engines.network", raising=False)
     with pytest.raises(ModelRefused, match=r"timm.*Install requirements/model_server\.txt"):
         Classifier.load(for_openvino, engine="torch")
+
+
+def test_only_the_module_that_knows_what_libjpeg_turbo_can_scale_calls_it() -> None:
+    """What it cannot scale, it writes beyond its memory."""
+    callers = [path.relative_to(ROOM).as_posix() for path in ROOM.rglob("*.py") if "simplejpeg" in imported(path)]
+    assert callers == ["images/jpegs.py"]

@@ -205,3 +205,17 @@ def test_a_machine_that_cannot_start_the_decoder_is_not_the_images_fault(tmp_pat
         f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path({str(PROGRAM)!r})",
     ]
     assert subprocess.run(run, check=False, stdin=subprocess.DEVNULL).returncode == NO_LIBRARY
+
+
+@pytest.mark.parametrize("major", [b"mp42", b"avci", b"1pic", b"MiHE", b"xxxx"])
+@pytest.mark.parametrize("form", ["HEIC", "AVIF"])
+def test_a_still_picture_is_read_by_its_other_brands_if_the_first_one_says_nothing(major: bytes, form: str) -> None:
+    data = heic(corners()) if form == "HEIC" else encoded(corners(), "AVIF", quality=95)
+    renamed = data[:8] + major + data[12:]
+    assert np.array_equal(np.asarray(read_image(renamed)), np.asarray(read_image(data)))
+
+
+def test_a_still_picture_of_another_codec_is_named_and_not_taken_for_a_video() -> None:
+    with pytest.raises(UnreadableImage, match="This is an HEIF image with AVC inside") as refused:
+        read_image(b"\0\0\0\x18ftypavci\0\0\0\0mif1avci" + bytes(100))
+    assert refused.value.code == "unsupported_format"
