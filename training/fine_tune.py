@@ -31,11 +31,12 @@ from training.fitting.steps import Callbacks
 from training.fitting.tensorboard import Logs
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, DataFacts, ModelFile, Preprocessing, Weights
 from training.model.network import choose_device, model_args_of
+from training.model.unfinished import FOLDS_FILE, SETTLED_FILE, nothing_to_resume
 from training.photos.photos import Photos
 from training.preparing.auto import threads_of
 from training.preparing.prepare import OnNote, OnProgress, Prepared, prepare, reprepare
 from training.processes import World, joined
-from training.run import FOLDS_FILE, Run, TrainingProgress, git_commit, held, utc_now, versions, write_end
+from training.run import Run, TrainingProgress, git_commit, held, utc_now, versions, write_end
 from training.settings.config import TrainConfig
 from training.settings.settled import Settled, read_settled
 
@@ -72,10 +73,10 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
         raise WrongInput(
             f"{folder} holds folds. Use `podium train --resume {shlex.quote(str(folder))}`, or training.kfold.resume_folds."
         )
-    if not (folder / "resolved.yaml").is_file():
-        raise WrongInput(f"{folder} holds no training that has begun. Start one: podium train DATA run={folder}")
+    if not (folder / SETTLED_FILE).is_file():
+        raise nothing_to_resume(folder)
     checkpoint = read_checkpoint(folder)
-    settings = read_settled(folder / "resolved.yaml", run=folder)
+    settings = read_settled(folder / SETTLED_FILE, run=folder)
     with joined(settings.device) as (world, device_name):
         device = choose_device(device_name)
         with _threads(settings.threads):

@@ -16,18 +16,11 @@ from pathlib import Path, PurePosixPath
 from training.data.audited import spelled
 from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
+from training.data.split_names import split_named
 from training.data.tables import read_table
 from training.errors import WrongInput, why
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
-SPLITS: dict[str, Split] = {
-    "": "train",  # no split yet
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -124,11 +117,12 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:
             raise _wrong(path, line, f"{name} is empty")
         if "\0" in text[name]:
             raise _wrong(path, line, f"{name} is {text[name][:80]!a}: NUL bytes are no text. Save the table as UTF-8")
-    if text["split"] not in SPLITS:
+    split = split_named(text["split"]) if text["split"] else "train"  # without one: no split yet
+    if split is None:
         raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
     if not is_text(text["label"]):
         raise _wrong(path, line, f"label is {text['label']!a}, which is not UTF-8")
-    return ManifestRow(line, _spelling_of_the_file(path, line, text["path"]), text["label"], SPLITS[text["split"]])
+    return ManifestRow(line, _spelling_of_the_file(path, line, text["path"]), text["label"], split)
 
 
 def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:

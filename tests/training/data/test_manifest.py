@@ -53,6 +53,14 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
         list_photos(config_of(tmp_path / "all.csv", folds=2))
 
 
+@pytest.mark.parametrize(("train", "test"), [("TRAIN", "TEST"), ("Training", "testing"), ("train_set", "test_set")])
+def test_a_manifest_may_write_its_splits_as_folders_are_called(tmp_path: Path, train: str, test: str) -> None:
+    write_photos(tmp_path)
+    rows = [f"{path},{label},{test if path.endswith('000.png') else train}" for path, label in rows_of(tmp_path)]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label,split", *rows]))
+    assert {photo.relative[-7:] for photo in list_photos(config_of(tmp_path / "all.csv")).of("test")} == {"000.png"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
