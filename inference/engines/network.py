@@ -5,9 +5,10 @@ model.json -> an outline without numbers -> the weights' file is checked against
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -48,7 +49,7 @@ def network_with(weights: Path, model: ModelFile) -> nn.Module:
     missing, is not the one that the record names, or does not hold the very tensors of this network.
     """
     check_weights(weights, outline(model), model)
-    network = _created(model)
+    network = _created(model.architecture, model.model_args, len(model.classes))
     network.load_state_dict(load_file(weights), strict=False)  # strictly checked above; of tied tensors one is enough
     return network.eval()
 
@@ -66,30 +67,33 @@ def check_answer(network: nn.Module, model: ModelFile) -> None:
 
 def outline(model: ModelFile) -> nn.Module:
     """The network that a record describes, without numbers (on torch's device `meta`). Raises ModelRefused if there is none."""
-    if not timm.is_model(model.architecture):
-        raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(model.architecture)}.", AGAIN)
+    return outline_of(model.architecture, model.model_args, len(model.classes))
+
+
+def outline_of(architecture: str, model_args: Mapping[str, Any], class_count: int) -> nn.Module:
+    """As `outline`, of a network for which there is no record yet."""
+    if not timm.is_model(architecture):
+        raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(architecture)}.", AGAIN)
     try:
         with torch.device("meta"), _bounded():
-            network = _created(model)
+            network = _created(architecture, model_args, class_count)
     except NETWORK_ERRORS as error:
         raise ModelRefused(
-            f"There is no {model.architecture} with model_args = {short(model.model_args)}: {why_not_made(error)}.",
+            f"There is no {architecture} with model_args = {short(model_args)}: {why_not_made(error)}.",
             AGAIN,
         ) from error
     beside = sum(buffer.nbytes for buffer in network.buffers())
     if beside > MOST_BUFFERS:
         raise ModelRefused(
-            f"{model.architecture} with model_args = {short(model.model_args)} takes {beside / 2**30:,.1f} GiB beside its "
+            f"{architecture} with model_args = {short(model_args)} takes {beside / 2**30:,.1f} GiB beside its "
             f"weights, at most {MOST_BUFFERS / 2**30:g} GiB are allowed.",
             AGAIN,
         )
     return network
 
 
-def _created(model: ModelFile) -> nn.Module:
-    network: nn.Module = timm.create_model(
-        model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args
-    )
+def _created(architecture: str, model_args: Mapping[str, Any], class_count: int) -> nn.Module:
+    network: nn.Module = timm.create_model(architecture, pretrained=False, num_classes=class_count, **model_args)
     return network
 
 

@@ -18,6 +18,7 @@ from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
 from inference.engines.network import NETWORK_ERRORS, NOT_FOR_PEOPLE, check_answer, network_with, why_not_made
 from training.errors import NetworkRefused, WrongInput
+from training.memory import memory_explained
 from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
 from training.model.pretrained import from_file, from_hub
@@ -25,6 +26,13 @@ from training.model.provenance import Pretrained
 from training.settings.config import TrainConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
+
+DEVICES = (
+    "cpu",
+    "cuda",
+    "mps",
+    "xpu",
+)  # torch knows names for more, as meta and hpu, that cannot train or need an add-on
 
 
 def create_network(
@@ -47,9 +55,10 @@ def create_network(
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
     _check_tag(config.model)
     try:
-        network, found = _with_weights(
-            config, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
-        )
+        with memory_explained(_written(config), "Choose a smaller network"):
+            network, found = _with_weights(
+                config, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
+            )
     except NETWORK_ERRORS as error:
         raise NetworkRefused(why_refused(error)) from error
     heads_of(network)  # there is one
@@ -57,6 +66,11 @@ def create_network(
     if found is not None:
         on_pretrained(found)
     return network
+
+
+def _written(config: TrainConfig) -> str:
+    """The network as a person set it."""
+    return f"model = {config.model}" + (f" with model_args = {config.model_args}" if config.model_args else "")
 
 
 def _no_address(model: str) -> str:
@@ -146,7 +160,8 @@ def load_run(folder: Path) -> tuple[nn.Module, ModelFile]:
     """
     facts = read_model_file(folder)
     try:
-        return trained_network(folder), facts
+        with memory_explained(f"the network of {folder}", "Use a machine with more"):
+            return trained_network(folder), facts
     except ModelRefused as error:
         raise refused(folder, error) from error
 
@@ -167,6 +182,8 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if name.partition(":")[0] not in DEVICES:
+            raise NotImplementedError(f"{name} is one of torch's devices that compute nothing here")
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch lists all that it was built for

@@ -210,9 +210,12 @@ class TrainConfig(BaseModel):
             raise ValueError("split excludes groups and exclude: it says already which photos there are, and on which side")
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on: together they must be under 1")
-        if "drop_rate" in self.model_args and self.dropout is not None:
-            rate = self.model_args["drop_rate"]
-            raise ValueError(f"dropout = {self.dropout} and model_args' drop_rate = {rate} are the same thing. Leave drop_rate out.")
+        for name, argument in (("dropout", "drop_rate"), ("drop_path", "drop_path_rate"), ("pool", "global_pool")):
+            given = getattr(self, name)
+            if argument in self.model_args and given != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"{name} = {given} and model_args' {argument} = {self.model_args[argument]} are the same thing. Leave {argument} out."
+                )
         kind, _, count = self.freeze.partition(":")
         if not (self.freeze in ("none", "body", "norm") or (kind == "stages" and count.isdigit() and int(count))):
             raise ValueError(f"freeze = {self.freeze!r}: use none, body, norm, or stages:K, as stages:2")
