@@ -131,7 +131,7 @@ class TrainConfig(BaseModel):
 
     # Length
     epochs: Count | Auto = Field("auto", description="passes over the training photos, at most; auto: 10, or as many as fit into hours")
-    hours: Positive | None = Field(None, description="time budget: the measured speed chooses the epochs, and none begins that would overrun it")
+    hours: Annotated[float, Field(gt=0, le=10_000)] | None = Field(None, description="time budget: the measured speed chooses the epochs, and none begins that would overrun it")
     early_stopping: Count | None = Field(None, description="end after so many epochs without a better `monitor`; restarts when the body is unfrozen; none: never")
     monitor: Literal["top1", "top3", "loss", "macro_f1"] = Field("top1", description="validation figure by which the best weights are kept")
 
@@ -145,7 +145,7 @@ class TrainConfig(BaseModel):
     lr: Positive | Auto = Field(1e-3, description="learning rate at its peak; auto: by optimizer and batch")
     body_lr_scale: Annotated[float, Field(ge=1e-6, le=1)] = Field(1.0, description="learning rate of all but the head, as a share of lr")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of optimizers that have one")
-    weight_decay: NotNegative = Field(0.05, description="L2 for adam and sgd, decoupled for adamw")
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = Field(0.05, description="L2 for adam and sgd, decoupled for adamw")
     schedule: Literal["cosine", "onecycle", "step", "plateau", "constant"] = Field("cosine", description="how the learning rate falls")
     warmup_epochs: NotNegative = Field(1.0, description="first epochs, in which the learning rate rises; onecycle has its own")
     decay_epochs: Positive = Field(3.0, description="step: epochs between two decays; plateau: epochs without a better validation loss")
@@ -155,7 +155,7 @@ class TrainConfig(BaseModel):
     accumulate: Count = Field(1, description="steps whose gradients are added before the weights change")
     clip_grad: Positive | None = Field(None, description="largest norm of the gradient; none: any")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="share of the target that is spread over all classes")
-    focal_gamma: NotNegative = Field(0.0, description="gamma of the focal loss; 0: cross-entropy")
+    focal_gamma: Annotated[float, Field(ge=0, le=100)] = Field(0.0, description="gamma of the focal loss; 0: cross-entropy")
     class_weights: Literal["none", "inverse", "effective"] = Field("none", description="class weights of the loss, from class counts")
     sampler: Literal["shuffle", "balanced"] = Field("shuffle", description="order of the photos; balanced: every class equally often")
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="decay of the average of the weights, which is kept in their place; none: no average")
