@@ -69,7 +69,7 @@ def test_what_python_cannot_allocate_is_told_so_and_other_errors_stay_themselves
         memory_explained("the photos"),
     ):
         bytearray(PETABYTE)
-    with pytest.raises(RuntimeError, match="inner dimensions|size mismatch|shapes"), memory_explained("the photos"):
+    with pytest.raises(RuntimeError, match="cannot be multiplied"), memory_explained("the photos"):
         torch.ones(2, 3) @ torch.ones(2, 3)
 
 

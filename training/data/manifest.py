@@ -19,6 +19,7 @@ from training.data.records import LabelledFile, Split
 from training.data.split_names import split_named
 from training.data.tables import read_table
 from training.errors import WrongInput, why
+from training.files import why_no_file
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
 
@@ -47,9 +48,7 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     for row in read_rows(path):
         photo = path.parent / row.path
         if not _is_file(path, row.line, photo):
-            raise _wrong(
-                path, row.line, f"there is no file {spelled(str(photo))}. Paths are relative to the manifest's folder"
-            )
+            raise _wrong(path, row.line, _no_file(photo))
         files.append(LabelledFile(photo, row.path, row.label, row.split))
     classes = tuple(sorted({found.label for found in files}))
     if len(classes) < 2:
@@ -61,6 +60,8 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
 
 def read_rows(path: Path) -> list[ManifestRow]:
     """Every line of the manifest, whether or not the photos exist; WrongInput names the line that is wrong."""
+    if path.exists() and not path.is_file():  # to open a pipe is to wait for who writes
+        raise WrongInput(f"{path} cannot be read: {why_no_file(path)}. Save it as a file.")
     read = _csv_lines if path.suffix.lower() == ".csv" else _json_lines
     lines: dict[str, int] = {}
     rows = []
@@ -137,6 +138,12 @@ def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:
         ways = (text, forward, composed, taken_apart)
         forward = next((way for way in ways if os.path.isfile(manifest.parent / way)), forward)  # noqa: PTH113
     return PurePosixPath(forward).as_posix()
+
+
+def _no_file(photo: Path) -> str:
+    if photo.exists():
+        return f"{spelled(str(photo))} is no photo: {why_no_file(photo)}"
+    return f"there is no file {spelled(str(photo))}. Paths are relative to the manifest's folder"
 
 
 def _is_file(manifest: Path, line: int, photo: Path) -> bool:

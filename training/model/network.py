@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ import inference.networks  # noqa: F401 - makes its models known to timm
 from inference.archive.errors import ModelRefused
 from inference.archive.model_file import read_model_file as read_record
 from inference.engines.network import NETWORK_ERRORS, NOT_FOR_PEOPLE, check_answer, network_with, why_not_made
-from training.errors import NetworkRefused, WrongInput
+from training.errors import NetworkRefused, TrainingError, WrongInput
 from training.memory import memory_explained
 from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
-from training.model.pretrained import from_file, from_hub
+from training.model.pretrained import ANYWAY, OtherBody, from_file, from_hub
 from training.model.provenance import Pretrained
 from training.settings.config import TrainConfig
 
@@ -131,11 +132,31 @@ def _arguments(config: TrainConfig) -> dict[str, Any]:
 def _with_weights(
     config: TrainConfig, pretrained: str, arguments: dict[str, Any]
 ) -> tuple[nn.Module, Pretrained | None]:
+    """Raises WrongInput that names the setting because of which the weights do not suffice, if there is one."""
     if pretrained == "none":
         return timm.create_model(config.model, **arguments), None
-    if pretrained == "hub":
-        return from_hub(config.model, arguments, strict=config.pretrained_strict)
-    return from_file(config.model, pretrained, arguments, strict=config.pretrained_strict)
+    load = partial(from_hub, config.model) if pretrained == "hub" else partial(from_file, config.model, pretrained)
+    try:
+        return load(arguments, strict=config.pretrained_strict)
+    except OtherBody as other:
+        for name, setting in _settings_of(arguments, config):
+            try:
+                load({key: value for key, value in arguments.items() if key != name}, strict=True)
+            except (TrainingError, *NETWORK_ERRORS):
+                continue
+            raise WrongInput(
+                f"{setting} = {arguments[name]}: {other.problem}. Leave {setting} out, {ANYWAY}."
+            ) from other
+        raise
+
+
+def _settings_of(arguments: Mapping[str, Any], config: TrainConfig) -> Iterator[tuple[str, str]]:
+    """Arguments of timm that a person set, each with the setting's name."""
+    for name in arguments:
+        if name in config.model_args:
+            yield name, f"model_args' {name}"
+        elif name == "global_pool":
+            yield name, "pool"
 
 
 def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:
@@ -181,11 +202,12 @@ def choose_device(name: str) -> torch.device:
     """`auto` is CUDA if the machine has it, else the CPU; WrongInput if the named device is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    not_there = WrongInput(f"device = {name!r}: this machine has none that torch can use. Give auto or cpu.")
+    if name.partition(":")[0] not in DEVICES:
+        raise not_there
     try:
-        if name.partition(":")[0] not in DEVICES:
-            raise NotImplementedError(f"{name} is one of torch's devices that compute nothing here")
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch lists all that it was built for
-        raise WrongInput(f"device = {name!r}: this machine has none that torch can use. Give auto or cpu.") from error
+        raise not_there from error
     return device

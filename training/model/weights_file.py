@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from training.errors import WrongInput
+from training.files import why_no_file
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE
 from training.model.provenance import listed
 from training.model.unfinished import runs_below
@@ -79,7 +80,7 @@ def find_weights(place: str) -> Path:
     if not path.exists() and ADDRESS.match(place):
         raise WrongInput(f"{place} is an address. Download the file, look at where it comes from, and give its path.")
     if not path.is_file():
-        raise WrongInput(f"{path}: there is no such file. {GIVE}.")
+        raise WrongInput(f"{path}: {why_no_file(path)}. {GIVE}.")
     return path
 
 

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.torch
         ({"lr": 0.5}, "Lower lr (it is 0.5), or set clip_grad=1."),
         ({"lr": 1e30, "clip_grad": 1.0}, "Lower lr (it is 1e+30)."),
         ({"lr": 0.001, "precision": "fp16"}, "Lower lr (it is 0.001), or set clip_grad=1, or set precision=fp32."),
-        ({"lr": 0.1, "weight_decay": 50}, "Lower weight_decay (it is 50), or lower lr (it is 0.1), or set clip_grad=1."),
+        (
+            {"lr": 0.1, "weight_decay": 50},
+            "Lower weight_decay (it is 50), or lower lr (it is 0.1), or set clip_grad=1.",
+        ),
         ({"lr": 0.1, "focal_gamma": 60}, "Lower focal_gamma (it is 60), or lower lr (it is 0.1), or set clip_grad=1."),
     ],
 )
@@ -27,4 +30,6 @@ def test_the_advice_names_what_is_set_too_high_and_not_what_is_set_so_already(
     from training.fitting.diverged import diverged
 
     settings = tiny_settled(tmp_path, tmp_path / "run", **changed)
-    assert str(diverged("The loss is no number after step 2", settings)) == f"The loss is no number after step 2. {ways}"
+    assert (
+        str(diverged("The loss is no number after step 2", settings)) == f"The loss is no number after step 2. {ways}"
+    )
