@@ -17,7 +17,7 @@ _WORDS: dict[Split, str] = {
 }
 _READS = re.compile(
     rf"(?P<before>(?:.*[ _.-])?)(?:{'|'.join(f'(?P<{split}>{words})' for split, words in _WORDS.items())})"
-    r"(?:[ _.-]?(?:set|data|dataset|split|images?|imgs?|photos|pictures|\d+))*",
+    r"(?:[ _.-]?(?:set|data|split|images?|imgs?|photos|pictures|\d))*",
     re.IGNORECASE,
 )
 
