@@ -5,6 +5,7 @@ model.json -> an outline without numbers -> the weights' file is checked against
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,8 @@ def outline_of(architecture: str, model_args: Mapping[str, Any], class_count: in
     if not timm.is_model(architecture):
         raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(architecture)}.", AGAIN)
     try:
-        with torch.device("meta"), _bounded():
+        with torch.device("meta"), _bounded(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # the weights' reader refuses them
             network = _created(architecture, model_args, class_count)
     except NETWORK_ERRORS as error:
         raise ModelRefused(

@@ -18,9 +18,7 @@ def diverged(what: str, settings: Settled) -> TrainingError:
 
 def _ways(settings: Settled) -> Iterator[str]:
     """What to do, the likeliest first; what is set so already is not among it."""
-    if (
-        settings.weight_decay > 1 and settings.lr * settings.weight_decay > 1
-    ):  # a step's decay is larger than the weight
+    if min(1.0, settings.lr) * settings.weight_decay > 1:  # of lr up to 1: a step's decay is larger than the weight
         yield f"lower weight_decay (it is {settings.weight_decay:g})"
     if settings.focal_gamma > USUAL_GAMMA:
         yield f"lower focal_gamma (it is {settings.focal_gamma:g})"

@@ -13,12 +13,7 @@ from training.sentences import plural
 FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them all
 SETTLED_FILE = "resolved.yaml"  # with it, a training can be resumed
 LOCK_FILE = ".lock"  # held by the process that trains
-WRITTEN_BEFORE = (
-    "config.yaml",
-    "split.csv",
-    "unreadable.csv",
-    "pretrained.json",
-)  # it ended before it could be resumed
+WRITTEN_BEFORE = ("config.yaml", "split.csv")  # alone, they are of a training that ended before it could be resumed
 
 
 def resumable(folder: Path) -> Path:
@@ -33,7 +28,7 @@ def not_finished(folder: Path) -> TrainingError:
     if is_training(folder):
         return TrainingError(f"{folder} is being trained now. Wait until that has ended.")
     if (folder / SETTLED_FILE).is_file():
-        return TrainingError(f"{folder} was not trained to its end. {_go_on(folder)}")
+        return TrainingError(f"{folder} is no finished run: its training was stopped. {_go_on(folder)}")
     if any((folder / name).exists() for name in WRITTEN_BEFORE):
         return TrainingError(
             f"{folder} holds a training that ended before its first step. Train again, into another folder."

@@ -175,3 +175,9 @@ def test_networks_of_gigabytes_are_refused_in_256_megabytes(tiny: Path, tmp_path
     assert done.stdout.count("The weights do not make a") + done.stdout.count("GiB beside its weights") == 2, (
         done.stdout
     )
+
+
+def test_layers_without_a_number_are_refused_without_a_warning(tiny: Path) -> None:
+    assert outcome(tiny, record(tiny, model_args=TINY | {"widths": [0]})).startswith(
+        "There is no plain_cnn with model_args"
+    )

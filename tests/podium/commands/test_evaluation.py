@@ -69,7 +69,9 @@ def test_every_command_that_takes_a_run_says_how_to_go_on_with_one_that_was_stop
     photo = next((tmp_path / "photos").rglob("*.png"))
     for words in (("evaluate",), ("package",), ("compare", run), ("predict", photo, "--run")):
         sentence = refused(*words, stopped, exit_code=EXIT_FAILED)
-        assert sentence.endswith(f"{stopped} was not trained to its end. Go on: podium train --resume {stopped}"), words
+        assert sentence.endswith(
+            f"{stopped} is no finished run: its training was stopped. Go on: podium train --resume {stopped}"
+        ), words
 
 
 @pytest.mark.torch

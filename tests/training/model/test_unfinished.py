@@ -31,7 +31,7 @@ def refusal(folder: Path) -> str:
 
 def test_a_training_that_was_stopped_is_to_be_resumed(tmp_path: Path) -> None:
     run = made(tmp_path / "my run", "config.yaml", "resolved.yaml", "checkpoints/last.safetensors")
-    assert refusal(run) == f"{run} was not trained to its end. Go on: podium train --resume '{run}'"
+    assert refusal(run) == f"{run} is no finished run: its training was stopped. Go on: podium train --resume '{run}'"
 
 
 def test_a_training_that_runs_is_to_be_waited_for(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_training_that_runs_is_to_be_waited_for(tmp_path: Path) -> None:
     with (run / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert refusal(run) == f"{run} is being trained now. Wait until that has ended."
-    assert "was not trained to its end" in refusal(run)
+    assert "its training was stopped" in refusal(run)
 
 
 def test_finished_folds_are_named(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_folds_that_were_stopped_are_to_be_resumed_together(tmp_path: Path) -> N
     folds = made(tmp_path / "kf", "folds.yaml", "fold-0/model.json", "fold-1/resolved.yaml")
     go_on = f"Go on: podium train --resume {folds}"
     assert refusal(folds) == f"{folds} holds folds that were not all trained; {folds}/fold-0 is finished. {go_on}"
-    assert refusal(folds / "fold-1") == f"{folds}/fold-1 was not trained to its end. {go_on}"
+    assert refusal(folds / "fold-1") == f"{folds}/fold-1 is no finished run: its training was stopped. {go_on}"
 
 
 def test_a_training_that_ended_before_its_first_step_is_to_be_trained_again(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_the_code_in_an_archive_is_not_run_by_a_prediction(a_mar: Path, data: Pa
         ({"channels": [16_384] * 4}, "The weights do not make a resnet10t"),  # 16 GB, were they made
         ({"layers": [16_384] * 4}, "has more than 20,000 layers and parameters"),
         ({"no_such_argument": 1}, "no_such_argument"),
-        ({"num_classes": 7}, "'num_classes': 7}: timm's code does not take them"),
+        ({"num_classes": 7}, "num_classes = 7 may not be set: the classes decide it"),
         ({"features_only": True}, "features_only = True may not be set"),
         ({"in_chans": 4}, "The weights do not make a resnet10t"),
         ({"global_pool": ""}, "The network cannot take its own input"),
