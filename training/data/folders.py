@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from training.data.audited import spelled
@@ -72,12 +72,17 @@ def split_folders(data: Path) -> dict[Split, Path]:
             f"{data} has {_listed(bare)} with {plural(photos, 'file')} and no class folders. Put the photos of each class into a"
             f" sub-folder named after it, as {data / bare[0] / 'CLASS'}."
         )
+    return _one_of_each(data, {name: splits[name] for name, below in named.items() if below}, roots)
+
+
+def _one_of_each(data: Path, splits: Mapping[str, Split], roots: Mapping[str, Path]) -> dict[Split, Path]:
+    """The folder of each split; WrongInput if a split has two."""
     found: dict[Split, Path] = {}
-    for name, below in named.items():
-        if below and found.setdefault(splits[name], roots[name]) != roots[name]:
-            twice = [one for one, some in named.items() if some and splits[one] == splits[name]]
+    for name, split in splits.items():
+        if found.setdefault(split, roots[name]) != roots[name]:
+            twice = [one for one in splits if splits[one] == split]
             raise WrongInput(
-                f"{data} has {_listed(twice)}, but only one {splits[name]} folder is allowed. Keep one, or merge them."
+                f"{data} has {_listed(twice)}, but only one {split} folder is allowed. Keep one, or merge them."
             )
     return found
 
