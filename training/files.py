@@ -13,6 +13,13 @@ from pydantic import BaseModel
 from inference.harmless import harmless_json
 
 
+def why_no_file(path: Path) -> str:
+    """What a path that is no file is instead, for a sentence; OSError if it cannot be looked at."""
+    if path.is_dir():
+        return "it is a folder"
+    return "it is a pipe, a socket or a device, and no file" if path.exists() else "there is no such file"
+
+
 @contextmanager
 def replacing(path: Path, *, synced: bool = True, shared: bool = False) -> Iterator[Path]:
     """The path of a draft beside `path`: it takes that place when the block ends, and is removed when the block raises.

@@ -24,18 +24,19 @@ from training.fitting import epochs as fitting
 from training.fitting.checkpoint import read_checkpoint, write_checkpoint
 from training.fitting.fit import Fit, make_fit
 from training.fitting.freed_memory import keep_freed_memory
-from training.fitting.memory import memory_explained
 from training.fitting.preemption import preempted, stop_requests
 from training.fitting.state import TrainingState
 from training.fitting.steps import Callbacks
 from training.fitting.tensorboard import Logs
+from training.memory import memory_explained
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, DataFacts, ModelFile, Preprocessing, Weights
 from training.model.network import choose_device, model_args_of
+from training.model.unfinished import FOLDS_FILE, SETTLED_FILE, nothing_to_resume
 from training.photos.photos import Photos
 from training.preparing.auto import threads_of
 from training.preparing.prepare import OnNote, OnProgress, Prepared, prepare, reprepare
 from training.processes import World, joined
-from training.run import FOLDS_FILE, Run, TrainingProgress, git_commit, held, utc_now, versions, write_end
+from training.run import Run, TrainingProgress, git_commit, held, utc_now, versions, write_end
 from training.settings.config import TrainConfig
 from training.settings.settled import Settled, read_settled
 
@@ -55,7 +56,7 @@ def train(config: TrainConfig, *, on_progress: OnProgress = lambda _: None, on_n
         with _threads(threads_of(config)):
             notes = on_note if world.leads else lambda _: None  # the leading process passes them on for all
             listing = world.leader_first(partial(list_photos, config, on_note=notes))
-            with memory_explained(config.batch_size):  # settling times the model by a few steps
+            with memory_explained(f"batch_size = {config.batch_size}"):  # settling times the model by a few steps
                 prepared = prepare(config, listing, device, world, on_progress, on_note)
             return _fit(prepared, world, None, began, on_progress, on_note)
 
@@ -72,10 +73,10 @@ def resume(folder: Path, *, on_progress: OnProgress = lambda _: None, on_note: O
         raise WrongInput(
             f"{folder} holds folds. Use `podium train --resume {shlex.quote(str(folder))}`, or training.kfold.resume_folds."
         )
-    if not (folder / "resolved.yaml").is_file():
-        raise WrongInput(f"{folder} holds no training that has begun. Start one: podium train DATA run={folder}")
+    if not (folder / SETTLED_FILE).is_file():
+        raise nothing_to_resume(folder)
     checkpoint = read_checkpoint(folder)
-    settings = read_settled(folder / "resolved.yaml", run=folder)
+    settings = read_settled(folder / SETTLED_FILE, run=folder)
     with joined(settings.device) as (world, device_name):
         device = choose_device(device_name)
         with _threads(settings.threads):
@@ -105,10 +106,11 @@ def _fit(
 ) -> Run:
     settings, photos = prepared.settings, prepared.photos
     _tune(prepared.device)
-    fit = make_fit(settings, prepared.network, prepared.preprocessing, photos, prepared.device, world)
-    state = TrainingState.begin(prepared.device) if checkpoint is None else fit.load(*checkpoint)
-    began -= state.spent_s
-    ended_early = _fit_epochs(fit, photos, state, began, on_progress)
+    with memory_explained(f"batch_size = {settings.batch_size}"):
+        fit = make_fit(settings, prepared.network, prepared.preprocessing, photos, prepared.device, world)
+        state = TrainingState.begin(prepared.device) if checkpoint is None else fit.load(*checkpoint)
+        began -= state.spent_s
+        ended_early = _fit_epochs(fit, photos, state, began, on_progress)
     if ended_early and world.leads:
         on_note(ended_early)
     world.wait()  # until the leading process has written the weights
@@ -144,11 +146,7 @@ def _fit_epochs(fit: Fit, photos: Photos, state: TrainingState, began: float, on
         raise preempted(settings.run, state.epoch, state.step)
 
     try:
-        with (
-            stop_requests() as stop_requested,
-            held(settings.run) if fit.world.leads else nullcontext(),
-            memory_explained(settings.batch_size),
-        ):
+        with stop_requests() as stop_requested, held(settings.run) if fit.world.leads else nullcontext():
             save_every_s = settings.checkpoint_minutes * 60
             callbacks = Callbacks(report, stop_requested, save, stop, save_trained, save_every_s=save_every_s)
             return fitting.fit_epochs(fit, photos, state, callbacks, logs)

@@ -17,9 +17,10 @@ from training.evaluation.intervals import share
 from training.files import write_atomically
 from training.fine_tune import resume, train
 from training.model.model_file import MODEL_FILE
+from training.model.unfinished import FOLDS_FILE, SETTLED_FILE
 from training.preparing.checking import check_alone
 from training.preparing.prepare import OnNote
-from training.run import FOLDS_FILE, Run, TrainingProgress, claim_folder, kept, read_run
+from training.run import Run, TrainingProgress, claim_folder, kept, read_run
 from training.settings.config import TrainConfig, make_config, read_yaml, write_config
 
 OnProgress = Callable[[int, int, TrainingProgress], None]  # the fold, from 0 on, of how many, and how far it is
@@ -137,7 +138,7 @@ def _train_one(config: TrainConfig, on_progress: Callable[[TrainingProgress], No
     """This fold's run, wherever it stands."""
     if (config.run / MODEL_FILE).exists():
         return read_run(config.run)
-    if (config.run / "resolved.yaml").is_file():
+    if (config.run / SETTLED_FILE).is_file():
         return resume(config.run, on_progress=on_progress, on_note=on_note)
     shutil.rmtree(config.run, ignore_errors=True)  # it ended before anything was trained
     return train(config, on_progress=on_progress, on_note=on_note)

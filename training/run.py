@@ -29,13 +29,12 @@ from training.errors import TrainingError, WrongInput, refusal_at
 from training.files import replacing, write_atomically, write_record
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE, ModelFile, read_model_file
 from training.model.provenance import Pretrained, write_pretrained
+from training.model.unfinished import LOCK_FILE, SETTLED_FILE, resumable
 from training.photos.photos import Photos
 from training.photos.set_aside import write_set_aside
 from training.settings.config import TrainConfig, write_config
 from training.settings.settled import Settled
 from training.tensors_file import save_tensors
-
-FOLDS_FILE = "folds.yaml"  # beside the folders of k folds: the settings of them all
 
 
 @dataclass(frozen=True)
@@ -118,15 +117,10 @@ def kept(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def resumable(folder: Path) -> Path:
-    """The folder that `--resume` takes: that of all folds, if this is one of them."""
-    return folder.parent if folder.name.startswith("fold-") and (folder.parent / FOLDS_FILE).is_file() else folder
-
-
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Keep other processes from training into this folder; TrainingError if one does. A process that dies lets go."""
-    with (folder / ".lock").open("a") as lock:
+    with (folder / LOCK_FILE).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -146,7 +140,7 @@ def write_beginning(
     write_set_aside(photos.set_aside, folder)
     if pretrained is not None:
         write_pretrained(folder, pretrained)
-    write_config(settings, folder / "resolved.yaml", settings.reasons)
+    write_config(settings, folder / SETTLED_FILE, settings.reasons)
 
 
 def write_epochs(folder: Path, epochs: Sequence[Epoch]) -> None:

@@ -23,6 +23,9 @@ _NOT_A_SHAPE = {
 }  # fmt: skip
 
 
+_DECIDED = {"num_classes": "the classes decide it"}  # set by whoever makes the network
+
+
 class WrongModelArgs(ValueError):
     """An argument that nobody's model_args may set; the sentence names it and its value, and says what may."""
 
@@ -42,6 +45,8 @@ def _values(name: object, value: object, depth: int) -> Iterator[object]:
     """Every plain value under an argument, checked with the names on the way to it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise WrongModelArgs(f"model_args: {_short(name)} is no argument's name. Take it out.")
+    if name in _DECIDED:
+        raise WrongModelArgs(f"model_args: {name} = {_short(value)} may not be set: {_DECIDED[name]}. Take it out.")
     if _LOADING.fullmatch(name) or name in _NOT_A_SHAPE:
         raise WrongModelArgs(
             f"model_args: {name} = {_short(value)} may not be set, because model_args only shape the network: they load "

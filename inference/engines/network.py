@@ -5,11 +5,12 @@ model.json -> an outline without numbers -> the weights' file is checked against
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -51,7 +52,7 @@ def network_with(weights: Path, model: ModelFile) -> nn.Module:
     missing, is not the one that the record names, or does not hold the very tensors of this network.
     """
     check_weights(weights, outline(model), model)
-    network = _created(model)
+    network = _created(model.architecture, model.model_args, len(model.classes))
     network.load_state_dict(load_file(weights), strict=False)  # strictly checked above; of tied tensors one is enough
     return network.eval()
 
@@ -62,22 +63,42 @@ def check_answer(network: nn.Module, model: ModelFile) -> None:
     try:
         numbers = _numbers_from(network, model, torch.device("cpu"))
     except NETWORK_ERRORS as error:
-        raise _misfit(model, f"cannot take a picture of {height} x {width}, its own size", _answers) from error
+        raise _misfit(
+            model.architecture,
+            model.model_args,
+            f"cannot take a picture of {height} x {width}, its own size",
+            partial(_answers, model),
+        ) from error
     if numbers != len(model.classes):
-        raise _misfit(model, f"does not answer with {len(model.classes)} numbers, one for each class", _answers)
+        raise _misfit(
+            model.architecture,
+            model.model_args,
+            f"does not answer with {len(model.classes)} numbers, one for each class",
+            partial(_answers, model),
+        )
 
 
 def outline(model: ModelFile) -> nn.Module:
     """The network that a record describes, without numbers (on torch's device `meta`). Raises ModelRefused if there is none."""
-    if not timm.is_model(model.architecture):
-        raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(model.architecture)}.", AGAIN)
-    given = f"{model.architecture} with model_args = {short(model.model_args)}"
+    return outline_of(model.architecture, model.model_args, len(model.classes))
+
+
+def outline_of(architecture: str, model_args: Mapping[str, Any], class_count: int) -> nn.Module:
+    """As `outline`, of a network for which there is no record yet."""
+    if not timm.is_model(architecture):
+        raise ModelRefused(f"timm {timm.__version__} knows no architecture {short(architecture)}.", AGAIN)
+    given = f"{architecture} with model_args = {short(model_args)}"
+
+    def made(arguments: Mapping[str, Any]) -> nn.Module:
+        with torch.device("meta"), bounded_parts():
+            return _created(architecture, arguments, class_count)
+
     try:
-        network = _outline(model)
+        network = made(model_args)
     except _TooManyParts as error:
         raise ModelRefused(f"{given} has more than {MOST_PARTS:,} layers and parameters.", AGAIN) from error
     except NETWORK_ERRORS as error:
-        raise _misfit(model, "cannot be made", _outline) from error
+        raise _misfit(architecture, model_args, "cannot be made", made) from error
     beside = sum(buffer.nbytes for buffer in network.buffers())
     if beside > MOST_BUFFERS:
         raise ModelRefused(
@@ -87,13 +108,8 @@ def outline(model: ModelFile) -> nn.Module:
     return network
 
 
-def _outline(model: ModelFile) -> nn.Module:
-    with torch.device("meta"), bounded_parts():
-        return _created(model)
-
-
-def _created(model: ModelFile) -> nn.Module:
-    return make_network(model.architecture, pretrained=False, num_classes=len(model.classes), **model.model_args)
+def _created(architecture: str, model_args: Mapping[str, Any], class_count: int) -> nn.Module:
+    return make_network(architecture, pretrained=False, num_classes=class_count, **model_args)
 
 
 def _numbers_from(network: nn.Module, model: ModelFile, device: torch.device) -> int | None:
@@ -103,27 +119,27 @@ def _numbers_from(network: nn.Module, model: ModelFile, device: torch.device) ->
     return answer.shape[1] if isinstance(answer, torch.Tensor) and answer.ndim == 2 and len(answer) == 1 else None
 
 
-def _answers(model: ModelFile) -> None:
-    """Raises one of NETWORK_ERRORS unless the network of a record answers, as far as shapes tell."""
-    if _numbers_from(_outline(model).eval(), model, torch.device("meta")) != len(model.classes):
+def _answers(model: ModelFile, model_args: Mapping[str, Any]) -> None:
+    """Raises one of NETWORK_ERRORS unless the network of a record answers, with these arguments, as far as shapes tell."""
+    with torch.device("meta"), bounded_parts():
+        network = _created(model.architecture, model_args, len(model.classes))
+    if _numbers_from(network.eval(), model, torch.device("meta")) != len(model.classes):
         raise ValueError("another number of numbers")
 
 
-def _misfit(model: ModelFile, what: str, succeeds: Callable[[ModelFile], object]) -> ModelRefused:
+def _misfit(
+    architecture: str, model_args: Mapping[str, Any], what: str, succeeds: Callable[[Mapping[str, Any]], object]
+) -> ModelRefused:
     """The refusal of a network that fails in `what`; it names the argument without which that `succeeds`."""
-    for name, value in islice(model.model_args.items(), MOST_TRIED):
-        rest = {other: it for other, it in model.model_args.items() if other != name}
+    for name, value in islice(model_args.items(), MOST_TRIED):
+        rest = {other: it for other, it in model_args.items() if other != name}
         with suppress(*NETWORK_ERRORS):
-            succeeds(replace(model, model_args=rest))
-            return ModelRefused(
-                f"model_args do not fit {model.architecture}: with {name} = {short(value)} it {what}.", AGAIN
-            )
+            succeeds(rest)
+            return ModelRefused(f"model_args do not fit {architecture}: with {name} = {short(value)} it {what}.", AGAIN)
     with suppress(*NETWORK_ERRORS):
-        succeeds(replace(model, model_args={}))
-        return ModelRefused(
-            f"model_args do not fit {model.architecture}: with {short(model.model_args)} it {what}.", AGAIN
-        )
-    return ModelRefused(f"{model.architecture} with model_args = {short(model.model_args)} {what}.", AGAIN)
+        succeeds({})
+        return ModelRefused(f"model_args do not fit {architecture}: with {short(model_args)} it {what}.", AGAIN)
+    return ModelRefused(f"{architecture} with model_args = {short(model_args)} {what}.", AGAIN)
 
 
 def why_not_made(error: Exception, given: str = "them") -> str:

@@ -24,6 +24,7 @@ from podium.errors import EXIT_USAGE, ConsoleError
 from training.aws_trouble import trouble
 from training.data.walking import is_clutter
 from training.errors import machine_sentence, why
+from training.files import why_no_file
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -180,4 +181,5 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
             if file.is_file() and not any(map(is_clutter, inner.parts)):
                 yield file, inner.as_posix()
     else:
-        raise ConsoleError(f"{path} does not exist: give a file or a folder of images.", EXIT_USAGE)
+        problem = f"{path}: {why_no_file(path)}" if path.exists() else f"{path} does not exist"
+        raise ConsoleError(f"{problem}: give a file or a folder of images.", EXIT_USAGE)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from training.data.audited import spelled
 from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
+from training.data.split_names import may_be_split, splits_among
 from training.data.walking import files_in, files_under, folders_in, opened
 from training.errors import WrongInput
 from training.sentences import plural
 
-SPLIT_FOLDERS: dict[str, Split] = {
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-}
 # Reported if they lie in no class.
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
@@ -52,8 +46,9 @@ def in_folders(data: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
 def split_folders(data: Path) -> dict[Split, Path]:
     """The folders of `data` that are splits, with classes in them; none if its folders are the classes.
 
-    A folder called `train` or `test` is a class if it has photos in it, no folders, and other classes beside it.
-    Raises WrongInput if it is neither, or if `data` is no folder.
+    A folder called `train` or `test` is a class if it has photos in it, no folders, and other classes beside it. A split
+    that holds a folder of its own name and nothing else, as train/train, is that folder. Raises WrongInput if it is neither
+    split nor class, or if `data` is no folder.
     """
     if not data.is_dir():
         raise WrongInput(
@@ -61,45 +56,88 @@ def split_folders(data: Path) -> dict[Split, Path]:
             " s3://bucket/prefix, or a data set of torchvision by name, as cifar10."
         )
     folders = folders_in(data)
-    named = {name: folders_in(data / name) for name in SPLIT_FOLDERS if name in folders}
+    roots = {name: _unwrapped(data / name) for name in folders if may_be_split(name)}
+    inside = {name: folders_in(roots[name]) if name in roots else [] for name in folders}
+    splits = splits_among(inside)
+    named = {name: inside[name] for name in splits}
     others = [name for name in folders if name not in named]
-    if not named or (others and not named.get("train")):
+    trains = [named[name] for name, split in splits.items() if split == "train"]
+    if not named or (others and not any(trains)):
         _check_classes(data, named, others)
         return {}
-    if not any(named.values()) or named.get("train") == []:
-        bare = [name for name, inside in named.items() if not inside]
+    if not any(named.values()) or (trains and not any(trains)):
+        bare = [name for name, below in named.items() if not below]
         photos = sum(len(files_in(data / name)) for name in bare)
         raise WrongInput(
             f"{data} has {_listed(bare)} with {plural(photos, 'file')} and no class folders. Put the photos of each class into a"
             f" sub-folder named after it, as {data / bare[0] / 'CLASS'}."
         )
-    validation = [name for name, inside in named.items() if inside and SPLIT_FOLDERS[name] == "validation"]
-    if len(validation) > 1:
-        raise WrongInput(
-            f"{data} has {_listed(validation)}, but only one validation folder is allowed. Keep one, or merge them."
-        )
-    return {SPLIT_FOLDERS[name]: data / name for name, inside in named.items() if inside}
+    return _one_of_each(data, {name: splits[name] for name, below in named.items() if below}, roots)
+
+
+def _one_of_each(data: Path, splits: Mapping[str, Split], roots: Mapping[str, Path]) -> dict[Split, Path]:
+    """The folder of each split; WrongInput if a split has two."""
+    found: dict[Split, Path] = {}
+    for name, split in splits.items():
+        if found.setdefault(split, roots[name]) != roots[name]:
+            twice = [one for one in splits if splits[one] == split]
+            raise WrongInput(
+                f"{data} has {_listed(twice)}, but only one {split} folder is allowed. Keep one, or merge them."
+            )
+    return found
 
 
 def left_out(data: Path) -> list[str]:
-    """A sentence each about photos of `data` in no class folder, and about folders that are no split."""
+    """A sentence each about photos of `data` in no class folder, folders that are no split, and classes that may be none."""
     with opened():
         splits = split_folders(data)
-        beside = [name for name in folders_in(data) if splits and data / name not in splits.values()]
+        used = {root.relative_to(data).parts[0] for root in splits.values()}
+        beside = {name: folders_in(data / name) for name in folders_in(data) if splits and name not in used}
+        classes = {name for root in splits.values() for name in folders_in(root)}
         stray = [
             path
             for root in dict.fromkeys((data, *splits.values()))
             for path in (root / name for name in files_in(root))
             if path.suffix.lower() in PHOTOS
         ]
-    notes = (
-        [f"{data}: left out, as no validation or test folder with classes in it: {_listed(beside)}"] if beside else []
-    )
+        notes = [] if splits else _about_folders_in_classes(data)
+    like_splits = [name for name, inside in beside.items() if classes & set(inside)]
+    if other := [name for name in beside if name not in like_splits]:
+        notes.append(f"{data}: left out, as no validation or test folder with classes in it: {_listed(other)}")
+    if like_splits:
+        notes.append(
+            f"{data}: left out, though it has folders of the classes' names: {_listed(like_splits)}; to use one, call it"
+            " validation or test"
+        )
     if stray:
         notes.append(
             f"{data}: left out, as in no class folder: {plural(len(stray), 'photo')}, as {spelled(str(stray[0]))}"
         )
     return notes
+
+
+def _about_folders_in_classes(data: Path) -> list[str]:
+    """A sentence if all folders of `data` hold the same folders and no photos: then those inside may be the classes."""
+    inside: set[tuple[str, ...]] = set()
+    names = folders_in(data)
+    for name in names:
+        inside.add(tuple(folders_in(data / name)))
+        if len(inside) > 1 or files_in(data / name):
+            return []
+    same = next(iter(inside), ())
+    if len(names) < 2 or len(same) < 2:
+        return []
+    return [
+        f"{data}: each of the classes {_listed(names)} has no photos of its own, and the folders {_listed(same)}. If these are"
+        " the classes, put their photos together, or name the outer folders train, validation and test"
+    ]
+
+
+def _unwrapped(folder: Path) -> Path:
+    """The folder, or the one of the same name that is all it holds, as archives unpack."""
+    while folders_in(folder) == [folder.name] and not files_in(folder):
+        folder /= folder.name
+    return folder
 
 
 def _check_classes(data: Path, named: dict[str, list[str]], others: Sequence[str]) -> None:

@@ -16,11 +16,12 @@ from training.data.audited import leave_out, read_groups, together
 from training.data.every_class import check_every_class
 from training.data.folders import in_folders, left_out
 from training.data.hashing import hash_files
-from training.data.manifest import SPLITS, in_manifest, is_manifest
+from training.data.manifest import in_manifest, is_manifest
 from training.data.names import nearly_equal
 from training.data.records import LabelledFile, Listing, OnCount, Photo, Split, uncounted
 from training.data.sources import FETCHED, find_data, photos_folder
 from training.data.split import draw_fold, draw_test, draw_validation
+from training.data.split_names import ORDER
 from training.data.tables import read_table, write_rows
 from training.data.walking import opened
 from training.errors import WrongInput, why
@@ -28,6 +29,7 @@ from training.sentences import plural
 from training.settings.config import TrainConfig
 
 __all__ = ["Listing", "Photo", "Split", "check_every_class", "list_photos", "read_split", "split_rows", "write_split"]
+SPLITS: dict[str, Split] = {split: split for split in ORDER}
 SPLIT_COLUMNS = ["split", "label", "path", "sha256"]
 
 
@@ -158,7 +160,7 @@ def split_rows(path: Path) -> list[dict[str, str]]:
     except (OSError, csv.Error) as error:
         raise WrongInput(f"{path} cannot be read ({why(error)}). Give the split.csv of a run folder.") from error
     for line, row in enumerate(rows, start=2):
-        if None in row.values() or row["split"] not in ("train", "validation", "test"):
+        if None in row.values() or row["split"] not in SPLITS:
             raise WrongInput(f"{path}, line {line}: this is no photo's split, label, path and sha256.")
     return [{name: text_of_cell(cell) for name, cell in row.items()} for row in rows]
 

@@ -16,20 +16,14 @@ from pathlib import Path, PurePosixPath
 from training.data.audited import spelled
 from training.data.names import check_distinct, is_text
 from training.data.records import LabelledFile, Split
+from training.data.split_names import split_named
 from training.data.tables import read_table
 from training.errors import WrongInput, machine_sentence, why
+from training.files import why_no_file
 from training.sentences import short
 
 MOST_DIGITS = 255  # of a whole number: a file's name has no more
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
-SPLITS: dict[str, Split] = {
-    "": "train",  # no split yet
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -56,9 +50,7 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
     for row in read_rows(path):
         photo = path.parent / row.path
         if not _is_file(path, row.line, photo):
-            raise _wrong(
-                path, row.line, f"there is no file {spelled(str(photo))}. Paths are relative to the manifest's folder"
-            )
+            raise _wrong(path, row.line, _no_file(photo))
         files.append(LabelledFile(photo, row.path, row.label, row.split))
     classes = tuple(sorted({found.label for found in files}))
     if len(classes) < 2:
@@ -70,6 +62,8 @@ def in_manifest(path: Path) -> tuple[tuple[str, ...], list[LabelledFile]]:
 
 def read_rows(path: Path) -> list[ManifestRow]:
     """Every line of the manifest, whether or not the photos exist; WrongInput names the line that is wrong."""
+    if path.exists() and not path.is_file():  # to open a pipe is to wait for who writes
+        raise WrongInput(f"{path} cannot be read: {why_no_file(path)}. Save it as a file.")
     read = _csv_lines if path.suffix.lower() == ".csv" else _json_lines
     lines: dict[str, int] = {}
     rows = []
@@ -152,11 +146,12 @@ def _row(path: Path, line: int, values: Mapping[str, object]) -> ManifestRow:
             raise _wrong(path, line, f"{name} is empty")
         if "\0" in text[name]:
             raise _wrong(path, line, f"{name} is {text[name][:80]!a}: NUL bytes are no text. Save the table as UTF-8")
-    if text["split"] not in SPLITS:
+    split = split_named(text["split"]) if text["split"] else "train"  # without one: no split yet
+    if split is None:
         raise _wrong(path, line, f"split is {text['split']!r}. Use train, validation or test, or leave it empty")
     if not is_text(text["label"]):
         raise _wrong(path, line, f"label is {text['label']!a}, which is not UTF-8")
-    return ManifestRow(line, _spelling_of_the_file(path, line, text["path"]), text["label"], SPLITS[text["split"]])
+    return ManifestRow(line, _spelling_of_the_file(path, line, text["path"]), text["label"], split)
 
 
 def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:
@@ -171,6 +166,12 @@ def _spelling_of_the_file(manifest: Path, line: int, text: str) -> str:
         ways = (text, forward, composed, taken_apart)
         forward = next((way for way in ways if os.path.isfile(manifest.parent / way)), forward)  # noqa: PTH113
     return PurePosixPath(forward).as_posix()
+
+
+def _no_file(photo: Path) -> str:
+    if photo.exists():
+        return f"{spelled(str(photo))} is no photo: {why_no_file(photo)}"
+    return f"there is no file {spelled(str(photo))}. Paths are relative to the manifest's folder"
 
 
 def _is_file(manifest: Path, line: int, photo: Path) -> bool:

@@ -30,12 +30,22 @@ def check_distinct(where: object, classes: Iterable[str]) -> None:
 
 
 def nearly_equal(classes: Iterable[str]) -> list[str]:
-    """A sentence for each two names that differ only in capitals or in spaces at their ends; photos stay apart."""
+    """A sentence for each two names that differ only in capitals, spaces at their ends or marks without width; photos stay apart."""
     first: dict[str, str] = {}
-    pairs = [(first.setdefault(name.strip().casefold(), name), name) for name in classes]
+    pairs = [(first.setdefault(_with_width(name).strip().casefold(), name), name) for name in classes]
     return [
-        f"the classes {one!r} and {other!r} differ only in capitals or spaces: they are learnt as two, and a disk that"
+        f"the classes {one!r} and {other!r} differ only in {_difference(one, other)}: they are learnt as two, and a disk that"
         " ignores capitals has one folder for both. Give both the same name if they are one"
         for one, other in pairs
         if one != other
     ]
+
+
+def _with_width(name: str) -> str:
+    """The name without what is not seen, as the joiners and marks of direction."""
+    return "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+
+
+def _difference(one: str, other: str) -> str:
+    plain = _with_width(one) == one and _with_width(other) == other
+    return "capitals or spaces" if plain else "marks that take no room"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,17 +15,21 @@ from training.errors import WrongInput
 # What network drives, archivers and desktops leave among photos: thumbnails, copies, bins. In lower case.
 CLUTTER = frozenset(
     {
-        "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot",
-        "__macosx", "network trash folder", "temporary items", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db",
-        "desktop.ini", "$recycle.bin", "recycler", "system volume information", "lost+found", "lost.dir",
+        "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "@sharebin", "@sharesnap", "#recycle", "#snapshot",
+        "__macosx", "network trash folder", "temporary items", "icon\r", "thumbs.db", "thumbs.db:encryptable", "ehthumbs.db",
+        "ehthumbs_vista.db", "desktop.ini", "$recycle.bin", "recycler", "system volume information", "lost+found", "lost.dir",
+        "picasa.ini", "__pycache__", "ipynb_checkpoints",
     }
 )  # fmt: skip
+# Of a Synology drive, as of 1.jpg in @eaDir; of a disk that Windows has repaired.
+NUMBERED_CLUTTER = re.compile(r".*@syno(resource|eastream)|found\.\d{3}")
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # what a link may lead to
 
 
 def is_clutter(name: str) -> bool:
     """Whether a file or folder of this name holds no photo that a person put there: hidden, or left by a system."""
-    return name.startswith(".") or name.lower() in CLUTTER
+    small = name.lower()
+    return small.startswith(".") or small in CLUTTER or NUMBERED_CLUTTER.fullmatch(small) is not None
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import TrainingError
+from training.memory import memory_explained
 from training.model.model_file import Preprocessing
 from training.photos.pixels import memory_format, normalise
 
@@ -47,7 +48,12 @@ class EvalNetwork:
     def logits(self, pixels: Tensor) -> Tensor:
         """Logits (N, C), float32 on the CPU, of uint8 photos (N, 3, S, S); no TF32, no autocast."""
         size = BATCH if self.device.type == "cuda" else CPU_BATCH
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with (
+            memory_explained(
+                f"{min(size, len(pixels))} photos of {pixels.shape[-1]} pixels", "Use a machine with more"
+            ),
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        ):
             return torch.cat([self._forward(part) for part in torch.split(pixels, size)])
 
     def _forward(self, pixels: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from training.errors import TrainingError
 from training.evaluation.metrics import logits_of, macro_f1_of, metrics_of
+from training.fitting.diverged import diverged
 from training.fitting.fit import Fit
 from training.fitting.state import TrainingState
 from training.fitting.steps import Callbacks, train_epoch
@@ -58,10 +58,7 @@ def _validate(fit: Fit, photos: Photos, state: TrainingState, latest: TrainingPr
     state.seconds += time.monotonic() - began
     line = _line(fit, state, latest, logits, photos.validation_labels)
     if not math.isfinite(line.loss):
-        raise TrainingError(
-            f"The validation loss is not a number in epoch {line.epoch}. Lower lr (it is {fit.settings.lr}), or set"
-            " clip_grad=1, or precision=fp32."
-        )
+        raise diverged(f"The validation loss is not a number in epoch {line.epoch}", fit.settings)
     if better := state.record(line, fit.settings):
         state.best_logits = logits
     state.epochs.append(replace(line, best=better))

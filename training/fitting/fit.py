@@ -19,6 +19,7 @@ from training.fitting.optimisation import create_optimizer
 from training.fitting.order import BatchOrder
 from training.fitting.schedule import Schedule
 from training.fitting.state import TrainingState
+from training.memory import is_out_of_memory
 from training.model.model_file import Preprocessing
 from training.photos.photos import Photos
 from training.photos.pixels import memory_format
@@ -72,9 +73,9 @@ class Fit:
         """Put back what `tensors` gave; returns the state of that training. Raises TrainingError if that was another one."""
         try:
             return self._put_back(tensors, facts)
-        except torch.OutOfMemoryError:
-            raise
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             words = " ".join(str(error).split())[:200]
             raise TrainingError(
                 f"The checkpoint in {self.settings.run} is not of this training ({words}). Bring its own, or train again."

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 import torch
-from timm.optim._optim_factory import create_optimizer_v2
+from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_info
 from timm.optim._param_groups import param_groups_layer_decay
 from torch import nn
 
@@ -26,10 +26,13 @@ def create_optimizer(network: nn.Module, config: TrainConfig, *, lr: float) -> t
     Raises WrongInput if timm has none of that name, it refuses these parameters, or a checkpoint cannot hold its state.
     """
     name = config.optimizer.lower()
+    plain = name.rpartition("_")[2]  # of lookahead_adamw
     kernels: dict[str, Any] = {"fused": True} if name in FUSED else {}
-    if name.removeprefix("lookahead_").startswith(UNFIT):
+    if plain.startswith(UNFIT):
         raise _unfit(config.optimizer)
     try:
+        if config.momentum == 0 and (get_optimizer_info(plain).defaults or {}).get("nesterov"):
+            kernels["nesterov"] = False  # it looks ahead along the momentum, and there is none
         optimizer: torch.optim.Optimizer = create_optimizer_v2(
             _groups(network, config),
             opt=config.optimizer,
@@ -38,8 +41,15 @@ def create_optimizer(network: nn.Module, config: TrainConfig, *, lr: float) -> t
             momentum=config.momentum,
             **kernels,
         )
-    except (ValueError, AssertionError) as error:  # AssertionError: its library, as bitsandbytes, is missing
-        raise WrongInput(f"optimizer = {config.optimizer!r}: {error}. Use a name that timm knows, as adamw.") from error
+    except AssertionError as error:  # its library, as bitsandbytes, or the GPU that this needs
+        raise WrongInput(
+            f"optimizer = {config.optimizer!r} does not work on this machine: {str(error).rstrip('.')}. Use another one, as adamw."
+        ) from error
+    except ValueError as error:
+        raise WrongInput(
+            f"optimizer = {config.optimizer!r} does not take lr = {lr:g}, momentum = {config.momentum:g} and weight_decay ="
+            f" {config.weight_decay:g} together: {str(error).rstrip('.')}. Change these, or use adamw."
+        ) from error
     try:
         json.dumps(optimizer_tensors(optimizer)[1])
     except TypeError as error:

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from training.errors import Preempted
-from training.run import resumable
+from training.model.unfinished import resumable
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from training.augment.mixing import Mixing
-from training.errors import TrainingError
+from training.fitting.diverged import diverged
 from training.fitting.fit import Fit
 from training.fitting.freezing import set_learning
 from training.fitting.optimisation import set_lr
@@ -52,7 +52,7 @@ def train_epoch(fit: Fit, state: TrainingState, latest: TrainingProgress, callba
         if reports:
             loss, _, count = fit.world.add(state.tallies.clone()).tolist()
             if not math.isfinite(loss):
-                raise TrainingError(f"The loss is no number after step {step}. Lower lr (it is {fit.settings.lr}).")
+                raise diverged(f"The loss is no number after step {step}", fit.settings)
             speed = seen / max(time.monotonic() - began, 1e-9)
             latest = replace(latest, step=step, images_per_s=speed, loss=loss / count)
             callbacks.report(latest)

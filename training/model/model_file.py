@@ -13,6 +13,7 @@ from inference.archive.errors import AGAIN, ModelRefused, short
 from inference.archive.preprocessing import check_preprocessing
 from inference.images.pixels import EvalTransform
 from training.errors import TrainingError, WrongInput
+from training.model.unfinished import not_finished
 
 MODEL_FILE = record.MODEL_FILE
 WEIGHTS_FILE = "model.safetensors"
@@ -122,7 +123,7 @@ def read_model_file(folder: Path) -> ModelFile:
     if not folder.exists():
         raise WrongInput(f"{folder} does not exist. Give the folder of a finished run.")
     if not (folder / MODEL_FILE).exists():
-        raise TrainingError(f"{folder} holds no {MODEL_FILE}: it is no finished run. Train again.")
+        raise not_finished(folder)
     try:
         return whole_model_file(folder)
     except ModelRefused as error:

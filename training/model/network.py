@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,22 @@ from inference.engines.network import (
     why_not_made,
 )
 from inference.networks.making import make_network
-from training.errors import NetworkRefused, WrongInput
+from training.errors import NetworkRefused, TrainingError, WrongInput
+from training.memory import memory_explained
 from training.model.heads import draw_head, heads_of
 from training.model.model_file import ModelFile, Preprocessing, read_model_file, refused
-from training.model.pretrained import from_file, from_hub
+from training.model.pretrained import ANYWAY, OtherBody, from_file, from_hub
 from training.model.provenance import Pretrained
 from training.settings.config import TrainConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the forward pass, by precision
+
+DEVICES = (
+    "cpu",
+    "cuda",
+    "mps",
+    "xpu",
+)  # torch knows names for more, as meta and hpu, that cannot train or need an add-on
 
 
 def create_network(
@@ -54,7 +63,7 @@ def create_network(
         raise WrongInput(f"timm has no model {config.model!r}. Near names: {', '.join(near) or 'none'}.")
     _check_tag(config.model)
     try:
-        with bounded_parts():
+        with bounded_parts(), memory_explained(_written(config), "Choose a smaller network"):
             network, found = _with_weights(
                 config, pretrained or config.pretrained, {"num_classes": class_count, **_arguments(config)}
             )
@@ -65,6 +74,11 @@ def create_network(
     if found is not None:
         on_pretrained(found)
     return network
+
+
+def _written(config: TrainConfig) -> str:
+    """The network as a person set it."""
+    return f"model = {config.model}" + (f" with model_args = {config.model_args}" if config.model_args else "")
 
 
 def _no_address(model: str) -> str:
@@ -125,11 +139,31 @@ def _arguments(config: TrainConfig) -> dict[str, Any]:
 def _with_weights(
     config: TrainConfig, pretrained: str, arguments: dict[str, Any]
 ) -> tuple[nn.Module, Pretrained | None]:
+    """Raises WrongInput that names the setting because of which the weights do not suffice, if there is one."""
     if pretrained == "none":
         return make_network(config.model, **arguments), None
-    if pretrained == "hub":
-        return from_hub(config.model, arguments, strict=config.pretrained_strict)
-    return from_file(config.model, pretrained, arguments, strict=config.pretrained_strict)
+    load = partial(from_hub, config.model) if pretrained == "hub" else partial(from_file, config.model, pretrained)
+    try:
+        return load(arguments, strict=config.pretrained_strict)
+    except OtherBody as other:
+        for name, setting in _settings_of(arguments, config):
+            try:
+                load({key: value for key, value in arguments.items() if key != name}, strict=True)
+            except (TrainingError, *NETWORK_ERRORS):
+                continue
+            raise WrongInput(
+                f"{setting} = {arguments[name]}: {other.problem}. Leave {setting} out, {ANYWAY}."
+            ) from other
+        raise
+
+
+def _settings_of(arguments: Mapping[str, Any], config: TrainConfig) -> Iterator[tuple[str, str]]:
+    """Arguments of timm that a person set, each with the setting's name."""
+    for name in arguments:
+        if name in config.model_args:
+            yield name, f"model_args' {name}"
+        elif name == "global_pool":
+            yield name, "pool"
 
 
 def preprocessing_of(network: nn.Module, config: TrainConfig) -> Preprocessing:
@@ -154,7 +188,8 @@ def load_run(folder: Path) -> tuple[nn.Module, ModelFile]:
     """
     facts = read_model_file(folder)
     try:
-        return trained_network(folder), facts
+        with memory_explained(f"the network of {folder}", "Use a machine with more"):
+            return trained_network(folder), facts
     except ModelRefused as error:
         raise refused(folder, error) from error
 
@@ -174,9 +209,12 @@ def choose_device(name: str) -> torch.device:
     """`auto` is CUDA if the machine has it, else the CPU; WrongInput if the named device is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    not_there = WrongInput(f"device = {name!r}: this machine has none that torch can use. Give auto or cpu.")
+    if name.partition(":")[0] not in DEVICES:
+        raise not_there
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch lists all that it was built for
-        raise WrongInput(f"device = {name!r}: this machine has none that torch can use. Give auto or cpu.") from error
+        raise not_there from error
     return device

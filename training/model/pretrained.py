@@ -30,6 +30,14 @@ FEWEST = 10  # under a tenth of the parameters, names have met by chance, as `no
 ANYWAY = "or, to train with what fits, add pretrained_strict=false"
 
 
+class OtherBody(WrongInput):
+    """The weights have less of the body than the network, or more: `problem` says what; another setting may be the cause."""
+
+    def __init__(self, problem: str, action: str) -> None:
+        super().__init__(f"{problem}. {action}, {ANYWAY}.")
+        self.problem = problem
+
+
 def from_hub(name: str, arguments: Mapping[str, Any], *, strict: bool) -> tuple[nn.Module, Pretrained]:
     """The network with timm's weights, downloaded once.
 
@@ -88,9 +96,9 @@ def from_file(name: str, place: str, arguments: Mapping[str, Any], *, strict: bo
     _check_learnt(path, network, body)
     over = [key for key in found.left_out if body.is_more_of_it(key)]
     if strict and over:
-        raise WrongInput(
-            f"{path} holds more than {name}: {plural(len(over), 'tensor')} without a place in it, as {listed(over)}. They are"
-            f" weights of a larger network: name that one with --model NAME, {ANYWAY}."
+        raise OtherBody(
+            f"{path} holds more than {name}: {plural(len(over), 'tensor')} without a place in it, as {listed(over)}",
+            "They are weights of a larger network: name that one with --model NAME",
         )
     return network, found
 
@@ -135,9 +143,9 @@ def _counted(weights: str, sha256: str | None, body: Body, load: Load, notes: tu
 def _check_whole(found: Pretrained, lacks: str, *, strict: bool) -> None:
     if strict and found.random:
         stay = "begin as in a new network" if found.only_statistics else "stay random"
-        raise WrongInput(
-            f"{lacks.format(len(found.random))}, as {listed(found.random)}: they would {stay}, and"
-            f" {found.share}. Give weights of the whole network, {ANYWAY}."
+        raise OtherBody(
+            f"{lacks.format(len(found.random))}, as {listed(found.random)}: they would {stay}, and {found.share}",
+            "Give weights of the whole network",
         )
 
 

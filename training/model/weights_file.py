@@ -22,8 +22,10 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from training.errors import WrongInput
+from training.files import why_no_file
 from training.model.model_file import MODEL_FILE, WEIGHTS_FILE
 from training.model.provenance import listed
+from training.model.unfinished import runs_below
 
 DEEPEST = 6  # dictionaries in each other: trainers keep their weights in the second or third
 SEEN = 512  # first bytes, by which files are distinguished
@@ -76,11 +78,12 @@ def find_weights(place: str) -> Path:
     if path.is_dir():
         if (path / WEIGHTS_FILE).is_file():
             return path / WEIGHTS_FILE
-        raise WrongInput(f"{path} is a folder without {WEIGHTS_FILE}. {GIVE}.")
+        below = runs_below(path)
+        raise WrongInput(f"{path} is a folder without {WEIGHTS_FILE}{f', but with {below}' if below else f'. {GIVE}.'}")
     if not path.exists() and ADDRESS.match(place):
         raise WrongInput(f"{place} is an address. Download the file, look at where it comes from, and give its path.")
     if not path.is_file():
-        raise WrongInput(f"{path}: there is no such file. {GIVE}.")
+        raise WrongInput(f"{path}: {why_no_file(path)}. {GIVE}.")
     return path
 
 

@@ -73,10 +73,11 @@ def random_weights_note(config: TrainConfig) -> str | None:
 
 
 def _check_optimizer_name(name: str) -> None:
-    known = [str(one) for one in list_optimizers()]
-    plain = name.lower().rpartition("_")[2]  # as timm reads lookahead_adamw
-    if plain not in known:
-        near = difflib.get_close_matches(plain, known, n=3, cutoff=0.4)
+    """timm reads the last part of `lookahead_adamw`, and passes over any other first part without a word."""
+    plain = [str(one) for one in list_optimizers()]
+    known = [*plain, *(f"lookahead_{one}" for one in plain)]
+    if name.lower() not in known:
+        near = difflib.get_close_matches(name.lower(), known if "_" in name else plain, n=3, cutoff=0.4)
         raise WrongInput(f"timm has no optimizer {name!r}. Near names: {', '.join(near) or 'none; use adamw'}.")
 
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from inference.engines.network import NETWORK_ERRORS
-from training.errors import NetworkRefused, WrongInput
-from training.fitting.memory import memory_explained
+from training.errors import NetworkRefused, TrainingError, WrongInput
+from training.memory import HALVE, is_out_of_memory, memory_explained
+from training.model.loadable import check_loads
 from training.model.network import DTYPES, create_network, why_refused
 from training.model.provenance import Pretrained
 from training.settings.config import TrainConfig
@@ -43,7 +44,7 @@ def try_step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
     if the memory does not suffice.
     """
     try:
-        with memory_explained(config.batch_size):
+        with memory_explained(*_what_is_tried(config, network)):
             step(config, network, class_count)
     except NetworkRefused as refused:
         raise _explained(config, class_count, refused) from refused
@@ -51,7 +52,7 @@ def try_step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
 
 
 def step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
-    """As `try_step`, but raises NetworkRefused, which is only the reason, and torch's OutOfMemoryError."""
+    """As `try_step`, but raises NetworkRefused, which is only the reason, and what `is_out_of_memory` knows."""
     device = next(network.parameters()).device
     count = _count(config, device)
     labels = torch.arange(count, device=device) % class_count
@@ -64,16 +65,25 @@ def step(config: TrainConfig, network: nn.Module, class_count: int) -> None:
             cross_entropy(_checked(logits, class_count).float(), labels).backward()  # type: ignore[no-untyped-call]
             with torch.inference_mode():
                 _checked(_logits(copied.eval(), 1, config.image_size, device), class_count)
-    except torch.OutOfMemoryError:
-        raise
     except NETWORK_ERRORS as error:
+        if is_out_of_memory(error):
+            raise
         raise NetworkRefused(why_refused(error)) from error
+    check_loads(config, network, class_count)
 
 
 def _count(config: TrainConfig, device: torch.device) -> int:
     if isinstance(config.batch_size, str):
         return 2
     return config.batch_size if device.type == "cuda" else min(2, config.batch_size)
+
+
+def _what_is_tried(config: TrainConfig, network: nn.Module) -> tuple[str, str]:
+    """What the memory has to hold, and what to do if it does not."""
+    count = _count(config, next(network.parameters()).device)
+    if count == config.batch_size:
+        return f"batch_size = {count}", HALVE
+    return f"{count} photos of {config.crop_size} pixels in {config.model}", "Choose a smaller model, or image_size"
 
 
 def _logits(network: nn.Module, count: int, side_px: int, device: torch.device) -> Tensor:
@@ -96,8 +106,9 @@ def _explained(config: TrainConfig, class_count: int, refused: NetworkRefused) -
     for changed, setting, advice in _without(config):
         other = config.model_copy(update={**changed, "pretrained": "none"})
         try:
-            step(other, create_network(other, class_count), class_count)
-        except WrongInput:
+            with memory_explained(setting):
+                step(other, create_network(other, class_count), class_count)
+        except TrainingError:
             continue
         return WrongInput(f"{setting}: {config.model} does not take it ({refused}). {advice}.")
     return WrongInput(

@@ -15,7 +15,7 @@ from typing import Any
 
 from training.data.tables import read_rows
 from training.errors import TrainingError, why
-from training.model.model_file import ModelFile, read_model_file
+from training.model.model_file import WHOLE_RUN, ModelFile, read_model_file
 from training.photos.set_aside import SetAside, read_set_aside
 from training.settings.config import read_yaml
 
@@ -83,7 +83,7 @@ def _epochs(path: Path) -> tuple[dict[str, Any], ...]:
     try:
         return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} cannot be read ({why(error)}). Train again.") from error
+        raise TrainingError(f"{path} cannot be read ({why(error)}). {WHOLE_RUN}") from error
 
 
 def _reasons(path: Path) -> Mapping[str, str]:

@@ -140,7 +140,7 @@ class TrainConfig(BaseModel):
 
     # Length
     epochs: Count | Auto = Field("auto", description="passes over the training photos, at most; auto: 10, or as many as fit into hours")
-    hours: Positive | None = Field(None, description="time budget: the measured speed chooses the epochs, and none begins that would overrun it")
+    hours: Annotated[float, Field(gt=0, le=10_000)] | None = Field(None, description="time budget: the measured speed chooses the epochs, and none begins that would overrun it")
     early_stopping: Count | None = Field(None, description="end after so many epochs without a better `monitor`; restarts when the body is unfrozen; none: never")
     monitor: Literal["top1", "top3", "loss", "macro_f1"] = Field("top1", description="validation figure by which the best weights are kept")
 
@@ -154,7 +154,7 @@ class TrainConfig(BaseModel):
     lr: Positive | Auto = Field(1e-3, description="learning rate at its peak; auto: by optimizer and batch")
     body_lr_scale: Annotated[float, Field(ge=1e-6, le=1)] = Field(1.0, description="learning rate of all but the head, as a share of lr")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of optimizers that have one")
-    weight_decay: NotNegative = Field(0.05, description="L2 for adam and sgd, decoupled for adamw")
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = Field(0.05, description="L2 for adam and sgd, decoupled for adamw")
     schedule: Literal["cosine", "onecycle", "step", "plateau", "constant"] = Field("cosine", description="how the learning rate falls")
     warmup_epochs: NotNegative = Field(1.0, description="first epochs, in which the learning rate rises; onecycle has its own")
     decay_epochs: Positive = Field(3.0, description="step: epochs between two decays; plateau: epochs without a better validation loss")
@@ -164,7 +164,7 @@ class TrainConfig(BaseModel):
     accumulate: Count = Field(1, description="steps whose gradients are added before the weights change")
     clip_grad: Positive | None = Field(None, description="largest norm of the gradient; none: any")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="share of the target that is spread over all classes")
-    focal_gamma: NotNegative = Field(0.0, description="gamma of the focal loss; 0: cross-entropy")
+    focal_gamma: Annotated[float, Field(ge=0, le=100)] = Field(0.0, description="gamma of the focal loss; 0: cross-entropy")
     class_weights: Literal["none", "inverse", "effective"] = Field("none", description="class weights of the loss, from class counts")
     sampler: Literal["shuffle", "balanced"] = Field("shuffle", description="order of the photos; balanced: every class equally often")
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="decay of the average of the weights, which is kept in their place; none: no average")
@@ -221,9 +221,12 @@ class TrainConfig(BaseModel):
             raise ValueError("split excludes groups and exclude: it says already which photos there are, and on which side")
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on: together they must be under 1")
-        if "drop_rate" in self.model_args and self.dropout is not None:
-            rate = self.model_args["drop_rate"]
-            raise ValueError(f"dropout = {self.dropout} and model_args' drop_rate = {rate} are the same thing. Leave drop_rate out.")
+        for name, argument in (("dropout", "drop_rate"), ("drop_path", "drop_path_rate"), ("pool", "global_pool")):
+            given = getattr(self, name)
+            if argument in self.model_args and given != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"{name} = {given} and model_args' {argument} = {self.model_args[argument]} are the same thing. Leave {argument} out."
+                )
         kind, _, count = self.freeze.partition(":")
         if not (self.freeze in ("none", "body", "norm") or (kind == "stages" and count.isdigit() and int(count))):
             raise ValueError(f"freeze = {self.freeze!r}: use none, body, norm, or stages:K, as stages:2")

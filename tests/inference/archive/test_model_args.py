@@ -54,6 +54,14 @@ def test_values_that_are_no_plain_ones_may_not_be_set(value: object) -> None:
         check_model_args({"channels": value})
 
 
+@pytest.mark.parametrize("value", [2, 3, None, True])
+def test_the_number_of_classes_is_nobodys_to_set(value: object) -> None:
+    with pytest.raises(
+        WrongModelArgs, match=rf"num_classes = {value} may not be set: the classes decide it\. Take it out"
+    ):
+        check_model_args({"num_classes": value})
+
+
 def test_the_sentence_names_the_argument_and_shortens_its_value() -> None:
     with pytest.raises(WrongModelArgs) as caught:
         check_model_args({"stem_type": "x" * 5_000_000})

@@ -95,6 +95,14 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
         plan_uploads([tmp_path / "nowhere"], "monday")
 
 
+def test_a_pipe_is_named_as_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(
+        ConsoleError, match=r"pipe\.jpg: it is a pipe, .* and no file: give a file or a folder of images"
+    ):
+        plan_uploads([tmp_path / "pipe.jpg"], "monday")
+
+
 def test_two_files_for_one_key_are_refused_before_anything_is_uploaded(tmp_path: Path) -> None:
     one = folder_of(tmp_path / "1", "b.jpg")
     two = folder_of(tmp_path / "2", "b.jpg")

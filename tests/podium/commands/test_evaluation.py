@@ -62,6 +62,19 @@ def test_what_cannot_be_evaluated_is_a_wrong_value(run: Path, data: Path, tmp_pa
 
 
 @pytest.mark.torch
+def test_every_command_that_takes_a_run_says_how_to_go_on_with_one_that_was_stopped(run: Path, tmp_path: Path) -> None:
+    stopped = tmp_path / "stopped"
+    stopped.mkdir()
+    (stopped / "resolved.yaml").touch()
+    photo = next((tmp_path / "photos").rglob("*.png"))
+    for words in (("evaluate",), ("package",), ("compare", run), ("predict", photo, "--run")):
+        sentence = refused(*words, stopped, exit_code=EXIT_FAILED)
+        assert sentence.endswith(
+            f"{stopped} is no finished run: its training was stopped. Go on: podium train --resume {stopped}"
+        ), words
+
+
+@pytest.mark.torch
 def test_a_comparison_says_in_words_which_run_is_better(run: Path, data: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other", data, seed=1)
     result = podium("compare", run, other, "--no-report")

@@ -216,3 +216,91 @@ def test_lists_that_a_spreadsheet_saved_anew_are_read(tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text(lines, encoding="utf-8-sig")
     assert read_split(tmp_path / "split.csv", str(data)) == listing
     assert len(find_files(str(data), tmp_path / "split.csv").files) == 17
+
+
+CAPITALS = [("Train", "Val", "Test"), ("TRAIN", "VALID", "TEST"), ("train", "Validation", "Test")]
+SYNONYMS = [("Training", "validation", "Testing"), ("training", "valid", "testing"), ("train", "val_images", "testing")]
+ENDINGS = [
+    ("train_set", "val_set", "test_set"),
+    ("trainset", "valset", "testset"),
+    ("train2017", "val2017", "test2017"),
+]
+PREFIXES = [("seg_train", "seg_val", "seg_test"), ("ILSVRC2012_img_train", "ILSVRC2012_img_val", "ILSVRC2012_img_test")]
+
+
+@pytest.mark.parametrize("names", [*CAPITALS, *SYNONYMS, *ENDINGS, *PREFIXES])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_folders_that_read_like_splits_are_splits_and_no_classes(
+    tmp_path: Path, names: tuple[str, str, str], wrapped: bool
+) -> None:
+    for number, name in enumerate(names):
+        write_photos(tmp_path / name / name if wrapped else tmp_path / name, per_class=3, first=20 * number)
+    (tmp_path / "notes").mkdir()
+    listing, audited = listed(tmp_path), find_files(str(tmp_path))
+    assert listing.classes == audited.classes == ("amber", "jade", "slate")
+    splits = {photo.relative.partition("/")[0]: photo.split for photo in listing.photos}
+    assert splits == dict(zip(names, ("train", "validation", "test"), strict=True))
+    assert {file.split for file in audited.files} == {"train", "validation", "test"}
+    assert notes_of(tmp_path) == [f"{tmp_path}: left out, as no validation or test folder with classes in it: notes/"]
+
+
+@pytest.mark.parametrize(
+    "names", [("Train", "Test"), ("TRAIN", "VAL"), ("Training", "Testing"), ("train_set", "test_set")]
+)
+def test_two_splits_alone_are_no_two_classes(tmp_path: Path, names: tuple[str, str]) -> None:
+    for number, name in enumerate(names):
+        write_photos(tmp_path / name, first=20 * number)
+    assert listed(tmp_path).classes == ("amber", "jade", "slate")
+    (tmp_path / names[1] / "jade").rename(tmp_path / names[1] / "mauve")
+    with pytest.raises(WrongInput, match=f"{names[1]}/mauve has no class of that name in .*{names[0]}"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("steam_train", "bullet_train"),
+        ("Training", "Running"),
+        ("crash-test", "train"),
+        ("validation of forms", "ops"),
+        ("invalid", "valid"),
+    ],
+)
+def test_classes_whose_names_only_sound_like_splits_stay_classes(tmp_path: Path, names: tuple[str, str]) -> None:
+    for number, name in enumerate(names):
+        photos_in(tmp_path / name, first=500 + 10 * number)
+    assert listed(tmp_path).classes == tuple(sorted(names))
+    for name in names:
+        if name not in ("train", "valid"):
+            photos_in(tmp_path / name / "day", first=600 + len(name))
+    assert listed(tmp_path).classes == tuple(sorted(names))
+
+
+@pytest.mark.parametrize("names", [("train", "Training"), ("Train", "train"), ("train", "TEST", "testing")])
+def test_two_folders_of_one_split_are_refused_rather_than_one_lost(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for number, name in enumerate(names):
+        write_photos(tmp_path / name, first=20 * number)
+    refused(tmp_path, r"has \w+/ and \w+/, but only one (train|test) folder is allowed")
+
+
+def test_a_folder_with_the_classes_and_no_name_of_a_split_is_left_out_as_what_it_is(tmp_path: Path) -> None:
+    for number, name in enumerate(("train", "eval", "extra")):
+        write_photos(tmp_path / name, first=20 * number)
+    (tmp_path / "docs").mkdir()
+    assert notes_of(tmp_path) == [
+        f"{tmp_path}: left out, as no validation or test folder with classes in it: docs/",
+        f"{tmp_path}: left out, though it has folders of the classes' names: eval/ and extra/; to use one, call it"
+        " validation or test",
+    ]
+
+
+def test_classes_that_hold_nothing_but_the_same_folders_get_a_note(tmp_path: Path) -> None:
+    for number, name in enumerate(("2023", "2024")):
+        write_photos(tmp_path / name, first=20 * number)
+    [note] = notes_of(tmp_path)
+    assert note.startswith(
+        f"{tmp_path}: each of the classes 2023/ and 2024/ has no photos of its own, and the folders amber/"
+    )
+    assert note.endswith("put their photos together, or name the outer folders train, validation and test")
+    photos_in(tmp_path / "2024" / "night", first=700)
+    assert notes_of(tmp_path) == []

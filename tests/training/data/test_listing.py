@@ -109,6 +109,24 @@ def test_what_systems_leave_among_photos_is_neither_photo_nor_class(tmp_path: Pa
     assert len(find_files(str(tmp_path / "data")).files) == len(listing.photos) == 18
 
 
+@pytest.mark.parametrize("name", ["found", "found.0000", "foundations", "icon", "thumbs", "syno", "@home", "cache"])
+def test_what_only_resembles_clutter_is_a_class(tmp_path: Path, name: str) -> None:
+    write_photos(tmp_path)
+    (tmp_path / "jade").rename(tmp_path / name)
+    assert name in list_photos(config_of(tmp_path)).classes
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u2060", "\u200e"])
+def test_classes_that_differ_in_a_mark_without_width_get_a_note_that_shows_it(tmp_path: Path, mark: str) -> None:
+    write_photos(tmp_path)
+    (tmp_path / "slate").rename(tmp_path / f"jade{mark}")
+    notes: list[str] = []
+    list_photos(config_of(tmp_path), on_note=notes.append)
+    [note] = notes
+    assert note.startswith(f"the classes 'jade' and {f'jade{mark}'!r} differ only in marks that take no room: they are")
+    assert mark not in note
+
+
 @pytest.mark.parametrize(("other", "table"), [("Jade", False), ("jade ", False), ("JADE", True)])
 def test_classes_that_differ_only_in_capitals_or_spaces_get_a_note(tmp_path: Path, other: str, table: bool) -> None:
     data = write_photos(tmp_path / "data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,27 @@ def test_a_manifest_that_says_who_validates_is_followed(tmp_path: Path) -> None:
     assert {photo.relative[-7:] for photo in listing.of("validation")} == {"000.png"}
     with pytest.raises(WrongInput, match="folds = 2, but the data has its own 3 validation photos"):
         list_photos(config_of(tmp_path / "all.csv", folds=2))
+
+
+def test_a_pipe_is_told_from_a_file_that_is_missing_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    write_photos(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "all.csv").write_text("path,label\njade/000.png,jade\npipe.png,slate\n")
+    with pytest.raises(
+        WrongInput, match=r"line 3: .*pipe\.png is no photo: it is a pipe, a socket or a device, and no file"
+    ):
+        list_photos(config_of(tmp_path / "all.csv"))
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(WrongInput, match=r"pipe\.csv cannot be read: it is a pipe, .*\. Save it as a file\."):
+        list_photos(config_of(tmp_path / "pipe.csv"))
+
+
+@pytest.mark.parametrize(("train", "test"), [("TRAIN", "TEST"), ("Training", "testing"), ("train_set", "test_set")])
+def test_a_manifest_may_write_its_splits_as_folders_are_called(tmp_path: Path, train: str, test: str) -> None:
+    write_photos(tmp_path)
+    rows = [f"{path},{label},{test if path.endswith('000.png') else train}" for path, label in rows_of(tmp_path)]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label,split", *rows]))
+    assert {photo.relative[-7:] for photo in list_photos(config_of(tmp_path / "all.csv")).of("test")} == {"000.png"}
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,42 @@ def test_an_optimizer_that_would_die_at_its_first_checkpoint_is_refused_before_i
         groups(tmp_path, optimizer=name)
 
 
+@pytest.mark.parametrize("name", ["fusedadam", "bnbadam", "lookahead_fusedsgd"])
+def test_an_optimizer_that_needs_another_machine_is_not_called_unknown(tmp_path: Path, name: str) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("on a GPU these lack a library, or work")
+    sentence = (
+        rf"^optimizer = '{name}' does not work on this machine: CUDA required for .*\. Use another one, as adamw\.$"
+    )
+    with pytest.raises(WrongInput, match=sentence):
+        groups(tmp_path, optimizer=name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sgd", "nesterov", "sgdw", "sgdc", "csgdw", "nlars", "nlarc", "lookahead_sgd", "momentum", "muon", "rmsprop"],
+)
+def test_an_optimizer_without_momentum_steps(tmp_path: Path, name: str) -> None:
+    import torch
+
+    from training.fitting.optimisation import create_optimizer
+
+    layer = torch.nn.Linear(4, 4)
+    layer.get_classifier = lambda: layer  # type: ignore[assignment]
+    before = layer.weight.detach().clone()
+    optimizer = create_optimizer(
+        layer, tiny_config(tmp_path, tmp_path / "run", optimizer=name, momentum=0, weight_decay=0), lr=0.1
+    )
+    layer(torch.ones(2, 4)).square().sum().backward()
+    gradient = layer.weight.grad.clone()  # type: ignore[union-attr]
+    optimizer.step()
+    assert not torch.equal(layer.weight, before)
+    if name in ("sgd", "nesterov", "momentum"):
+        torch.testing.assert_close(layer.weight.detach(), before - 0.1 * gradient)
+
+
 @pytest.mark.parametrize("layer_decay", [None, 0.5])
 def test_what_the_model_itself_spares_does_not_decay(tmp_path: Path, layer_decay: float | None) -> None:
     _, by_name = groups(tmp_path, model="test_vit", model_args={}, layer_decay=layer_decay)

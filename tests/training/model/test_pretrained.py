@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -393,3 +393,34 @@ def test_random_numbers_go_on_as_without_weights(narrow: dict[str, Tensor], tmp_
         create_network(tiny_config(tmp_path, tmp_path / "run", model_args=NARROW, pretrained=pretrained), 3)
         drawn.append(torch.rand(4))
     assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize(
+    ("changed", "setting"),
+    [
+        ({"pool": "avg"}, "pool"),
+        ({"model_args": {"global_pool": "avg"}}, "model_args' global_pool"),
+        ({"pool": "avg", "model_args": {"drop_rate": 0.1}}, "pool"),
+        ({"model_args": {"img_size": 64, "depth": 8}}, "model_args' depth"),
+        ({"model_args": {"depth": 5}}, "model_args' depth"),
+    ],
+)
+def test_a_setting_that_adds_layers_is_blamed_and_not_weights_that_are_whole(
+    changed: dict[str, Any], setting: str, tmp_path: Path
+) -> None:
+    model = "test_vit"
+    file = saved(weights_of(model, img_size=32), tmp_path / "w.safetensors")
+    begun(file, tmp_path, model=model)
+    with pytest.raises(
+        WrongInput, match=rf"^{setting} = \w+: .*w.safetensors (lacks|holds more than) .* Leave {setting} out, or, to"
+    ):
+        begun(file, tmp_path, model=model, **changed)
+    _, found = begun(file, tmp_path, model=model, pretrained_strict=False, **changed)
+    assert found.random or found.left_out
+
+
+def test_weights_that_lack_a_part_whatever_is_set_are_blamed_themselves(tmp_path: Path) -> None:
+    tensors = weights_of("test_vit", img_size=32)
+    file = saved({name: it for name, it in tensors.items() if "blocks.0" not in name}, tmp_path / "w.safetensors")
+    with pytest.raises(WrongInput, match=r"lacks .* Give weights of the whole network, or, to train"):
+        begun(file, tmp_path, model="test_vit", pool="avg")

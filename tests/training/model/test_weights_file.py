@@ -25,6 +25,20 @@ def narrow() -> dict[str, Tensor]:
     return weights_of("resnet10t", **NARROW)
 
 
+def test_a_pipe_is_not_called_missing(tmp_path: Path) -> None:
+    import os
+
+    from training.model.weights_file import find_weights
+
+    os.mkfifo(tmp_path / "w.pth")
+    with pytest.raises(
+        WrongInput, match=r"w\.pth: it is a pipe, a socket or a device, and no file\. Give none, hub, or"
+    ):
+        find_weights(str(tmp_path / "w.pth"))
+    with pytest.raises(WrongInput, match=r"v\.pth: there is no such file\. Give none, hub, or"):
+        find_weights(str(tmp_path / "v.pth"))
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -254,7 +254,7 @@ def test_the_code_in_an_archive_is_not_run_by_a_prediction(a_mar: Path, data: Pa
         ({"layers": [16_384] * 4}, "has more than 20,000 layers and parameters"),
         ({"no_such_argument": 1}, "model_args do not fit resnet10t: with no_such_argument = 1 it cannot be made."),
         ({"output_stride": 7}, "model_args do not fit resnet10t: with output_stride = 7 it cannot be made."),
-        ({"num_classes": 7}, "with num_classes = 7 it cannot be made"),
+        ({"num_classes": 7}, "num_classes = 7 may not be set: the classes decide it"),
         ({"features_only": True}, "features_only = True may not be set"),
         ({"in_chans": 4}, "The weights do not make a resnet10t"),
         (

@@ -23,7 +23,10 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**VIT, "pool": "catavgmax"}, r"pool = catavgmax: .*\. Leave pool out\."),
     ({**RESNET, "model_args": {"in_chans": 1}}, r"model_args = \{'in_chans': 1\}: .*3 channels.*\. Leave in_chans out\."),
     ({**RESNET, "model_args": {"features_only": True}}, r"model_args: features_only = True may not be set, .*\. Take it out\."),
-    ({**RESNET, "model_args": {"num_classes": 7}}, r"'num_classes': 7.*7 numbers for a photo, and there are 3 classes.*"),
+    ({**RESNET, "model_args": {"num_classes": 7}}, r"model_args: num_classes = 7 may not be set: the classes decide it\. Take it out\."),
+    ({**RESNET, "model_args": {"num_classes": 3}}, r"model_args: num_classes = 3 may not be set: the classes decide it\. Take it out\."),
+    ({**RESNET, "pool": "max", "model_args": {"global_pool": "avg"}}, r"pool = max and model_args' global_pool = avg are the same thing\. Leave global_pool out"),
+    ({**RESNET, "drop_path": 0.1, "model_args": {"drop_path_rate": 0.2}}, r"drop_path = 0\.1 and model_args' drop_path_rate = 0\.2 are the same thing"),
     ({**RESNET, "model_args": {"global_pool": ""}}, r"'global_pool': ''\}.*\. Leave global_pool out\."),
     ({**RESNET, "model_args": {"block_args": None, "depth": 3}}, r"'depth': 3\}: .*unexpected.*\. Leave depth out\."),
     ({**RESNET, "model": "resnet18", "model_args": {"layers": [1, 1]}}, r"\[1, 1\]\}: .*code does not take such a network\)\. Leave layers out"),
@@ -76,3 +79,14 @@ def test_one_photo_a_step_is_enough_for_a_network_without_batch_norm(photos: Pat
     from training.preparing.checking import check_alone
 
     check_alone(tiny_config(photos, tmp_path / "run", **VIT, batch_size=1))
+
+
+def test_what_trains_is_loaded_again_whatever_shapes_it(photos: Path, tmp_path: Path) -> None:
+    from training.fine_tune import train
+    from training.model.network import load_run
+
+    shaping = {"in_chans": 3, "drop_rate": 0.2, "drop_path_rate": 0.1, "global_pool": "max", "stem_width": 8}
+    config = tiny_config(photos, tmp_path / "run", **{**RESNET, "model_args": shaping, "epochs": 1})
+    network, facts = load_run(train(config).folder)
+    assert facts.model_args == shaping
+    assert network.global_pool.pool_type == "max"  # type: ignore[union-attr]

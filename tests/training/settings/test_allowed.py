@@ -71,6 +71,10 @@ def test_any_value_of_any_setting_is_taken_or_refused_with_what_it_may_be(name: 
         ("body_lr_scale", 1e-300, "a number (at least 1e-06 and at most 1)"),
         ("threads", 10**9, "a whole number (at least 1 and at most 256) or none"),
         ("workers", 10**9, "a whole number (at least 0 and at most 256) or auto"),
+        ("weight_decay", 1e300, "a number (at least 0 and at most 100)"),
+        ("weight_decay", 1e38, "a number (at least 0 and at most 100)"),
+        ("focal_gamma", 1e300, "a number (at least 0 and at most 100)"),
+        ("hours", 1e300, "a number (above 0 and at most 10000) or none"),
         ("seed", 2**32, f"a whole number (at least 0 and under {2**32})"),
     ],
 )

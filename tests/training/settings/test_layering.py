@@ -167,7 +167,7 @@ def test_a_file_may_name_the_recipe_that_it_begins_with(tmp_path: Path) -> None:
         (["photos", "epochs=yes"], "epochs = True: give a whole number (at least 1) or auto."),
         (["photos", "lr=nan"], "lr = 'nan': give a number (above 0) or auto."),
         (["photos", "lr=.nan"], "lr = nan: give a number (above 0) or auto."),
-        (["photos", "hours=.inf"], "hours = inf: give a number (above 0) or none."),
+        (["photos", "hours=.inf"], "hours = inf: give a number (above 0 and at most 10000) or none."),
         (["photos", "dropout=1"], "dropout = 1: give a number (at least 0 and under 1) or none."),
         (["photos", "model_args=3"], "model_args = 3: give settings in braces"),
         (["photos", "claim=3"], "claim = 3: give none."),

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.torch
         {"precision": "fp16"},
         {"class_weights": "inverse", "sampler": "balanced"},
         {"class_weights": "effective", "focal_gamma": 2.0, "label_smoothing": 0.0},
+        {"weight_decay": 100, "focal_gamma": 100, "hours": 10_000},
+        {"optimizer": "sgd", "momentum": 0},
         {"pool": "max"},
         {"pool": "catavgmax"},
         {"freeze": "stages:1", "freeze_epochs": 1},
