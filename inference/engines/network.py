@@ -152,13 +152,13 @@ def why_not_made(error: Exception, given: str = "them") -> str:
     return short(" ".join(str(error).split()).rstrip(".") or type(error).__name__)
 
 
-class _TooManyParts(MemoryError):
+class _TooManyParts(ValueError):
     """A network of more parts than any has."""
 
 
 @contextmanager
 def bounded_parts() -> Iterator[None]:
-    """Raise _TooManyParts in this block for a network of more parts than any has: to make it would take hours."""
+    """Raise ValueError in this block for a network of more parts than any has: to make it would take hours."""
     parts = 0
 
     def count(*_: object) -> None:

@@ -209,5 +209,5 @@ def test_the_argument_that_does_not_fit_is_named_without_a_librarys_words(
 
 def test_layers_without_a_number_are_refused_without_a_warning(tiny: Path) -> None:
     assert outcome(tiny, record(tiny, model_args=TINY | {"widths": [0]})).startswith(
-        "There is no plain_cnn with model_args"
+        "model_args do not fit plain_cnn: with widths = [0] it cannot be made"
     )

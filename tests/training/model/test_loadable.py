@@ -34,5 +34,7 @@ def test_a_network_that_no_reader_makes_is_refused_with_the_readers_reason(tmp_p
     config = tiny_config(tmp_path, tmp_path / "run", **RESNET)
     network = create_network(config, 3)
     other = config.model_copy(update={"model_args": {"block_args": {"depth": 3}}})
-    with pytest.raises(NetworkRefused, match="no run with it could be loaded: There is no test_resnet with model_args"):
+    with pytest.raises(
+        NetworkRefused, match="no run with it could be loaded: model_args do not fit test_resnet: with block_args"
+    ):
         check_loads(other, network, 3)
