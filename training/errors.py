@@ -66,7 +66,7 @@ _MACHINE = {
         "Move that file away, or name another place.",
     ),
     errno.EISDIR: ("this is a folder, and a file is needed", "Name a file."),
-    errno.EEXIST: ("there is a file of this name already", "Move it away, or name another place."),
+    errno.EEXIST: ("there is a file of this name already", "Remove it, or name another place."),
     errno.ENAMETOOLONG: ("the name is too long for this disk", "Name a shorter one."),
 }
 

@@ -105,7 +105,10 @@ def test_a_pipe_is_named_as_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
 def test_a_device_is_named_as_one(device: str) -> None:
-    with pytest.raises(ConsoleError, match=rf"{device}: it is a device, .* and no file: give a file or a folder of images"):
+    with pytest.raises(
+        ConsoleError,
+        match=rf"{device}: it is a pipe, a socket or a device, and no file: give a file or a folder of images",
+    ):
         plan_uploads([Path(device)], "monday")
 
 
