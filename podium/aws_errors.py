@@ -33,7 +33,29 @@ def sentence_of(error: Exception, who: str = "the stack") -> str:
     """The sentence about what boto3 raised."""
     from botocore.exceptions import ClientError
 
-    return refusal(error, who) if isinstance(error, ClientError) else trouble(error, who)
+    if isinstance(error, ClientError):
+        return refusal(error, who)
+    return _of_the_local_stack(error) or trouble(error, who)
+
+
+def _of_the_local_stack(error: Exception) -> str | None:
+    """What is wrong with the local stack, if it is the one that did not answer; None about other servers."""
+    from botocore.exceptions import ConnectionError as NoConnection
+    from botocore.exceptions import HTTPClientError
+
+    from podium.listener import check_listener
+    from podium.project import local_stack
+
+    if not isinstance(error, HTTPClientError | NoConnection):
+        return None
+    try:
+        local = local_stack()
+        if local is None or not f"{error.kwargs.get('endpoint_url')}/".startswith(f"{local.endpoint_url}/"):
+            return None
+        check_listener(local)
+    except ConsoleError as what:
+        return str(what)
+    return f"the local stack broke off a request ({str(error).rstrip('.')}). Do it again; `podium status` shows whether it runs."
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from podium.errors import ConsoleError
+from podium.loopback import HOSTS, without_proxy
 from podium.project import local_stack
 
 KEPT = "PODIUM_SHELL"  # JSON: {"set": {name: value}, "before": {name: value}}
@@ -31,7 +32,7 @@ OF_A_SESSION = frozenset({"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"})  # belong 
 def local_changes(environment: Mapping[str, str], local: Mapping[str, str]) -> dict[str, str | None]:
     """The variables to change so that tools speak to the local stack; None is to be unset."""
     others = {name: None for name in environment if name in WHO_AND_WHERE or name.startswith(f"{ENDPOINT}_")}
-    return {**others, **ALWAYS, **local}
+    return {**others, **ALWAYS, **without_proxy(environment), **local}
 
 
 def local_environment(environment: Mapping[str, str], local: Mapping[str, str]) -> dict[str, str]:
@@ -111,4 +112,4 @@ def _local_variables(environment: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _is_here(url: str) -> bool:
-    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+    return urlsplit(url).hostname in HOSTS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import urllib.error
-import urllib.request
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ from podium.aws_errors import explained, sentence_of
 from podium.aws_variables import speak_to_aws
 from podium.errors import ConsoleError
 from podium.listener import check_listener
+from podium.loopback import request_here
 from podium.project import CA_BUNDLE, REGION, local_stack
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Connection:
     @property
     def server_is_down(self) -> bool:
         """Whether the local model server answers no HTTP; it may answer and still load its model. False on AWS."""
-        return self.local and not _answers(f"{self.facts.model_server_url}/ping")
+        return self.local and not answers(f"{self.facts.model_server_url}/ping")
 
     def message_counts(self, queue_url: str) -> MessageCounts:
         """The messages of one of the stack's queues."""
@@ -206,7 +206,11 @@ class Connection:
         return {
             "endpoint_url": self._local_stack.endpoint_url if self._local_stack else None,
             "verify": str(CA_BUNDLE) if self._local_stack else None,
-            "config": Config(max_pool_connections=PARALLEL_REQUESTS, retries={"mode": "standard", "max_attempts": 5}),
+            "config": Config(
+                max_pool_connections=PARALLEL_REQUESTS,
+                retries={"mode": "standard", "max_attempts": 5},
+                proxies={} if self._local_stack else None,  # none, even if the person's variables name one
+            ),
         }
 
     def _describe(self) -> StackTypeDef:
@@ -248,9 +252,10 @@ class Connection:
         return f"Deploy it with `podium deploy --stack {self.stack}`, or check your AWS profile and Region."
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a server of this machine answers HTTP at the address, whatever it says."""
     try:
-        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of the stack's own
+        with request_here(url, timeout_s=1):
             return True
     except urllib.error.HTTPError:
         return True

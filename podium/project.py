@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,15 +33,19 @@ SERVER_PARAMETERS = frozenset({"ModelServerUrl", "ModelName", "ModelVersion"})  
 DEFAULT_PORTS = {"emulator": 4566, "inference": 8080, "management": 8081, "metrics": 8082}
 
 
+PORTS = range(1, 65536)
+Port = Annotated[int, Field(ge=PORTS.start, lt=PORTS.stop)]
+
+
 class LocalStack(BaseModel):
     """The ports, archive and parameters that `podium up` chose. They are kept: queue URLs carry the emulator's port."""
 
     model_config = ConfigDict(frozen=True)
 
-    emulator_port: int
-    inference_port: int
-    management_port: int
-    metrics_port: int
+    emulator_port: Port
+    inference_port: Port
+    management_port: Port
+    metrics_port: Port
     secret: str = Field(default="", repr=False)  # of the embedded AWS' root key; `podium up` makes it
     archive: Path | None = None
     parameters: dict[str, str] = {}  # of template.yaml, chosen with `podium deploy` to stay
@@ -117,7 +123,7 @@ def _choose_port(name: str, usual: int) -> int:
     chosen = os.environ.get(variable)
     if chosen is None:
         return usual if port_is_free(usual) else _any_free_port()
-    if not chosen.isdigit() or not 1024 <= int(chosen) <= 65535:
+    if not re.fullmatch("[0-9]{4,5}", chosen) or not 1024 <= int(chosen) < PORTS.stop:
         raise ConsoleError(f"{variable}={chosen!r} is no port. Set it to a number from 1024 to 65535, or unset it.")
     if not port_is_free(int(chosen)):
         raise ConsoleError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from podium.errors import EXIT_USAGE, ConsoleError
+from podium.nearest import nearest
 
 NEAR = 0.5  # as for a training's settings
 
@@ -55,9 +55,8 @@ def check_parameter(name: str, value: str, option: str, template: Path) -> None:
     """ConsoleError about the value of `option`, unless the template has such a parameter and takes the value."""
     known = template_parameters(template)
     if name not in known:
-        near = get_close_matches(name.casefold(), {it.casefold(): it for it in known}, 1, NEAR)
-        named = next((it for it in known if [it.casefold()] == near), None)
-        hint = f"Did you mean {named}?" if named else f"It has {', '.join(known)}."
+        near = nearest(name, known, 1, NEAR)
+        hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(known)}."
         raise ConsoleError(f"{option}: template.yaml has no parameter {name!r}. {hint}", EXIT_USAGE)
     if why := known[name].why_not(value):
         raise ConsoleError(f"{option} {value!r} {why}.", EXIT_USAGE)

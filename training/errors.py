@@ -61,7 +61,10 @@ _MACHINE = {
     errno.ENFILE: ("this machine allows no more open files", "End programs that hold many, and try again."),
     errno.ENOMEM: ("the memory is used up", "End other programs, and try again."),
     errno.ENOENT: ("there is no such file or folder", "Check the name."),
-    errno.ENOTDIR: ("a part of the path is a file, and a folder is needed", "Name another place."),
+    errno.ENOTDIR: (
+        "a part of the path is a file, and a folder is needed",
+        "Move that file away, or name another place.",
+    ),
     errno.EISDIR: ("this is a folder, and a file is needed", "Name a file."),
     errno.EEXIST: ("there is a file of this name already", "Remove it, or name another place."),
     errno.ENAMETOOLONG: ("the name is too long for this disk", "Name a shorter one."),

@@ -18,10 +18,10 @@ from pipeline.batches.manifests import IMAGES_PER_PART, expected_images, part_ke
 from pipeline.batches.outcomes import ExpectedUpload
 from pipeline.contracts import INCOMING_PREFIX, ExpectedImage, ManifestPart
 from pipeline.uploads import pages_of_uploads
+from podium.aws_errors import sentence_of
 from podium.batches.keys import why_not_made
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
-from training.aws_trouble import trouble
 from training.data.walking import is_clutter
 from training.errors import machine_sentence, why
 from training.files import why_no_file
@@ -108,7 +108,7 @@ def upload(
         except ClientError as error:
             raise ConsoleError(f"{item.path} was not uploaded: {error}. {_what_to_do(error)}".rstrip()) from error
         except BotoCoreError as error:
-            raise ConsoleError(f"{item.path} was not uploaded: {trouble(error, 'S3')}") from error
+            raise ConsoleError(f"{item.path} was not uploaded: {sentence_of(error, 'S3')}") from error
         except OSError as error:
             reason = machine_sentence(error) or f"{why(error)}."
             raise ConsoleError(f"{item.path} was not uploaded: {reason.removeprefix(f'{item.path}: ')}") from error

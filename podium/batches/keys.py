@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 
-from pipeline.contracts import KEY_LIMIT_BYTES
+from pipeline.contracts import INCOMING_PREFIX, KEY_LIMIT_BYTES
 
+INDEX_LIMIT_BYTES = (
+    2048  # of a partition key, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+)
 _CONTROL = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\ufffe\\uffff]"
 )  # the last two are no characters, and XML has none of them
@@ -23,6 +26,19 @@ def why_no_key(key: str) -> str | None:
     return (
         f"a key has at most {KEY_LIMIT_BYTES} bytes, and it has {size_bytes}" if size_bytes > KEY_LIMIT_BYTES else None
     )
+
+
+def may_be_batch(name: str) -> bool:
+    """Whether keys can lie in a batch of that name, whoever makes them; no request is needed for one that cannot be."""
+    return why_no_key(f"{INCOMING_PREFIX}{name}/") is None
+
+
+def may_be_indexed(text: str) -> bool:
+    """Whether a row can be found by this text, as an image or a label: DynamoDB's keys are UTF-8, up to a length."""
+    try:
+        return len(text.encode()) <= INDEX_LIMIT_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def why_not_made(key: str) -> str | None:

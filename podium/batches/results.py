@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.contracts import Row
 from pipeline.results.rows import record_of
+from podium.batches.keys import may_be_batch, may_be_indexed
 from podium.connection import Connection
 
 if TYPE_CHECKING:
@@ -61,12 +62,22 @@ def find(connection: Connection, row_filter: RowFilter, *, count_to: int = COUNT
 
     A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by time, newest first.
     """
-    matching = (row for row in _narrowest(connection, row_filter) if _matches(row, row_filter))
+    read = _narrowest(connection, row_filter) if _may_have_rows(connection, row_filter) else iter(())
+    matching = (row for row in read if _matches(row, row_filter))
     rows = list(islice(matching, row_filter.limit))
     beyond = 0 if row_filter.limit is None else sum(1 for _ in islice(matching, count_to))
     if row_filter.batch is not None:
         rows.sort(key=lambda row: (row.image, row.model))
     return Found(rows, len(rows) + beyond, at_least=beyond == count_to and next(matching, None) is not None)
+
+
+def _may_have_rows(connection: Connection, row_filter: RowFilter) -> bool:
+    """Whether such names can be; boto3 and DynamoDB refuse the others, each in its own words."""
+    return (
+        (row_filter.image is None or may_be_indexed(uri_of(connection, row_filter.image)))
+        and (row_filter.batch is None or may_be_batch(row_filter.batch))
+        and (row_filter.label is None or may_be_indexed(row_filter.label))
+    )
 
 
 def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:

@@ -3,46 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from itertools import islice
 
 from pipeline.batches.ledger import BATCH_ID, Ledger
 from pipeline.contracts import INCOMING_PREFIX
 from pipeline.uploads import pages_of_uploads
 from podium.batches.drop import latest_uploads
-from podium.batches.results import RowFilter, find, rows_of_batch, uri_of
+from podium.batches.keys import may_be_batch, may_be_indexed, why_no_key
+from podium.batches.results import RowFilter, find, uri_of
 from podium.connection import Connection
+from podium.nearest import nearest
 
 LOOKED_AT = 10_000  # names, at most
 SUGGESTED = 3
+SHOWN = 200  # characters of a name
 
 
 def unknown_name(connection: Connection, row_filter: RowFilter) -> str | None:
     """A sentence about the first name of the filter that no row and no upload has; None if all are known."""
     if row_filter.image is not None and not find(connection, RowFilter(image=row_filter.image)).rows:
         return _unknown_image(connection, row_filter.image)
-    if row_filter.batch is not None and not any(True for _ in rows_of_batch(connection, row_filter.batch)):
+    if row_filter.batch is not None and not _has_rows(connection, RowFilter(batch=row_filter.batch)):
         return unknown_batch(connection, row_filter.batch)
-    if (
-        row_filter.label is not None
-        and not find(connection, RowFilter(label=row_filter.label, limit=1), count_to=0).rows
-    ):
-        return f"no image is classified as {row_filter.label!r}{_nearest(row_filter.label, _labels(connection))}"
+    if row_filter.label is not None and not _has_rows(connection, RowFilter(label=row_filter.label)):
+        known = _labels(connection) if may_be_indexed(row_filter.label) else ()
+        return f"no image is classified as {_quoted(row_filter.label)}{_nearest(row_filter.label, known)}"
     return None
 
 
 def unknown_batch(connection: Connection, batch: str) -> str | None:
     """A sentence about a batch that nobody has opened and that has no upload, with the names nearest to it; None about others."""
+    if not may_be_batch(batch):
+        return f"there is no batch {_quoted(batch)}."
     entry = Ledger(connection.dynamodb_client, connection.facts.ledger).read(batch)
     if entry is not None or latest_uploads(connection, batch):
         return None
     return f"there is no batch {batch!r}{_nearest(batch, _batches(connection))}"
 
 
+def _has_rows(connection: Connection, row_filter: RowFilter) -> bool:
+    return bool(find(connection, row_filter.model_copy(update={"limit": 1}), count_to=0).rows)
+
+
 def _unknown_image(connection: Connection, image: str) -> str | None:
     bucket, _, key = uri_of(connection, image).removeprefix("s3://").partition("/")
+    if why := why_no_key(key):
+        return f"there is no image {_quoted(image)}: {why}."
     if bucket != connection.facts.input_bucket:
-        return f"{image} has no result. Images of other buckets are classified by `podium backfill`."
+        shown = image if len(image) <= SHOWN else _quoted(image)
+        return f"{shown} has no result. Images of other buckets are classified by `podium backfill`."
     batch, inside, _ = key.removeprefix(INCOMING_PREFIX).partition("/")
     of_batch = f"{INCOMING_PREFIX}{batch}/"
     keys = list(_keys(connection, of_batch)) if inside and key.startswith(INCOMING_PREFIX) else []
@@ -65,8 +74,8 @@ def _nearest_keys(name: str, keys: Iterable[str]) -> list[str]:
     ends: dict[str, list[str]] = {}
     for key in looked_at:
         ends.setdefault("/".join(key.split("/")[-depth:]), []).append(key)
-    near = [name] if name in ends else get_close_matches(name, ends, SUGGESTED)
-    return [key for end in near for key in ends[end]][:SUGGESTED] or get_close_matches(name, looked_at, SUGGESTED)
+    near = [name] if name in ends else nearest(name, ends, SUGGESTED)
+    return [key for end in near for key in ends[end]][:SUGGESTED] or nearest(name, looked_at, SUGGESTED)
 
 
 def _batches(connection: Connection) -> Iterable[str]:
@@ -85,9 +94,14 @@ def _labels(connection: Connection) -> Iterable[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    return _sentence(get_close_matches(name, {*islice(known, LOOKED_AT)} - {name}, SUGGESTED))
+    return _sentence(nearest(name, {*islice(known, LOOKED_AT)}, SUGGESTED))
 
 
 def _sentence(near: list[str]) -> str:
     """The end of the sentence: the names most like the one that is not known."""
     return f". Did you mean {' or '.join(map(repr, near))}?" if near else "."
+
+
+def _quoted(name: str) -> str:
+    """The name in quotes; of a very long one its beginning."""
+    return repr(name) if len(name) <= SHOWN else repr(f"{name[:SHOWN]}...")

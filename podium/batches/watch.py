@@ -24,6 +24,7 @@ from pipeline.batches.manifests import folder_of, part_keys, read_parts, revisio
 from pipeline.batches.outcomes import ExpectedUpload, expected_uploads, outcome_in, rows_of_batch
 from pipeline.results.same_upload import same_upload
 from podium.batches.drop import can_name_batch, latest_uploads
+from podium.batches.keys import may_be_batch
 from podium.batches.unknown import unknown_batch
 from podium.connection import Connection
 from podium.errors import EXIT_UNFINISHED, ConsoleError
@@ -46,6 +47,7 @@ class BatchProgress:
     rejected: int
     queued: int
     in_flight: int
+    dead_letters: int = 0  # of any batch
     rate_per_s: float | None = None  # None: not known yet, or no image gets done
     stuck: tuple[str, ...] = ()  # the first that wait, when none was done for long or the time is up
 
@@ -53,6 +55,11 @@ class BatchProgress:
     def waiting(self) -> int:
         """Images of this batch without a terminal state."""
         return self.total - self.classified - self.rejected
+
+    @property
+    def off_queue(self) -> int:
+        """How many of those that wait have no message on the queue, at least: some of its messages are other batches'."""
+        return max(0, self.waiting - self.queued - self.in_flight)
 
     @property
     def seconds_left(self) -> int | None:
@@ -157,6 +164,8 @@ def watch(
 
     Of images that other tools than `podium drop` uploaded, the batch expects those that are there when the watch starts.
     """
+    if not may_be_batch(batch):
+        raise ConsoleError(_why_empty(connection, batch))
     watched, meter = Watch(connection, batch), RateMeter()
     deadline_s = None if timeout_s is None else clock_s() + timeout_s
     done, done_at_s = 0, clock_s()
@@ -187,11 +196,22 @@ def _why_empty(connection: Connection, batch: str) -> str:
 def check_finished(last: BatchProgress, batch: str, timeout_s: float | None) -> None:
     """ConsoleError (exit code 3) when images still wait: the time was up."""
     if last.waiting:
-        raise ConsoleError(
-            f"{last.waiting} of {last.total} images still wait after {timeout_s:.0f} s. Nothing is lost: "
-            f"they stay in the queue. Go on with `{shlex.join(['podium', 'watch', batch])}`.",
-            EXIT_UNFINISHED,
-        )
+        still = f"{last.waiting} of {last.total} images still wait after {timeout_s:.0f} s."
+        go_on = f"Go on with `{shlex.join(['podium', 'watch', batch])}`."
+        raise ConsoleError(f"{still} {_where_they_wait(last)} {go_on}", EXIT_UNFINISHED)
+
+
+def _where_they_wait(last: BatchProgress) -> str:
+    """On the queue; as dead letters; or nowhere, if their messages were lost with an embedded AWS that was killed."""
+    if not last.off_queue:
+        return "Nothing is lost: they stay in the queue."
+    dead = " `podium redrive --dry-run` shows those that are dead letters." if last.dead_letters else ""
+    none = last.off_queue == last.waiting
+    those = "None of them is on the queue." if none else f"At least {last.off_queue} of them are not on the queue."
+    return (
+        f"{those}{dead} Every hour, uploads of the last days that have no result "
+        "are found once they are half an hour old, and enqueued; to have them now, drop them again."
+    )
 
 
 def _progress(watched: Watch, rate_per_s: float | None, *, name_stuck: bool) -> BatchProgress:
@@ -203,6 +223,7 @@ def _progress(watched: Watch, rate_per_s: float | None, *, name_stuck: bool) -> 
         rejected=statuses["rejected"],
         queued=messages.visible,
         in_flight=messages.in_flight,
+        dead_letters=sum(watched.connection.message_counts(watched.connection.facts.dlq_url)) if name_stuck else 0,
         rate_per_s=rate_per_s,
         stuck=watched.first_waiting(STUCK_NAMED) if name_stuck else (),
     )

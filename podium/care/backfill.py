@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.backfill.tallies import missing_images
 from pipeline.batches.manifests import folder_of
 from pipeline.contracts import Backfill
+from podium.aws_errors import sentence_of
 from podium.care.source import Source, source_at, upload_keys
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
@@ -100,7 +101,7 @@ def start(connection: Connection, job: str, source: Source, keys_at: str | None)
             EXIT_USAGE,
         ) from error
     except (ClientError, BotoCoreError) as error:
-        raise ConsoleError(f"the backfill {job!r} was not started: {error}") from error
+        raise ConsoleError(f"the backfill {job!r} was not started: {sentence_of(error)}") from error
 
 
 def look(connection: Connection, execution: str) -> Execution:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import batched
@@ -17,10 +16,12 @@ from pipeline.contracts import NOT_HANDED_OVER, ImageRef, ModelFacts, Order, Row
 from pipeline.queue.orders import send
 from pipeline.results.known_rows import KnownRow, TableBusy, known_rows
 from pipeline.results.same_upload import same_upload
+from podium.aws_errors import sentence_of
 from podium.batches.results import RowFilter, find
 from podium.care.rate_limiter import RateLimiter
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
+from podium.loopback import request_here
 
 # Rejected before any model saw the image; another model would not see it either.
 NEVER_SEEN = NOT_HANDED_OVER | {"folder_marker", "empty", "too_large", "unsupported_format"}
@@ -108,8 +109,8 @@ def send_all(
             on_sent(sent)
     except (ClientError, BotoCoreError) as error:
         raise ConsoleError(
-            f"it stopped after {sent} of {len(orders)} images were put on the queue: {error}. Do it again: "
-            "images that have their row by then are skipped."
+            f"it stopped after {sent} of {len(orders)} images were put on the queue: {sentence_of(error)} "
+            "Do it again: images that have their row by then are skipped."
         ) from error
 
 
@@ -117,7 +118,7 @@ def check_served(management_url: str, model: ModelFacts) -> None:
     """ConsoleError when the model server answers that it has no such version; a server that is down is no error."""
     url = f"{management_url}/models/{quote(model.name)}/{quote(model.version)}"
     try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - an address of the stack's own
+        with request_here(url, timeout_s=5):
             return
     except urllib.error.HTTPError as error:
         with error:

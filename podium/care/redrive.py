@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import MessageUnreadable
 from pipeline.queue.events import orders_in
+from podium.aws_errors import sentence_of
 from podium.care.rate_limiter import RateLimiter
 from podium.connection import Connection
 from podium.errors import ConsoleError
@@ -101,7 +102,7 @@ def redrive(
                     on_moved(len(moved))
     except (ClientError, BotoCoreError) as error:
         raise ConsoleError(
-            f"it stopped after {len(moved)} dead letters were moved: {error}. None is lost: do it again."
+            f"it stopped after {len(moved)} dead letters were moved: {sentence_of(error)} None is lost: do it again."
         ) from error
     finally:
         _let_go(connection, held.values())

@@ -66,7 +66,7 @@ def upload_keys(connection: Connection, file: Path, source: Source, job: str) ->
     count = 0
     with tempfile.TemporaryFile() as lines:
         try:
-            with file.open(encoding="utf-8") as text:
+            with file.open(encoding="utf-8-sig") as text:
                 for key in keys_in(text, source):
                     lines.write(json.dumps({"Key": key}).encode() + b"\n")
                     count += 1

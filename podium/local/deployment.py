@@ -8,6 +8,7 @@ import platform
 import subprocess
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from podium.aws_variables import local_environment, own_environment
 from podium.connection import SOURCE_TAG, Connection
@@ -33,7 +34,11 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
     _sam(["validate", "--lint", *config], environment, on_line)
     _forget_damaged_build()
     cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # a change of the model builds no function anew
-    _sam(["build", "--build-dir", str(build), *cached, *config, *overrides], environment, on_line)
+    template = ["--template-file", str(ROOT / "template.yaml")]
+    # It keeps what it has installed for each function below the folder that it runs in.
+    _sam(
+        ["build", *template, "--build-dir", str(build), *cached, *config, *overrides], environment, on_line, folder=HOME
+    )
     _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
     return True
 
@@ -59,13 +64,15 @@ def deploy_to_aws(stack: str, region: str, parameters: Mapping[str, str], on_lin
     _sam(["deploy", "--stack-name", stack, *overrides, *asks, *there], {}, None if confirm else on_line)
 
 
-def _sam(arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None) -> None:
+def _sam(
+    arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None, *, folder: Path = ROOT
+) -> None:
     """Run the SAM CLI. Without `on_line` it has the terminal and asks its questions there."""
     command, settings = [str(TOOLS / "sam"), *arguments], sam_environment(environment)
     if on_line is None:
-        code, tail = subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode, list[str]()
+        code, tail = subprocess.run(command, cwd=folder, env=settings, check=False).returncode, list[str]()
     else:
-        code, tail = _stream(command, settings, on_line)
+        code, tail = _stream(command, settings, on_line, folder)
     if code != 0:
         raise ConsoleError(
             f"`sam {' '.join(arguments[:1])}` failed; {'its last lines:' if tail else 'see above.'}", below=tail
@@ -82,14 +89,16 @@ def sam_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {**aws, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
 
 
-def _stream(command: Sequence[str], settings: Mapping[str, str], on_line: OnLine) -> tuple[int, list[str]]:
+def _stream(
+    command: Sequence[str], settings: Mapping[str, str], on_line: OnLine, folder: Path
+) -> tuple[int, list[str]]:
     LOGS.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     with (
         (LOGS / "sam.log").open("a") as log,
         subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=folder,
             env=settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -12,7 +12,6 @@ import signal
 import ssl
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable
 
 import psutil
@@ -21,6 +20,7 @@ from podium.errors import ConsoleError
 from podium.local.certificate import CERTIFICATE, KEY, make_certificate
 from podium.local.processes import find_process, process_of
 from podium.local.state import forget_stream_positions, keep_copy
+from podium.loopback import request_here, without_proxy
 from podium.processes import who_listens
 from podium.project import ACCOUNT, CA_BUNDLE, HOME, LOGS, REGION, ROOT, TOOLS, LocalStack, port_is_free
 from training.files import write_atomically
@@ -31,6 +31,7 @@ FRONT = "podium.local.front"
 HEALTH_PATH = "/_podium/health"  # of the door; it needs no signature
 FOLDER = HOME / "emulator"
 STATE = FOLDER / "state"
+BUCKETS = FOLDER / "s3"
 COPIES = FOLDER / "state-copy"  # of the last state that was whole
 RUNNING = FOLDER / "running"  # there while it runs, and after it was killed
 _PID_FILE = HOME / "emulator.pid"
@@ -38,7 +39,7 @@ _PID_FILE = HOME / "emulator.pid"
 
 def is_running(local: LocalStack) -> bool:
     """Whether our emulator answers on its port, and knows the key that clients have."""
-    return _has_key(local) and _answers(local)
+    return _has_key(local) and answers(local)
 
 
 def has_process() -> bool:
@@ -60,7 +61,7 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
             f"port {local.emulator_port} is taken by {who_listens(local.emulator_port)}, and the stack's queues have it in "
             f"their URLs. Stop it, or start afresh on another port with `podium down --delete-data`."
         )
-    for folder in (STATE, FOLDER / "s3", FOLDER / "tmp"):
+    for folder in (STATE, BUCKETS, FOLDER / "tmp"):
         folder.mkdir(parents=True, exist_ok=True)
     keep_copy(STATE, COPIES)
     forget_stream_positions(STATE / "lambda.json")
@@ -69,7 +70,7 @@ def start(local: LocalStack, *, on_wait: Callable[[float], None] = lambda _: Non
         process = subprocess.Popen(
             [TOOLS / "python", "-m", FRONT, HOME],  # the home tells it from the emulator of another one
             cwd=ROOT,
-            env=_server_environment(local),
+            env=server_environment(local),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -113,31 +114,35 @@ def was_killed() -> bool:
     return RUNNING.exists() and _running() is None
 
 
-def _server_environment(local: LocalStack) -> dict[str, str]:
+def server_environment(local: LocalStack) -> dict[str, str]:
     """The emulator's settings; the functions that it runs inherit the rest of this environment."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PODIUM_"))}
-    return inherited | {
-        "PATH": f"{TOOLS}{os.pathsep}{inherited.get('PATH', '')}",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(local.emulator_port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
-        "USE_SSL": "1",  # the template's buckets and queues refuse anything but TLS
-        "MINISTACK_SSL_CERT": str(CERTIFICATE),
-        "MINISTACK_SSL_KEY": str(KEY),
-        "AWS_CA_BUNDLE": str(CA_BUNDLE),
-        "AWS_ACCESS_KEY_ID": ACCOUNT,  # root's keys; a function gets those of its role instead
-        "AWS_SECRET_ACCESS_KEY": local.secret,
-        "AUTH": "true",
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(STATE),
-        "FRONT_RUNNING_FILE": str(RUNNING),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(FOLDER / "s3"),
-        "TMPDIR": str(FOLDER / "tmp"),
-        "IOT_MTLS_ENABLED": "0",  # its MQTT listener would bind every interface
-        "SFTP_ENABLED": "0",
-    }
+    return (
+        inherited
+        | without_proxy(inherited)
+        | {
+            "PATH": f"{TOOLS}{os.pathsep}{inherited.get('PATH', '')}",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(local.emulator_port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": REGION,
+            "USE_SSL": "1",  # the template's buckets and queues refuse anything but TLS
+            "MINISTACK_SSL_CERT": str(CERTIFICATE),
+            "MINISTACK_SSL_KEY": str(KEY),
+            "AWS_CA_BUNDLE": str(CA_BUNDLE),
+            "AWS_ACCESS_KEY_ID": ACCOUNT,  # root's keys; a function gets those of its role instead
+            "AWS_SECRET_ACCESS_KEY": local.secret,
+            "AUTH": "true",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(STATE),
+            "FRONT_RUNNING_FILE": str(RUNNING),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(BUCKETS),
+            "TMPDIR": str(FOLDER / "tmp"),
+            "IOT_MTLS_ENABLED": "0",  # its MQTT listener would bind every interface
+            "SFTP_ENABLED": "0",
+        }
+    )
 
 
 def _answers_within(
@@ -148,7 +153,7 @@ def _answers_within(
 ) -> bool:
     """Whether it answers before the time is up or its process has ended."""
     began = time.monotonic()
-    while not _answers(local):
+    while not answers(local):
         waited = time.monotonic() - began
         if waited > seconds or ended() is not None or _running() is None:
             return False
@@ -157,14 +162,14 @@ def _answers_within(
     return True
 
 
-def _answers(local: LocalStack) -> bool:
+def answers(local: LocalStack) -> bool:
+    """Whether it answers at all, and now."""
     if not CA_BUNDLE.exists():
         return False
     try:
-        with urllib.request.urlopen(  # noqa: S310 - the URL is our own loopback address
-            f"{local.endpoint_url}{HEALTH_PATH}", timeout=2, context=ssl.create_default_context(cafile=str(CA_BUNDLE))
-        ) as response:
-            return bool(response.status == 200)
+        tls = ssl.create_default_context(cafile=str(CA_BUNDLE))
+        with request_here(f"{local.endpoint_url}{HEALTH_PATH}", timeout_s=2, tls=tls) as response:
+            return response.status == 200
     except OSError:
         return False
 

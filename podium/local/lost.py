@@ -6,7 +6,6 @@ objects that the buckets had
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from podium.connection import PARALLEL_REQUESTS, Connection
 from podium.errors import ConsoleError
 from podium.local import emulator
+from podium.local.objects import SIDECAR, forget_gone, gone_objects, read_facts
 from podium.local.state import find_damage, mend
 from podium.project import ACCOUNT, HOME
 from training.files import write_atomically
@@ -79,6 +79,15 @@ def check_state() -> None:
     raise Lost(sentence, offer, lambda: mend(emulator.STATE, damages, aside))
 
 
+def check_objects() -> None:
+    """Raises Lost when objects of a stopped emulator are gone from the disk."""
+    gone = gone_objects(emulator.STATE, emulator.BUCKETS / ACCOUNT)
+    if gone:
+        sentence = f"objects of the embedded AWS are gone from {emulator.BUCKETS}: {'; '.join(map(str, gone))}."
+        offer = "go on without them (rows about them stay; to have images back, drop them again)"
+        raise Lost(sentence, offer, lambda: forget_gone(emulator.STATE, gone))
+
+
 def check_resources(connection: Connection) -> None:
     """Raises Lost when the deployed stack has resources that are gone, or buckets are there and their stack is not."""
     from botocore.exceptions import ClientError
@@ -110,9 +119,9 @@ def put_back_objects(connection: Connection, note: OnNote) -> None:
 def stored_objects(bucket: Path) -> Iterator[StoredObject]:
     """The objects of a bucket's folder, as MiniStack 1.5.33 keeps them: the bytes, and facts in `.meta.json` beside."""
     for path in sorted(bucket.rglob("*")):
-        if path.is_dir() or path.name.endswith(".meta.json"):
+        if path.is_dir() or path.name.endswith(SIDECAR):
             continue
-        facts = _facts(path.with_name(f"{path.name}.meta.json"))
+        facts = read_facts(path.with_name(f"{path.name}{SIDECAR}"))
         if not facts.get("is_delete_marker"):
             metadata = {name.removeprefix("x-amz-meta-"): value for name, value in facts.get("metadata", {}).items()}
             kind = facts.get("content_type") or "binary/octet-stream"
@@ -145,15 +154,6 @@ def _set_aside() -> None:
 
 def _buckets(connection: Connection) -> Sequence[Any]:
     return connection.s3.list_buckets()["Buckets"]
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    """Empty if the file is gone or damaged: the object's bytes are what counts."""
-    try:
-        facts = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def _named(resource: StackResourceDriftTypeDef) -> str:

@@ -19,12 +19,17 @@ def root_sentence() -> str | None:
     return "you are root, so the functions and the model server run as root, too: better start the stack as yourself."
 
 
+def write_privately() -> None:
+    """Let nobody else use what this process and its children write from now on."""
+    os.umask(OTHERS)
+
+
 def keep_private(home: Path) -> None:
     """Take the home and all in it from others, also what this process and its children write from now on.
 
     Raises ConsoleError when something in it belongs to somebody else.
     """
-    os.umask(OTHERS)
+    write_privately()
     home.mkdir(parents=True, exist_ok=True)
     try:
         for path, mode in _open_to_others(home):

@@ -12,13 +12,15 @@ from podium.archives import ArchivedModel, newest_archive, read_archive
 from podium.connection import Connection
 from podium.local import emulator, model_server
 from podium.local.deployment import deploy_locally
-from podium.local.lost import LOST, check_resources, check_state, put_back_objects
-from podium.local.privacy import keep_private
+from podium.local.lost import LOST, check_objects, check_resources, check_state, put_back_objects
+from podium.local.privacy import keep_private, write_privately
 from podium.local.reopen import open_batches_again
+from podium.local.state import port_of_queues
 from podium.project import HOME, LOCAL_FILES, LocalStack, choose_ports, local_stack, port_is_free
 from training.files import write_atomically
 
 SERVER_HOME = HOME / "torchserve"
+SERVER_PORTS = ("inference", "management", "metrics")
 READY_TIMEOUT_S = 180.0
 SECRET_BYTES = 30
 OnNote = Callable[[str], None]
@@ -29,16 +31,28 @@ def start_emulator(note: OnNote) -> LocalStack:
     local = local_stack()
     keep_private(HOME)
     if local is None:
-        emulator.stop()  # one whose ports nobody knows any more
-        local = LocalStack.model_validate({f"{name}_port": port for name, port in choose_ports().items()})
+        local = _found_again()
     if not local.secret:
         local = local.model_copy(update={"secret": secrets.token_urlsafe(SECRET_BYTES)})
     local.save()  # also when the file is there: it may be damaged, and its copy whole
     if not emulator.is_running(local):
         if not emulator.has_process():
             check_state()
+            check_objects()
         emulator.start(local, on_wait=lambda waited: note(f"the embedded AWS starts ({waited:.0f} s)"))
     return local
+
+
+def _found_again() -> LocalStack:
+    """A stack with new ports; with the old one of the embedded AWS if its queues, whose URLs carry it, are there still.
+
+    Servers of this home whose ports nobody knows any more are stopped first.
+    """
+    model_server.stop(SERVER_HOME)
+    emulator.stop()
+    kept = port_of_queues(emulator.STATE) or port_of_queues(emulator.COPIES)
+    chosen = choose_ports() if kept is None else {"emulator": kept, **choose_ports(*SERVER_PORTS)}
+    return LocalStack.model_validate({f"{name}_port": port for name, port in chosen.items()})
 
 
 def deploy(
@@ -75,8 +89,7 @@ def serve(local: LocalStack, archive: Path, note: OnNote) -> LocalStack:
     """
     archive = archive.resolve()
     model = read_archive(archive)
-    serving = _serving()
-    if serving == _identity(archive) and model_server.is_running(SERVER_HOME):
+    if last_served(SERVER_HOME) == _identity(archive) and model_server.is_running(SERVER_HOME):
         note(f"TorchServe already serves {model.ref}")
         return local
     model_server.stop(SERVER_HOME)
@@ -126,12 +139,20 @@ def probe_now() -> None:
 
 def bring_down(*, delete_data: bool) -> list[str]:
     """Stop server and emulator, and return those that ran; with `delete_data` delete buckets, tables and queues, too."""
+    write_privately()
     stopped = ["TorchServe"] if model_server.is_running(SERVER_HOME) else []
     model_server.stop(SERVER_HOME)
     if emulator.stop():
         stopped.append("the embedded AWS")
     if delete_data:
-        for folder in (emulator.FOLDER, *HOME.glob(f"{LOST}*"), HOME / "tls", SERVER_HOME, HOME / "build"):
+        for folder in (
+            emulator.FOLDER,
+            *HOME.glob(f"{LOST}*"),
+            HOME / "tls",
+            SERVER_HOME,
+            HOME / "build",
+            HOME / ".aws-sam",
+        ):
             shutil.rmtree(folder, ignore_errors=True)
         for path in LOCAL_FILES:
             path.unlink(missing_ok=True)
@@ -143,13 +164,14 @@ def move_server(local: LocalStack) -> LocalStack:
 
     Raises ConsoleError when the person has set one of them, and it is taken.
     """
-    ports = choose_ports("inference", "management", "metrics")
+    ports = choose_ports(*SERVER_PORTS)
     return local.model_copy(update={f"{name}_port": port for name, port in ports.items()})
 
 
-def _serving() -> str | None:
-    path = SERVER_HOME / "serving"
-    return path.read_text() if path.exists() else None
+def last_served(server_home: Path) -> str | None:
+    """The archive with which the model server was started last, as `serve` notes it; another text if the note is damaged."""
+    path = server_home / "serving"
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
 
 
 def _identity(archive: Path) -> str:

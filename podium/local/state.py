@@ -12,10 +12,12 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from training.files import replacing
 
 CODE = "lambda-blobs"  # the functions' zips, named by their SHA-256
+QUEUES = "sqs.json"
 FUNCTIONS = "lambda.json"  # names the code of each function
 OURS = frozenset({  # the services that template.yaml uses; the other files hold nothing of ours
     "cloudformation", "cloudwatch", "cloudwatch_logs", "dynamodb", "eventbridge", "iam", "lambda", "s3", "sns", "sqs",
@@ -74,6 +76,14 @@ def mend(state: Path, damages: list[Damage], aside: Path) -> None:
         if damage.copy is not None:
             with replacing(state / damage.name) as draft:
                 shutil.copy2(damage.copy, draft)
+
+
+def port_of_queues(state: Path) -> int | None:
+    """The port in the URLs of the queues; None if there are none, or their file cannot be read."""
+    if _trouble(state / QUEUES) is not None:
+        return None
+    queues = json.loads((state / QUEUES).read_bytes()).get("payload", {}).get("queue_name_to_url", {}).get("data", {})
+    return next((port for url in queues.values() if (port := urlsplit(url).port)), None)
 
 
 def forget_stream_positions(state: Path) -> None:

@@ -22,7 +22,7 @@ LOCAL = {
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_SESSION_TOKEN": "an hour"}
 PERSONS = {
     "HOME": "/home/me", "AWS_PROFILE": "work", "AWS_REGION": "eu-west-1", "AWS_CA_BUNDLE": "/etc/proxy.pem",
-    "AWS_ENDPOINT_URL_SQS": "https://vpce.example", "AWS_PAGER": "",
+    "AWS_ENDPOINT_URL_SQS": "https://vpce.example", "AWS_PAGER": "", "HTTPS_PROXY": "http://proxy.example", "NO_PROXY": ".example",
 }  # fmt: skip
 
 
@@ -37,6 +37,8 @@ def test_in_the_local_shell_nothing_of_the_person_s_account_is_left() -> None:
     assert shell.items() >= LOCAL.items()
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_SQS"} & shell.keys()
     assert shell["AWS_PAGER"] == ""
+    assert shell["HTTPS_PROXY"] == "http://proxy.example"
+    assert shell["NO_PROXY"] == shell["no_proxy"] == ".example,127.0.0.1,localhost,::1"
     assert shell["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "false"
 
 

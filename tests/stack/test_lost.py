@@ -93,3 +93,40 @@ def test_what_cannot_be_mended_is_made_anew_with_the_objects_that_were_there(bar
     bare.podium("up", "--yes")
     assert rows(bare) == 0
     assert bare.shell("aws s3 cp 's3://podium-input-000000000000-us-east-1/other/a b+ü.txt' -") == "a photo\n"
+
+
+def test_objects_that_are_gone_from_the_disk_are_counted_and_the_stack_goes_on_without_them(bare: Console) -> None:
+    bare.podium("down")
+    shutil.rmtree(bare.home / "emulator" / "s3")
+    said = refused(bare)
+    assert "objects of the embedded AWS are gone from " in said
+    assert "1 of 1 in podium-input-000000000000-us-east-1 (such as 'other/a b+ü.txt')" in said
+    assert "1 of 1 in podium-input-" in " ".join(bare.run("up", "--yes").stderr.split())
+    bare.podium("down")
+    bare.podium("up")
+
+
+def test_a_stack_whose_ports_are_lost_keeps_that_of_its_queues(bare: Console) -> None:
+    port = bare.json("status")["endpoint_url"]
+    for name in ("local.json", "local.copy.json"):
+        (bare.home / name).unlink()
+    bare.podium("up")
+    now = bare.json("status")
+    assert now["endpoint_url"] == port
+    assert now["queue_url"].startswith(f"{port}/")
+
+
+def test_a_proxy_of_the_person_lies_not_between_the_console_and_the_stack(bare: Console) -> None:
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:1")
+    bare.environment |= nowhere
+    try:
+        pid = (bare.home / "emulator.pid").read_text()
+        bare.podium("up")
+        assert (bare.home / "emulator.pid").read_text() == pid
+        bare.podium("down")
+        bare.podium("deploy", "--parameter", "ModelServers=2")
+        assert "podium-input-" in bare.shell("aws s3 ls")
+        assert (bare.home / ".aws-sam" / "deps").is_dir()  # and not in the checkout
+    finally:
+        for name in nowhere:
+            del bare.environment[name]

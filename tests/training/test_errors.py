@@ -56,5 +56,5 @@ def test_a_folder_for_a_file_and_the_reverse_are_sentences(tmp_path: Path) -> No
     assert sentences == [
         f"{tmp_path}: this is a folder, and a file is needed. Name a file.",
         f"{tmp_path}/file: there is a file of this name already. Remove it, or name another place.",
-        f"{tmp_path}/file/below: a part of the path is a file, and a folder is needed. Name another place.",
+        f"{tmp_path}/file/below: a part of the path is a file, and a folder is needed. Move that file away, or name another place.",
     ]

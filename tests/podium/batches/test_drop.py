@@ -103,6 +103,15 @@ def test_a_pipe_is_named_as_one(tmp_path: Path) -> None:
         plan_uploads([tmp_path / "pipe.jpg"], "monday")
 
 
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
+def test_a_device_is_named_as_one(device: str) -> None:
+    with pytest.raises(
+        ConsoleError,
+        match=rf"{device}: it is a pipe, a socket or a device, and no file: give a file or a folder of images",
+    ):
+        plan_uploads([Path(device)], "monday")
+
+
 def test_two_files_for_one_key_are_refused_before_anything_is_uploaded(tmp_path: Path) -> None:
     one = folder_of(tmp_path / "1", "b.jpg")
     two = folder_of(tmp_path / "2", "b.jpg")

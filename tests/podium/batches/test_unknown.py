@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.batches.ledger import Ledger
-from podium.batches.results import RowFilter
+from podium.batches.results import RowFilter, find
 from podium.batches.unknown import unknown_name
 from podium.connection import Connection
 from tests.podium.conftest import INPUT
@@ -27,6 +27,13 @@ def opened(monday: Connection) -> Connection:
     ("fields", "sentence"),
     [
         ({"batch": "mondya"}, "there is no batch 'mondya'. Did you mean 'monday'?"),
+        ({"batch": "MONDAY"}, "there is no batch 'MONDAY'. Did you mean 'monday'?"),
+        ({"label": "BASEBALL"}, "no image is classified as 'BASEBALL'. Did you mean 'baseball'?"),
+        (
+            {"image": "incoming/MONDAY/baseball/1.jpg"},
+            "there is no image 'incoming/MONDAY/baseball/1.jpg' in the input bucket."
+            " Did you mean 'incoming/monday/baseball/1.jpg'?",
+        ),
         ({"batch": "zzz"}, "there is no batch 'zzz'."),
         ({"label": "basball"}, "no image is classified as 'basball'. Did you mean 'baseball'?"),
         ({"batch": "monday", "label": "rugby"}, "no image is classified as 'rugby'. Did you mean 'rugby ball'?"),
@@ -82,3 +89,32 @@ def test_the_name_in_the_table_is_told_the_whole_keys_of_its_images(opened: Conn
 )  # fmt: skip
 def test_a_known_name_without_rows_is_no_error(opened: Connection, fields: dict[str, object]) -> None:
     assert unknown_name(opened, RowFilter.model_validate(fields)) is None
+
+
+LONG = "x" * 3000
+
+
+@pytest.mark.parametrize(
+    ("fields", "beginning"),
+    [
+        ({"batch": "a\udcff"}, "there is no batch 'a\\udcff'."),
+        ({"batch": LONG}, "there is no batch 'xxxx"),
+        ({"label": "a\udcff"}, "no image is classified as 'a\\udcff'."),
+        ({"label": LONG}, "no image is classified as 'xxxx"),
+        ({"image": "a\udcff"}, "there is no image 'a\\udcff': "),
+        ({"image": LONG}, "there is no image 'xxxx"),
+        ({"image": f"s3://b/{LONG}"}, "there is no image 's3://b/xxxx"),
+        ({"image": f"s3://{LONG}/a"}, "'s3://xxxx"),
+        ({"batch": "a\udcff", "label": "b\udcff"}, "there is no batch 'a\\udcff'."),
+    ],
+)
+def test_a_name_that_nothing_can_have_is_unknown_without_a_request(
+    connection: Connection, fields: dict[str, object], beginning: str
+) -> None:
+    """moto and AWS answer such a request with an error of their own."""
+    row_filter = RowFilter.model_validate(fields)
+    assert find(connection, row_filter).total == 0
+    sentence = unknown_name(connection, row_filter)
+    assert sentence is not None
+    assert sentence.startswith(beginning)
+    assert len(sentence) < 400

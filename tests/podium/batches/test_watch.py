@@ -20,6 +20,7 @@ from podium.batches.watch import (
     STUCK_NAMED,
     BatchProgress,
     RateMeter,
+    check_finished,
     watch,
 )
 from podium.connection import Connection
@@ -106,6 +107,8 @@ def test_images_that_wait_are_named_when_nothing_was_done_for_long_and_when_the_
         ("q w", "there is no batch 'q w'. `podium drop PATH --batch 'q w'` fills it."),
         ("a/b", "there is no batch 'a/b'."),
         ("nl\nx", "there is no batch 'nl\\nx'."),
+        ("a\udcff", "there is no batch 'a\\udcff'."),
+        ("x" * 3000, f"there is no batch '{'x' * 200}...'."),
     ],
 )
 def test_a_batch_without_images_is_told_the_nearest_name_and_how_to_fill_it(
@@ -249,3 +252,37 @@ def test_the_rate_is_known_after_some_seconds_and_is_of_the_last_half_minute() -
 def test_what_was_done_before_the_watch_began_is_no_rate() -> None:
     meter = RateMeter()
     assert [meter.observe(second, 1000) for second in range(40)] == [None] * 40
+
+
+@pytest.mark.parametrize(
+    ("queued", "dead", "words"),
+    [
+        (3, 0, "Nothing is lost: they stay in the queue. Go on"),
+        (9, 0, "Nothing is lost: they stay in the queue. Go on"),  # other batches' messages, too
+        (
+            2,
+            0,
+            "At least 1 of them are not on the queue. Every hour, uploads of the last days that have no result are found",
+        ),
+        (0, 0, "None of them is on the queue. Every hour,"),
+        (
+            0,
+            3,
+            "None of them is on the queue. `podium redrive --dry-run` shows those that are dead letters. Every hour,",
+        ),
+    ],
+)
+def test_images_that_are_not_on_the_queue_are_not_said_to_be_there(
+    connection: Connection, queued: int, dead: int, words: str
+) -> None:
+    """After a kill of the embedded AWS, the messages of its last minute are gone."""
+    for number in range(3):
+        upload(connection, f"incoming/monday/{number}.jpg")
+    for url, messages in ((connection.facts.queue_url, queued), (connection.facts.dlq_url, dead)):
+        for _ in range(messages):
+            connection.sqs.send_message(QueueUrl=url, MessageBody="{}")
+    *_, last = seen(connection, Clock(), timeout_s=2)
+    with pytest.raises(ConsoleError) as unfinished:
+        check_finished(last, "monday", 2)
+    assert f"3 of 3 images still wait after 2 s. {words}" in str(unfinished.value)
+    assert str(unfinished.value).endswith("Go on with `podium watch monday`.")

@@ -35,6 +35,16 @@ def stack_that_may_read(connection: Connection, bucket: str) -> Iterator[None]:
         yield
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_key(connection: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "keys.txt"
+    for text in ("photos/1.jpg\r\nphotos/2.jpg", '{"Key": "photos/1.jpg"}\n{"Key": "photos/2.jpg"}'):
+        file.write_text(text, encoding="utf-8-sig")
+        key, count = upload_keys(connection, file, PHOTOS, JOB)
+        assert count == 2
+        lines = connection.s3.get_object(Bucket="podium-results", Key=key)["Body"].read().splitlines()
+        assert [json.loads(line)["Key"] for line in lines] == ["photos/1.jpg", "photos/2.jpg"]
+
+
 def test_without_a_prefix_the_whole_of_the_input_buckets_incoming_is_meant(connection: Connection) -> None:
     for location in (f"s3://{INPUT}", f"s3://{INPUT}/", f"s3://{INPUT}/incoming/"):
         assert source_at(connection, location) == Source(bucket=INPUT, prefix="incoming/")

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import socket
+import stat
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 
+import psutil
 import pytest
+
+from podium.local.stack import last_served
 
 STACK = json.dumps({"emulator_port": 1, "inference_port": 2, "management_port": 3, "metrics_port": 4, "secret": "s"})
 CONTENTS = ["", "{", STACK[:30], "\0" * 50, "[]", "null", '{"emulator_port": "x"}', "ÿ"]
+CONTENTS += [STACK.replace('"emulator_port": 1', f'"emulator_port": {port}') for port in (0, -5, 65536, 70000)]
 
 
-def podium(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def podium(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Without a terminal, and with ports on which nothing listens."""
     return subprocess.run(
         [sys.executable, "-m", "podium", *arguments],
-        env={**os.environ, "PODIUM_HOME": str(home), "COLUMNS": "400"},
+        env={**os.environ, "PODIUM_HOME": str(home), "COLUMNS": "400", **variables},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -91,3 +100,66 @@ def test_up_names_a_damaged_state_and_starts_nothing_on_its_own(tmp_path: Path, 
     done = podium(tmp_path, "up")
     assert done.returncode == 1
     assert "`podium up --yes` will put the copies in their place" in done.stderr
+
+
+def test_a_stack_whose_ports_are_lost_keeps_the_one_that_its_queues_have_in_their_urls(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that nothing starts
+        port = taken.getsockname()[1]
+        queues = {"queue_name_to_url": {"data": {"q": f"https://127.0.0.1:{port}/000000000000/podium-images"}}}
+        write(tmp_path, ["emulator/state/sqs.json"], json.dumps({"payload": queues}))
+        done = podium(tmp_path, "up", PODIUM_EMULATOR_PORT="7599")
+        assert done.returncode == 1
+        assert f"port {port} is taken by " in done.stderr
+        assert "queues have it in their URLs" in done.stderr
+    assert json.loads((tmp_path / "local.json").read_text())["emulator_port"] == port
+
+
+def test_a_server_of_this_home_whose_ports_are_lost_is_stopped(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        queues = {"queue_name_to_url": {"data": {"q": f"https://127.0.0.1:{taken.getsockname()[1]}/0/q"}}}
+        write(tmp_path, ["emulator/state/sqs.json"], json.dumps({"payload": queues}))
+        server = stand_in("proxy", "--home", str(tmp_path / "torchserve"))
+        podium(tmp_path, "up")
+    assert server.wait(10) != 0
+
+
+def test_objects_that_are_gone_are_counted_and_nothing_starts_on_its_own(tmp_path: Path) -> None:
+    write(tmp_path, ["local.json", "local.copy.json"], STACK)
+    write(tmp_path, ["emulator/state/objects.json"], json.dumps({"podium-input": ["incoming/a.jpg", "incoming/b.jpg"]}))
+    done = podium(tmp_path, "up")
+    assert done.returncode == 1
+    assert "2 of 2 in podium-input (such as 'incoming/a.jpg')" in done.stderr
+    assert "`podium up --yes` will go on without them" in done.stderr
+
+
+def test_a_damaged_note_of_the_archive_that_is_served_is_another_archive(tmp_path: Path) -> None:
+    assert last_served(tmp_path) is None
+    (tmp_path / "serving").write_bytes(b"/a.mar 1 2")
+    assert last_served(tmp_path) == "/a.mar 1 2"
+    (tmp_path / "serving").write_bytes(b"\xff")
+    assert last_served(tmp_path) not in {None, "/a.mar 1 2"}
+
+
+def test_the_copy_that_down_takes_of_the_state_is_its_owner_s_alone(tmp_path: Path) -> None:
+    code = b"the code of a function"
+    blob = hashlib.sha256(code).hexdigest()
+    write(tmp_path, ["emulator/state/lambda.json"], json.dumps({"payload": {"code_blob_ref": blob}}))
+    write(tmp_path, [f"emulator/state/lambda-blobs/{blob}.zip"], code.decode())
+    emulator = stand_in("podium.local.front", str(tmp_path))
+    before = os.umask(0o022)
+    try:
+        assert podium(tmp_path, "down").stderr == "stopped the embedded AWS.\n"
+    finally:
+        os.umask(before)
+    emulator.wait(10)
+    copies = tmp_path / "emulator" / "state-copy"
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (copies, copies / "lambda-blobs")} == {0o700}
+
+
+def stand_in(*words: str) -> subprocess.Popen[bytes]:
+    """A process with the command line of a server of ours."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "-m", *words])
+    while words[-1] not in psutil.Process(process.pid).cmdline():
+        time.sleep(0.01)
+    Thread(target=process.wait).start()  # a zombie would not have ended, to a process that is not its parent
+    return process

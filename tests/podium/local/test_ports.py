@@ -10,7 +10,7 @@ import pytest
 
 from podium.errors import ConsoleError
 from podium.local.stack import move_server
-from podium.project import DEFAULT_PORTS, LocalStack
+from podium.project import DEFAULT_PORTS, LocalStack, choose_ports
 
 PORTS = {"emulator_port": 4566, "inference_port": 8080, "management_port": 8081, "metrics_port": 8082}
 
@@ -47,3 +47,12 @@ def test_a_server_s_port_that_the_person_has_set_is_named_with_who_took_it(
         move_server(LocalStack.model_validate(PORTS))
     assert f"port {taken} (PODIUM_INFERENCE_PORT) is taken by " in str(refused.value)
     assert f"(pid {os.getpid()})" in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "80", "65536", "70000", "²²²²", "9" * 5000, "7599 ", "1e4", ""])
+def test_a_value_that_is_no_port_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PODIUM_METRICS_PORT", value)
+    with pytest.raises(
+        ConsoleError, match=r"PODIUM_METRICS_PORT=.* is no port\. Set it to a number from 1024 to 65535"
+    ):
+        choose_ports()

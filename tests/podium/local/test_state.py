@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from podium.local.state import find_damage, forget_stream_positions, keep_copy, mend
+from podium.local.state import find_damage, forget_stream_positions, keep_copy, mend, port_of_queues
 
 CODE = b"the code of a function"
 BLOB = f"lambda-blobs/{hashlib.sha256(CODE).hexdigest()}.zip"
@@ -128,3 +128,17 @@ def test_a_restart_reads_streams_from_their_beginning_and_changes_nothing_else(t
 def test_a_first_start_has_no_state_to_change(tmp_path: Path) -> None:
     forget_stream_positions(tmp_path / "lambda.json")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "port"),
+    [
+        ('{"payload": {"queue_name_to_url": {"data": {"q": "https://127.0.0.1:7566/0/q"}}}}', 7566),
+        ('{"payload": {"queue_name_to_url": {"data": {}}}}', None),
+        ("{}", None), ("{", None), ("", None),
+    ],
+)  # fmt: skip
+def test_the_port_of_the_queues_is_read_from_their_urls(state: Path, content: str, port: int | None) -> None:
+    assert port_of_queues(state) is None
+    write(state / "sqs.json", content)
+    assert port_of_queues(state) == port
