@@ -21,7 +21,7 @@ def check_manifest(manifest: Document, model: ModelFile, files: Collection[str])
     about = manifest.field("model", dict)
     if strange := sorted(about.keys() - KEYS):
         raise ModelRefused(
-            f"{MANIFEST}: model.{strange[0]} is {short(about[strange[0]])}, and archives of Podium have none: nothing in "
+            f"{MANIFEST}: model.{short(strange[0])[1:-1]} is {short(about[strange[0]])}, and archives of Podium have none: nothing in "
             f"them is unpickled or installed.",
             AGAIN,
         )

@@ -49,7 +49,10 @@ def test_a_file_that_is_no_archive_and_one_that_is_not_there_say_so(tmp_path: Pa
         read_archive(tmp_path / "photo.mar")
     with zipfile.ZipFile(tmp_path / "empty.mar", "w"):
         pass
-    with pytest.raises(ConsoleError, match=r"empty\.mar cannot be used\. model\.json is missing"):
+    with pytest.raises(
+        ConsoleError,
+        match=r"empty\.mar cannot be used\. It is a ZIP file, but no archive of a model: model\.json is missing",
+    ):
         read_archive(tmp_path / "empty.mar")
     with pytest.raises(ConsoleError, match="no archive at"):
         read_archive(tmp_path / "absent.mar")
