@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "inference"
 WITH_TORCH = {
     "engines/aotinductor.py", "engines/network.py", "engines/reference.py", "engines/torch_device.py",
-    "engines/torch_resize.py", "engines/weights.py", "heat_map.py", "networks/__init__.py", "networks/plain_cnn.py",
+    "engines/torch_resize.py", "engines/weights.py", "heat_map.py", "networks/__init__.py", "networks/making.py", "networks/plain_cnn.py",
 }  # fmt: skip
 CLASSIFIES = """
 import sys
