@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo down test check install lock benchmarks format clean
 
 demo: install
-	@$(VENV)/bin/podium demo
+	@$(VENV)/bin/podium demo $(if $(NO_SERVER),--no-server)
 
 down:
 	@$(VENV)/bin/podium down
@@ -63,6 +63,7 @@ $(TOOLS)/.installed: $(UV) requirements/tools.txt
 lock: $(UV)
 	@cd requirements && for room in dev bootstrap tools; do ../$(UV) $(LOCK) $$room.in -o $$room.txt; done
 	@cd requirements && for room in inference training model_server console; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
+	@cd requirements && sed -nE '/^(openvino|numpy)/!s/^([a-z][^ ]*==[^ ;]*).*/\1/p' inference.txt > .pins && ../$(UV) $(LOCK) -c .pins function-arm64.in -o function-arm64.txt; rm -f .pins
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt functions.in -o ../functions/requirements.txt
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt benchmarks.in -o benchmarks.txt
 

@@ -43,21 +43,23 @@ class Classifier:
     def load(
         cls, folder: Path, *, engine: EngineName = "auto", precision: Precision | None = None, threads: int = 1,
         gpu: int | None = None, max_pixels: int = MAX_PIXELS, resize: Resize = pillow_resize,
-        choices: Path | None = None,
+        choices: Path | None = None, archive_sha256: str | None = None, reference: bool = True,
     ) -> Classifier:  # fmt: skip
         """Load the unpacked archive in `folder`. Raises ModelRefused if it is not whole or not consistent.
 
         `threads` are for one inference; `gpu` is CUDA's number, None means the CPU. `resize` may be torch's
         (`engines/torch_resize.py`), which is faster; Pillow needs no torch. `choices` is the folder in which the processes
         of one server record the engine that all of them use; without it, this process chooses for itself.
+        `archive_sha256` is the content's digest if the folder holds a part of the archive only. Without `reference`, torch
+        does not take the place of an engine that cannot serve.
         """
         machine = Machine("cpu" if gpu is None else f"cuda:{gpu}", threads)
         model = read_model_file(folder)
         transform = EvalTransform.of(model.preprocessing)
         golden = read_golden(folder, transform, len(model.classes))
-        sha256 = content_sha256(folder)
+        sha256 = archive_sha256 or content_sha256(folder)
         if choices is None:
-            chosen = choose(folder, model, golden, machine, engine=engine, precision=precision)
+            chosen = choose(folder, model, golden, machine, engine=engine, precision=precision, reference=reference)
         else:
             about: dict[str, Any] = {"model": f"{model.name}@{model.version}", "archive_sha256": sha256}
             about |= {"configured": [engine, precision], "hardware": hardware(machine)}

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import numpy as np
 import torch
 
+from inference.answer import best_classes, doubt
 from inference.classifier import Classifier
 from inference.engines.torch_resize import torch_resize
 from inference.images.pixels import Pixels
@@ -29,7 +30,7 @@ from serving.choices import choices_folder
 from serving.context import Context
 from serving.metrics import report, report_engine
 from serving.requests import BadRequest, ImageRequest, parse_request
-from serving.responses import best_classes, doubt, rejection_document, rejection_status
+from serving.responses import rejection_document, rejection_status
 from serving.settings import read_settings, readers_for, threads_for
 
 logger = logging.getLogger(__name__)

@@ -53,7 +53,8 @@ class StackFacts(BaseModel):
     mapping: str
     ledger: str
     backfill_machine: str
-    model_server_url: str
+    model_server_url: str | None  # None: the classify function holds the model
+    model_archive: str | None  # which it loads; None if there is none yet
     model: str
 
 
@@ -150,7 +151,8 @@ class Connection:
             mapping=outputs["EventSourceMapping"],
             ledger=outputs["LedgerTable"],
             backfill_machine=outputs["BackfillMachine"],
-            model_server_url=outputs["ModelServerUrl"],
+            model_server_url=outputs.get("ModelServerUrl"),
+            model_archive=outputs.get("ModelArchive"),
             model=outputs["Model"],
         )
 
@@ -166,6 +168,19 @@ class Connection:
         if not stack["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
             return None
         return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get(SOURCE_TAG)
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether there is such a stack, in whatever state."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._describe()
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "ValidationError":
+                raise
+            return False
+        return True
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -185,7 +200,8 @@ class Connection:
     @property
     def server_is_down(self) -> bool:
         """Whether the local model server answers no HTTP; it may answer and still load its model. False on AWS."""
-        return self.local and not answers(f"{self.facts.model_server_url}/ping")
+        url = self.facts.model_server_url
+        return self.local and url is not None and not answers(f"{url}/ping")
 
     def message_counts(self, queue_url: str) -> MessageCounts:
         """The messages of one of the stack's queues."""

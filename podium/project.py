@@ -28,7 +28,12 @@ LOCAL_FILES = (HOME / "local.json", HOME / "local.copy.json")
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
-SERVER_PARAMETERS = frozenset({"ModelServerUrl", "ModelName", "ModelVersion"})  # of template.yaml
+# Of template.yaml: the model, and where it answers.
+SERVER_PARAMETERS = frozenset(
+    {
+        "ModelServerUrl", "ModelName", "ModelVersion", "ModelArchive", "ModelArchiveVersion", "ModelArchiveSha256",
+    }
+)  # fmt: skip
 
 DEFAULT_PORTS = {"emulator": 4566, "inference": 8080, "management": 8081, "metrics": 8082}
 
@@ -48,6 +53,7 @@ class LocalStack(BaseModel):
     metrics_port: Port
     secret: str = Field(default="", repr=False)  # of the embedded AWS' root key; `podium up` makes it
     archive: Path | None = None
+    model_in_function: bool = False  # else TorchServe serves it
     parameters: dict[str, str] = {}  # of template.yaml, chosen with `podium deploy` to stay
 
     @property

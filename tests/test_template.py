@@ -35,6 +35,8 @@ with warnings.catch_warnings():
 
 ROOT = Path(__file__).parents[1]
 SLOW_IMAGES_A_SECOND = 5  # of a server without a GPU, on a busy machine
+LARGEST_PICTURE_BYTES = 1_200_000_000  # while it is read, transparent, 50 million pixels
+ENGINE_BYTES = 1_000_000_000  # the libraries, and a model of 350 MB
 STORING_S = 6.0  # an AWS client gives up its first try after 5
 Json = dict[str, Any]
 SETTINGS: dict[str, type[BaseModel]] = {
@@ -60,6 +62,8 @@ def translated(template: Json) -> Json:
     for name, resource in plain["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"  # as `sam deploy` puts it
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = "s3://bucket/key"
         if resource["Type"] == "AWS::Serverless::StateMachine":
             definition = ROOT / resource["Properties"].pop("DefinitionUri")
             assert definition.exists(), name
@@ -159,7 +163,23 @@ def test_the_function_can_hold_a_full_batch_of_the_largest_images(resources: Jso
     function = resources["ClassifyFunction"]["Properties"]
     batch_size = function["Events"]["Images"]["Properties"]["BatchSize"]
     largest = int(function["Environment"]["Variables"]["MAX_IMAGE_BYTES"])
-    assert batch_size * largest * 2 < function["MemorySize"] * 2**20 / 2
+    here, server = function["MemorySize"]["Fn::If"][1:]
+    assert batch_size * largest * 2 < server * 2**20 / 2
+    assert batch_size * largest * 2 + LARGEST_PICTURE_BYTES + ENGINE_BYTES < here * 2**20
+
+
+SERVERS_OWN = {"GateFunction", "GateRole", "GateLogs", "ServerTopic", "ServerTopicPolicy", "ServerDownAlarm"}
+
+
+def test_what_guards_a_server_is_made_only_with_one_and_the_layer_only_without(resources: Json) -> None:
+    conditions = {name: it["Condition"] for name, it in resources.items() if "Condition" in it}
+    assert conditions == dict.fromkeys(SERVERS_OWN, "HasServer") | {
+        "EngineLayer": "ModelHere",
+        "AlarmMail": "HasAlarmEmail",
+    }
+    for name, resource in resources.items():  # and nothing that is always made needs what is not
+        if name not in SERVERS_OWN:
+            assert not SERVERS_OWN & set(_named(resource)), name
 
 
 def test_a_slow_server_answers_all_that_is_in_flight_within_the_time_of_one_request(template: Json) -> None:

@@ -14,3 +14,4 @@ CLIENTS = Config(
     retries={"total_max_attempts": 2, "mode": "standard"},
     max_pool_connections=MOST_CONNECTIONS,
 )
+DOWNLOADS = CLIENTS.merge(Config(read_timeout=20))  # of the model's archive: hundreds of megabytes

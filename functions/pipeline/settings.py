@@ -24,6 +24,14 @@ _ModelServerUrl = Annotated[
     str,
     Field(pattern=HTTP_URL, description="the model server's http:// or https:// address without a slash at its end"),
 ]
+_OptionalServerUrl = Annotated[
+    str,
+    Field(
+        pattern=rf"{HTTP_URL}|^$",
+        description="the model server's http:// or https:// address without a slash at its end, or empty if the function "
+        "itself holds the model",
+    ),
+]
 _ModelServerTokenSecret = Annotated[
     str,
     Field(
@@ -54,8 +62,15 @@ class Settings(_FromEnvironment):
     table_name: _TableName
     queue_url: _QueueUrl
     dlq_url: str = Field(pattern=HTTP_URL, description="the URL of the dead-letter queue")
-    model_server_url: _ModelServerUrl
+    model_server_url: _OptionalServerUrl
     model_server_token_secret: _ModelServerTokenSecret
+    model_archive: str = Field(
+        pattern=r"^(models/\S+)?$", description="the archive's key in the results bucket, such as models/balls-1.0.mar"
+    )
+    model_archive_version: str = Field(description="the version id of that object")
+    model_archive_sha256: str = Field(
+        pattern=r"^([0-9a-f]{64})?$", description="the SHA-256 of its bytes in 64 hexadecimal digits"
+    )
     model_name: _ModelName
     model_version: _ModelVersion
     max_image_bytes: int = Field(gt=0, description="the largest image that is fetched, in bytes, such as 10485760")

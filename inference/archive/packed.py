@@ -125,6 +125,25 @@ def unpacked_data(mar: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+def unpack_engine(mar: Path, engine: str, folder: Path) -> ModelFile:
+    """Write model.json, the golden pictures and the files of one engine into `folder`, and no code.
+
+    Raises ModelRefused as `read_packed` does, or if the archive holds no such engine, and OSError.
+    """
+    with opened_mar(mar) as packed:
+        model = _record(packed)
+        files = {name for file in model.engines if file.engine == engine for name in file.files}
+        if not files:
+            raise ModelRefused(
+                f"{model.name}@{model.version} holds nothing for {engine}.", f"Package it with --engine {engine}."
+            )
+        for name in (MODEL_FILE, GOLDEN_FILE, *sorted(files)):
+            if name not in packed.sizes:
+                raise ModelRefused(f"{name} is missing.", AGAIN)
+            packed.unpack(name, folder)
+        return model
+
+
 def _unpack(mar: Path, folder: Path) -> None:
     with opened_mar(mar) as packed:
         model = _record(packed)

@@ -50,13 +50,13 @@ class Candidate:
 
 def choose(
     folder: Path, model: ModelFile, golden: tuple[GoldenPicture, ...], machine: Machine, *,
-    engine: EngineName = "auto", precision: Precision | None = None, measure: bool = True,
+    engine: EngineName = "auto", precision: Precision | None = None, measure: bool = True, reference: bool = True,
 ) -> EngineChoice:  # fmt: skip
     """Load an engine for the unpacked archive in `folder` that reproduces its golden predictions.
 
     `auto` loads what the archive holds for this kind of machine and keeps the fastest; without `measure`, the first that
     can be used. If none can, the reference serves, and `fallback` says why. Raises ModelRefused if the reference, too, is
-    not what was trained.
+    not what was trained, or if it is not wanted.
     """
     reasons: list[str] = []
     usable: list[Engine] = []
@@ -71,12 +71,14 @@ def choose(
     if usable:
         measured_ms = {it.name: _milliseconds(it, golden) for it in usable} if len(usable) > 1 else {}
         return EngineChoice(min(usable, key=lambda it: measured_ms.get(it.name, 0.0)), None, measured_ms)
+    if not reference:
+        raise ModelRefused(" ".join(reasons))
     try:
-        reference = _loaded(lambda: _reference(folder, model, machine))
+        network = _loaded(lambda: _reference(folder, model, machine))
     except EngineFailed as failed:  # an installation for OpenVINO alone
         raise ModelRefused(" ".join([*reasons, f"The reference cannot serve: {failed}"])) from failed
     try:
-        return EngineChoice(_tried(reference, golden), " ".join(reasons) or None)
+        return EngineChoice(_tried(network, golden), " ".join(reasons) or None)
     except EngineFailed as failed:
         raise ModelRefused(f"The archive is not what was packaged: {failed}", AGAIN) from failed
 

@@ -23,6 +23,14 @@ def up(
             help="The archive to serve; without it, the one served last, else the newest.", metavar="NAME.mar"
         ),
     ] = None,
+    server: Annotated[
+        bool | None,
+        typer.Option(
+            "--server/--no-server",
+            help="TorchServe serves the model, or the classify function itself holds it. As the last time; at first TorchServe.",
+            show_default=False,
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Make what the stack has lost anew, without asking.")] = False,
 ) -> None:
     """Start the local stack: embedded AWS, the deployed template, TorchServe."""
@@ -32,15 +40,16 @@ def up(
 
     if killed := killed_sentence():
         print_note(killed, style="yellow")
-    stack, model = _brought_up(archive, yes=yes)
+    stack, model = _brought_up(archive, yes=yes, server=server)
     if root := root_sentence():
         print_note(root, style="yellow")
     print_note(f"the embedded AWS answers at {stack.endpoint_url}")
     if model is None:
-        print_note("no model yet, so no TorchServe.")
+        print_note("no model yet." if stack.model_in_function else "no model yet, so no TorchServe.")
         print_next("train", "FOLDER", then=", podium package RUN, podium up")
     else:
-        print_note(f"TorchServe serves {model.ref} at {stack.model_server_url}")
+        where = "the classify function holds" if stack.model_in_function else "TorchServe serves"
+        print_note(f"{where} {model.ref}{'' if stack.model_in_function else f' at {stack.model_server_url}'}")
         print_next("drop", "PATH", "--batch", "NAME", "--wait")
 
 
@@ -72,9 +81,13 @@ def status(stack: Stack = None, as_json: AsJson = False) -> None:
 
 def deploy(
     stack: Stack = None,
-    model_server_url: Annotated[
-        str | None, typer.Option(help="The model server's address; needed on AWS.", metavar="URL")
+    archive: Annotated[
+        Path | None,
+        typer.Option(
+            help="The archive that the classify function itself holds, in place of a model server.", metavar="NAME.mar"
+        ),
     ] = None,
+    model_server_url: Annotated[str | None, typer.Option(help="The model server's address.", metavar="URL")] = None,
     model: Annotated[str | None, typer.Option(help="The model that the server has.", metavar="NAME@VERSION")] = None,
     parameter: Annotated[
         list[str] | None, typer.Option(help="A parameter of template.yaml; may be repeated.", metavar="Name=Value")
@@ -86,16 +99,24 @@ def deploy(
 ) -> None:
     """Deploy template.yaml to the embedded AWS, or with --stack to your AWS account."""
     from podium.local.stack import deploy_again
+    from podium.published import read_for_function
     from podium.shown.console import print_next, print_note
     from podium.shown.progress import waiting
 
     chosen = _parameters(model, model_server_url, parameter or [])
+    if archive is not None and chosen.keys() & {"ModelServerUrl", "ModelName", "ModelVersion"}:
+        raise ConsoleError(
+            "--archive is for a model inside the function, and says its name itself: leave out --model-server-url and --model.",
+            EXIT_USAGE,
+        )
+    if archive is not None:
+        read_for_function(archive)  # refuse a wrong one before anything starts
     if stack is None:
         with waiting("deploying") as note:
-            local = deploy_again(chosen, note)
+            local = deploy_again(chosen, note, archive)
         print_note(f"deployed to {local.endpoint_url}")
     else:
-        _deploy_to_aws(stack, chosen, yes=yes)
+        _deploy_to_aws(stack, chosen, archive, yes=yes)
     print_next("status", stack=stack)
 
 
@@ -118,15 +139,13 @@ def env(
         typer.echo(line)
 
 
-def _deploy_to_aws(stack: str, chosen: dict[str, str], *, yes: bool) -> None:
+def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, yes: bool) -> None:
     from podium.aws_account import where_to_deploy
+    from podium.connection import Connection
     from podium.local.deployment import deploy_to_aws
+    from podium.published import NO_MODEL, publish
     from podium.shown.console import print_note
 
-    if "ModelServerUrl" not in chosen:
-        raise ConsoleError(
-            "--model-server-url is needed on AWS: it is where the functions reach TorchServe.", EXIT_USAGE
-        )
     if not yes and not sys.stdin.isatty():
         raise ConsoleError(
             f"nobody can confirm here that stack {stack!r} goes to the right account, because there is no terminal: add "
@@ -137,10 +156,17 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], *, yes: bool) -> None:
     print_note(f"stack {stack!r} is deployed to {there}.")
     if not yes and not typer.confirm("Go on?", err=True):
         raise ConsoleError("nothing was deployed. AWS_PROFILE and AWS_REGION choose another account and Region.")
+    if archive is not None:
+        connection = Connection(stack)
+        if not connection.is_deployed:
+            print_note("first without a model: the stack's own bucket is where its archive will lie.")
+            deploy_to_aws(stack, there.region, {**NO_MODEL, **chosen}, print_note, confirm=not yes)
+        print_note(f"uploading {archive.name}")
+        chosen |= publish(connection, archive)
     deploy_to_aws(stack, there.region, chosen, print_note, confirm=not yes)
 
 
-def _brought_up(archive: Path | None, *, yes: bool) -> tuple[LocalStack, ArchivedModel | None]:
+def _brought_up(archive: Path | None, *, yes: bool, server: bool | None) -> tuple[LocalStack, ArchivedModel | None]:
     """The stack, after what it has lost was made anew, if the person wants that."""
     from podium.local.lost import Lost
     from podium.local.stack import bring_up
@@ -150,7 +176,7 @@ def _brought_up(archive: Path | None, *, yes: bool) -> tuple[LocalStack, Archive
     while True:
         try:
             with waiting("starting") as note:
-                return bring_up(archive, note)
+                return bring_up(archive, note, server=server)
         except Lost as lost:
             if not yes and not sys.stdin.isatty():
                 raise

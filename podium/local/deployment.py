@@ -15,6 +15,7 @@ from podium.connection import SOURCE_TAG, Connection
 from podium.errors import ConsoleError
 from podium.project import HOME, LOGS, PYTHON, ROOT, TOOLS, LocalStack
 
+EMPTY = '""'  # as the SAM CLI writes it
 OnLine = Callable[[str], None]
 
 
@@ -86,7 +87,7 @@ def sam_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """
     path = os.pathsep.join([str(PYTHON), str(TOOLS), os.environ.get("PATH", os.defpath)])
     aws = local_environment(os.environ, variables) if variables else own_environment(os.environ)
-    return {**aws, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    return {**aws, "PATH": path, "SAM_CLI_TELEMETRY": "0", **({"ARCHITECTURE": _machine()} if variables else {})}
 
 
 def _stream(
@@ -116,7 +117,7 @@ def _stream(
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in sorted(parameters.items())]
+    return [f"{name}={value or EMPTY}" for name, value in sorted(parameters.items())]
 
 
 def _machine() -> str:
@@ -127,7 +128,8 @@ def _machine() -> str:
 def _fingerprint(parameters: Mapping[str, str]) -> str:
     """A digest of the template, the functions and the parameters."""
     digest = hashlib.sha256(repr(sorted(parameters.items())).encode())
-    sources = [ROOT / "template.yaml", ROOT / "samconfig.toml", *sorted((ROOT / "functions").rglob("*"))]
+    sources = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
+    sources += sorted((ROOT / "functions").rglob("*")) + sorted((ROOT / "inference").rglob("*"))
     for source in sources:
         if source.is_file() and "__pycache__" not in source.parts:
             digest.update(f"{source.relative_to(ROOT)}\0".encode() + source.read_bytes())

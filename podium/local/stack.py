@@ -17,6 +17,7 @@ from podium.local.privacy import keep_private, write_privately
 from podium.local.reopen import open_batches_again
 from podium.local.state import port_of_queues
 from podium.project import HOME, LOCAL_FILES, LocalStack, choose_ports, local_stack, port_is_free
+from podium.published import NO_MODEL, publish, read_for_function
 from training.files import write_atomically
 
 SERVER_HOME = HOME / "torchserve"
@@ -59,26 +60,49 @@ def deploy(
     local: LocalStack, model: ArchivedModel | None, note: OnNote, chosen: Mapping[str, str] | None = None
 ) -> None:
     """Deploy template.yaml to the embedded AWS, for this model; `chosen` parameters override all others."""
-    parameters = {"ModelServerUrl": local.model_server_url}
+    check_resources(Connection(None))
+    parameters = _in_function(local, note) if local.model_in_function else {"ModelServerUrl": local.model_server_url}
     if model is not None:
         parameters |= {"ModelName": model.name, "ModelVersion": model.version}
-    check_resources(Connection(None))
     if deploy_locally(local, {**parameters, **local.parameters, **(chosen or {})}, note):
         keep_private(HOME)  # `sam build` gives its copies the modes of the sources
         emulator.save()
     put_back_objects(Connection(None), note)
 
 
-def deploy_again(chosen: Mapping[str, str], note: OnNote) -> LocalStack:
-    """Deploy with these parameters, and keep them for the deployments to come."""
-    local = start_emulator(note).with_parameters(chosen)
+def _in_function(local: LocalStack, note: OnNote) -> dict[str, str]:
+    """The parameters of a stack whose classify function holds the model: its archive lies in the stack's own bucket."""
+    if local.archive is None:
+        return dict(NO_MODEL)
+    if Connection(None).source_tag is None:
+        deploy_locally(local, {**NO_MODEL, **local.parameters}, note)
+    note(f"uploading {local.archive.name}")
+    return publish(Connection(None), local.archive)
+
+
+def hold_in_function(local: LocalStack, archive: Path | None) -> LocalStack:
+    """The same stack, whose classify function holds this model from its next deployment on; TorchServe stops."""
+    if archive is not None:
+        read_for_function(archive)
+    model_server.stop(SERVER_HOME)
+    local = local.model_copy(update={"archive": archive and archive.resolve(), "model_in_function": True})
+    local.save()
+    return local
+
+
+def deploy_again(chosen: Mapping[str, str], note: OnNote, archive: Path | None = None) -> LocalStack:
+    """Deploy with these parameters, and keep them for the deployments to come; with an archive, the function holds it."""
+    local = start_emulator(note)
+    if archive is not None:
+        local = hold_in_function(local, archive)
+    local = local.with_parameters(chosen)
     deploy(local, served_model(local), note, chosen)
     local.save()  # only now: a wrong one would keep the next `podium up` from deploying
     return local
 
 
 def served_model(local: LocalStack) -> ArchivedModel | None:
-    """The model that TorchServe was started with last."""
+    """The model that was served last."""
     return read_archive(local.archive) if local.archive and local.archive.exists() else None
 
 
@@ -107,26 +131,33 @@ def serve(local: LocalStack, archive: Path, note: OnNote) -> LocalStack:
         on_wait=lambda: note(f"TorchServe loads {model.ref}"),
     )
     write_atomically(_identity(archive), SERVER_HOME / "serving")
-    local = local.model_copy(update={"archive": archive})
+    local = local.model_copy(update={"archive": archive, "model_in_function": False})
     local.save()
     return local
 
 
-def bring_up(archive: Path | None, note: OnNote) -> tuple[LocalStack, ArchivedModel | None]:
-    """Start the emulator, the stack, and TorchServe if there is an archive: the given one, else the last, else the newest."""
+def bring_up(
+    archive: Path | None, note: OnNote, *, server: bool | None = None
+) -> tuple[LocalStack, ArchivedModel | None]:
+    """Start the emulator, the stack, and TorchServe if there is an archive: the given one, else the last, else the newest.
+
+    `server`: whether TorchServe serves it, or the classify function itself holds it; None is as the last time.
+    """
     if archive is not None:
         read_archive(archive)  # refuse a wrong one before anything starts
     killed = emulator.was_killed()
     local = start_emulator(note)
     chosen = archive or (local.archive if local.archive and local.archive.exists() else newest_archive())
     model = read_archive(chosen) if chosen else None
-    if chosen:
-        local = serve(local, chosen, note)
+    if not (local.model_in_function if server is None else not server):
+        local = serve(local, chosen, note) if chosen else local.model_copy(update={"model_in_function": False})
+    else:
+        local = hold_in_function(local, chosen)
     deploy(local, model, note)
     if killed:
         for batch in open_batches_again(Connection(None), datetime.now(UTC)):
             note(f"batch {batch} is open again")
-    if model is not None:
+    if model is not None and not local.model_in_function:
         probe_now()
     return local, model
 

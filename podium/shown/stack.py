@@ -21,7 +21,7 @@ class Status:
     waiting: MessageCounts
     dead_letters: int
     gate: str  # of the event source mapping: Enabled, Disabled, or on its way to one of them
-    server_answers: bool | None  # None: on AWS, where the console cannot reach it
+    server_answers: bool | None  # None: on AWS, where the console cannot reach it, and if there is none
 
 
 def read_status(connection: Connection) -> Status:
@@ -32,7 +32,7 @@ def read_status(connection: Connection) -> Status:
         waiting=connection.message_counts(facts.queue_url),
         dead_letters=sum(connection.message_counts(facts.dlq_url)),
         gate=connection.gate,
-        server_answers=not connection.server_is_down if connection.local else None,
+        server_answers=not connection.server_is_down if connection.local and facts.model_server_url else None,
     )
 
 
@@ -43,7 +43,7 @@ def status_table(now: Status) -> Table:
         table.add_row(name.replace("_", " "), str(value))
     table.add_row("images waiting", str(sum(now.waiting)))
     table.add_row("dead letters", str(now.dead_letters))
-    table.add_row("gate", _gate(now.gate))
+    table.add_row(*_gate(now))
     if now.server_answers is not None:
         table.add_row("model server", "answers" if now.server_answers else "does not answer; start it with `podium up`")
     return table
@@ -67,7 +67,7 @@ def farewell(facts: StackFacts, batch: str, photos: Path, seconds: float) -> str
         f"\nDone in {seconds:.0f} s. Everything keeps running:\n"
         f"  results as JSON  s3://{facts.results_bucket}/results/incoming/{batch}/\n"
         f"  rows             table {facts.table} at {facts.endpoint_url}\n"
-        f"  model            {facts.model} at {facts.model_server_url}\n"
+        f"  model            {facts.model} {f'at {facts.model_server_url}' if facts.model_server_url else 'in the classify function'}\n"
         "\nTry next:\n"
         '  .venv/bin/podium results --label "tennis ball" --min 0.5\n'
         f"  .venv/bin/podium drop {shlex.quote(os.path.relpath(photos))} --batch mine --wait\n"
@@ -75,8 +75,10 @@ def farewell(facts: StackFacts, batch: str, photos: Path, seconds: float) -> str
     )
 
 
-def _gate(state: str) -> str:
-    """The gate function opens and closes by the model server's health."""
-    if state == "Disabled":
-        return "closed: images wait until the model server answers; then it opens by itself"
-    return "open" if state == "Enabled" else state.lower()
+def _gate(now: Status) -> tuple[str, str]:
+    """The gate function opens and closes by the model server's health; without a server, only a missing model closes."""
+    open_or = "open" if now.gate == "Enabled" else now.gate.lower()
+    if now.facts.model_server_url is None:
+        return "queue", open_or if now.facts.model_archive else "closed: there is no model yet, and images wait"
+    closed = "closed: images wait until the model server answers; then it opens by itself"
+    return "gate", closed if now.gate == "Disabled" else open_or

@@ -53,7 +53,8 @@ def connection(aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> I
             stack="podium", region="us-east-1", endpoint_url=None, ca_bundle=None, input_bucket=INPUT,
             results_bucket="podium-results", table="podium-results", queue_url=queue_url, dlq_url=dlq_url, mapping="mapping", ledger="podium-ledger",
             backfill_machine="arn:aws:states:us-east-1:123456789012:stateMachine:podium-backfill",
-            function="podium-classify", model_server_url="http://127.0.0.1:8080", model="balls@1.0",
+            function="podium-classify", model_server_url="http://127.0.0.1:8080",
+        model_archive=None, model="balls@1.0",
         )  # fmt: skip
         yield connection
 

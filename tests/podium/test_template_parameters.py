@@ -25,7 +25,7 @@ def test_every_parameter_of_the_template_is_known() -> None:
         ("modelservers", "Did you mean ModelServers?"),
         ("AlarmMail", "Did you mean AlarmEmail?"),
         ("SubnetId", "Did you mean SubnetIds?"),
-        ("Bogus", "It has ModelServerUrl, ModelServerTokenSecret, "),
+        ("Bogus", "It has ModelServerUrl, ModelArchive, "),
         ("", "It has ModelServerUrl, "),
     ],
 )
@@ -40,8 +40,9 @@ def test_a_misspelt_parameter_is_refused_with_the_nearest_name(name: str, senten
     [
         ("ModelServers", "3", "--parameter ModelServers '3' must be 1 or 2 or 4 or 8 or 16 or 32."),
         ("Architecture", "arm", "--parameter Architecture 'arm' must be arm64 or x86_64."),
-        ("ModelServerUrl", "http://models/path", "must be http(s)://host[:port] without a path."),
-        ("ModelServerUrl", "", "'' must be http(s)://host[:port] without a path."),
+        ("ModelServerUrl", "http://models/path", "must be http(s)://host[:port] without a path, or empty."),
+        ("ModelArchive", "balls.mar", "must be a key under models/ in the results bucket, or empty."),
+        ("ModelArchiveSha256", "AB", "must be 64 hexadecimal digits in small letters, or empty."),
         ("ModelServerTokenSecret", "name", "must be the whole ARN of a secret"),
         ("ExistingBucket", "Photos", "'Photos' must match ^$|"),
     ],

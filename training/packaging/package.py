@@ -20,7 +20,7 @@ from training.packaging.archive import archive, check_archive, settle
 from training.packaging.engines import LEAST_AGREEMENT, Engine, Precision, build_engines
 from training.packaging.golden_pictures import golden_document
 
-LEFT_OUT = ("__pycache__", ".*", "py.typed")
+LEFT_OUT = ("__pycache__", ".*", "py.typed", "Makefile", "requirements-*.txt")
 
 
 def package(

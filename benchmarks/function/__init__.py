@@ -1,0 +1,1 @@
+"""What the model inside the classify function costs: its start, its images a second, its memory, and dollars."""

@@ -1,0 +1,80 @@
+"""The model inside the function, on the embedded AWS: no server, no gate, and the same answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack.conftest import PATIENCE_S, Console, until
+
+pytestmark = [pytest.mark.torch, pytest.mark.stack]
+
+CLOSE = 0.05  # of a probability: the server may have chosen bf16 on this machine
+
+
+@pytest.fixture(scope="module")
+def archive(stack: Console) -> Path:
+    """The demo's, which the other stack's server serves."""
+    return stack.home / "models" / "balls.mar"
+
+
+@pytest.fixture(scope="module")
+def without_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    console = Console(tmp_path_factory.mktemp("function") / "home")
+    try:
+        yield console
+    finally:
+        console.run("down", "--delete-data")
+
+
+def test_before_there_is_a_model_images_wait_and_then_they_are_classified_as_a_server_does(
+    without_server: Console, stack: Console, archive: Path, photos: list[Path], tmp_path: Path
+) -> None:
+    without_server.podium("up", "--no-server")
+    few = {name_of(photo): photo.read_bytes() for photo in photos[::6]}
+    for name, data in {**few, "bad.jpg": photos[0].read_bytes()[:300]}.items():
+        (tmp_path / name).write_bytes(data)
+    without_server.podium("drop", str(tmp_path), "--batch", "early")
+    status = without_server.json("status")
+    assert (status["model_server_url"], status["model_server_answers"], status["model_archive"]) == (None, None, None)
+    assert "there is no model yet, and images wait" in without_server.podium("status")
+
+    without_server.podium("up", "--archive", str(archive))  # it stays without a server
+    without_server.podium("watch", "early", "--timeout", PATIENCE_S)
+    rows = {Path(row["image"]).name: row for row in without_server.results("early")}
+    assert len(rows) == len(few) + 1
+    assert rows["bad.jpg"]["rejected_code"] == "unreadable"
+    served = {name_of(Path(row["image"])): row for row in stack.results("demo")}
+    for name in few:
+        ours, theirs = rows[name], served[name]
+        assert (ours["label"], ours["model"]) == (theirs["label"], theirs["model"])
+        assert float(ours["probability"]) == pytest.approx(float(theirs["probability"]), abs=CLOSE)
+    assert not list(without_server.home.glob("torchserve/*"))
+
+
+def test_an_archive_with_another_digest_is_not_loaded_and_its_images_are_not_lost(
+    without_server: Console, archive: Path, photos: list[Path]
+) -> None:
+    """The message comes again until somebody deploys the right one."""
+    without_server.podium("up", "--no-server", "--archive", str(archive))
+    without_server.podium("deploy", "--parameter", f"ModelArchiveSha256={'0' * 64}")
+    without_server.podium("drop", str(photos[0]), "--batch", "wrong")
+    until("the function says why", lambda: "and the deployment names 0000" in log_of(without_server))
+    assert without_server.results("wrong") == []
+    shutil.copy(archive, without_server.home / "same.mar")
+    without_server.podium("deploy", "--archive", str(without_server.home / "same.mar"))
+    without_server.podium("watch", "wrong", "--timeout", PATIENCE_S)
+    [row] = without_server.results("wrong")
+    assert row["status"] == "classified"
+
+
+def name_of(photo: Path) -> str:
+    """The demo's photos of two classes have the same names."""
+    return f"{photo.parent.name}-{photo.name}"
+
+
+def log_of(console: Console) -> str:
+    return (console.home / "logs" / "emulator.log").read_text(errors="replace")
