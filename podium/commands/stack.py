@@ -142,7 +142,7 @@ def env(
 def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, yes: bool) -> None:
     from podium.aws_account import where_to_deploy
     from podium.connection import Connection
-    from podium.local.deployment import deploy_to_aws
+    from podium.local.deployment import built_for, deploy_to_aws
     from podium.published import NO_MODEL, publish
     from podium.shown.console import print_note
 
@@ -156,13 +156,14 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
     print_note(f"stack {stack!r} is deployed to {there}.")
     if not yes and not typer.confirm("Go on?", err=True):
         raise ConsoleError("nothing was deployed. AWS_PROFILE and AWS_REGION choose another account and Region.")
+    connection = Connection(stack)
+    chosen = built_for(connection, chosen)
     if archive is not None:
-        connection = Connection(stack)
         if not connection.is_deployed:
             print_note("first without a model: the stack's own bucket is where its archive will lie.")
             deploy_to_aws(stack, there.region, {**NO_MODEL, **chosen}, print_note, confirm=not yes)
         print_note(f"uploading {archive.name}")
-        chosen |= publish(connection, archive)
+        chosen = {**chosen, **publish(connection, archive)}
     deploy_to_aws(stack, there.region, chosen, print_note, confirm=not yes)
 
 

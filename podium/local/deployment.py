@@ -38,8 +38,9 @@ def deploy_locally(local: LocalStack, parameters: Mapping[str, str], on_line: On
     template = ["--template-file", str(ROOT / "template.yaml")]
     # It keeps what it has installed for each function below the folder that it runs in.
     _sam(
-        ["build", *template, "--build-dir", str(build), *cached, *config, *overrides], environment, on_line, folder=HOME
-    )
+        ["build", *template, "--build-dir", str(build), *cached, *config, *overrides], environment, on_line, folder=HOME,
+        architecture=parameters["Architecture"],
+    )  # fmt: skip
     _sam(["deploy", *built, *config, *overrides, "--tags", f"{SOURCE_TAG}={source}"], environment, on_line)
     return True
 
@@ -55,21 +56,29 @@ def _forget_damaged_build() -> None:
         built.unlink()
 
 
+def built_for(connection: Connection, chosen: Mapping[str, str]) -> dict[str, str]:
+    """The chosen parameters, and the architecture that a deployed stack has and keeps: `sam build` must build for it."""
+    if not connection.is_deployed:
+        return dict(chosen)
+    return {"Architecture": connection.parameters["Architecture"], **chosen}
+
+
 def deploy_to_aws(stack: str, region: str, parameters: Mapping[str, str], on_line: OnLine, *, confirm: bool) -> None:
     """Validate, build and deploy to the account of the person's AWS profile."""
     overrides = ["--parameter-overrides", *_overrides(parameters)]
     there = ["--region", region]
     _sam(["validate", "--lint", *there], {}, on_line)
-    _sam(["build", *overrides, *there], {}, on_line)
+    _sam(["build", *overrides, *there], {}, on_line, architecture=parameters.get("Architecture"))
     asks = [] if confirm else ["--no-confirm-changeset"]
     _sam(["deploy", "--stack-name", stack, *overrides, *asks, *there], {}, None if confirm else on_line)
 
 
 def _sam(
-    arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None, *, folder: Path = ROOT
-) -> None:
+    arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None, *, folder: Path = ROOT,
+    architecture: str | None = None,
+) -> None:  # fmt: skip
     """Run the SAM CLI. Without `on_line` it has the terminal and asks its questions there."""
-    command, settings = [str(TOOLS / "sam"), *arguments], sam_environment(environment)
+    command, settings = [str(TOOLS / "sam"), *arguments], sam_environment(environment, architecture)
     if on_line is None:
         code, tail = subprocess.run(command, cwd=folder, env=settings, check=False).returncode, list[str]()
     else:
@@ -80,14 +89,15 @@ def _sam(
         )
 
 
-def sam_environment(variables: Mapping[str, str]) -> dict[str, str]:
+def sam_environment(variables: Mapping[str, str], architecture: str | None = None) -> dict[str, str]:
     """The environment of the SAM CLI: with the local stack's variables, or the person's own, and the functions' Python first.
 
     `sam build` takes the first python3.13 of PATH. That may be a pyenv shim, which runs nothing, or one without pip.
+    For `architecture`, inference/Makefile makes the layer.
     """
     path = os.pathsep.join([str(PYTHON), str(TOOLS), os.environ.get("PATH", os.defpath)])
     aws = local_environment(os.environ, variables) if variables else own_environment(os.environ)
-    return {**aws, "PATH": path, "SAM_CLI_TELEMETRY": "0", **({"ARCHITECTURE": _machine()} if variables else {})}
+    return {**aws, "PATH": path, "SAM_CLI_TELEMETRY": "0", **({"ARCHITECTURE": architecture} if architecture else {})}
 
 
 def _stream(

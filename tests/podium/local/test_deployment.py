@@ -48,3 +48,5 @@ def test_sam_gets_the_embedded_aws_and_the_caller_s_own_variables(monkeypatch: p
     environment = sam_environment(STACK.client_environment)
     assert environment["AWS_ENDPOINT_URL"] == "https://127.0.0.1:4566"
     assert environment["SOMEBODYS_OWN"] == "kept"
+    assert "ARCHITECTURE" not in environment
+    assert sam_environment({}, "arm64")["ARCHITECTURE"] == "arm64"
