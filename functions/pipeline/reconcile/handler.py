@@ -20,7 +20,7 @@ from pipeline.aws import CLIENTS
 from pipeline.contracts import INCOMING_PREFIX, ModelFacts, Order
 from pipeline.queue.messages import messages_on
 from pipeline.queue.orders import SENT_AT_ONCE, send
-from pipeline.reconcile.overdue import order_for, tries_allowed, uploads_between
+from pipeline.reconcile.overdue import MOST_TRIES, order_for, tries_allowed, uploads_between
 from pipeline.reconcile.reminders import Reminders
 from pipeline.results.known_rows import known_rows, known_rows_of
 from pipeline.results.same_upload import same_upload
@@ -51,6 +51,7 @@ class Decision(NamedTuple):
     upload: ListedUpload
     fate: Fate
     order: Order | None = None
+    tries_left: bool = True
 
 
 class Response(TypedDict):
@@ -72,20 +73,27 @@ def reconcile(settings: ReconcileSettings, now: datetime, remaining_ms: Callable
     """Look through the bucket from where the last search stopped, until its end or until the time is over."""
     clients = open_clients()
     reminders = Reminders(clients.dynamodb, settings.ledger_name)
+    progress = reminders.progress().started(
+        now,
+        look_back=timedelta(days=settings.look_back_days),
+        overdue_after=timedelta(minutes=settings.overdue_after_minutes),
+    )
     search = Search(settings, clients, reminders, now, messages_on(clients.sqs, settings.queue_url))
-    began_after = stopped_at = reminders.cursor()
     fates: Counter[Fate] = Counter()
-    for page in search.pages(began_after):
-        fates.update(search.work_on(page))
-        stopped_at = page.last_key
+    for page in search.pages(progress.stopped_at):
+        decisions = search.work_on(page, looks_after=progress.looks_after)
+        fates.update(it.fate for it in decisions)
+        for decision in decisions:
+            if decision.fate != "has_result":
+                progress = progress.with_open(decision.upload.uploaded_at, tries_left=decision.tries_left)
+        progress = progress.stopped(page.last_key)
         if remaining_ms() < SPARE_MS:
             break
-    if stopped_at != began_after:
-        reminders.remember_cursor(stopped_at, now)
+    reminders.remember(progress, now)
     overdue = sum(fates[fate] for fate in OVERDUE)
     count("UploadsOverdue", overdue)
     count("UploadsRequeued", fates["enqueued"])
-    return {"overdue": overdue, "requeued": fates["enqueued"], "finished": stopped_at is None}
+    return {"overdue": overdue, "requeued": fates["enqueued"], "finished": progress.stopped_at is None}
 
 
 @dataclass(frozen=True)
@@ -123,10 +131,9 @@ class Search:
         """All uploads in the order of their keys."""
         return pages_of_uploads(self.clients.s3, self.settings.input_bucket, INCOMING_PREFIX, after_key)
 
-    def work_on(self, page: Page) -> list[Fate]:
-        """Enqueue again what is overdue on the page; the fate of every upload that seemed to be."""
-        look_back = self.began_at - timedelta(days=self.settings.look_back_days)
-        missing = self.without_a_row_of_the_model(uploads_between(page, after=look_back, before=self.due_since))
+    def work_on(self, page: Page, *, looks_after: datetime) -> list[Decision]:
+        """Enqueue again what is overdue on the page; what was decided about every upload that seemed to be."""
+        missing = self.without_a_row_of_the_model(uploads_between(page, after=looks_after, before=self.due_since))
         with ThreadPoolExecutor(SENT_AT_ONCE, thread_name_prefix="overdue") as pool:
             decisions = list(pool.map(self.decide, missing))
         send((it.order for it in decisions if it.order), self.clients.sqs, self.settings.queue_url)
@@ -134,7 +141,7 @@ class Search:
             logger.warning("versions not listed", reason=page.problem, uploads=len(page.uploads))
         for decision in decisions:
             log(decision)
-        return [decision.fate for decision in decisions]
+        return decisions
 
     def without_a_row_of_the_model(self, uploads: Sequence[ListedUpload]) -> list[ListedUpload]:
         """The uploads that have no row of their own under the configured model; most have one, and cost a hundredth of a request.
@@ -160,7 +167,7 @@ class Search:
             return Decision(upload, "waits")
         if self.reminders.count_try(order.image, most=most, now=self.began_at, forget_at=forget_at):
             return Decision(upload, "enqueued", order)
-        return Decision(upload, "asked_before")
+        return Decision(upload, "asked_before", tries_left=most < MOST_TRIES)
 
 
 def log(decision: Decision) -> None:

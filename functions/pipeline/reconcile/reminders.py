@@ -1,4 +1,4 @@
-"""What reconcile remembers in the ledger: how often it put an upload on the queue, and where in the bucket it stopped."""
+"""What reconcile remembers in the ledger: how often it put an upload on the queue, and how far it has looked."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline.contracts import ImageRef, stamp
+from pipeline.reconcile.progress import Progress
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TRIES_ID = "requeued/"
 CURSOR_ID = {"id": {"S": "reconcile/cursor"}}
+MOMENTS = ("settled_until", "deep_at", "looks_after", "due_before", "oldest_open")
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,18 @@ class Reminders:
             return False
         return True
 
-    def cursor(self) -> str | None:
-        """The key after which the next search goes on; None when the last one came to the end."""
+    def progress(self) -> Progress:
+        """How far the passes came."""
         item = self.dynamodb.get_item(TableName=self.ledger, Key=CURSOR_ID, ConsistentRead=True).get("Item", {})
-        return item["key"]["S"] if "key" in item else None
+        moments = {name: datetime.fromisoformat(item[name]["S"]) for name in MOMENTS if name in item}
+        return Progress(stopped_at=item["key"]["S"] if "key" in item else None, **moments)
 
-    def remember_cursor(self, key: str | None, now: datetime) -> None:
-        """Go on after this key next time; None: from the beginning."""
-        place = {} if key is None else {"key": {"S": key}}
-        self.dynamodb.put_item(TableName=self.ledger, Item=CURSOR_ID | place | {"updated_at": {"S": stamp(now)}})
+    def remember(self, progress: Progress, now: datetime) -> None:
+        """Keep it for the next pass."""
+        place = {} if progress.stopped_at is None else {"key": {"S": progress.stopped_at}}
+        moments = {name: {"S": stamp(it)} for name in MOMENTS if (it := getattr(progress, name)) is not None}
+        item = CURSOR_ID | place | moments | {"updated_at": {"S": stamp(now)}}
+        self.dynamodb.put_item(TableName=self.ledger, Item=item)
 
 
 def tries_id(image: ImageRef) -> str:

@@ -171,6 +171,22 @@ def test_an_upload_is_looked_at_between_half_an_hour_and_two_weeks(
     assert run(datetime.now(UTC) + later)["overdue"] == overdue
 
 
+def test_an_upload_with_a_row_is_read_twice_and_once_a_day(aws: Aws, run: Reconcile, store: Store) -> None:
+    """Reads are what reconcile costs: half a unit for each row of each pass."""
+    for number in range(10):
+        classify(store, aws.upload(f"incoming/{number}.jpg"))
+    read: list[int] = []
+
+    def count_keys(params: dict[str, Any], **_: object) -> None:
+        read[-1] += sum(len(it["Keys"]) for it in json.loads(params["body"])["RequestItems"].values())
+
+    open_clients().dynamodb.meta.events.register("before-call.dynamodb.BatchGetItem", count_keys)
+    for hours in range(1, 50):
+        read.append(0)
+        assert run(NOW + timedelta(hours=hours))["overdue"] == 0
+    assert {hours + 1: keys for hours, keys in enumerate(read) if keys} == {1: 10, 2: 10, 25: 10, 49: 10}
+
+
 def test_what_was_deleted_or_lies_elsewhere_is_not_enqueued(aws: Aws, run: Reconcile) -> None:
     aws.upload("incoming/deleted.jpg")
     aws.s3.delete_object(Bucket=INPUT, Key="incoming/deleted.jpg")
