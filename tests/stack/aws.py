@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import boto3
 
 Json = Any
+Policy = tuple[str, str, Json]  # the name of a role on AWS, its policy's name and document
+
+
+class Permission(NamedTuple):
+    """One action that a role of the template may do."""
+
+    role: str
+    sid: str
+    action: str
 
 
 class Root:
@@ -42,3 +54,32 @@ class Root:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         counts = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(count) for count in counts.values())
+
+
+def policies_of(root: Root) -> dict[str, Policy]:
+    """The policy of each role of the template."""
+    found = {}
+    for resource in root.cloudformation.describe_stack_resources(StackName=root.facts["stack"])["StackResources"]:
+        if resource["ResourceType"] == "AWS::IAM::Role":
+            name = resource["PhysicalResourceId"]
+            [policy] = root.iam.list_role_policies(RoleName=name)["PolicyNames"]
+            document = root.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            found[resource["LogicalResourceId"].removesuffix("Role")] = (name, policy, document)
+    return found
+
+
+@contextmanager
+def without(permission: Permission, root: Root, policy: Policy) -> Iterator[None]:
+    """The role lacks the one permission meanwhile."""
+    role, name, document = policy
+    reduced = copy.deepcopy(document)
+    for statement in reduced["Statement"]:
+        if statement["Sid"] == permission.sid:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            statement["Action"] = [action for action in actions if action != permission.action]
+    reduced["Statement"] = [statement for statement in reduced["Statement"] if statement["Action"]]
+    root.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(reduced))
+    try:
+        yield
+    finally:
+        root.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.contracts import ImageRef, Order
+from pipeline.queue.orders import body_of
+from tests.functions.factories import sqs_event
+from tests.stack.aws import Permission, Root, policies_of, without
 from tests.stack.conftest import PATIENCE_S, Console, until
 
 pytestmark = [pytest.mark.torch, pytest.mark.stack]
@@ -69,6 +75,29 @@ def test_an_archive_with_another_digest_is_not_loaded_and_its_images_are_not_los
     without_server.podium("watch", "wrong", "--timeout", PATIENCE_S)
     [row] = without_server.results("wrong")
     assert row["status"] == "classified"
+
+
+def test_the_function_needs_its_permission_to_read_the_model(without_server: Console, photos: list[Path]) -> None:
+    secret = json.loads((without_server.home / "local.json").read_text())["secret"]
+    root = Root(without_server.json("status"), secret)
+    bucket, name = root.facts["input_bucket"], f"{root.facts['stack']}-classify"
+    put = root.s3.put_object(Bucket=bucket, Key="incoming/p/a.jpg", Body=photos[0].read_bytes())
+    image = ImageRef(
+        bucket=bucket,
+        key="incoming/p/a.jpg",
+        version_id=put["VersionId"],
+        etag=put["ETag"].strip('"'),
+        size_bytes=1,
+        sequencer="00",
+    )
+    read_model = Permission("Classify", "ReadModel", "s3:GetObjectVersion")
+    with without(read_model, root, policies_of(root)["Classify"]):
+        variables = root.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        anew = {"Variables": variables | {"A_PROCESS": "anew"}}
+        root.functions.update_function_configuration(FunctionName=name, Environment=anew)
+        answer, log = root.invoke("classify", sqs_event(body_of(Order(image=image, batch="p"))))
+    assert answer["batchItemFailures"], log
+    assert re.search("the model's archive .* cannot be fetched: .*(AccessDenied|not authorized|Forbidden)", log), log
 
 
 def name_of(photo: Path) -> str:

@@ -5,15 +5,12 @@ What remains are the permissions that AWS uses in the function's name; the embed
 
 from __future__ import annotations
 
-import copy
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -24,21 +21,13 @@ from pipeline.batches.manifests import revision_of, write_part
 from pipeline.contracts import ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order
 from pipeline.queue.orders import body_of
 from tests.functions.factories import sqs_event
-from tests.stack.aws import Root
+from tests.stack.aws import Permission, Policy, Root, policies_of, without
 from tests.stack.conftest import ROOT, Console
 
 pytestmark = pytest.mark.stack
 
 Json = Any
 ARCHIVE = "someones-archive"  # an existing bucket, ExistingBucket of the template
-
-
-class Permission(NamedTuple):
-    """One action that a role of the template may do."""
-
-    role: str
-    sid: str
-    action: str
 
 
 class _Template(yaml.SafeLoader):
@@ -87,7 +76,9 @@ USED_BY_AWS = {
 }
 # Without it S3 answers 403 for a missing object; the embedded AWS answers 404 to everybody.
 NOT_IMITATED = {it for it in permissions() if it.sid.endswith("FromForbidden") and it.action == "s3:ListBucket"}
-OURS = sorted(set(permissions()) - USED_BY_AWS - NOT_IMITATED)
+# Of a stack without a model server: tests/stack/test_function_shape.py.
+OF_THE_OTHER_SHAPE = {Permission("Classify", "ReadModel", "s3:GetObjectVersion")}
+OURS = sorted(set(permissions()) - USED_BY_AWS - NOT_IMITATED - OF_THE_OTHER_SHAPE)
 # The embedded AWS asks for no permission to update a mapping, and for the list's if one is read: these are held by
 # the call being in the code.
 NOT_ENFORCED = {
@@ -347,33 +338,8 @@ def scene(stack: Console, root: Root, photos: list[Path]) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def policies(root: Root) -> dict[str, tuple[str, str, Json]]:
-    """role -> its name on AWS, its policy's name and document."""
-    found = {}
-    for resource in root.cloudformation.describe_stack_resources(StackName=root.facts["stack"])["StackResources"]:
-        if resource["ResourceType"] == "AWS::IAM::Role":
-            name = resource["PhysicalResourceId"]
-            [policy] = root.iam.list_role_policies(RoleName=name)["PolicyNames"]
-            document = root.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-            found[resource["LogicalResourceId"].removesuffix("Role")] = (name, policy, document)
-    return found
-
-
-@contextmanager
-def without(permission: Permission, root: Root, policy: tuple[str, str, Json]) -> Iterator[None]:
-    """The role lacks the one permission meanwhile."""
-    role, name, document = policy
-    reduced = copy.deepcopy(document)
-    for statement in reduced["Statement"]:
-        if statement["Sid"] == permission.sid:
-            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            statement["Action"] = [action for action in actions if action != permission.action]
-    reduced["Statement"] = [statement for statement in reduced["Statement"] if statement["Action"]]
-    root.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(reduced))
-    try:
-        yield
-    finally:
-        root.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+def policies(root: Root) -> dict[str, Policy]:
+    return policies_of(root)
 
 
 def outcome(exercise: Exercise, scene: Scene) -> str:
@@ -403,7 +369,7 @@ def test_with_all_permissions_every_exercise_goes_well(scene: Scene, exercise: E
 
 @pytest.mark.parametrize("permission", [it for it in OURS if it not in NOT_ENFORCED], ids="-".join)
 def test_promise_6_no_function_has_a_permission_it_does_not_use(
-    scene: Scene, root: Root, policies: dict[str, tuple[str, str, Json]], permission: Permission
+    scene: Scene, root: Root, policies: dict[str, Policy], permission: Permission
 ) -> None:
     exercise = exercise_of(permission)
     assert exercise
