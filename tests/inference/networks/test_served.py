@@ -55,7 +55,11 @@ def serving(unpacked: Path, engine: str) -> Classifier:
 
 
 def test_the_archive_brings_the_network_along(unpacked: Path) -> None:
-    assert {path.name for path in (unpacked / "inference" / "networks").iterdir()} == {"__init__.py", "making.py", "plain_cnn.py"}
+    assert {path.name for path in (unpacked / "inference" / "networks").iterdir()} == {
+        "__init__.py",
+        "making.py",
+        "plain_cnn.py",
+    }
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
