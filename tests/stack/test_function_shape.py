@@ -18,6 +18,7 @@ from tests.stack.conftest import PATIENCE_S, Console, until
 
 pytestmark = [pytest.mark.torch, pytest.mark.stack]
 
+LAMBDA_BYTES = 250 * 2**20  # of a function and its layers, unzipped
 CLOSE = 0.05  # of a probability: the server may have chosen bf16 on this machine
 
 
@@ -98,6 +99,20 @@ def test_the_function_needs_its_permission_to_read_the_model(without_server: Con
         answer, log = root.invoke("classify", sqs_event(body_of(Order(image=image, batch="p"))))
     assert answer["batchItemFailures"], log
     assert re.search("the model's archive .* cannot be fetched: .*(AccessDenied|not authorized|Forbidden)", log), log
+
+
+def test_layer_and_function_fit_into_lambda_and_hold_what_computes_and_nothing_else(without_server: Console) -> None:
+    """As `sam build` made them for this stack."""
+    built = without_server.home / "build"
+    layer = built / "EngineLayer" / "python"
+    names = {path.name for path in layer.iterdir()}
+    assert names >= {"inference", "numpy", "openvino", "PIL", "pi_heif", "simplejpeg"}
+    assert names.isdisjoint({"torch", "torchvision", "timm", "safetensors", "boto3"})
+    libraries = {path.name for path in (layer / "openvino" / "libs").iterdir()}
+    assert any(name.startswith("libopenvino_intel_cpu_plugin") for name in libraries)
+    assert not [name for name in libraries if re.search("gpu|npu|onnx|tensorflow|pytorch|paddle", name)]
+    together = sum(path.stat().st_size for folder in (layer, built / "ClassifyFunction") for path in folder.rglob("*"))
+    assert together < 0.9 * LAMBDA_BYTES
 
 
 def name_of(photo: Path) -> str:
