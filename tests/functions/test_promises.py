@@ -8,6 +8,7 @@ that are lost, kills at any step, and other invocations between any two steps. T
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -86,6 +87,19 @@ def test_promise_4_a_server_that_is_down_costs_no_image_its_retries(plan: Plan) 
 @given(plan=strategies.bad_images)
 def test_promise_5_one_bad_image_never_harms_its_neighbours(plan: Plan) -> None:
     live_among_bad_images(plan)
+
+
+@thoroughly
+@given(plan=st.one_of(strategies.anything, strategies.breakdowns, strategies.backfills))
+def test_promises_1_to_3_hold_with_the_model_inside_the_function(plan: Plan) -> None:
+    live_through(replace(plan, here=True))
+
+
+@thoroughly
+@given(plan=strategies.bad_images)
+def test_promise_5_one_bad_image_never_harms_its_neighbours_with_the_model_inside_the_function(plan: Plan) -> None:
+    """Not even once: a picture over which a decoder dies costs the reader's process, and none of the others a receive."""
+    live_among_bad_images(replace(plan, here=True))
 
 
 class Mistake(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,14 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutErr
 from pipeline.contracts import (
     LabelProbability,
     ModelFacts,
+    RejectionCode,
     ServerAnswer,
     ServerAnswers,
     ServerEntry,
     ServerRejection,
 )
-from pipeline.model_server.client import ModelClient
+from pipeline.errors import Answer, ImageRejected, ModelUnavailable
+from pipeline.model_server.client import IMAGES_A_TAR, ModelClient
 from tests.functions.simulation.effects import Effects
 from tests.functions.simulation.plan import Many, Mood
 
@@ -153,6 +155,39 @@ class SimulatedModelClient(ModelClient):
     def __init__(self, wire: Wire, model_name: str, *, timeout_s: float, now_s: Callable[[], float]) -> None:
         super().__init__(URL, model_name, timeout_s=timeout_s, now_s=now_s)
         self._pools = wire
+
+
+class SimulatedModelHere:
+    """The model inside the function, as `pipeline.model_here` answers: no picture costs another one its answer."""
+
+    def __init__(self, world: Effects, server: ModelServer) -> None:
+        self._world, self._server = world, server
+
+    def images_at_once(self) -> int:
+        return IMAGES_A_TAR
+
+    def ask(self, images: Sequence[bytes], *, budget_s: float, model: ModelFacts | None = None) -> list[Answer]:
+        server = self._server
+        self._world.effect("server.predict", lambda: None, refused=_does_not_load, lost=_does_not_load)
+        if server.mood is not None or (model is not None and model.ref != server.model.ref):
+            raise _does_not_load()
+        self._world.sleep(min(INFERENCE_S, budget_s))
+        return [self._answer(image) for image in images]
+
+    def _answer(self, image: bytes) -> Answer:
+        content, _ = _content_and_number(image)
+        if content in {"slow", "poison"}:  # the reader was ended, or died, and was started anew
+            code: RejectionCode = "too_slow" if content == "slow" else "unreadable"
+            return ImageRejected(code, "It cannot be read here.", self._server.model)
+        status, body = self._server.answer(image)
+        if status == 200:
+            return ServerAnswer.model_validate_json(body)
+        rejection = ServerRejection.model_validate_json(body)
+        return ImageRejected(rejection.code, rejection.error, rejection.model)
+
+
+def _does_not_load() -> ModelUnavailable:
+    return ModelUnavailable("the model's archive cannot be used")
 
 
 def _refused() -> NewConnectionError:

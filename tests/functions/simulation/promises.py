@@ -160,7 +160,8 @@ def check_neighbours(world: World) -> None:
     broken = []
     for message in world.queue.sent:
         uploads = named_in(world, message.body)
-        well = [upload for upload in uploads if upload.upload.content not in {"slow", "poison"}]
+        troublesome = set() if world.plan.here else {"slow", "poison"}
+        well = [upload for upload in uploads if upload.upload.content not in troublesome]
         harmed = world.server.in_bad_company & {upload.number for upload in well}
         for upload in well:
             receive = min(message.receives, 2 if upload.number in harmed else 1)

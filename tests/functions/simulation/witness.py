@@ -14,6 +14,7 @@ from tests.functions.simulation.plan import Upload
 from tests.functions.simulation.s3 import S3
 
 VERDICTS = {"text": "unsupported_format", "empty": "empty", "huge": "too_large", "cut": "unreadable"}
+VERDICTS_HERE = VERDICTS | {"slow": "too_slow", "poison": "unreadable"}  # of a reader in a process apart
 RowKey = tuple[str, str]
 
 
@@ -25,13 +26,14 @@ class Uploaded:
     upload: Upload
     image: ImageRef
     at_s: float
+    here: bool = False  # the function itself holds the model
 
     @property
     def verdict(self) -> str:
         """What must become of it: the label that it has, or why it is rejected."""
         if self.image.key.endswith("/"):
             return "folder_marker"
-        return VERDICTS.get(self.upload.content, label_of(self.number))
+        return (VERDICTS_HERE if self.here else VERDICTS).get(self.upload.content, label_of(self.number))
 
 
 class Witness:

@@ -32,7 +32,13 @@ from tests.functions.simulation.faults import Faults
 from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.function import Function, Handler
 from tests.functions.simulation.gate import Gate
-from tests.functions.simulation.model_server import ModelServer, SimulatedModelClient, Wire, picture
+from tests.functions.simulation.model_server import (
+    ModelServer,
+    SimulatedModelClient,
+    SimulatedModelHere,
+    Wire,
+    picture,
+)
 from tests.functions.simulation.plan import Action, Backfill, Delete, Outage, Plan, Rollout, Stray, Upload
 from tests.functions.simulation.reconcile import UNTIL_ALL_IS_FOUND_S, Reconcile
 from tests.functions.simulation.s3 import S3, S3Fake
@@ -119,7 +125,7 @@ class World:
             s3=s3,
             store=self.code.store(s3, dynamodb, RESULTS, ROWS, INPUT),
             queue=self.code.queue(sqs, self.queue.url, self.dead_letters.url, draw=lambda: next(self._jitter)),
-            model=self._model_client(),
+            model=SimulatedModelHere(self.faults, self.server) if self.plan.here else self._model_client(),
         )
 
     def _clients(self) -> tuple[Any, Any, Any]:
@@ -237,7 +243,7 @@ class World:
             sequencer=f"{FIRST_SEQUENCER + number:018X}{upload.sequencer_tail}",
         )
         before = [it.image for it in self.witness.uploads[-1:] if upload.with_the_one_before]
-        self.witness.uploads.append(Uploaded(number, upload, image, self.now_s))
+        self.witness.uploads.append(Uploaded(number, upload, image, self.now_s, self.plan.here))
         body = body_about(*before, image)
         for delay_s in upload.events_after_s:
             self._plan_for(self.now_s + delay_s, lambda: self.queue.send(body, self.now_s))
