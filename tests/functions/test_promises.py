@@ -83,6 +83,22 @@ def test_promise_4_a_server_that_is_down_costs_no_image_its_retries(plan: Plan) 
     live_through_outages(plan)
 
 
+DROUGHT = Plan(
+    actions=tuple(Upload(f"incoming/{number}.jpg", after_s=after_s) for number, after_s in enumerate((0.0, 1.0, 4e5))),
+    outages=(Outage("server", 60.0, 9 * 86_400.0, "refuses"),), gate_lag_s=20.0,
+)  # fmt: skip
+
+
+def test_promise_4_a_drought_of_nine_days_costs_no_image() -> None:
+    """No Spot instance for so long, or nobody who starts the server."""
+    live_through_outages(DROUGHT)
+
+
+def test_four_days_on_the_queue_which_is_what_sqs_gives_would_lose_images_in_a_drought() -> None:
+    with pytest.raises(Broken, match="so long that SQS deleted it"):
+        live_through_outages(DROUGHT, Code(kept_s=4 * 86_400.0))
+
+
 @thoroughly
 @given(plan=strategies.bad_images)
 def test_promise_5_one_bad_image_never_harms_its_neighbours(plan: Plan) -> None:

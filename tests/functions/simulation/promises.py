@@ -67,7 +67,9 @@ def promise_3(world: World) -> Iterator[str]:
     for message in world.queue.sent:
         if message.receives > world.plan.max_receives:
             yield f"promise 3: {message.message_id} was received {message.receives} times"
-        if not message.deleted and not message.died:
+        if message.expired and not message.deleted and not message.died:
+            yield f"promise 3: {message.message_id} was on the queue for so long that SQS deleted it"
+        elif not message.deleted and not message.died:
             yield f"promise 3: {message.message_id} is still on the queue"
         for upload in named_in(world, message.body):
             if not _is_settled(world, upload) and upload not in _dead(world):

@@ -9,7 +9,7 @@ from itertools import count
 
 from tests.functions.simulation.fibers import Fiber, Killed, always, nothing
 
-MOST_STEPS = 100_000
+MOST_STEPS = 300_000
 
 Step = Callable[[], None]
 

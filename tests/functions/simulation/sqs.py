@@ -9,6 +9,9 @@ from typing import Any
 from tests.functions.simulation.effects import Effects, aws_error
 
 VISIBILITY_TIMEOUT_S = 362.0  # template.yaml
+DAY_S = 86_400.0
+KEPT_S = 10 * DAY_S  # template.yaml; then SQS deletes a message, without a dead letter
+DEAD_LETTERS_KEPT_S = 14 * DAY_S
 
 
 @dataclass
@@ -23,6 +26,11 @@ class Sent:
     hidden_until_s: float = 0.0
     deleted: bool = False
     died: bool = False  # SQS itself moved it to the dead-letter queue
+    expired: bool = False
+
+    def expire(self) -> None:
+        """SQS has had it for too long."""
+        self.expired = True
 
     @property
     def receives(self) -> int:
@@ -32,15 +40,16 @@ class Sent:
 class StandardQueue:
     """All messages that were ever sent to it, in the order of their sending, which is not that of their delivery."""
 
-    def __init__(self, url: str, wake_at: Callable[[float], None]) -> None:
+    def __init__(self, url: str, at: Callable[[float, Callable[[], None]], None], *, kept_s: float = KEPT_S) -> None:
         self.url = url
-        self._wake_at = wake_at
+        self._at = at
+        self._kept_s = kept_s
         self.sent: list[Sent] = []
 
     @property
     def messages(self) -> list[Sent]:
         """Those that are still there."""
-        return [message for message in self.sent if not message.deleted and not message.died]
+        return [message for message in self.sent if not (message.deleted or message.died or message.expired)]
 
     def visible(self, now_s: float) -> list[Sent]:
         return [message for message in self.messages if message.hidden_until_s <= now_s]
@@ -48,11 +57,12 @@ class StandardQueue:
     def send(self, body: str, now_s: float, attributes: dict[str, Any] | None = None) -> Sent:
         message = Sent(f"m{len(self.sent)}", body, now_s, attributes or {})
         self.sent.append(message)
+        self._at(now_s + self._kept_s, message.expire)
         return message
 
     def hide(self, message: Sent, until_s: float) -> None:
         message.hidden_until_s = until_s
-        self._wake_at(until_s)
+        self._at(until_s, lambda: None)
 
     def by_receipt(self, handle: str) -> Sent:
         """An old receipt is as good as the newest: SQS promises neither."""

@@ -43,7 +43,7 @@ from tests.functions.simulation.plan import Action, Backfill, Delete, Outage, Pl
 from tests.functions.simulation.reconcile import UNTIL_ALL_IS_FOUND_S, Reconcile
 from tests.functions.simulation.s3 import S3, S3Fake
 from tests.functions.simulation.scheduler import Scheduler
-from tests.functions.simulation.sqs import SqsFake, StandardQueue
+from tests.functions.simulation.sqs import DEAD_LETTERS_KEPT_S, KEPT_S, SqsFake, StandardQueue
 from tests.functions.simulation.witness import Uploaded, Witness
 
 INPUT, RESULTS, ROWS, LEDGER = "input", "results", "rows", "ledger"
@@ -63,6 +63,7 @@ class Code:
     s3: type[S3Fake] = S3Fake
     model: type[SimulatedModelClient] = SimulatedModelClient
     order_for: OrderFor = order_for
+    kept_s: float = KEPT_S  # on the queue
 
 
 class World:
@@ -74,8 +75,10 @@ class World:
         self.faults = Faults(self.scheduler, plan.faults)
         self.s3 = S3(INPUT, RESULTS)
         self.server = ModelServer(ModelFacts(name="balls", version="1.0", archive_sha256="5e" * 32), plan.many)
-        self.queue = StandardQueue("https://queue.test/images", self._wake_at)
-        self.dead_letters = StandardQueue("https://queue.test/images-dlq", self._wake_at)
+        self.queue = StandardQueue("https://queue.test/images", self.scheduler.at, kept_s=code.kept_s)
+        self.dead_letters = StandardQueue(
+            "https://queue.test/images-dlq", self.scheduler.at, kept_s=DEAD_LETTERS_KEPT_S
+        )
         self.witness = Witness(
             self.s3,
             RESULTS,
@@ -207,9 +210,6 @@ class World:
 
         self._to_come += 1
         self.scheduler.at(time_s, happen)
-
-    def _wake_at(self, time_s: float) -> None:
-        self.scheduler.at(time_s, lambda: None)
 
     def _act(self, action: Action) -> None:
         match action:
