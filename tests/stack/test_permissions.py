@@ -18,7 +18,7 @@ import yaml
 
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import revision_of, write_part
-from pipeline.contracts import ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order
+from pipeline.contracts import ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, stamp
 from pipeline.queue.orders import body_of
 from tests.functions.factories import sqs_event
 from tests.stack.aws import Permission, Policy, Root, policies_of, without
@@ -267,7 +267,11 @@ def an_upload_without_an_event(scene: Scene) -> str:
         for item in page["Items"]:
             if item["id"]["S"].startswith("requeued/"):
                 scene.root.dynamodb.delete_item(TableName=scene.ledger, Key={"id": item["id"]})
-    cursor = {"id": {"S": "reconcile/cursor"}, "key": {"S": "incoming/o"}}
+    bounds = {
+        "looks_after": {"S": stamp(datetime.fromtimestamp(0, UTC))},
+        "due_before": {"S": stamp(datetime.now(UTC))},
+    }
+    cursor = {"id": {"S": "reconcile/cursor"}, "key": {"S": "incoming/o"}, **bounds}
     scene.root.dynamodb.put_item(TableName=scene.ledger, Item=cursor)
     answer, _ = scene.root.invoke("reconcile", {})
     return "" if answer["requeued"] and answer["finished"] else str(answer)

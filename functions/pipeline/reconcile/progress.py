@@ -29,8 +29,8 @@ class Progress:
     oldest_open: datetime | None = None  # the first of those that had no result in it
 
     def started(self, now: datetime, *, look_back: timedelta, overdue_after: timedelta) -> Progress:
-        """The pass that goes on, or a new one."""
-        if self.stopped_at is not None:
+        """The pass that goes on, or a new one; one of an older version, which wrote no bounds, begins anew."""
+        if self.stopped_at is not None and self.due_before is not None:
             return self
         deep = self.settled_until is None or self.deep_at is None or now - self.deep_at >= DEEP_EVERY
         furthest = now - look_back

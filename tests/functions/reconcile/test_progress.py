@@ -70,6 +70,12 @@ def test_a_pass_that_stopped_goes_on_with_its_own_bounds() -> None:
     assert whole.stopped_at is None
 
 
+def test_a_place_that_an_older_version_wrote_without_bounds_is_a_new_deep_pass_which_ends() -> None:
+    begun_anew = begun(Progress(stopped_at="incoming/m.jpg"), NOON)
+    assert (begun_anew.stopped_at, begun_anew.looks_after) == (None, NOON - LOOK_BACK)
+    assert begun_anew.stopped(None).stopped_at is None
+
+
 @given(st.lists(st.tuples(st.integers(1, 180), st.booleans()), max_size=60), st.integers(0, 3000))
 def test_no_upload_that_was_due_is_passed_over_before_it_was_looked_at(
     passes: list[tuple[int, bool]], uploaded_minute: int
