@@ -30,10 +30,10 @@ from benchmarks.serving.report import table
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "results"
 MEMORY_GB = 3008 / 1024
-# List prices of us-east-1, x86_64, read on 2026-11-30: https://aws.amazon.com/lambda/pricing/
+# List prices of us-east-1, x86_64, as two write-ups of 2024 and later quote them: check https://aws.amazon.com/lambda/pricing/
 DOLLARS_A_GB_SECOND = 0.0000166667
 DOLLARS_A_REQUEST = 0.20e-6
-INVOKED_MS = 250  # of an invocation beside the model: the fetch, the JSON and the row of 20 images, at once
+INVOKED_MS = 250  # assumed, of an invocation beside the model: the fetch, the JSON and the row of 20 images, at once
 Json = dict[str, Any]
 
 
@@ -85,8 +85,8 @@ def page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], command: s
     yield (
         "A process with nothing on its path but `functions/` and the layer that `sam build` makes, bound to a number of CPUs."
         " *import*: the handler and its libraries. *load*: unpack, verify, compile, prove the golden pictures, first answer;"
-        " the fetch from S3 comes on top. Then batches of 20 images. Medians. *$/million*: of the function alone, 3,008 MB at"
-        f" {DOLLARS_A_GB_SECOND} dollars a GB-second, with {INVOKED_MS} ms an invocation for everything beside the model. A vCPU of Lambda is slower than a"
+        " the fetch from S3 comes on top. Then batches of 20 images. Medians. *$/million* is arithmetic, not a bill: of the function alone, 3,008 MB at"
+        f" {DOLLARS_A_GB_SECOND} dollars a GB-second, with {INVOKED_MS} ms an invocation, an assumption, for everything beside the model. A vCPU of Lambda is slower than a"
         " core of this machine: expect more."
     )
     yield ""

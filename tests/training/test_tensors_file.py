@@ -1,4 +1,4 @@
-"""Files of tensors: an error of the machine is told like that of any other file."""
+"""Files of tensors: an error of the machine is reported like that of any other file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """How far reconcile has looked: since when uploads must be looked at, and where in the bucket a pass stopped. No I/O.
 
 Most uploads have their row when they are looked at first, and are not looked at every hour: a pass begins where the last
-whole one found everything settled. An upload without a result is looked at every hour; one that has no tries left, for a day.
-Once a day a deep pass looks at all uploads of the last days: at those, too, and for what came late, as a large upload that took hours (S3
+whole one found everything settled. An upload without a result is looked at every hour; one that has no tries left, for a
+day. Once a day a deep pass looks at all uploads of the last days, for what came late: a large upload that took hours (S3
 dates it by its beginning), or the late event of an older version that won over a newer one.
 """
 

@@ -1,4 +1,4 @@
-"""What is said of a folder without a finished run: it never sends a person to train again what can go on."""
+"""The sentence about a folder without a finished run: it never sends a person to train again what can go on."""
 
 from __future__ import annotations
 
