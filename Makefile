@@ -27,7 +27,7 @@ down:
 
 # The fast lane first, then the rest alone: its servers and its training want both cores.
 test: check
-	@$(VENV)/bin/pytest --durations=10 -m "torch or stack" tests
+	@$(VENV)/bin/pytest --durations=10 -m "torch or stack or tree" tests
 
 check: install
 	@$(VENV)/bin/ruff check .
@@ -35,7 +35,7 @@ check: install
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/hadolint model_server/Dockerfile
 	@PYTHONPATH=functions:model_server $(VENV)/bin/lint-imports
-	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack" tests
+	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack and not tree" tests
 
 install: $(VENV)/.installed $(TOOLS)/.installed $(GATES)/.installed
 

@@ -92,7 +92,7 @@ class Shape:
         return {key: value for key, value in computed.items() if value is not None}
 
     def _called(self, function: str, given: Any) -> Any:  # noqa: ANN401 (JSON)
-        computed: Any = {function: given}  # Fn::Base64, Fn::GetAZs, ...: no part of a policy
+        computed: Any = {function: given}  # Fn::Base64, Fn::Select, Fn::GetAZs, ...: no part of a policy
         match function:
             case "Ref":
                 computed = None if given == "AWS::NoValue" else self._values.get(given) or self._reference(given)
@@ -105,8 +105,6 @@ class Shape:
                 computed = self._computed(given[1] if self._holds(given[0]) else given[2])
             case "Fn::Join":
                 computed = given[0].join(map(str, self._computed(given[1])))
-            case "Fn::Select":
-                computed = self._computed(given[1])[int(given[0])]
             case "Fn::FindInMap":
                 first, key, second = map(self._computed, given)
                 computed = self._template["Mappings"][first][key][second]
