@@ -61,7 +61,7 @@ def test_no_locked_version_has_a_known_vulnerability(tmp_path: Path) -> None:
     [first] = audit(requirements)
     if "skip_reason" in first:  # a mirror has packages, and no advisories
         pytest.skip(f"PyPI's advisories cannot be reached from here: {first['skip_reason']}")
-    found = {}
+    found: dict[str, str] = {}
     for once_each in pins:
         requirements.write_text("\n".join(once_each))
         found |= vulnerable(audit(requirements))
@@ -77,7 +77,7 @@ def test_every_locked_version_is_asked_about() -> None:
 def test_a_known_vulnerability_is_named_with_the_version_that_mends_it() -> None:
     """Of pip-audit's report, as `--format json` writes it."""
     found = {"id": "PYSEC-2023-74", "aliases": ["CVE-2023-32681"], "fix_versions": ["2.31.0"], "description": ""}
-    packages = [
+    packages: list[dict[str, Any]] = [
         {"name": "requests", "version": "2.30.0", "vulns": [found]},
         {"name": "torch", "skip_reason": "not found"},
     ]

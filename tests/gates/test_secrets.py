@@ -21,8 +21,8 @@ LOCKS = ["--exclude-files", r"requirements.*\.txt$"]  # 100,000 lines of hashes
 # What is found and is none, and why.
 HARMLESS = {
     "!Not [!Equals [!Ref ModelServerTokenSecret, ": "a condition of template.yaml",
-    "!Ref ModelServerTokenSecret": "a parameter of template.yaml, which is an ARN",
-    "AKIAIOSFODNN7EXAMPLE": "AWS's own example, in tests of signatures",
+    "!Ref ModelServerTokenSecret": "a parameter of template.yaml, which is an ARN",  # pragma: allowlist secret
+    "AKIAIOSFODNN7EXAMPLE": "AWS's own example, in tests of signatures",  # pragma: allowlist secret
     "AccessDenied": "an error's name",
     "GetSecretValue": "a permission's name in template.yaml",
     "InvalidAccessKeyId": "an error's name",
@@ -32,7 +32,7 @@ HARMLESS = {
     "local": "a stack's secret in a test of the console",
     "made-at-the-first-up": "the root key's secret in tests of the embedded AWS",
     "new": "a key in a test of the shell's variables",
-    "password": "in a URL that the settings refuse",
+    "password": "in a URL that the settings refuse",  # pragma: allowlist secret
     "path": "the value of a header that a test sends",
     "required, HttpPutResponseHopLimit: 1}": "the option HttpTokens of the machines' metadata",
     "second": "the token after it, in tests",
