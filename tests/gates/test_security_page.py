@@ -68,7 +68,8 @@ def test_torchserve_takes_models_from_its_command_line_alone() -> None:
 def test_no_task_reaches_the_keys_of_its_machine() -> None:
     launch = decoded(ROOT / "model_server" / "gpu-stack.yaml")["Resources"]["HostTemplate"]["Properties"]
     machine = launch["LaunchTemplateData"]
-    assert machine["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+    tokens, hops = (machine["MetadataOptions"][name] for name in ("HttpTokens", "HttpPutResponseHopLimit"))
+    assert (tokens, hops) == ("required", 1)
     assert "ECS_AWSVPC_BLOCK_IMDS=true" in str(machine["UserData"])
 
 
