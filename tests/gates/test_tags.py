@@ -23,6 +23,7 @@ UNTAGGED = {
     "AWS::EC2::VPCGatewayAttachment": "of the gateway",
     "AWS::ECS::ClusterCapacityProviderAssociations": "of the cluster",
     "AWS::IAM::InstanceProfile": "of the role",
+    "AWS::IAM::RolePolicy": "of the role",
     "AWS::Lambda::LayerVersion": "of the function",
     "AWS::Lambda::Permission": "of the function",
     "AWS::Route53::RecordSet": "of the zone",
