@@ -18,6 +18,9 @@ REASON_WORDS = 5
 CHECKOV, CFN_LINT = ROOT / ".checkov.yaml", ROOT / ".cfnlintrc"
 
 
+DOCKERFILES = sorted(ROOT.glob("*/Dockerfile"))
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every template as CloudFormation gets it, and with the resources of each of its shapes."""
@@ -65,15 +68,15 @@ def test_checkov_finds_what_is_skipped_for_a_reason_and_nothing_else(made: Path,
     """Without the list of skips: what it finds then is the list, so no skip is stale."""
     configuration = yaml.safe_load(CHECKOV.read_text())
     skipped = set(configuration["skip-check"])
-    dockerfiles = [path for path in ROOT.glob("*/Dockerfile") if path.is_file()]
-    files = [word for path in [*templates(), *made.iterdir(), *dockerfiles] for word in ("--file", path)]
+    files = [word for path in [*templates(), *made.iterdir(), *DOCKERFILES] for word in ("--file", path)]
     scanned = run(
         GATES / "checkov", "--framework", *configuration["framework"], "--skip-download", "--output", "json", "--soft-fail",
         *files, folder=tmp_path,  # where no .checkov.yaml lies: it would be read
     )  # fmt: skip
     failed = {check["check_id"]: f"{check['resource']}: {check['check_name']}" for check in _failed(scanned.stdout)}
-    assert {name: what for name, what in failed.items() if name not in skipped} == {}
-    assert skipped - failed.keys() == set()
+    found = [f"{name} {what}" for name, what in failed.items() if name not in skipped]
+    assert not found, "\n".join(found)
+    assert skipped - failed.keys() == set(), "these are skipped, and nothing finds them any more"
 
 
 def _failed(output: str) -> Iterator[Json]:
@@ -103,3 +106,11 @@ def test_a_skip_for_one_resource_has_its_reason_too() -> None:
         for resource in translated(path)["Resources"].values():
             for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
                 assert len(skip["comment"].split()) > REASON_WORDS, skip
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_every_base_image_is_named_by_its_digest_and_may_be_another(path: Path) -> None:
+    """checkov reads ${BASE} and not its value."""
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"^FROM (.+)$", text, re.MULTILINE) == ["${BASE}"]
+    assert re.search(r"^ARG BASE=python:3\.13-slim-\w+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)

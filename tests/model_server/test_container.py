@@ -59,12 +59,6 @@ def test_what_is_installed_is_locked_by_hash() -> None:
     assert LOCKED.read_text().count("--hash=sha256:") >= len(names)
 
 
-def test_the_base_is_named_by_its_digest_and_may_be_another() -> None:
-    assert read_dockerfile().of("FROM") == ["${BASE}"]
-    [base] = read_dockerfile().of("ARG")
-    assert re.fullmatch(r"BASE=python:3\.13-slim-\w+@sha256:[0-9a-f]{64}", base)
-
-
 def test_no_step_needs_a_shell() -> None:
     for step in read_dockerfile().of("RUN"):
         assert not re.search(r"[;&|<>$`*?(){}\\]", step), step
