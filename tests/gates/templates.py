@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import re
 import warnings
 from functools import cache
 from pathlib import Path
@@ -23,13 +24,19 @@ Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
 FORMAT = "AWSTemplateFormatVersion"
+TEMPLATE = re.compile(rf"^({FORMAT}|Resources):", re.MULTILINE)
 
 
 def templates() -> list[Path]:
     """Found, not listed: a new one passes the same gates."""
     folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
     found = [*ROOT.glob("*.yaml"), *(it for folder in folders for it in folder.rglob("*.yaml"))]
-    return sorted(path for path in found if path.read_text(encoding="utf-8").startswith(FORMAT))
+    return sorted(path for path in found if TEMPLATE.search(path.read_text(encoding="utf-8")))
+
+
+def name_of(path: Path) -> str:
+    """Of a template, in one word."""
+    return path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "-")
 
 
 @cache

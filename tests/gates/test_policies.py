@@ -14,7 +14,7 @@ import pytest
 
 from tests.gates.running import GATES, run
 from tests.gates.shapes import shapes
-from tests.gates.templates import Json, templates
+from tests.gates.templates import Json, name_of, templates
 
 # What parliament finds and is let be: the resource's logical name, the action, and why.
 REASONS = {
@@ -62,7 +62,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in templates():
         for shape, resources in shapes(path):
             for number, (name, document) in enumerate(policies(resources)):
-                (folder / f"{name}.{path.stem}-{shape}-{number}.json").write_text(json.dumps(document))
+                (folder / f"{name}.{name_of(path)}-{shape}-{number}.json").write_text(json.dumps(document))
     return folder
 
 

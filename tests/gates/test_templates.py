@@ -12,12 +12,10 @@ import yaml
 
 from tests.gates.running import GATES, OWN, run
 from tests.gates.shapes import shapes
-from tests.gates.templates import FORMAT, ROOT, Json, templates, translated
+from tests.gates.templates import FORMAT, ROOT, Json, name_of, templates, translated
 
 REASON_WORDS = 5
 CHECKOV, CFN_LINT = ROOT / ".checkov.yaml", ROOT / ".cfnlintrc"
-
-
 DOCKERFILES = sorted(ROOT.glob("*/Dockerfile"))
 
 
@@ -26,10 +24,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every template as CloudFormation gets it, and with the resources of each of its shapes."""
     folder = tmp_path_factory.mktemp("templates")
     for path in templates():
-        (folder / f"{path.stem}-translated.json").write_text(json.dumps(translated(path)))
+        (folder / f"{name_of(path)}-translated.json").write_text(json.dumps(translated(path)))
         for shape, resources in shapes(path):
             document = {FORMAT: "2010-09-09", "Resources": resources}
-            (folder / f"{path.stem}-{shape}.json").write_text(json.dumps(document))
+            (folder / f"{name_of(path)}-{shape}.json").write_text(json.dumps(document))
     return folder
 
 
