@@ -52,15 +52,15 @@ def test_logs_are_kept_as_long_as_the_parameter_says_and_with_0_none_are_written
     assert rule["ExpirationInDays"] == 1, "what is there still goes"
 
 
-def test_the_balancer_logs_into_a_bucket_that_takes_logs_of_this_accounts_balancers_alone() -> None:
-    [resources] = [it for shape, it in shapes(GPU) if shape == "most"]
-    attributes = {it["Key"]: it["Value"] for it in resources["Balancer"]["Properties"]["LoadBalancerAttributes"]}
+def test_the_balancer_logs_into_the_core_stacks_bucket_that_takes_logs_of_this_accounts_balancers_alone() -> None:
+    [gpu] = [it for shape, it in shapes(GPU) if shape == "most"]
+    attributes = {it["Key"]: it["Value"] for it in gpu["Balancer"]["Properties"]["LoadBalancerAttributes"]}
+    resources = core()
     assert attributes["access_logs.s3.enabled"] == "true"
-    assert attributes["access_logs.s3.bucket"] == "logsbucket"
-    assert "LogsBucketPolicy" in resources["Balancer"]["DependsOn"], "it is tried when the logs are switched on"
+    assert attributes["access_logs.s3.bucket"] == resources["LogsBucket"]["Properties"]["BucketName"]
     allowed = statement(resources, "BalancerLogs")
     assert allowed["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
-    assert allowed["Resource"] == f"arn:aws:s3:::logsbucket/AWSLogs/{ACCOUNT}/*"
+    assert allowed["Resource"] == f"arn:aws:s3:::logsbucket/{attributes['access_logs.s3.prefix']}/AWSLogs/{ACCOUNT}/*"
     assert ACCOUNT in allowed["Condition"]["ArnLike"]["aws:SourceArn"]
 
 
