@@ -3,6 +3,7 @@
 PYTHON ?=
 VENV   := .venv
 TOOLS  := .venv-tools
+GATES  := .venv-gates
 BENCHMARKS := .venv-benchmarks
 UV     := $(VENV)/bin/uv
 # Bytecode is compiled at install: without it every start of torch and timm costs seconds more. uv gives up after 60 s for
@@ -26,18 +27,17 @@ down:
 
 # The fast lane first, then the rest alone: its servers and its training want both cores.
 test: check
-	@$(VENV)/bin/pytest --durations=10 -m "torch or stack" tests
+	@$(VENV)/bin/pytest --durations=10 -m "torch or stack or tree" tests
 
 check: install
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/cfn-lint template.yaml model_server/gpu-stack.yaml
 	@$(VENV)/bin/hadolint model_server/Dockerfile
 	@PYTHONPATH=functions:model_server $(VENV)/bin/lint-imports
-	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack" tests
+	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack and not tree" tests
 
-install: $(VENV)/.installed $(TOOLS)/.installed
+install: $(VENV)/.installed $(TOOLS)/.installed $(GATES)/.installed
 
 $(UV): requirements/bootstrap.txt requirements/find_python.py
 	@for any in python3 python /usr/bin/python3; do \
@@ -59,9 +59,15 @@ $(TOOLS)/.installed: $(UV) requirements/tools.txt
 	@$(ALIVE) VIRTUAL_ENV=$(TOOLS) $(UV) $(SYNC) requirements/tools.txt
 	@touch $@
 
+$(GATES)/.installed: $(UV) requirements/gates.txt
+	@echo "installing requirements/gates.txt into $(GATES) (checkov, parliament, pip-audit, detect-secrets)"
+	@$(UV) venv --quiet --allow-existing --python $(VENV)/bin/python $(GATES)
+	@$(ALIVE) VIRTUAL_ENV=$(GATES) $(UV) $(SYNC) requirements/gates.txt
+	@touch $@
+
 # One resolution for the project; each room's file is the same versions, fewer of them, and installs alone.
 lock: $(UV)
-	@cd requirements && for room in dev bootstrap tools; do ../$(UV) $(LOCK) $$room.in -o $$room.txt; done
+	@cd requirements && for room in dev bootstrap tools gates; do ../$(UV) $(LOCK) $$room.in -o $$room.txt; done
 	@cd requirements && for room in inference training model_server console; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
 	@cd requirements && sed -nE '/^(openvino|numpy)/!s/^([a-z][^ ]*==[^ ;]*).*/\1/p' inference.txt > .pins && ../$(UV) $(LOCK) -c .pins function-arm64.in -o function-arm64.txt; rm -f .pins
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt functions.in -o ../functions/requirements.txt
@@ -81,4 +87,4 @@ format: install
 	@$(VENV)/bin/ruff format .
 
 clean: down
-	@rm -rf .podium .aws-sam $(VENV) $(TOOLS) $(BENCHMARKS) .mypy_cache .import_linter_cache .ruff_cache .pytest_cache
+	@rm -rf .podium .aws-sam $(VENV) $(TOOLS) $(GATES) $(BENCHMARKS) .mypy_cache .import_linter_cache .ruff_cache .pytest_cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import copy
 import graphlib
 import json
 import re
@@ -13,11 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from pydantic import BaseModel
-from samtranslator.public.translator import ManagedPolicyLoader
-from samtranslator.translator.transform import transform
 
 from pipeline.classify.clock import REPORTING_S
 from pipeline.classify.fetch import FETCHING_S
@@ -27,6 +22,7 @@ from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
 from pipeline.model_server.client import IMAGES_A_TAR
 from pipeline.model_server.tar import tar_of
 from pipeline.settings import BackfillSettings, FinishSettings, GateSettings, ReconcileSettings, Settings
+from tests.gates import templates
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # cfn-lint's own imports warn
@@ -58,23 +54,9 @@ def template() -> Json:
 
 
 @pytest.fixture(scope="module")
-def translated(template: Json) -> Json:
+def translated() -> Json:
     """The template as CloudFormation gets it."""
-    plain: Json = ast.literal_eval(repr(copy.deepcopy(template)))  # without cfn-lint's node classes
-    for name, resource in plain["Resources"].items():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # as `sam deploy` puts it
-        if resource["Type"] == "AWS::Serverless::LayerVersion":
-            resource["Properties"]["ContentUri"] = "s3://bucket/key"
-        if resource["Type"] == "AWS::Serverless::StateMachine":
-            definition = ROOT / resource["Properties"].pop("DefinitionUri")
-            assert definition.exists(), name
-            resource["Properties"]["Definition"] = json.loads(definition.read_text())
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks for the partition
-        iam = boto3.client("iam", region_name="us-east-1")  # never called: no managed policy is named
-        done: Json = transform(plain, {}, ManagedPolicyLoader(iam))
-    return done
+    return templates.translated(ROOT / "template.yaml")
 
 
 @pytest.fixture(scope="module")
