@@ -16,7 +16,6 @@ from inference.harmless import harmless
 from podium.errors import ConsoleError
 from podium.project import ROOT
 
-PROGRAM = "bulk"
 REFUSED = 2  # the program's exit code: the same would happen again
 STARTS = 10  # of one share; AWS Batch's most attempts, too
 LOOK_EVERY_S = 1.0
@@ -41,10 +40,11 @@ class Processes:
     job: str
     environment: Mapping[str, str]
     logs: Path
+    program: str = "bulk"
 
     def run(
         self, shards: Sequence[int], at_once: int, left: Callable[[Sequence[int]], list[int]],
-        *, on_look: Callable[[Sequence[Share]], None] = lambda _: None, sleep: Callable[[float], None] = time.sleep,
+        *, on_look: Callable[[Sequence[Share]], None] = lambda _: None, look_every_s: float = LOOK_EVERY_S,
     ) -> None:  # fmt: skip
         """Do the shards; `left` says which of some are not done. ConsoleError, with the log, if a child is refused or dies too often.
 
@@ -58,7 +58,7 @@ class Processes:
                 self._start(share)
             while sum(self._goes_on(share, left) for share in shares):
                 on_look(shares)
-                sleep(LOOK_EVERY_S)
+                time.sleep(look_every_s)
             on_look(shares)
         finally:
             for share in shares:
@@ -88,7 +88,7 @@ class Processes:
         which = [word for shard in share.shards for word in ("--shard", str(shard))]
         with share.log.open("ab") as log:
             share.process = subprocess.Popen(
-                [sys.executable, "-m", PROGRAM, self.results_bucket, self.job, *which],
+                [sys.executable, "-m", self.program, self.results_bucket, self.job, *which],
                 cwd=ROOT, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
