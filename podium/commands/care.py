@@ -120,8 +120,11 @@ def backfill(
 ) -> None:
     """Classify the images of an existing bucket; those that have a result are skipped."""
     if bulk:
-        if manifest is not None:
-            raise ConsoleError("--bulk takes no --manifest: name an --inventory, or a prefix.", EXIT_USAGE)
+        if manifest is not None or wait:
+            raise ConsoleError(
+                "--bulk takes no --manifest (name an --inventory, or a prefix), and always waits: leave --wait out.",
+                EXIT_USAGE,
+            )
         backfill_in_bulk(
             location, job=job, inventory=inventory, archive=archive, rows=rows, local=local, shard_images=shard_images,
             stack=stack, as_json=as_json,
