@@ -35,16 +35,17 @@ CLIENTS = Config(
 
 def main(arguments: list[str] | None = None) -> int:
     """Do the shards."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     try:
-        _work(asked)
+        work(asked)
     except (BulkRefused, ModelUnavailable) as refused:
         logger.error("refused", reason=str(refused))
         return 2
     return 0
 
 
-def _work(asked: argparse.Namespace) -> None:
+def work(asked: argparse.Namespace) -> None:
+    """Do the shards; BulkRefused or ModelUnavailable if that cannot be."""
     pa.set_cpu_count(1)  # a child has one
     s3 = boto3.client("s3", config=CLIENTS)
     job = read_job(s3, asked.bucket, asked.job)
@@ -68,14 +69,15 @@ def _log_part(shard: int, images: int, of: int) -> None:
     logger.info("part done", shard=shard, images=images, of=of)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bulk", description="Classify shards of a bulk job.")
-    parser.add_argument("bucket", help="the results bucket, with the job in it")
-    parser.add_argument("job")
-    which = parser.add_mutually_exclusive_group(required=True)
+def parser() -> argparse.ArgumentParser:
+    """What a child is told."""
+    told = argparse.ArgumentParser(prog="python -m bulk", description="Classify shards of a bulk job.")
+    told.add_argument("bucket", help="the results bucket, with the job in it")
+    told.add_argument("job")
+    which = told.add_mutually_exclusive_group(required=True)
     which.add_argument("--shard", type=int, action="append", help="this shard; may be repeated")
     which.add_argument("--attempt", help="the shard that this attempt's list gives to the child's index")
-    return parser
+    return told
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from bulk.__main__ import _parser
+from bulk.__main__ import parser
 from tests.bulk.conftest import Aws, photo
 from tests.bulk.conftest import aws as aws  # noqa: PLC0414 - a fixture
 
@@ -71,7 +71,7 @@ def test_the_template_is_valid_and_asks_for_no_advice() -> None:
 
 def test_a_child_is_started_as_its_program_wants_it(container: Json) -> None:
     words = ["results-bucket" if isinstance(word, dict) else word for word in container["Command"]]
-    asked = _parser().parse_args([{"Ref::job": "monday", "Ref::attempt": "1-0"}.get(word, word) for word in words])
+    asked = parser().parse_args([{"Ref::job": "monday", "Ref::attempt": "1-0"}.get(word, word) for word in words])
     assert (asked.bucket, asked.job, asked.attempt) == ("results-bucket", "monday", "1-0")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bulk.inventory import objects_in, read_manifest
 from bulk.job import PREFIX, BulkRefused, Job, read_job, write_job
 from bulk.listing import objects_under
-from bulk.progress import Tally, tallies, to_do, total
+from bulk.progress import Tally, done_shards, tallies, to_do, total
 from bulk.shards import write_shards
 from pipeline.contracts import ModelFacts
 from pipeline.model_here.archive import ArchiveRef
@@ -87,7 +87,7 @@ def on_this_machine(connection: Connection, job: Job, processes: int, on_look: C
         return [shard for shard in to_do(job, tallies(connection.s3, bucket, job)) if shard in wanted]
 
     def look(shares: Sequence[Share]) -> None:
-        on_look(job.shards - len(to_do(job, tallies(connection.s3, bucket, job))), sum(it.starts for it in shares))
+        on_look(len(done_shards(connection.s3, bucket, job)), sum(it.starts for it in shares))
 
     here.run(left(range(job.shards)), processes, left, on_look=look)
 

@@ -18,7 +18,7 @@ from podium.project import ROOT
 
 REFUSED = 2  # the program's exit code: the same would happen again
 STARTS = 10  # of one share; AWS Batch's most attempts, too
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 2.0
 MOST_SAID = 4_000  # bytes of a log's end
 
 

@@ -71,7 +71,7 @@ def backfill_in_bulk(
     if left:
         why = "".join(f" {reason}." for reason in failed)
         raise ConsoleError(
-            f"{len(left):,} of {found.shards:,} shards are not done, or have images that failed.{why} The same command with "
+            f"of {found.shards:,} shards, {len(left):,} are not done or have images that failed.{why} The same command with "
             f"--job {found.name} does them again, and only them."
         )
 
