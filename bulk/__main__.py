@@ -24,6 +24,7 @@ from pipeline.model_here.model import ModelHere
 from pipeline.telemetry import logger
 
 ARRAY_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"  # AWS Batch sets it in the children of an array job
+LOAD_S = 600.0
 # Nothing stands behind a child that tries again sooner: botocore does, and slows down with S3 and the table.
 CLIENTS = Config(
     connect_timeout=5,
@@ -38,14 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     try:
         work(asked)
-    except (BulkRefused, ModelUnavailable) as refused:
+    except BulkRefused as refused:
         logger.error("refused", reason=str(refused))
         return 2
     return 0
 
 
 def work(asked: argparse.Namespace) -> None:
-    """Do the shards; BulkRefused or ModelUnavailable if that cannot be."""
+    """Do the shards. BulkRefused: no try will do them. ModelUnavailable: this one cannot go on, another one may."""
     pa.set_cpu_count(1)  # a child has one
     s3 = boto3.client("s3", config=CLIENTS)
     job = read_job(s3, asked.bucket, asked.job)
@@ -56,13 +57,21 @@ def work(asked: argparse.Namespace) -> None:
     ]
     model = ModelHere(partial(fetch, s3, job.archive))
     try:
-        model.ask([], budget_s=600)  # a model that cannot serve ends the child before it fetches an image
+        _load(model)
         child = Child(s3, boto3.client("dynamodb", config=CLIENTS), asked.bucket, job, model.ask)
         for shard in shards:
             counts = child.do(shard, partial(_log_part, shard))
             logger.info("shard done", shard=shard, extra=counts)
     finally:
         model.close()
+
+
+def _load(model: ModelHere) -> None:
+    """Load it: one that cannot serve ends the child before an image is fetched."""
+    try:
+        model.ask([], budget_s=LOAD_S)
+    except ModelUnavailable as problem:
+        raise BulkRefused(str(problem)) from problem
 
 
 def _log_part(shard: int, images: int, of: int) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from bulk.__main__ import main, parser, work
 from bulk.job import BulkRefused
-from pipeline.errors import ModelUnavailable
 from tests.bulk.conftest import RESULTS, Aws, photo
 
 
@@ -38,7 +37,7 @@ def test_an_archive_that_is_not_the_one_of_the_job_is_refused_before_an_image_is
         aws.s3.put_object(Bucket=RESULTS, Key="bulk/job/job.json", Body=named.model_dump_json().encode())
     words = [RESULTS, "job", "--shard", "0"]
     assert main(words) == 2
-    with pytest.raises(ModelUnavailable, match=refused):
+    with pytest.raises(BulkRefused, match=refused):
         work(parser().parse_args(words))
     listed = aws.s3.list_objects_v2(Bucket=RESULTS, Prefix="bulk/job/")["Contents"]
     assert [it["Key"] for it in listed] == ["bulk/job/job.json", "bulk/job/shards/000000.parquet"]
