@@ -33,7 +33,7 @@ check: install
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/hadolint model_server/Dockerfile
+	@$(VENV)/bin/hadolint model_server/Dockerfile bulk/Dockerfile
 	@PYTHONPATH=functions:model_server $(VENV)/bin/lint-imports
 	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack and not tree" tests
 
@@ -68,7 +68,7 @@ $(GATES)/.installed: $(UV) requirements/gates.txt
 # One resolution for the project; each room's file is the same versions, fewer of them, and installs alone.
 lock: $(UV)
 	@cd requirements && for room in dev bootstrap tools gates; do ../$(UV) $(LOCK) $$room.in -o $$room.txt; done
-	@cd requirements && for room in inference training model_server console; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
+	@cd requirements && for room in inference training model_server console bulk; do ../$(UV) $(LOCK) -c dev.txt $$room.in -o $$room.txt; done
 	@cd requirements && sed -nE '/^(openvino|numpy)/!s/^([a-z][^ ]*==[^ ;]*).*/\1/p' inference.txt > .pins && ../$(UV) $(LOCK) -c .pins function-arm64.in -o function-arm64.txt; rm -f .pins
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt functions.in -o ../functions/requirements.txt
 	@cd requirements && ../$(UV) $(LOCK) -c dev.txt benchmarks.in -o benchmarks.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.error
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -116,6 +117,11 @@ class Connection:
         return self.session.client("lambda", **self._options)
 
     @cached_property
+    def batch(self) -> Any:  # noqa: ANN401 - its stubs are not installed
+        """AWS Batch, which the local stack does not have."""
+        return self.session.client("batch", **self._options)
+
+    @cached_property
     def cloudformation(self) -> CloudFormationClient:
         return self.session.client("cloudformation", **self._options)
 
@@ -202,6 +208,11 @@ class Connection:
         """Whether the local model server answers no HTTP; it may answer and still load its model. False on AWS."""
         url = self.facts.model_server_url
         return self.local and url is not None and not answers(f"{url}/ping")
+
+    @property
+    def client_variables(self) -> Mapping[str, str]:
+        """The variables that lead a program to the local stack; none for AWS, where the person's own do."""
+        return self._local_stack.client_environment if self._local_stack else {}
 
     def message_counts(self, queue_url: str) -> MessageCounts:
         """The messages of one of the stack's queues."""

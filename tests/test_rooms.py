@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("functions/pipeline", "inference", "model_server", "training", "podium")
+ROOMS = ("functions/pipeline", "inference", "model_server", "training", "bulk", "podium")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         ("inference/classifier.py", "serving.responses", "inference is not allowed to import serving"),
         ("inference/classifier.py", "boto3", "inference is not allowed to import boto3"),
+        ("bulk/child.py", "podium.project", "bulk is not allowed to import podium"),
+        ("bulk/child.py", "training.run", "bulk is not allowed to import training"),
+        ("bulk/images.py", "torch", "bulk is not allowed to import torch"),
+        ("bulk/rows.py", "pipeline.gate.decision", "bulk is not allowed to import pipeline.gate"),
+        ("bulk/job.py", "bulk.child", "bulk.job is not allowed to import bulk.child"),
+        ("functions/pipeline/results/rows.py", "bulk.job", "pipeline is not allowed to import bulk"),
         ("podium/shown/results.py", "podium.commands.batch", "podium.shown is not allowed to import podium.commands"),
         (
             "podium/commands/stack.py",
@@ -95,6 +101,7 @@ def test_an_arrow_that_runs_up_or_sideways_is_refused(house: Path, file: str, im
         "training/new.py",
         "inference/new.py",
         "model_server/proxy/new.py",
+        "bulk/new.py",
         "podium/new.py",
         "podium/commands/new.py",
     ],

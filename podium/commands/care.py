@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from podium.commands.bulk import Bulk, BulkArchive, Inventory, Local, Rows, ShardImages, backfill_in_bulk
 from podium.commands.options import (
     AsJson,
     DryRun,
@@ -108,10 +109,29 @@ def backfill(
         typer.Option(help="Name of the backfill and of its batch.", metavar="NAME", show_default="backfill-TIME"),
     ] = None,
     wait: Wait = False,
+    bulk: Bulk = False,
+    inventory: Inventory = None,
+    archive: BulkArchive = None,
+    rows: Rows = False,
+    local: Local = None,
+    shard_images: ShardImages = None,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify the images of an existing bucket; those that have a result are skipped."""
+    if bulk:
+        if manifest is not None or wait:
+            raise ConsoleError(
+                "--bulk takes no --manifest (name an --inventory, or a prefix), and always waits: leave --wait out.",
+                EXIT_USAGE,
+            )
+        backfill_in_bulk(
+            location, job=job, inventory=inventory, archive=archive, rows=rows, local=local, shard_images=shard_images,
+            stack=stack, as_json=as_json,
+        )  # fmt: skip
+        return
+    if inventory or archive or rows or local or shard_images:
+        raise ConsoleError("--inventory, --archive, --rows, --local and --shard-images go with --bulk.", EXIT_USAGE)
     from podium.care.backfill import begin, check_whole, follow, look, read_missing, read_report
     from podium.connection import Connection
     from podium.shown.batch import show_watch
