@@ -26,13 +26,11 @@ from typing import Any
 from benchmarks.function.process import BATCH
 from benchmarks.serving import machine
 from benchmarks.serving.report import table
+from podium.costs.prices import load_prices
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "results"
 MEMORY_GB = 3008 / 1024
-# List prices of us-east-1, x86_64, as two write-ups of 2024 and later quote them: check https://aws.amazon.com/lambda/pricing/
-DOLLARS_A_GB_SECOND = 0.0000166667
-DOLLARS_A_REQUEST = 0.20e-6
 INVOKED_MS = 250  # assumed, of an invocation beside the model: the fetch, the JSON and the row of 20 images, at once
 Json = dict[str, Any]
 
@@ -67,8 +65,9 @@ def build_layer(folder: Path) -> Path:
 
 def dollars_a_million(batch_s: float) -> float:
     """Of the classify function alone, warm, for batches of 20 images."""
+    prices = load_prices().prices
     seconds = batch_s + INVOKED_MS / 1000
-    return (seconds * MEMORY_GB * DOLLARS_A_GB_SECOND + DOLLARS_A_REQUEST) / BATCH * 1e6
+    return (seconds * MEMORY_GB * prices.lambda_x86_gb_seconds.each + prices.lambda_requests.each) / BATCH * 1e6
 
 
 def page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], command: str) -> Iterator[str]:
@@ -86,7 +85,7 @@ def page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], command: s
         "A process with nothing on its path but `functions/` and the layer that `sam build` makes, bound to a number of CPUs."
         " *import*: the handler and its libraries. *load*: unpack, verify, compile, prove the golden pictures, first answer;"
         " the fetch from S3 comes on top. Then batches of 20 images. Medians. *$/million* is arithmetic, not a bill: of the function alone, 3,008 MB at"
-        f" {DOLLARS_A_GB_SECOND} dollars a GB-second, with {INVOKED_MS} ms an invocation, an assumption, for everything beside the model. A vCPU of Lambda is slower than a"
+        f" {load_prices().prices.lambda_x86_gb_seconds.each} dollars a GB-second, with {INVOKED_MS} ms an invocation, an assumption, for everything beside the model. A vCPU of Lambda is slower than a"
         " core of this machine: expect more."
     )
     yield ""
