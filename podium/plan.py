@@ -59,16 +59,16 @@ def plan(stack: str | None, chosen: Mapping[str, str], setting: Setting) -> Plan
         if error.exit_code == EXIT_USAGE:
             raise  # the name itself cannot be
         return _made(Place(stack, setting.prices.region), chosen, setting, [], None, str(error))
-    return _compared(stack, there, chosen, setting)
+    return compared(Connection(stack), there, chosen, setting)
 
 
-def _compared(stack: str, there: Account, chosen: Mapping[str, str], setting: Setting) -> Plan:
-    place = Place(stack, there.region, there.account)
-    connection = Connection(stack)
+def compared(connection: Connection, there: Account, chosen: Mapping[str, str], setting: Setting) -> Plan:
+    """The plan against the stack as it is deployed, if it is; its parameters are kept, as a deployment keeps them."""
+    place = Place(connection.stack, there.region, there.account)
     if not connection.is_deployed:
         return _made(place, chosen, setting, [], exists=False)
     kept = connection.parameters
-    template = connection.cloudformation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
+    template = connection.cloudformation.get_template(StackName=place.stack, TemplateStage="Processed")["TemplateBody"]
     deployed = resources_of(read_deployed(template), place, kept)
     return _made(place, {**kept, **chosen}, setting, deployed, exists=True)
 

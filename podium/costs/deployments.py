@@ -65,7 +65,7 @@ def deployment_of_stack(
     of_stack: Shape = "function" if model_server_url is None else "gpu-to-zero"
     shape = chosen[0] if chosen else of_stack
     if (shape == "function") != (of_stack == "function"):
-        has = "a model server" if model_server_url else "none, and holds the model itself"
+        has = "no model server, the function holds the model" if of_stack == "function" else "a model server"
         raise ConsoleError(f"the stack has {has}: --shape {shape} is another one.", EXIT_USAGE)
     region = setting.prices.region
     resources = planned(ROOT / "template.yaml", Place(STACK, region), parameters)

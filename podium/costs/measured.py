@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def function_cold_start() -> ColdStart:
     )
 
 
-def batch_seconds(rows: list[Json], memory_mb: float) -> float:
+def batch_seconds(rows: Sequence[Mapping[str, Any]], memory_mb: float) -> float:
     """Seconds of one batch in a function of so much memory, from the rows of one archive on 1 and on 2 CPUs.
 
     Lambda gives a vCPU for 1,769 MB, so 3,008 MB lie between the two rows.

@@ -62,9 +62,12 @@ class Pipeline:
         table, share = self.resources["ResultsTable"], self.assume.uncertain_share
         certain, uncertain = common_row(uncertain=False), common_row(uncertain=True)
         units = (1 - share) * write_units(certain, table) + share * write_units(uncertain, table)
-        if self.counted_units is not None:
-            units = self.counted_units
         basis = f"{units:.2f} write units a row of {item_bytes(certain)} bytes, in the table and its indexes"
+        if self.counted_units is not None:
+            units, basis = (
+                self.counted_units,
+                f"{self.counted_units:.2f} write units a row, counted by the rows' own sizes",
+            )
         yield _each("rows", units * self.prices.dynamodb_writes.each, basis)
 
     def _around(self) -> Iterator[Line]:

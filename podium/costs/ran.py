@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -57,6 +58,7 @@ def price_batch(deployment: Deployment, setting: Setting, counted: Counted, invo
     )
     lines = replace(deployment, pipeline=pipeline).lines(one_month := _one_drop(setting), counted.images)
     ran = [line for line in lines if line.kind in {"images", "care", "compute"} or line.name == "GPU, waking and idle"]
+    ran += [_starts(line, deployment, counted) for line in lines if line.name == "cold starts"]
     if invoked is not None:
         ran = [line for line in ran if line.name != "classify function"] + [
             _counted_time(deployment, one_month, invoked)
@@ -73,6 +75,14 @@ def price_batch(deployment: Deployment, setting: Setting, counted: Counted, invo
 
 def _one_drop(setting: Setting) -> Setting:
     return replace(setting, assume=setting.assume.model_copy(update={"drops_a_month": 1, "kept_months": 1}))
+
+
+def _starts(line: Line, deployment: Deployment, counted: Counted) -> Line:
+    """No more functions start than there are SQS batches."""
+    pipeline = deployment.pipeline
+    share = min(1.0, math.ceil(counted.images / pipeline.images_an_invocation) / pipeline.at_once)
+    most = round(share * pipeline.at_once)
+    return line.model_copy(update={"a_month": line.a_month * share, "basis": f"{most} new functions, if none was warm"})
 
 
 def _counted_time(deployment: Deployment, setting: Setting, invoked: Invoked) -> Line:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from podium.costs.assumptions import Assumptions
 from podium.costs.forecast import BreakEven, Forecast, Pair, ShapeForecast
-from podium.costs.lines import Line
+from podium.costs.lines import MILLION, Line
 from podium.costs.prices import Prices
 from podium.costs.ran import Ran
 from podium.shown.console import plain_table
@@ -98,15 +98,17 @@ def forecast_document(found: Forecast, prices: Prices, assume: Assumptions, size
 
 def ran_table(ran: Ran) -> Table:
     """What a batch has cost."""
+    digits = 2 if ran.dollars >= 1 else 6
     table = plain_table("what ran", numbers=["dollars"])
     table.add_column("how")
     for line in ran.lines:
-        table.add_row(line.name, money(line.month(ran.images)), line.basis)
+        table.add_row(line.name, f"{line.month(ran.images):,.{digits}f}", line.basis)
     table.add_section()
+    a_million = f"{money(ran.dollars / ran.images * MILLION)} for a million such images"
+    table.add_row("in all", f"{ran.dollars:,.{digits}f}", a_million, style="bold")
     table.add_row(
-        "in all", money(ran.dollars), f"{money(ran.dollars / ran.images * 1e6)} for a million such images", style="bold"
+        "each month it is kept", f"{ran.kept_a_month:,.{digits}f}", "images, results, rows, and the hourly lists"
     )
-    table.add_row("each month it is kept", money(ran.kept_a_month), "images, results, rows, and the hourly lists")
     return table
 
 
