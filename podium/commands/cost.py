@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -47,6 +48,12 @@ def cost(
             metavar="NAME=VALUE",
         ),
     ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A parameter of template.yaml, such as Architecture=arm64; may be repeated.", metavar="Name=Value"
+        ),
+    ] = None,
     prices: Annotated[
         Path | None,
         typer.Option(help="Your own prices, over those of podium/costs/prices.yaml.", metavar="FILE"),
@@ -65,16 +72,26 @@ def cost(
         raise ConsoleError(
             "--stack is for --batch: a forecast needs no stack. `podium deploy --plan` prices one.", EXIT_USAGE
         )
+    for option, number in (("--images", images), ("--size", size)):
+        if not math.isfinite(number):
+            raise ConsoleError(f"{option} {number} is no number that could be priced.", EXIT_USAGE)
     shapes = tuple(_shape(it, "--shape") for it in shape or [])
     setting = Setting(load_prices(prices), _assumptions(assume or []), network, _speeds(speed or []))
     if batch is not None:
         _show_batch(batch, stack, setting, shapes, as_json=as_json)
     else:
-        _show_forecast(images, size, setting, shapes, backfill=backfill, as_json=as_json)
+        _show_forecast(images, size, setting, shapes, _parameters(parameter or []), backfill=backfill, as_json=as_json)
 
 
 def _show_forecast(
-    images: float, size: float, setting: Setting, chosen: Sequence[Shape], *, backfill: bool, as_json: bool
+    images: float,
+    size: float,
+    setting: Setting,
+    chosen: Sequence[Shape],
+    parameters: Mapping[str, str],
+    *,
+    backfill: bool,
+    as_json: bool,
 ) -> None:
     from podium.costs.deployments import deployments_of
     from podium.costs.forecast import forecast
@@ -83,7 +100,7 @@ def _show_forecast(
     from podium.shown.costs import beside_each_other, forecast_document, line_by_line, sentences
 
     shapes = tuple(dict.fromkeys(chosen)) or SHAPES
-    found = forecast(deployments_of(shapes, setting, size, backfill=backfill), setting, images)
+    found = forecast(deployments_of(shapes, setting, size, backfill=backfill, parameters=parameters), setting, images)
     if as_json:
         print_json(forecast_document(found, setting.prices, setting.assume, size))
         return
@@ -126,6 +143,16 @@ def _show_batch(batch: str, stack: str | None, setting: Setting, chosen: Sequenc
         print_line(sentence)
     if connection.local:
         print_note("the local stack costs nothing: these are the dollars that the same would cost on AWS.")
+
+
+def _parameters(pairs: Sequence[str]) -> dict[str, str]:
+    from podium.project import ROOT
+    from podium.template_parameters import check_parameter
+
+    found = dict(_pair(it, "--parameter", "Architecture=arm64") for it in pairs)
+    for name, value in found.items():
+        check_parameter(name, value, f"--parameter {name}", ROOT / "template.yaml")
+    return found
 
 
 def _assumptions(pairs: Sequence[str]) -> Assumptions:

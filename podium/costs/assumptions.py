@@ -11,7 +11,7 @@ MINUTES_A_MONTH = HOURS_A_MONTH * 60
 class Assumptions(BaseModel):
     """Numbers that a person may know better; all have a default that is stated with the forecast."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     drops_a_month: float = Field(
         30,

@@ -23,11 +23,19 @@ WITH_MODEL = {"ModelArchive": "models/a.mar", "ModelArchiveVersion": "v", "Model
 
 
 def deployments_of(
-    shapes: Sequence[Shape], setting: Setting, size_kb: float, *, backfill: bool = False
+    shapes: Sequence[Shape],
+    setting: Setting,
+    size_kb: float,
+    *,
+    backfill: bool = False,
+    parameters: Mapping[str, str] | None = None,
 ) -> list[Deployment]:
-    """Each shape with the templates of this checkout and their defaults."""
+    """Each shape with the templates of this checkout; of template.yaml with these parameters over its defaults."""
+    region, chosen = setting.prices.region, tuple(sorted((parameters or {}).items()))
     return [
-        Deployment(shape, pipeline_of(core_resources(shape, setting.prices.region), setting, size_kb, backfill=backfill), server_resources(shape, setting.prices.region))
+        Deployment(
+            shape, pipeline_of(core_resources(shape, region, chosen), setting, size_kb, backfill=backfill), server_resources(shape, region)
+        )
         for shape in shapes
     ]  # fmt: skip
 
@@ -38,10 +46,10 @@ def pipeline_of(resources: Sequence[Resource], setting: Setting, size_kb: float,
 
 
 @cache
-def core_resources(shape: Shape, region: str) -> tuple[Resource, ...]:
+def core_resources(shape: Shape, region: str, chosen: tuple[tuple[str, str], ...] = ()) -> tuple[Resource, ...]:
     """What template.yaml makes in this shape."""
-    chosen = WITH_MODEL if shape == "function" else WITH_SERVER
-    return tuple(planned(ROOT / "template.yaml", Place(STACK, region), chosen))
+    parameters = {**dict(chosen), **(WITH_MODEL if shape == "function" else WITH_SERVER)}
+    return tuple(planned(ROOT / "template.yaml", Place(STACK, region), parameters))
 
 
 @cache

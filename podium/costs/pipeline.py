@@ -37,6 +37,12 @@ class Pipeline:
         return int(self.resources["ClassifyFunctionImages"].properties["BatchSize"])
 
     @property
+    def images_a_result(self) -> int:
+        """Images of one object in the results bucket: one, or with Results=lines all of an SQS batch."""
+        variables = self.resources["ClassifyFunction"].properties["Environment"]["Variables"]
+        return self.images_an_invocation if variables.get("RESULTS") == "lines" else 1
+
+    @property
     def at_once(self) -> int:
         """Classify functions that run at once at most."""
         return int(self.resources["ClassifyFunctionImages"].properties["ScalingConfig"]["MaximumConcurrency"])
@@ -54,7 +60,11 @@ class Pipeline:
         if not self.backfill:
             yield _each("uploads", prices.s3_puts.each, "1 PUT an image; yours, whatever classifies it")
         yield _each("images read", prices.s3_gets.each, "1 GET an image")
-        yield _each("results as JSON", prices.s3_puts.each, "1 PUT an image")
+        yield _each(
+            "results as JSON",
+            prices.s3_puts.each / self.images_a_result,
+            f"1 PUT for {self.images_a_result} image{'' if self.images_a_result == 1 else 's'}",
+        )
         requests = 1 + 2 / RECEIVED_AT_ONCE
         yield _each("queue", requests * prices.sqs_requests.each, "1 send an image, 1 receive and 1 delete for 10")
 

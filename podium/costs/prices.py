@@ -17,7 +17,7 @@ PRICES = Path(__file__).with_name("prices.yaml")
 class Price(BaseModel):
     """Dollars for so many of a unit; who says so, and when."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dollars: float = Field(ge=0)
     per: float = Field(default=1, gt=0)

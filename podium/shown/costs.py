@@ -22,7 +22,7 @@ NOT_COUNTED = "Not counted: taxes, free tiers, what leaves AWS, requests that ar
 
 def money(dollars: float) -> str:
     """Dollars for a table: cents, more digits only where cents would hide the price."""
-    return f"{dollars:,.2f}" if dollars >= 0.095 or dollars == 0 else f"{dollars:.4f}"
+    return f"{dollars:,.2f}" if dollars >= 0.005 or dollars == 0 else f"{dollars:.4f}"
 
 
 def count(images: float) -> str:

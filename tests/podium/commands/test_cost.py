@@ -82,12 +82,16 @@ def test_prices_come_from_a_persons_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("--images", "nan"), "--images nan"),
+        (("--size", "inf"), "--size inf"),
+        (("--assume", "kept_months=inf"), "--assume kept_months=inf"),
         (("--shape", "gpu"), "there is no shape 'gpu', only function"),
         (("--speed", "function"), "must read NAME=VALUE"),
         (("--speed", "function=fast"), "'fast' is no number"),
         (("--speed", "function=-1"), "'-1' is no number"),
         (("--speed", "function=nan"), "'nan' is no number"),
         (("--speed", "gpu=3"), "there is no shape 'gpu'"),
+        (("--parameter", "Architecture=arm"), "must be arm64 or x86_64"),
         (("--assume", "drops=3"), "Did you mean drops_a_month?"),
         (("--assume", "utilisation=2"), "--assume utilisation=2"),
         (("--assume", "gpu_machine=p5"), "no machine 'p5'"),

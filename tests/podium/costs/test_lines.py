@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.queue.orders import body_of
@@ -78,6 +80,21 @@ def test_a_backfill_uploads_nothing_and_pays_for_its_machine() -> None:
     assert not found.keys() & {"uploads", "lost uploads: rows read", "lost uploads: lists", "storage of the images"}
     assert found["state machine"].a_million == pytest.approx((1e-6 + 3 / 16 * 0.00001667) / 500 * 1e6)
     assert found["list of the bucket"].a_million == pytest.approx(5 / 1000 + 0.5 * 0.125)
+
+
+def test_results_as_lines_are_one_put_for_a_whole_sqs_batch() -> None:
+    each = deployed("function")
+    function = each.pipeline.resources["ClassifyFunction"]
+    variables = {**function.properties["Environment"]["Variables"], "RESULTS": "lines"}
+    lined = replace(function, properties={**function.properties, "Environment": {"Variables": variables}})
+    pipeline = replace(each.pipeline, resources={**each.pipeline.resources, "ClassifyFunction": lined})
+    assert lines(replace(each, pipeline=pipeline))["results as JSON"].a_million == pytest.approx(0.25)
+
+
+def test_graviton_is_a_fifth_cheaper_in_the_function() -> None:
+    (arm,) = deployments_of(["function"], SETTING, 93, parameters={"Architecture": "arm64"})
+    ratio = lines(arm)["classify function"].a_million / lines(deployed("function"))["classify function"].a_million
+    assert ratio == pytest.approx(0.8, abs=0.01)
 
 
 def test_an_invocation_pays_for_memory_for_its_own_disk_and_for_the_request() -> None:
