@@ -52,13 +52,13 @@ def plan(stack: str | None, chosen: Mapping[str, str], setting: Setting) -> Plan
     """
     if stack is None:
         place = Place(LOCAL_STACK_NAME, setting.prices.region)
-        return _made(place, chosen, setting, [], None, "--stack NAME compares with a stack on AWS")
+        return _made(place, chosen, setting, [], exists=None, why_unknown="--stack NAME compares with a stack on AWS")
     try:
         there = where_to_deploy(stack)
     except ConsoleError as error:
         if error.exit_code == EXIT_USAGE:
             raise  # the name itself cannot be
-        return _made(Place(stack, setting.prices.region), chosen, setting, [], None, str(error))
+        return _made(Place(stack, setting.prices.region), chosen, setting, [], exists=None, why_unknown=str(error))
     return compared(Connection(stack), there, chosen, setting)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.contracts import Row
 from podium.connection import Connection
-from podium.costs.items import write_units
+from podium.costs.items import item_of, write_units
 from podium.costs.ran import Counted, Invoked
 from podium.planned.resources import Resource
 
@@ -19,11 +19,10 @@ MOST_PERIODS = 1440  # of one request for statistics
 
 def counted(rows: Sequence[Row], table: Resource) -> Counted:
     """The rows in figures; there must be one at least."""
-    items = [row.model_dump(mode="json", exclude_none=True) for row in rows]
     return Counted(
         images=len(rows),
         image_bytes=sum(row.size_bytes for row in rows),
-        write_units=sum(write_units(item, table) for item in items),
+        write_units=sum(write_units(item_of(row), table) for row in rows),
         began=min(row.classified_at for row in rows),
         ended=max(row.classified_at for row in rows),
     )

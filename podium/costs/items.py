@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from pipeline.contracts import Classification, ImageRef, ModelFacts, Prediction, Timings
+from pipeline.contracts import Classification, ImageRef, ModelFacts, Prediction, Rejection, Row, Timings
 from pipeline.results.rows import row_of
 from podium.planned.resources import Resource
 
@@ -45,6 +45,26 @@ def index_keys(table: Resource) -> list[frozenset[str]]:
         frozenset(key["AttributeName"] for key in index["KeySchema"])
         for index in table.properties.get("GlobalSecondaryIndexes", ())
     ]
+
+
+def item_of(row: Row) -> dict[str, Any]:
+    """The item that the classify function wrote for a row, with the keys of its indexes, which no record has."""
+    bucket, _, key = row.image.removeprefix("s3://").partition("/")
+    name, _, version = row.model.rpartition("@")
+    done = Classification(
+        image=ImageRef(
+            bucket=bucket, key=key, version_id=row.version_id, etag=row.etag, size_bytes=row.size_bytes, sequencer=row.sequencer
+        ),
+        batch=row.batch,
+        status=row.status,
+        predictions=tuple(Prediction(rank=n, **step.model_dump()) for n, step in enumerate(row.top3, 1)),
+        uncertain=row.uncertain,
+        rejected=Rejection(code=row.rejected_code, reason=row.rejected_reason or "") if row.rejected_code else None,
+        model=ModelFacts(name=name, version=version, archive_sha256=row.model_sha256),
+        timings=Timings(fetch_ms=0, predict_ms=0),
+        classified_at=row.classified_at,
+    )  # fmt: skip
+    return row_of(done, row.result_key, row.result_version_id)
 
 
 @cache
