@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ class Backlog:
     def __init__(self) -> None:
         self.images = 0.0
         self.done = 0.0
-        self.last_done_at = 0.0
+        self.last_done_at = -math.inf
         self.waits: list[tuple[float, float]] = []  # seconds, images
         self._pieces: deque[list[float]] = deque()  # [came at, images left, images]
         self._answered: deque[tuple[float, float]] = deque()  # when, images

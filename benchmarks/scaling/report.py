@@ -22,7 +22,7 @@ def page(found: Json) -> Iterator[str]:
     yield f"```\n{found['command']}\n```"
     yield ""
     yield from _assumed(found)
-    yield from _before(found["rows"])
+    yield from _findings(found["rows"])
     yield "![Images waiting and GPUs wanted, over the day](images/scaling-day.svg)"
     yield ""
     yield "![GPUs wanted around a first drop, before and now](images/scaling-wake.svg)"
@@ -46,21 +46,31 @@ def _assumed(found: Json) -> Iterator[str]:
         f" ({found['prices']}; {GPU_MACHINE} with {GPU_DISK_GB} GB, Spot or On-Demand)."
     )
     yield ""
-    yield f"- **Measured**, on the machine of [serving](serving.md) and [function](function.md), {found['model']}: {speeds['server']:.0f} images/s of a server on two cores, {speeds['function']:.0f} of the computing part of one function, {speeds['cold_start_s']:.1f} s of its cold start."
-    yield f"- **Assumed**: {world['gpu_images_per_s']:.0f} images/s of a GPU. None was ever measured here; 100 to 800 are tried below. A GPU that was off answers {low} to {high} minutes after it is wanted; its machine is paid for 15 minutes longer than it is needed; Spot takes back one in {1 / world['spot_losses_per_hour']:.0f} hours; the gate opens {world['gate_opens_s']:.0f} s after a server answers; CloudWatch knows a minute's figure {world['metric_lag_s']:.0f} s after its end. A batch of 20 spends {world['beside_s']:.2f} s beside the model."
+    yield f"- **Measured**, on the machine of [serving](serving.md) and [function](function.md), {found['model']}: {speeds['server']:.0f} images/s of a server on two cores, {speeds['function']:.0f} of the computing part of one function, {speeds['cold_start_s']:.1f} s of its cold start. By that, {speeds['functions_at_once']} functions at once, the default, do {speeds['functions']:.0f} images/s together."
+    yield f"- **Assumed**: {world['gpu_images_per_s']:.0f} images/s of a GPU. None was ever measured here; 100 to 800 are tried below. A GPU that was off answers {low} to {high} minutes after it is wanted; its machine is paid for 15 minutes longer than it is needed; Spot takes back one in {1 / world['spot_losses_per_hour']:.0f} hours; the gate opens {world['gate_opens_s']:.0f} s after a server answers; CloudWatch knows a minute's figure {world['metric_lag_s']:.0f} s after its end. A batch spends {world['beside_s']:.2f} s beside the model, so {speeds['batches_at_once']} batches at once cannot keep two fast GPUs busy. Images that were on a lost machine are not delayed further."
     yield "- **Before**: target tracking of 2,000 messages a running task, and a step from none to one. That ECS sends no figures of a service without a running task is inferred; the fight of the two follows from it."
     yield f"- **Dollars** are of all {LENGTH_S / 3600:.0f} hours, for what differs: GPUs or Fargate ({TASK_CORES} vCPUs, {TASK_GB} GB), classify functions, and for a server its load balancer and NAT gateway. Uploads, results and rows cost the same in every shape and are left out. Times are seconds from upload to result. *Changes*: of the number of GPUs wanted; *for nothing*: those taken back within ten minutes."
     yield ""
 
 
-def _before(rows: Sequence[Json]) -> Iterator[str]:
+def _findings(rows: Sequence[Json]) -> Iterator[str]:
     def total(shape: str, name: str) -> int:
         return sum(row[name] for row in rows if row["shape"] == shape)
 
     yield (
-        f"In all {len(WORKLOADS)} workloads together, the number of GPUs changed {total(GPU_TO_ZERO, 'actions')} times, {total(GPU_TO_ZERO, 'flaps')} of them for nothing;"
-        f" before, {total(BEFORE, 'actions')} times, {total(BEFORE, 'flaps')} for nothing. The queue was empty at the end of each."
+        f"- In all {len(WORKLOADS)} workloads together, the number of GPUs changed {total(GPU_TO_ZERO, 'actions')} times, {total(GPU_TO_ZERO, 'flaps')} of them for nothing;"
+        f" before, {total(BEFORE, 'actions')} times, {total(BEFORE, 'flaps')} for nothing."
+        f" In the end, {sum(row['images'] - row['done'] for row in rows)} images were left in a queue, and {total(GPU_TO_ZERO, 'left_awake')} GPUs awake that may sleep."
     )
+    for name, says in (("dollars", "Fewest dollars"), ("p95_s", "Shortest p95")):
+        best: dict[str, list[str]] = {}
+        for workload in WORKLOADS:
+            candidates = [row for row in rows if row["workload"] == workload and row["shape"] != BEFORE]
+            least = min(row[name] for row in candidates)
+            for row in candidates:
+                if row[name] == least:
+                    best.setdefault(row["shape"], []).append(workload)
+        yield f"- {says}: {'; '.join(f'{shape} ({", ".join(won)})' for shape, won in best.items())}."
     yield ""
 
 
@@ -75,7 +85,7 @@ def _tables(found: Json) -> Iterator[tuple[str, str, Sequence[Json], str | None]
     )
     yield (
         "Other speeds",
-        "GPUs that were not measured, and vCPUs half as fast as the cores that were.",
+        "GPUs, which were not measured; vCPUs half as fast as the cores that were; and a tenth, as for a network ten times as heavy on a CPU.",
         found["speeds_tried"],
         "speed",
     )

@@ -103,16 +103,21 @@ class Study:
         network = length_h * (price.alb_hours.each + price.nat_hours.each + price.ipv4_hours.each)
         return outcome, Bill(compute, functions, network)
 
+    @property
+    def batch_in_function_s(self) -> float:
+        """Seconds of a full batch in a function that holds the model."""
+        batch: int = template.classify_function()["batch"]
+        return batch / (self.speeds.function * self.speed) + self.world.beside_s
+
     def _function(self, coming: Arrivals) -> tuple[Outcome, Bill]:
         function, at_once, world = template.classify_function(), template.functions_at_once(), self.world
-        seconds = function["batch"] / (self.speeds.function * self.speed) + world.beside_s
         cold_s = self.speeds.cold_start_s / self.speed + world.archive_fetch_s
         outcome = through_functions(
-            coming, world, at_once * function["batch"] / seconds, cold_s=cold_s, at_once=at_once,
+            coming, world, at_once * function["batch"] / self.batch_in_function_s, cold_s=cold_s, at_once=at_once,
             ready_s=function["window_s"] + world.beside_s,
         )  # fmt: skip
         batches = max(outcome.images / function["batch"], 1)
-        whole = batches * seconds + outcome.cold_starts * cold_s
+        whole = batches * self.batch_in_function_s + outcome.cold_starts * cold_s
         return outcome, Bill(0.0, self._function_dollars(whole, batches, function["with_model_mb"]), 0.0)
 
     def _function_dollars(self, seconds: float, requests: float, megabytes: float) -> float:

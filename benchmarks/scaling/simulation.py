@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from random import Random
 
@@ -42,7 +44,6 @@ class Outcome:
     actions: tuple[tuple[float, int, int], ...] = ()  # when, tasks before, tasks after
     hours: dict[Kind, float] | None = None
     lost_machines: int = 0
-    busy_s: float = 0.0  # in which images were there
     cold_starts: int = 0
 
     @property
@@ -70,11 +71,10 @@ class Run:
     def __init__(self, coming: Arrivals, rate: Rate, clock: Clock) -> None:
         self.clock, self.backlog, self.rate = clock, Backlog(), rate
         self.moments: list[Moment] = []
-        self.busy_s = 0.0
         self.coming = coming
         self.on_images: Callable[[], None] = lambda: None
         for at, images in coming:
-            clock.at(at, lambda images=images: self._come(images))  # type: ignore[misc]
+            clock.at(at, partial(self._come, images))
 
     def go(self, minute: Callable[[], Moment], ended: Callable[[], bool]) -> None:
         """Until everything is done, or patience is at its end."""
@@ -91,8 +91,6 @@ class Run:
                 break
 
     def _pass(self, start: float, end: float) -> None:
-        if self.backlog.images > 0:
-            self.busy_s += end - start
         self.backlog.serve(start, end, self.rate())
 
     def _come(self, images: int) -> None:
@@ -129,22 +127,11 @@ def through_functions(
 ) -> Outcome:
     """The model inside the function: as many as are allowed, each after a cold start if none ran for a while."""
     clock = Clock()
-    warm = {"from": 0.0, "used": float("-inf"), "starts": 0}
-    run = Run(coming, lambda: images_per_s if clock.now >= warm["from"] else 0.0, clock)
-
-    def images() -> None:
-        if (
-            clock.now - max(warm["used"], run.backlog.last_done_at if run.backlog.done else float("-inf"))
-            > world.function_idle_s
-        ):
-            warm["from"] = clock.now + cold_s
-            warm["starts"] += at_once
-            clock.at(warm["from"], lambda: None)
-        warm["used"] = max(warm["used"], clock.now)
-
-    run.on_images = images
+    functions = _Functions(clock, world.function_idle_s, cold_s, at_once)
+    run = Run(coming, lambda: images_per_s if functions.are_warm else 0.0, clock)
+    run.on_images = lambda: functions.images_come(run.backlog.last_done_at)
     run.go(lambda: Moment(clock.now, run.backlog.images, 0, 0), lambda: True)
-    return _outcome(run, ready_s, cold_starts=int(warm["starts"]))
+    return _outcome(run, ready_s, cold_starts=functions.starts)
 
 
 def _outcome(
@@ -154,7 +141,7 @@ def _outcome(
     p50, p95, p99 = (seconds + ready_s for seconds in quantiles(run.backlog.waits, (0.5, 0.95, 0.99)))
     return Outcome(
         images=sum(images for _, images in run.coming), done=round(run.backlog.done), p50=p50, p95=p95, p99=p99,
-        moments=tuple(run.moments), actions=actions, hours=hours, lost_machines=lost, busy_s=run.busy_s,
+        moments=tuple(run.moments), actions=actions, hours=hours, lost_machines=lost,
         cold_starts=cold_starts,
     )  # fmt: skip
 
@@ -165,17 +152,38 @@ class _Gate:
     def __init__(self, clock: Clock, fleet: Fleet, world: World) -> None:
         self._clock, self._fleet, self._world = clock, fleet, world
         self._open_from = 0.0
-        self._was_ready = False
         fleet.on_ready = self._ready
 
     @property
     def is_open(self) -> bool:
         """Whether images are handed out."""
-        if not self._fleet.ready:
-            self._was_ready = False
-        return self._was_ready and self._clock.now >= self._open_from
+        return self._fleet.ready > 0 and self._clock.now >= self._open_from
 
     def _ready(self) -> None:
-        if not self._was_ready:
-            self._was_ready, self._open_from = True, self._clock.now + self._world.gate_opens_s
-            self._clock.at(self._open_from, lambda: None)
+        if self._fleet.ready == 1:
+            self._open_from = self._clock.now + self._world.gate_opens_s
+            self._clock.at(self._open_from, lambda: None)  # the rate changes then
+
+
+class _Functions:
+    """Processes of the function: all of them start anew when images come after a pause."""
+
+    def __init__(self, clock: Clock, idle_s: float, cold_s: float, at_once: int) -> None:
+        self._clock, self._idle_s, self._cold_s, self._at_once = clock, idle_s, cold_s, at_once
+        self._warm_from = 0.0
+        self._used_at = -math.inf
+        self.starts = 0
+
+    @property
+    def are_warm(self) -> bool:
+        """Whether they classify."""
+        return self._clock.now >= self._warm_from
+
+    def images_come(self, last_done_at: float) -> None:
+        """Start them if they have been idle for too long."""
+        now = self._clock.now
+        if now - max(self._used_at, last_done_at) > self._idle_s:
+            self._warm_from = now + self._cold_s
+            self.starts += self._at_once
+            self._clock.at(self._warm_from, lambda: None)  # the rate changes then
+        self._used_at = now

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.scaling.shapes import BEFORE, CPU_ALWAYS, FUNCTION, GPU_ALWAYS, GPU_TO_ZERO, SHAPES, Row, Study
+from benchmarks.scaling.template import batches_at_once, classify_function, functions_at_once, read_scaling
 from benchmarks.scaling.workloads import WORKLOADS, Arrivals, arrivals
 
 HOUR = 3600.0
@@ -22,11 +23,11 @@ def simulate_all(study: Study) -> Json:
     """All tables and what the plots draw."""
     coming = {name: arrivals(name, study.seed) for name in WORKLOADS}
     rows = {(name, shape): study.row(shape, name, coming[name]) for name in WORKLOADS for shape in SHAPES}
-    speeds, world = study.speeds, study.world
+    world = study.world
     return {
         "seed": study.seed,
-        "model": speeds.model,
-        "speeds": {"server": speeds.server, "function": speeds.function, "cold_start_s": speeds.cold_start_s},
+        "model": study.speeds.model,
+        "speeds": _speeds(study),
         "world": {name: getattr(world, name) for name in world.__dataclass_fields__},
         "rows": [_figures(row) for row in rows.values()],
         "troubles": list(_troubles(study, coming)),
@@ -38,13 +39,25 @@ def simulate_all(study: Study) -> Json:
     }
 
 
+def _speeds(study: Study) -> Json:
+    speeds, at_once = study.speeds, functions_at_once()
+    return {
+        "server": speeds.server,
+        "function": speeds.function,
+        "cold_start_s": speeds.cold_start_s,
+        "functions_at_once": at_once,
+        "functions": at_once * classify_function()["batch"] / study.batch_in_function_s,
+        "batches_at_once": batches_at_once(read_scaling().most_tasks),
+    }
+
+
 def _figures(row: Row, **more: object) -> Json:
     outcome, bill = row.outcome, row.bill
     return {
         "workload": row.workload, "shape": row.shape, **more, "images": outcome.images, "done": outcome.done,
         "p50_s": round(outcome.p50, 1), "p95_s": round(outcome.p95, 1), "p99_s": round(outcome.p99, 1),
         "most_waiting": round(outcome.most_waiting), "most_tasks": max((after for *_, after in outcome.actions), default=0),
-        "actions": len(outcome.actions), "flaps": outcome.flaps, "lost_machines": outcome.lost_machines,
+        "actions": len(outcome.actions), "flaps": outcome.flaps, "left_awake": outcome.moments[-1].desired, "lost_machines": outcome.lost_machines,
         "gpu_hours": round(sum(outcome.hours.values()), 2) if outcome.hours else 0.0,
         "compute": round(bill.compute, 3), "functions": round(bill.functions, 3), "network": round(bill.network, 3),
         "dollars": round(bill.dollars, 2),
@@ -73,7 +86,7 @@ def _speeds_tried(study: Study, coming: dict[str, Arrivals]) -> Iterator[Json]:
             faster = replace(study, world=replace(study.world, gpu_images_per_s=speed))
             for shape in (GPU_TO_ZERO, GPU_ALWAYS):
                 yield _figures(faster.row(shape, workload, coming[workload]), speed=f"{speed:.0f} images/s of a GPU")
-        for share in (1.0, 0.5):
+        for share in (1.0, 0.5, 0.1):
             for shape in (CPU_ALWAYS, FUNCTION):
                 slower = replace(study, speed=share).row(shape, workload, coming[workload])
                 yield _figures(slower, speed=f"{share:.0%} of what was measured")

@@ -102,9 +102,17 @@ def test_lost_machines_are_replaced_and_cost_no_image() -> None:
 
 
 def test_the_templates_parameters_are_those_that_are_simulated() -> None:
-    few, many = read_scaling(MessagesPerTask=100, MaxTasks="32"), read_scaling(MinTasks="1", IdleSeconds=300)
-    assert [after for *_, after in run(Steps(few), [(600.0, 700)]).actions] == [8, 0]
-    assert (many.least_tasks, {alarm.window_s for alarm in many.alarms}) == (1, {300})
+    outcome = run(Steps(read_scaling(MessagesPerTask=100, MaxTasks="32")), [(600.0, 700)])
+    assert [after for *_, after in outcome.actions] == [8, 0]
+    outcome = run(Steps(read_scaling(IdleSeconds=300)), [(600.0, 700)])
+    [started, ended] = outcome.actions
+    assert 600 < ended[0] - started[0] < 900  # the cold start and 300 s, not 900
+
+
+def test_with_a_least_of_one_a_gpu_is_awake_from_the_first_figure_on_and_stays() -> None:
+    outcome = run(Steps(read_scaling(MinTasks="1")), TWO_DROPS)
+    assert [after for *_, after in outcome.actions] == [1, 2, 1]
+    assert outcome.p99 < run(Steps(read_scaling()), TWO_DROPS).p99
 
 
 @pytest.mark.parametrize(
@@ -175,5 +183,5 @@ def test_the_page_is_what_its_figures_say() -> None:
     found = json.loads((ROOT / "docs/results/scaling.json").read_text(encoding="utf-8"))
     assert "\n".join(page(found)) + "\n" == (ROOT / "docs/results/scaling.md").read_text(encoding="utf-8")
     ours = [row for row in found["rows"] if row["shape"] == "GPU to zero"]
-    assert [row["flaps"] for row in ours] == [0] * len(WORKLOADS)
+    assert [(row["flaps"], row["left_awake"]) for row in ours] == [(0, 0)] * len(WORKLOADS)
     assert all(row["done"] == row["images"] for row in found["rows"])
