@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.scaling.measured import RESULTS
 from benchmarks.scaling.plot import draw
 from benchmarks.scaling.report import page
 from benchmarks.scaling.shapes import Study
 from benchmarks.scaling.suite import simulate_all
 from benchmarks.scaling.world import World
 from benchmarks.serving import machine
+from podium.costs.measured import RESULTS
 from podium.costs.prices import load_prices
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.scaling.shapes import BEFORE, GPU_DISK_GB, GPU_MACHINE, GPU_TO_ZERO, TASK_CORES, TASK_GB
+from benchmarks.scaling.shapes import ASSUMED, BEFORE, GPU_TO_ZERO
 from benchmarks.scaling.workloads import LENGTH_S, WORKLOADS
 from benchmarks.serving.report import table
 
@@ -43,13 +43,13 @@ def _assumed(found: Json) -> Iterator[str]:
     yield (
         f"Nothing here ran on AWS. Discrete events, seed {found['seed']}: images come, minutes end, machines start and are lost. What decides about GPUs is read"
         " from `model_server/gpu-stack.yaml`, functions at once and batches from `template.yaml`, prices from `podium/costs/prices.yaml`"
-        f" ({found['prices']}; {GPU_MACHINE} with {GPU_DISK_GB} GB, Spot or On-Demand)."
+        f" ({found['prices']}; {ASSUMED.gpu_machine} with {ASSUMED.disk_gb:.0f} GB, Spot or On-Demand)."
     )
     yield ""
-    yield f"- **Measured**, on the machine of [serving](serving.md) and [function](function.md), {found['model']}: {speeds['server']:.0f} images/s of a server on two cores, {speeds['function']:.0f} of the computing part of one function, {speeds['cold_start_s']:.1f} s of its cold start. By that, {speeds['functions_at_once']} functions at once, the default, do {speeds['functions']:.0f} images/s together."
+    yield f"- **Measured**, on the machine of [serving](serving.md) and [function](function.md), {found['model']} in int8: {speeds['server']:.0f} images/s of a server on two cores, {speeds['function']:.0f} of the computing part of one function, {speeds['cold_start_s']:.1f} s of its cold start. By that, {speeds['functions_at_once']} functions at once, the default, do {speeds['functions']:.0f} images/s together."
     yield f"- **Assumed**: {world['gpu_images_per_s']:.0f} images/s of a GPU. None was ever measured here; 100 to 800 are tried below. A GPU that was off answers {low} to {high} minutes after it is wanted; its machine is paid for 15 minutes longer than it is needed; Spot takes back one in {1 / world['spot_losses_per_hour']:.0f} hours; the gate opens {world['gate_opens_s']:.0f} s after a server answers; CloudWatch knows a minute's figure {world['metric_lag_s']:.0f} s after its end. A batch spends {world['beside_s']:.2f} s beside the model, so {speeds['batches_at_once']} batches at once cannot keep two fast GPUs busy. Images that were on a lost machine are not delayed further."
     yield "- **Before**: target tracking of 2,000 messages a running task, and a step from none to one. That ECS sends no figures of a service without a running task is inferred; the fight of the two follows from it."
-    yield f"- **Dollars** are of all {LENGTH_S / 3600:.0f} hours, for what differs: GPUs or Fargate ({TASK_CORES} vCPUs, {TASK_GB} GB), classify functions, and for a server its load balancer and NAT gateway. Uploads, results and rows cost the same in every shape and are left out. Times are seconds from upload to result. *Changes*: of the number of GPUs wanted; *for nothing*: those taken back within ten minutes."
+    yield f"- **Dollars** are of all {LENGTH_S / 3600:.0f} hours, for what differs: GPUs or Fargate ({speeds['server_cores']:.0f} vCPUs, {ASSUMED.fargate_gb:.0f} GB), classify functions, and for a server its load balancer and NAT gateway. Uploads, results and rows cost the same in every shape and are left out. Times are seconds from upload to result. *Changes*: of the number of GPUs wanted; *for nothing*: those taken back within ten minutes."
     yield ""
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 
 from benchmarks.scaling import template
-from benchmarks.scaling.measured import Speeds, read_speeds
 from benchmarks.scaling.policies import Always, Policy, Steps, TrackingAndWake
 from benchmarks.scaling.simulation import Outcome, through_functions, through_servers
 from benchmarks.scaling.workloads import LENGTH_S, Arrivals
 from benchmarks.scaling.world import World, images_per_s
+from podium.costs.assumptions import HOURS_A_MONTH, Assumptions
+from podium.costs.function_time import invocation_dollars
+from podium.costs.measured import function_cold_start, function_speed, server_speed
 from podium.costs.prices import Prices
 
-GPU_MACHINE, GPU_DISK_GB = "g6.xlarge", 60
-TASK_CORES, TASK_GB = 2, 4  # the CPU server, on Fargate
-MB_A_GB, HOURS_A_MONTH = 1024, 730
+ASSUMED = Assumptions()
 GPU_TO_ZERO, BEFORE = "GPU to zero", "GPU to zero, before"
 GPU_ALWAYS, CPU_ALWAYS, FUNCTION = "GPU always on", "CPU server always on", "function"
 SHAPES = (FUNCTION, GPU_TO_ZERO, BEFORE, GPU_ALWAYS, CPU_ALWAYS)
@@ -55,19 +54,13 @@ class Study:
     speed: float = 1.0  # of the measured speeds: a vCPU of AWS may be slower than a core of the machine that measured
     seed: int = 0
 
-    @property
-    def speeds(self) -> Speeds:
-        """The measured speeds."""
-        return _speeds()
-
     def row(self, shape: str, workload: str, coming: Arrivals, **parameters: object) -> Row:
         """Send the images through a shape; `parameters` are those of gpu-stack.yaml."""
         if shape == FUNCTION:
             outcome, bill = self._function(coming)
         elif shape == CPU_ALWAYS:
-            outcome, bill = self._servers(
-                coming, Always(1), self.speeds.server * self.speed, 1, "on_demand", self._task
-            )
+            speed = server_speed().images_per_s * self.speed
+            outcome, bill = self._servers(coming, Always(1), speed, 1, "on_demand", self._task)
         else:
             scaling = template.read_scaling(**parameters)
             most = 1 if shape == GPU_ALWAYS else scaling.most_tasks
@@ -96,44 +89,36 @@ class Study:
         compute = (
             length_h * an_hour(kind) if always else sum(hours * an_hour(it) for it, hours in outcome.hours.items())
         )
-        # Each image takes its share of a function's time: while the server is busy, as many functions wait as are allowed.
-        seconds = outcome.images * at_once / rate_of(1)
-        functions = self._function_dollars(seconds, outcome.images / function["batch"], function["served_mb"])
-        price = self.prices.prices
+        # While the server is busy, as many functions wait for it as are allowed.
+        price, batch_s = self.prices.prices, function["batch"] * at_once / rate_of(1)
+        functions = outcome.images / function["batch"] * invocation_dollars(price, batch_s, function["served_mb"])
         network = length_h * (price.alb_hours.each + price.nat_hours.each + price.ipv4_hours.each)
         return outcome, Bill(compute, functions, network)
 
     @property
     def batch_in_function_s(self) -> float:
         """Seconds of a full batch in a function that holds the model."""
-        batch: int = template.classify_function()["batch"]
-        return batch / (self.speeds.function * self.speed) + self.world.beside_s
+        function = template.classify_function()
+        speed = function_speed(function["with_model_mb"]).images_per_s * self.speed
+        return float(function["batch"] / speed + self.world.beside_s)
 
     def _function(self, coming: Arrivals) -> tuple[Outcome, Bill]:
         function, at_once, world = template.classify_function(), template.functions_at_once(), self.world
-        cold_s = self.speeds.cold_start_s / self.speed + world.archive_fetch_s
+        cold_s = function_cold_start().seconds / self.speed + ASSUMED.archive_fetch_s
         outcome = through_functions(
             coming, world, at_once * function["batch"] / self.batch_in_function_s, cold_s=cold_s, at_once=at_once,
             ready_s=function["window_s"] + world.beside_s,
         )  # fmt: skip
-        batches = max(outcome.images / function["batch"], 1)
-        whole = batches * self.batch_in_function_s + outcome.cold_starts * cold_s
-        return outcome, Bill(0.0, self._function_dollars(whole, batches, function["with_model_mb"]), 0.0)
-
-    def _function_dollars(self, seconds: float, requests: float, megabytes: float) -> float:
-        price = self.prices.prices
-        return seconds * megabytes / MB_A_GB * price.lambda_x86_gb_seconds.each + requests * price.lambda_requests.each
+        price, memory, storage = self.prices.prices, function["with_model_mb"], function["with_model_storage_mb"]
+        batch = invocation_dollars(price, self.batch_in_function_s, memory, storage_mb=storage)
+        cold = invocation_dollars(price, cold_s, memory, storage_mb=storage) - price.lambda_requests.each
+        return outcome, Bill(0.0, outcome.images / function["batch"] * batch + outcome.cold_starts * cold, 0.0)
 
     def _machine(self, kind: str) -> float:
-        machine = self.prices.machine(GPU_MACHINE)
-        disk = GPU_DISK_GB * self.prices.prices.ebs_gp3_gb_months.each / HOURS_A_MONTH
+        machine = self.prices.machine(ASSUMED.gpu_machine)
+        disk = ASSUMED.disk_gb * self.prices.prices.ebs_gp3_gb_months.each / HOURS_A_MONTH
         return disk + (machine.spot if kind == "spot" else machine.on_demand).each
 
     def _task(self, kind: str) -> float:  # noqa: ARG002 - Fargate has one price here
         price = self.prices.prices
-        return TASK_CORES * price.fargate_vcpu_hours.each + TASK_GB * price.fargate_gb_hours.each
-
-
-@cache
-def _speeds() -> Speeds:
-    return read_speeds(template.classify_function()["with_model_mb"])
+        return server_speed().cores * price.fargate_vcpu_hours.each + ASSUMED.fargate_gb * price.fargate_gb_hours.each

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.scaling.shapes import BEFORE, CPU_ALWAYS, FUNCTION, GPU_ALWAYS, GPU_TO_ZERO, SHAPES, Row, Study
 from benchmarks.scaling.template import batches_at_once, classify_function, functions_at_once, read_scaling
 from benchmarks.scaling.workloads import WORKLOADS, Arrivals, arrivals
+from podium.costs.measured import MODEL, function_cold_start, function_speed, server_speed
 
 HOUR = 3600.0
 DROUGHT = ((25.5 * HOUR, 28.5 * HOUR),)
@@ -26,7 +27,7 @@ def simulate_all(study: Study) -> Json:
     world = study.world
     return {
         "seed": study.seed,
-        "model": study.speeds.model,
+        "model": MODEL,
         "speeds": _speeds(study),
         "world": {name: getattr(world, name) for name in world.__dataclass_fields__},
         "rows": [_figures(row) for row in rows.values()],
@@ -40,13 +41,15 @@ def simulate_all(study: Study) -> Json:
 
 
 def _speeds(study: Study) -> Json:
-    speeds, at_once = study.speeds, functions_at_once()
+    function, at_once = classify_function(), functions_at_once()
+    server = server_speed()
     return {
-        "server": speeds.server,
-        "function": speeds.function,
-        "cold_start_s": speeds.cold_start_s,
+        "server": server.images_per_s,
+        "server_cores": server.cores,
+        "function": function_speed(function["with_model_mb"]).images_per_s,
+        "cold_start_s": function_cold_start().seconds,
         "functions_at_once": at_once,
-        "functions": at_once * classify_function()["batch"] / study.batch_in_function_s,
+        "functions": at_once * function["batch"] / study.batch_in_function_s,
         "batches_at_once": batches_at_once(read_scaling().most_tasks),
     }
 

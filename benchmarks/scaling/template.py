@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from podium.project import ROOT
+
 GPU_STACK, CORE = ROOT / "model_server" / "gpu-stack.yaml", ROOT / "template.yaml"
 COMPARISONS = {"GreaterThanThreshold": float.__gt__, "LessThanOrEqualToThreshold": float.__le__}
 Json = dict[str, Any]
@@ -89,12 +90,13 @@ def functions_at_once() -> int:
 
 
 def classify_function() -> Json:
-    """Of the classify function: megabytes with the model in it and without, messages and seconds of a full batch."""
+    """Of the classify function: memory and /tmp with the model in it, memory without, messages and seconds of a batch."""
     properties = _decoded(CORE)["Resources"]["ClassifyFunction"]["Properties"]
     _, here, served = properties["MemorySize"]["Fn::If"]
     [event] = [it["Properties"] for it in properties["Events"].values() if it["Type"] == "SQS"]
     return {
         "with_model_mb": here,
+        "with_model_storage_mb": properties["EphemeralStorage"]["Size"]["Fn::If"][1],
         "served_mb": served,
         "batch": event["BatchSize"],
         "window_s": event["MaximumBatchingWindowInSeconds"],

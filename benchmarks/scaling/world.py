@@ -1,15 +1,19 @@
-"""What the simulation assumes of AWS and of the machines: every number that is neither measured nor in a template."""
+"""What the simulation assumes of AWS and of the machines: what is neither measured nor in a template nor in podium.costs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from podium.costs.assumptions import Assumptions
+
+ASSUMED = Assumptions()
 
 
 @dataclass(frozen=True)
 class World:
     """Times in seconds. None of them was measured on AWS."""
 
-    gpu_images_per_s: float = 400.0  # of one g6.xlarge; no GPU was measured: 100 to 800 are tried
+    gpu_images_per_s: float = ASSUMED.gpu_images_a_second  # of one; no GPU was measured: 100 to 800 are tried
     cold_start_s: tuple[float, float] = (240.0, 420.0)  # a machine is asked for, boots, pulls 6 GB, loads, is healthy
     capacity_provider_s: float = 60.0  # of it, before the machine is started and paid for
     warm_start_s: float = 75.0  # a task on a machine that still runs
@@ -23,9 +27,8 @@ class World:
     queue_stays_active: bool = True  # the gate counts the queue's messages every minute while it is closed
     inactive_after_s: float = 6 * 3600.0
     first_metric_s: float = 900.0  # of a queue that was inactive: AWS says up to 15 minutes
-    beside_s: float = 0.25  # of a batch's time in the classify function, beside the model
+    beside_s: float = ASSUMED.beside_ms / 1000  # of a batch's time in the classify function, beside the model
     function_idle_s: float = 600.0  # a process of the function is kept so long
-    archive_fetch_s: float = 1.0
 
 
 def images_per_s(ready: int, batches_at_once: int, server: float, batch: int, beside_s: float) -> float:

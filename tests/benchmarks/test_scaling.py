@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scaling.backlog import Backlog, quantiles
-from benchmarks.scaling.measured import read_speeds
 from benchmarks.scaling.policies import Policy, Steps, TrackingAndWake
 from benchmarks.scaling.report import page
 from benchmarks.scaling.shapes import FUNCTION, SHAPES, Study
 from benchmarks.scaling.simulation import Outcome, through_functions, through_servers
-from benchmarks.scaling.template import GPU_STACK, ROOT, batches_at_once, classify_function, read_scaling
+from benchmarks.scaling.template import GPU_STACK, batches_at_once, read_scaling
 from benchmarks.scaling.workloads import HOUR, WORKLOADS, Arrivals, arrivals
 from benchmarks.scaling.world import World, images_per_s
 from podium.costs.prices import load_prices
+from podium.project import ROOT
 
 TWO_DROPS: Arrivals = [(600.0, 50_000), (2 * HOUR, 5_000)]
 
@@ -160,15 +160,6 @@ def test_images_are_answered_in_turn_and_times_are_shares_of_all_images() -> Non
     assert backlog.waits == [(10.0, 100.0), (11.0, 10.0)]
     assert backlog.messages(12.0, 2.0) == 10
     assert quantiles(backlog.waits, (0.5, 0.9, 0.99)) == [10.0, 10.0, 11.0]
-
-
-def test_the_speeds_are_those_of_the_pages_that_measured_them() -> None:
-    speeds = read_speeds(classify_function()["with_model_mb"])
-    serving = json.loads((ROOT / "docs/results/serving.json").read_text())
-    assert speeds.server in {row["images_per_s"] for row in serving["rows"] if row["server"] == "podium"}
-    assert speeds.model.startswith(serving["model"]["architecture"])
-    with pytest.raises(ValueError, match="1024 MB"):
-        read_speeds(1024)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
