@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from podium.commands import audit, batch, care, demo, evaluation, model, stack, training
+from podium.commands import audit, batch, care, cost, demo, evaluation, model, stack, training
 from podium.parsing import Command
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The stack": (demo.demo, stack.up, stack.down, stack.status, stack.deploy, stack.env),
     "A batch": (batch.drop, batch.watch, batch.results),
     "Images again, or of an existing bucket": (care.redrive, care.reclassify, care.backfill),
+    "Money": (cost.cost,),
     "A model": (
         audit.audit, training.train, training.recipes, evaluation.evaluate, evaluation.compare, evaluation.predict,
         model.package, model.render,

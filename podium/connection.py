@@ -126,6 +126,10 @@ class Connection:
         return self.session.client("cloudformation", **self._options)
 
     @cached_property
+    def cloudwatch(self) -> Any:  # noqa: ANN401 - its stubs are not installed
+        return self.session.client("cloudwatch", **self._options)
+
+    @cached_property
     def table(self) -> Table:
         """The results table."""
         return self.session.resource("dynamodb", **self._options).Table(self.facts.table)

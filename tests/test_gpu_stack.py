@@ -106,28 +106,88 @@ def test_the_model_is_called_as_the_core_stack_calls_it(template: Json, core: Js
     assert server["Command"][:2] == ["--models", {"Fn::Sub": "${ModelName}=model.mar"}]
 
 
-def test_the_scaling_watches_the_core_stacks_queue_and_never_requests(resources: dict[str, Json], core: Json) -> None:
-    """The gate's probes are requests, too: they would keep a GPU awake for ever."""
+def scaling_alarms(template: Json) -> dict[str, Json]:
+    """The alarms that set the capacity, by the policy that each of them invokes."""
+    kinds = {name: it["Type"] for name, it in template["Resources"].items()}
+    policies = {name for name, kind in kinds.items() if kind == "AWS::ApplicationAutoScaling::ScalingPolicy"}
+    alarms = {
+        action["Ref"]: template["Resources"][name]["Properties"]
+        for name, kind in kinds.items()
+        if kind == "AWS::CloudWatch::Alarm"
+        for action in template["Resources"][name]["Properties"].get("AlarmActions", [])
+        if isinstance(action, dict) and action.get("Ref") in policies
+    }
+    assert alarms.keys() == policies
+    return alarms
+
+
+def test_the_scaling_watches_the_core_stacks_queue_and_neither_requests_nor_ecs(template: Json, core: Json) -> None:
+    """The gate's probes are requests, too: they would keep a GPU awake for ever. At zero tasks ECS has no figures."""
     name = core["Resources"]["ImagesQueue"]["Properties"]["QueueName"]["Fn::Sub"]
-    policy = resources["BacklogPerTask"]["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
-    for metrics in (policy["Metrics"], resources["WakeAlarm"]["Metrics"], resources["IdleAlarm"]["Metrics"]):
-        watched = [metric["MetricStat"]["Metric"] for metric in metrics if "MetricStat" in metric]
-        assert {metric["Namespace"] for metric in watched} == {"AWS/SQS", "ECS/ContainerInsights"}
-        for metric in watched:
-            if metric["Namespace"] == "AWS/SQS":
-                [dimension] = metric["Dimensions"]
-                queue = {"Fn::Sub": name.replace("${AWS::StackName}", "${CoreStackName}")}
-                assert dimension == {"Name": "QueueName", "Value": queue}
+    queue = {"Fn::Sub": name.replace("${AWS::StackName}", "${CoreStackName}")}
+    for alarm in scaling_alarms(template).values():
+        watched = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric]
+        assert {metric["Namespace"] for metric in watched} == {"AWS/SQS"}
+        assert all(metric["Dimensions"] == [{"Name": "QueueName", "Value": queue}] for metric in watched)
+        assert {metric["MetricName"] for metric in watched} == {
+            "ApproximateNumberOfMessagesVisible",
+            "ApproximateNumberOfMessagesNotVisible",
+        }
+
+
+def test_the_policies_never_fight(template: Json, resources: dict[str, Json]) -> None:
+    """They look at one number over one window: above zero one alarm rings, at zero the other, without it none."""
+    alarms = scaling_alarms(template)
+    assert {resources[name]["PolicyType"] for name in alarms} == {
+        "StepScaling"
+    }  # tracking would have alarms of its own
+    up, down = alarms["BacklogSteps"], alarms["Sleep"]
+    assert len(alarms) == 2
+    assert up["Metrics"] == down["Metrics"]
+    assert (up["ComparisonOperator"], up["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert (down["ComparisonOperator"], down["Threshold"]) == ("LessThanOrEqualToThreshold", 0)
+    for alarm in alarms.values():
+        expression, *stats = alarm["Metrics"]
+        assert expression["Expression"] == {"Fn::Sub": "(visible + taken) / ${MessagesPerTask}"}
+        assert {json.dumps(it["MetricStat"]["Period"]) for it in stats} == {json.dumps({"Ref": "IdleSeconds"})}
+        assert {it["MetricStat"]["Stat"] for it in stats} == {
+            "Maximum"
+        }  # of the window: less is believed only after it
+        assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, "notBreaching")
+        assert "EvaluationWindow" not in alarm  # sliding, by default
+
+
+def test_every_backlog_has_its_number_of_tasks_and_more_never_has_fewer(
+    template: Json, resources: dict[str, Json]
+) -> None:
+    config = resources["BacklogSteps"]["StepScalingPolicyConfiguration"]
+    steps = config["StepAdjustments"]
+    bounds = [(it["MetricIntervalLowerBound"], it.get("MetricIntervalUpperBound")) for it in steps]
+    assert config["AdjustmentType"] == "ExactCapacity"
+    assert bounds[0][0] == 0
+    assert [upper for _, upper in bounds] == [*(lower for lower, _ in bounds[1:]), None]
+    tasks = [it["ScalingAdjustment"] for it in steps]
+    assert [upper or tasks[-1] for _, upper in bounds] == tasks  # enough for the most that a step stands for
+    assert tasks == [int(most) for most in template["Parameters"]["MaxTasks"]["AllowedValues"]]
+    [sleep] = resources["Sleep"]["StepScalingPolicyConfiguration"]["StepAdjustments"]
+    assert sleep == {"MetricIntervalUpperBound": 0, "ScalingAdjustment": 0}
+    assert resources["Sleep"]["StepScalingPolicyConfiguration"]["AdjustmentType"] == "ExactCapacity"
+
+
+def test_a_gpu_that_runs_for_nothing_is_told_unless_a_person_wants_one_awake(resources: dict[str, Json]) -> None:
+    expression, *stats = resources["IdleAlarm"]["Metrics"]
+    assert expression["Expression"]["Fn::Sub"].endswith("FILL(running, 0) - ${MinTasks}, 0)")
+    assert {it["MetricStat"]["Metric"]["Namespace"] for it in stats} == {"AWS/SQS", "ECS/ContainerInsights"}
     assert resources["Cluster"]["ClusterSettings"] == [{"Name": "containerInsights", "Value": "enabled"}]
 
 
 def test_nothing_runs_while_nothing_waits_and_an_update_does_not_change_how_many_do(
-    resources: dict[str, Json],
+    template: Json, resources: dict[str, Json]
 ) -> None:
-    assert resources["Scaling"]["MinCapacity"] == 0
+    assert template["Parameters"]["MinTasks"]["Default"] == "0"
+    assert resources["Scaling"]["MinCapacity"] == {"Ref": "MinTasks"}
     assert resources["Hosts"]["MinSize"] == "0"
     assert "DesiredCount" not in resources["Service"]
-    assert resources["Wake"]["StepScalingPolicyConfiguration"]["AdjustmentType"] == "ExactCapacity"
     distribution = resources["Hosts"]["MixedInstancesPolicy"]["InstancesDistribution"]
     assert (distribution["OnDemandBaseCapacity"], distribution["OnDemandPercentageAboveBaseCapacity"]) == (0, 0)
 

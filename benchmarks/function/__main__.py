@@ -26,14 +26,15 @@ from typing import Any
 from benchmarks.function.process import BATCH
 from benchmarks.serving import machine
 from benchmarks.serving.report import table
+from podium.costs.assumptions import Assumptions
+from podium.costs.deployments import core_resources
+from podium.costs.function_time import dollars_of
+from podium.costs.measured import VCPU_MB, batch_seconds
+from podium.costs.prices import load_prices
+from podium.planned.resources import Resource
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "results"
-MEMORY_GB = 3008 / 1024
-# List prices of us-east-1, x86_64, as two write-ups of 2024 and later quote them: check https://aws.amazon.com/lambda/pricing/
-DOLLARS_A_GB_SECOND = 0.0000166667
-DOLLARS_A_REQUEST = 0.20e-6
-INVOKED_MS = 250  # assumed, of an invocation beside the model: the fetch, the JSON and the row of 20 images, at once
 Json = dict[str, Any]
 
 
@@ -65,14 +66,21 @@ def build_layer(folder: Path) -> Path:
     return folder / "python"
 
 
-def dollars_a_million(batch_s: float) -> float:
-    """Of the classify function alone, warm, for batches of 20 images."""
-    seconds = batch_s + INVOKED_MS / 1000
-    return (seconds * MEMORY_GB * DOLLARS_A_GB_SECOND + DOLLARS_A_REQUEST) / BATCH * 1e6
+def dollars_a_million(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Of the classify function alone, warm, for batches of 20 images; from an archive's rows on 1 and on 2 CPUs."""
+    function = deployed()
+    seconds = batch_seconds(rows, function.properties["MemorySize"]) + Assumptions().beside_ms / 1000
+    return dollars_of(load_prices().prices, function, seconds) / BATCH * 1e6
+
+
+def deployed() -> Resource:
+    """The classify function that holds the model, as template.yaml makes it."""
+    return next(it for it in core_resources("function", load_prices().region) if it.logical == "ClassifyFunction")
 
 
 def page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], command: str) -> Iterator[str]:
     """The page, in Markdown."""
+    prices, memory = load_prices(), deployed().properties["MemorySize"]
     yield "# The model inside the classify function"
     yield ""
     yield (
@@ -85,16 +93,17 @@ def page(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], command: s
     yield (
         "A process with nothing on its path but `functions/` and the layer that `sam build` makes, bound to a number of CPUs."
         " *import*: the handler and its libraries. *load*: unpack, verify, compile, prove the golden pictures, first answer;"
-        " the fetch from S3 comes on top. Then batches of 20 images. Medians. *$/million* is arithmetic, not a bill: of the function alone, 3,008 MB at"
-        f" {DOLLARS_A_GB_SECOND} dollars a GB-second, with {INVOKED_MS} ms an invocation, an assumption, for everything beside the model. A vCPU of Lambda is slower than a"
-        " core of this machine: expect more."
+        f" the fetch from S3 comes on top. Then batches of {BATCH} images. Medians. *$/million* is arithmetic, not a bill: of the function alone,"
+        f" {memory:,} MB at {prices.prices.lambda_x86_gb_seconds.each:.10f} dollars a GB-second ({prices.region}, {prices.checked}), with"
+        f" {Assumptions().beside_ms:.0f} ms an invocation, an assumption, for everything beside the model. Lambda gives a vCPU for {VCPU_MB:,} MB, so the"
+        f" {memory / VCPU_MB:.2f} vCPUs of this function lie between the rows of 1 and 2 CPUs. A vCPU of Lambda is slower than a core of this machine: expect more."
     )
     yield ""
     cells = [
         (
             it["archive"], it["engine"], it["cpus"], f"{it['import_s']:.2f}", f"{it['load_s']:.2f}",
             f"{BATCH / it['batch_s']:.0f}", f"{it['parent_peak_bytes'] / 1e6:.0f} + {it['reader_peak_bytes'] / 1e6:.0f}",
-            f"{dollars_a_million(it['batch_s']):.2f}" if it["cpus"] == 2 else "",
+            f"{dollars_a_million([row for row in rows if row['archive'] == it['archive']]):.2f}" if it["cpus"] == 2 else "",
         )
         for it in rows
     ]  # fmt: skip

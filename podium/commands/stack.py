@@ -96,6 +96,11 @@ def deploy(
         bool,
         typer.Option("--yes", "-y", "--no-confirm", help="On AWS, ask about neither the account nor the change set."),
     ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Only list what would be made or changed, and what it costs; nothing is changed."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --plan, print one JSON document on stdout.")] = False,
 ) -> None:
     """Deploy template.yaml to the embedded AWS, or with --stack to your AWS account."""
     from podium.local.stack import deploy_again
@@ -111,6 +116,11 @@ def deploy(
         )
     if archive is not None:
         read_for_function(archive)  # refuse a wrong one before anything starts
+    if as_json and not plan:
+        raise ConsoleError("--json is for --plan: a deployment prints what the SAM CLI says.", EXIT_USAGE)
+    if plan:
+        _show_plan(stack, chosen, archive, as_json=as_json)
+        return
     if stack is None:
         with waiting("deploying") as note:
             local = deploy_again(chosen, note, archive)
@@ -165,6 +175,26 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
         print_note(f"uploading {archive.name}")
         chosen = {**chosen, **publish(connection, archive)}
     deploy_to_aws(stack, there.region, chosen, print_note, confirm=not yes)
+
+
+def _show_plan(stack: str | None, chosen: dict[str, str], archive: Path | None, *, as_json: bool) -> None:
+    from podium.costs.assumptions import Assumptions
+    from podium.costs.prices import load_prices
+    from podium.costs.shapes import Setting
+    from podium.plan import plan, with_archive
+    from podium.shown.console import answer, print_json, print_line
+    from podium.shown.plan import cost_table, plan_document, plan_sentences, resources_table
+
+    found = plan(stack, with_archive(chosen, archive), Setting(load_prices(), Assumptions()))
+    if as_json:
+        print_json(plan_document(found))
+        return
+    answer.print(resources_table(found))
+    print_line("")
+    answer.print(cost_table(found))
+    print_line("")
+    for sentence in plan_sentences(found):
+        print_line(sentence)
 
 
 def _brought_up(archive: Path | None, *, yes: bool, server: bool | None) -> tuple[LocalStack, ArchivedModel | None]:

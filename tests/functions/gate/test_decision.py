@@ -127,6 +127,13 @@ def test_a_closed_gate_with_nothing_before_it_is_probed_once() -> None:
     assert (outcome.change, outcome.closed, len(world.probes), world.counted) == (None, True, 1, 1)
 
 
+def test_a_closed_gate_touches_the_queue_every_minute_so_that_cloudwatch_never_forgets_it() -> None:
+    """SQS sends no figures of a queue that nobody used for six hours, and by them a server is started."""
+    world = World("Disabled", answers=never)
+    world.check_every_minute(until_s=1800)
+    assert world.counted == 30
+
+
 def test_a_server_that_comes_back_while_images_wait_is_noticed_within_seconds() -> None:
     world = World("Disabled", answers=lambda now_s: now_s >= 31, images=1)
     outcome = world.check()
