@@ -92,7 +92,7 @@ def _made(
         exists=exists,
         why_unknown=why_unknown,
         has_server=any(it.logical == "GateFunction" for it in resources),
-        lines=tuple(stack_lines(resources, idle, SIZE_KB)),
+        lines=tuple(stack_lines(resources, idle, SIZE_KB, parameters)),
         prices=setting.prices,
     )
 

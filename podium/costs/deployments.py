@@ -34,15 +34,24 @@ def deployments_of(
     region, chosen = setting.prices.region, tuple(sorted((parameters or {}).items()))
     return [
         Deployment(
-            shape, pipeline_of(core_resources(shape, region, chosen), setting, size_kb, backfill=backfill), server_resources(shape, region)
+            shape, pipeline_of(core_resources(shape, region, chosen), setting, size_kb, parameters=dict(chosen), backfill=backfill), server_resources(shape, region)
         )
         for shape in shapes
     ]  # fmt: skip
 
 
-def pipeline_of(resources: Sequence[Resource], setting: Setting, size_kb: float, *, backfill: bool = False) -> Pipeline:
-    """The pipeline of template.yaml's resources."""
-    return Pipeline({it.logical: it for it in resources}, size_kb, setting.prices.prices, setting.assume, backfill)
+def pipeline_of(
+    resources: Sequence[Resource],
+    setting: Setting,
+    size_kb: float,
+    *,
+    parameters: Mapping[str, str],
+    backfill: bool = False,
+) -> Pipeline:
+    """The pipeline of template.yaml's resources, and of the parameters that made them."""
+    servers = int(parameters.get("ModelServers", "1"))
+    names = {it.logical: it for it in resources}
+    return Pipeline(names, size_kb, setting.prices.prices, setting.assume, backfill, servers=servers)
 
 
 @cache
@@ -77,4 +86,6 @@ def deployment_of_stack(
         raise ConsoleError(f"the stack has {has}: --shape {shape} is another one.", EXIT_USAGE)
     region = setting.prices.region
     resources = planned(ROOT / "template.yaml", Place(STACK, region), parameters)
-    return Deployment(shape, pipeline_of(resources, setting, 0.0), server_resources(shape, region))
+    return Deployment(
+        shape, pipeline_of(resources, setting, 0.0, parameters=parameters), server_resources(shape, region)
+    )

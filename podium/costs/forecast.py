@@ -148,7 +148,7 @@ def _shape(deployment: Deployment, setting: Setting, images: float) -> ShapeFore
         month=month_of(lines, images),
         idle_month=deployment.month(idle, 0),
         speed=speed,
-        most_images=most_images_a_month(deployment.shape, deployment.pipeline, speed, setting),
+        most_images=most_images_a_month(deployment.shape, deployment.pipeline, speed),
     )
 
 

@@ -30,6 +30,7 @@ class Pipeline:
     assume: Assumptions
     backfill: bool = False  # the images are in a bucket already
     counted_units: float | None = None  # write units a row, where rows were counted
+    servers: int = 1  # that template.yaml is told of
 
     @property
     def images_an_invocation(self) -> int:
@@ -46,6 +47,11 @@ class Pipeline:
     def at_once(self) -> int:
         """Classify functions that run at once at most."""
         return int(self.resources["ClassifyFunctionImages"].properties["ScalingConfig"]["MaximumConcurrency"])
+
+    def served_per_s(self, images_per_s: float) -> float:
+        """Images a second that one server of this speed gets to do: its functions wait for it, and each does other things between."""
+        at_once = self.at_once / self.servers * self.images_an_invocation
+        return min(images_per_s, at_once / (self.assume.beside_ms / 1000 + self.images_an_invocation / images_per_s))
 
     def lines(self) -> Iterator[Line]:
         """Every line except the classify function's own time, which the shape decides."""

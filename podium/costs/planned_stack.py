@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from podium.costs.deployments import pipeline_of
 from podium.costs.lines import Line
@@ -11,9 +11,11 @@ from podium.costs.standing import standing_lines
 from podium.planned.resources import Resource
 
 
-def stack_lines(resources: Sequence[Resource], setting: Setting, size_kb: float) -> list[Line]:
+def stack_lines(
+    resources: Sequence[Resource], setting: Setting, size_kb: float, parameters: Mapping[str, str]
+) -> list[Line]:
     """The lines of template.yaml's resources alone; a model server of its own is another stack, and is not in them."""
-    pipeline = pipeline_of(resources, setting, size_kb)
+    pipeline = pipeline_of(resources, setting, size_kb, parameters=parameters)
     shape: Shape = "gpu-to-zero" if "GateFunction" in pipeline.resources else "function"
     speed = setting.speed(shape, pipeline)
     computes = function_lines if shape == "function" else waiting_lines

@@ -17,7 +17,6 @@ from podium.costs.prices import Prices
 Shape = Literal["function", "gpu-to-zero", "gpu-always", "cpu-always"]
 Network = Literal["nat", "endpoints", "none"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
-SERVERS = SHAPES[1:]
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,14 @@ def shape_lines(shape: Shape, pipeline: Pipeline, setting: Setting, images: floa
     )  # fmt: skip
     match shape:
         case "gpu-to-zero":
-            yield from _gpu_to_zero(setting, speed)
+            yield from _gpu_to_zero(pipeline, setting, speed)
         case "gpu-always":
             machine = setting.prices.machine(setting.assume.gpu_machine).on_demand.each + _disk(setting)
             yield _always(
                 "GPU, all month",
                 f"{setting.assume.gpu_machine} on demand with its disk",
                 machine,
-                speed,
+                pipeline.served_per_s(speed.images_per_s),
                 setting,
                 images,
             )
@@ -73,7 +72,7 @@ def shape_lines(shape: Shape, pipeline: Pipeline, setting: Setting, images: floa
                 "CPU server, all month",
                 f"Fargate task of {speed.cores or 2:.0f} vCPUs and {setting.assume.fargate_gb:g} GB",
                 _task_hour(setting, speed),
-                speed,
+                pipeline.served_per_s(speed.images_per_s),
                 setting,
                 images,
             )
@@ -90,16 +89,23 @@ def metrics_line(pipeline: Pipeline, setting: Setting, images: float, images_per
     )  # fmt: skip
 
 
-def most_images_a_month(shape: Shape, pipeline: Pipeline, speed: Speed, setting: Setting) -> float:
-    """What the shape can do as it is deployed; the always-on ones add machines."""
-    at_once = pipeline.at_once if shape == "function" else 1 if shape == "gpu-to-zero" else math.inf
-    return at_once * speed.images_per_s * setting.assume.utilisation * HOURS_A_MONTH * 3600
+def most_images_a_month(shape: Shape, pipeline: Pipeline, speed: Speed) -> float:
+    """What the functions at once, or one GPU, can do at all hours; the always-on ones add machines."""
+    size, month_s = pipeline.images_an_invocation, HOURS_A_MONTH * 3600
+    if shape == "function":
+        return pipeline.at_once * size / function_seconds(pipeline, speed) * month_s
+    return pipeline.served_per_s(speed.images_per_s) * month_s if shape == "gpu-to-zero" else math.inf
+
+
+def function_seconds(pipeline: Pipeline, speed: Speed) -> float:
+    """Of one invocation of the function that holds the model, with a full SQS batch."""
+    return pipeline.images_an_invocation / speed.images_per_s + pipeline.assume.beside_ms / 1000
 
 
 def function_lines(pipeline: Pipeline, setting: Setting, speed: Speed) -> Iterator[Line]:
     """The classify function that holds the model."""
     size, function, assume = pipeline.images_an_invocation, pipeline.resources["ClassifyFunction"], setting.assume
-    seconds = size / speed.images_per_s + assume.beside_ms / 1000
+    seconds = function_seconds(pipeline, speed)
     yield Line(
         name="classify function", kind="compute",
         each_image=dollars_of(setting.prices.prices, function, seconds) / size,
@@ -115,13 +121,13 @@ def function_lines(pipeline: Pipeline, setting: Setting, speed: Speed) -> Iterat
 
 
 def waiting_lines(pipeline: Pipeline, setting: Setting, speed: Speed) -> Iterator[Line]:
-    """The function waits for the server, which all functions at once keep busy."""
+    """The classify function that waits for a server: as many at once as the images that the server has, by Little's law."""
     size, function = pipeline.images_an_invocation, pipeline.resources["ClassifyFunction"]
-    seconds = pipeline.at_once * size / speed.images_per_s + setting.assume.beside_ms / 1000
+    seconds = pipeline.at_once / pipeline.servers * size / pipeline.served_per_s(speed.images_per_s)
     yield Line(
         name="classify function", kind="compute",
         each_image=dollars_of(setting.prices.prices, function, seconds) / size,
-        basis=f"{seconds:.2f} s of {function.properties['MemorySize']:,} MB for {size} images, waiting for the server",
+        basis=f"{seconds:.2f} s of {function.properties['MemorySize']:,} MB for {size} images, most of it waiting for the server",
     )  # fmt: skip
 
 
@@ -147,12 +153,13 @@ def _network(pipeline: Pipeline, setting: Setting) -> Iterator[Line]:
         )  # fmt: skip
 
 
-def _gpu_to_zero(setting: Setting, speed: Speed) -> Iterator[Line]:
+def _gpu_to_zero(pipeline: Pipeline, setting: Setting, speed: Speed) -> Iterator[Line]:
     assume = setting.assume
     an_hour = setting.prices.machine(assume.gpu_machine).spot.each + _disk(setting)
+    images_per_s = pipeline.served_per_s(speed.images_per_s)
     yield Line(
-        name="GPU, while it works", kind="compute", each_image=an_hour / 3600 / speed.images_per_s,
-        basis=f"{assume.gpu_machine} Spot, {speed.images_per_s:g} images/s",
+        name="GPU, while it works", kind="compute", each_image=an_hour / 3600 / images_per_s,
+        basis=f"{assume.gpu_machine} Spot, {images_per_s:.0f} images/s: so many the functions hand over",
     )  # fmt: skip
     minutes = assume.wake_min + assume.idle_min
     yield Line(
@@ -161,8 +168,8 @@ def _gpu_to_zero(setting: Setting, speed: Speed) -> Iterator[Line]:
     )  # fmt: skip
 
 
-def _always(name: str, what: str, an_hour: float, speed: Speed, setting: Setting, images: float) -> Line:
-    most = speed.images_per_s * setting.assume.utilisation * HOURS_A_MONTH * 3600
+def _always(name: str, what: str, an_hour: float, images_per_s: float, setting: Setting, images: float) -> Line:
+    most = images_per_s * setting.assume.utilisation * HOURS_A_MONTH * 3600
     count = max(1, math.ceil(images / most))
     return Line(
         name=name,

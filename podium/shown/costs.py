@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from rich.table import Table
-from rich.text import Text
 
 from podium.costs.assumptions import Assumptions
 from podium.costs.forecast import BreakEven, Forecast, Pair, ShapeForecast
@@ -130,9 +129,9 @@ def _sorted(lines: Iterable[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: LISTED.index(line.kind))
 
 
-def _cell(lines: Iterable[Line], name: str, images: float) -> Text:
+def _cell(lines: Iterable[Line], name: str, images: float) -> str:
     found = [line.month(images) for line in lines if line.name == name]
-    return Text(money(sum(found)) if found else "-")
+    return money(sum(found)) if found else "-"
 
 
 def _pair(pair: Pair) -> str:

@@ -147,6 +147,7 @@ ON_AWS = [
     ["redrive"],
     ["reclassify", "--model", "balls@2.0", "--batch", "monday"],
     ["backfill", "s3://archive/photos"],
+    ["cost", "--batch", "monday"],
 ]
 
 

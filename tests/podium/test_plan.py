@@ -48,7 +48,8 @@ def aws(aws_session: boto3.Session) -> Iterator[tuple[Connection, Stubber]]:
 def described(**parameters: str) -> dict[str, object]:
     given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
     stack = {"StackName": "photos", "CreationTime": datetime(2026, 1, 1, tzinfo=UTC), "StackStatus": "CREATE_COMPLETE"}
-    return {"Stacks": [{**stack, "Parameters": given}]}
+    outputs = [{"OutputKey": "InputBucket", "OutputValue": "photos-input-123456789012-eu-west-1"}]
+    return {"Stacks": [{**stack, "Parameters": given, "Outputs": outputs}]}
 
 
 def test_a_new_stack_has_the_names_of_the_persons_account_and_region(aws: tuple[Connection, Stubber]) -> None:

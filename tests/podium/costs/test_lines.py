@@ -130,8 +130,40 @@ def test_a_batch_between_one_and_two_cpus_takes_a_time_between_the_two() -> None
 def test_a_gpu_to_zero_pays_for_its_work_and_for_each_wake() -> None:
     found = lines(deployed("gpu-to-zero"))
     an_hour = 0.45 + 60 * 0.08 / 730
-    assert found["GPU, while it works"].a_million == pytest.approx(an_hour / 3600 / 400 * 1e6)
+    handed_over = 4 * 20 / (0.250 + 20 / 400)
+    assert found["GPU, while it works"].a_million == pytest.approx(an_hour / 3600 / handed_over * 1e6)
     assert found["GPU, waking and idle"].a_month == pytest.approx(30 * 20 / 60 * an_hour)
+
+
+def test_a_server_is_no_faster_than_its_functions_hand_images_over() -> None:
+    pipeline = deployed("gpu-to-zero").pipeline
+    assert pipeline.served_per_s(100) == 100, "80 images wait for a slow one"
+    assert pipeline.served_per_s(400) == pytest.approx(4 * 20 / (0.250 + 20 / 400))
+    more = replace(SETTING, assume=Assumptions(beside_ms=0))
+    assert deployed("gpu-to-zero", setting=more).pipeline.served_per_s(400) == 400
+
+
+def test_the_function_waits_as_long_as_the_server_has_images_before_it() -> None:
+    found = lines(deployed("cpu-always"))["classify function"]
+    seconds = 4 * 20 / server_speed().images_per_s
+    assert found.a_million == pytest.approx(invocation_dollars(PRICES.prices, seconds, 1024) / 20 * 1e6)
+
+
+@pytest.mark.parametrize("servers", ["1", "4"])
+def test_more_servers_wait_for_no_longer(servers: str) -> None:
+    (many,) = deployments_of(["cpu-always"], SETTING, 93, parameters={"ModelServers": servers})
+    assert lines(many)["classify function"].a_million == pytest.approx(
+        lines(deployed("cpu-always"))["classify function"].a_million
+    )
+
+
+def test_functions_at_once_do_so_many_images_a_month_at_most() -> None:
+    from podium.costs.shapes import most_images_a_month
+
+    pipeline = deployed("function").pipeline
+    speed = function_speed(pipeline.resources["ClassifyFunction"].properties["MemorySize"])
+    a_second = 8 * 20 / (20 / speed.images_per_s + 0.250)
+    assert most_images_a_month("function", pipeline, speed) == pytest.approx(a_second * 730 * 3600)
 
 
 def test_servers_that_always_run_are_as_many_as_the_images_need() -> None:
