@@ -189,7 +189,7 @@ def test_machines_are_bought_on_demand_while_spot_has_none_and_then_no_more(
     session = boto3.Session("id", "secret", region_name="us-east-1")
     sent: list[Json] = []
     session.events.register("provide-client-params", lambda params, **_: sent.append(params))
-    answered = (SimpleNamespace(status_code=200), {})
+    answered: Any = (SimpleNamespace(status_code=200), {})
     session.events.register("before-call.auto-scaling.UpdateAutoScalingGroup", lambda **_: answered)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
     monkeypatch.setenv("GROUP", "hosts")
