@@ -21,7 +21,7 @@ from tests.model_server.dockerfile import DOCKERFILE
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "aws.md").read_text()
 TEMPLATES = {"template.yaml": "template.yaml", "network.yaml": "model_server/network.yaml", "gpu-stack.yaml": "model_server/gpu-stack.yaml"}  # fmt: skip
-OF_THE_SHELL = {"export", "make", "source", "sha256sum"}
+OF_THE_SHELL = {"cp", "export", "make", "source", "sha256sum"}
 # What these commands of Docker's are given on the page; whoever changes them tries them by hand.
 OF_DOCKER = {"build": {"--platform", "--file", "--tag"}, "push": set(), "login": {"--username", "--password-stdin"}}
 AWS_TAKES_A_TEMPLATE_OF = 51_200  # bytes, in a request; larger ones must be uploaded first
