@@ -17,6 +17,7 @@ from moto import mock_aws
 
 import fetch
 from pipeline.model_server.client import KEEP_ALIVE_S
+from podium.doctor.gpu import MACHINES
 from proxy.options import read_options
 from proxy.torchserve.process import STOP_S
 from tests.model_server.dockerfile import read_dockerfile
@@ -176,6 +177,8 @@ def test_the_machines_have_gpus_of_one_generation_and_compute_in_bf16(
         assert len({capability[each.partition(".")[0]] for each in types.values()}) == 1
     overrides = resources["Hosts"]["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
     assert [it["InstanceType"]["Fn::FindInMap"][2] for it in overrides] == list(families["g6"])
+    assert template["Parameters"]["GpuFamily"]["Default"] == "g6"
+    assert tuple(families["g6"].values()) == MACHINES  # those that `podium doctor` looks for
 
 
 @pytest.mark.parametrize(("state", "bought"), [("ALARM", 3), ("OK", 0)])
@@ -197,7 +200,8 @@ def test_machines_are_bought_on_demand_while_spot_has_none_and_then_no_more(
     namespace: Json = {}
     exec(resources["DroughtFunction"]["Code"]["ZipFile"], namespace)
     namespace["lambda_handler"]({"alarmData": {"state": {"value": state}}}, None)
-    policy = {"InstancesDistribution": {"OnDemandBaseCapacity": bought}}
+    as_deployed = resources["Hosts"]["MixedInstancesPolicy"]["InstancesDistribution"]
+    policy = {"InstancesDistribution": {**as_deployed, "OnDemandBaseCapacity": bought}}
     assert sent == [{"AutoScalingGroupName": "hosts", "MixedInstancesPolicy": policy}]
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import boto3
-import yaml
 
-from podium.doctor.gpu import MACHINES, QUOTAS, ROLES, look_at_gpu_path, quota_finding, subnets_finding, zones_finding
-from podium.template_parameters import template_parameters
+from podium.doctor.gpu import QUOTAS, ROLES, look_at_gpu_path, quota_finding, subnets_finding, zones_finding
 from tests.podium.doctor.conftest import Answers
 
 SessionWith = Callable[[Answers], boto3.Session]
-GPU_STACK = Path(__file__).parents[3] / "model_server" / "gpu-stack.yaml"
 
 
 def quota(vcpus: float) -> Answers:
@@ -43,12 +39,6 @@ def test_a_quota_is_of_vcpus_and_as_large_as_the_tasks_at_full_load() -> None:
     assert not quota_finding("Spot", "L-1", 7, 2).is_well
     assert quota_finding("Spot", "L-1", 8, 2).is_well
     assert not quota_finding("Spot", "L-1", 8, 4).is_well
-
-
-def test_the_machines_are_those_of_the_stacks_default() -> None:
-    family = yaml.safe_load(GPU_STACK.read_text().partition("  GpuFamily:")[2].partition("\n  On")[0])["Default"]
-    assert all(machine.startswith(family) for machine in MACHINES)
-    assert {"MaxTasks", "GpuFamily"} <= set(template_parameters(GPU_STACK))
 
 
 def test_a_subnet_in_a_zone_without_the_machines_is_named(session_with: SessionWith) -> None:
