@@ -36,7 +36,7 @@ def export(
         torch._inductor.aoti_compile_and_package(
             program, package_path=str(path), inductor_configs={"freezing": device.type == "cpu"}
         )
-    processor = _abilities() if device.type == "cpu" else _generation(device)
+    processor = _abilities() if device.type == "cpu" else generation(device)
     return EngineFile(
         engine="aotinductor", precisions=(precision,), files={path.name: file_sha256(path)}, processor=processor
     )
@@ -47,7 +47,7 @@ def _abilities() -> tuple[str, ...]:
     return tuple(sorted(name for name, there in torch.cpu.get_capabilities().items() if there is True))
 
 
-def _generation(device: torch.device) -> tuple[str, ...]:
+def generation(device: torch.device) -> tuple[str, ...]:
     """The one GPU generation that the code is for."""
     major, minor = torch.cuda.get_device_capability(device)
     return (f"{GENERATION}{major}{minor}",)
