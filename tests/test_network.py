@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,3 +112,13 @@ def test_a_private_subnet_gives_no_machine_a_public_address(resources: dict[str,
 def test_its_outputs_are_parameters_of_the_gpu_stack() -> None:
     network, gpu = (decode(str(path))[0] for path in (TEMPLATE, ROOT / "model_server" / "gpu-stack.yaml"))
     assert set(network["Outputs"]) == {"VpcId", "PrivateSubnetIds"} <= set(gpu["Parameters"])
+
+
+def test_the_smallest_block_that_is_taken_holds_all_subnets(resources: dict[str, Json]) -> None:
+    [longest] = re.findall(r"\|(\d\d)\)", decode(str(TEMPLATE))[0]["Parameters"]["CidrBlock"]["AllowedPattern"])
+    taken = [
+        it["Properties"]["CidrBlock"]["Fn::Select"] for it in resources.values() if it["Type"] == "AWS::EC2::Subnet"
+    ]
+    assert sorted(number for number, _ in taken) == [0, 1, 2]
+    [(_, count, bits)] = {tuple(map(str, cidr["Fn::Cidr"])) for _, cidr in taken}
+    assert int(count) == len(taken) <= 2 ** (32 - int(longest) - int(bits))
