@@ -35,7 +35,6 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Look for what would stop you, on this machine and with --aws in your account; each finding names its command."""
-    from podium.aws_errors import explained
     from podium.doctor.account import look_at_aws
     from podium.doctor.machine import look_at_machine
     from podium.shown.console import answer, print_json, print_note
@@ -43,8 +42,7 @@ def doctor(
 
     findings = list(look_at_machine())
     if aws or stack is not None or max_tasks is not None or subnet:
-        with explained():
-            findings += look_at_aws(stack or DEFAULT_STACK, max_tasks or DEFAULT_MAX_TASKS, subnet or [])
+        findings += look_at_aws(stack or DEFAULT_STACK, max_tasks or DEFAULT_MAX_TASKS, subnet or [])
     if as_json:
         print_json(findings_document(findings))
     else:

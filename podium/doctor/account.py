@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from podium.aws_account import Account, where_to_deploy
 from podium.aws_variables import ENDPOINT
+from podium.doctor.asked import as_far_as_allowed
 from podium.doctor.finding import Finding
 from podium.doctor.gpu import look_at_gpu_path
 from podium.errors import ConsoleError
@@ -50,7 +51,7 @@ def look_at_aws(stack: str, max_tasks: int, subnets: Sequence[str]) -> Iterator[
     import boto3
 
     session = boto3.Session(profile_name=there.profile, region_name=there.region)
-    yield from look_at_account(session, there, stack)
+    yield from as_far_as_allowed("account", "account", look_at_account(session, there, stack))
     yield from look_at_gpu_path(session, max_tasks, subnets)
 
 

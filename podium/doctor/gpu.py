@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from podium.doctor.asked import as_far_as_allowed
 from podium.doctor.finding import Finding
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ ZONES = 2  # the load balancer wants subnets in two
 
 def look_at_gpu_path(session: boto3.Session, max_tasks: int, subnets: Sequence[str]) -> Iterator[Finding]:
     """Everything that gpu-stack.yaml needs and cannot make."""
-    for name, code in QUOTAS.items():
-        yield quota_finding(name, code, _quota(session, code), max_tasks)
-    for role, service in ROLES.items():
-        yield role_finding(role, service, there=_has_role(session, role))
+    quotas = (quota_finding(name, code, _quota(session, code), max_tasks) for name, code in QUOTAS.items())
+    roles = (role_finding(role, service, there=_has_role(session, role)) for role, service in ROLES.items())
+    for subject, findings in {"quotas": quotas, "roles": roles, "zones": _look_at_zones(session, subnets)}.items():
+        yield from as_far_as_allowed("gpu", subject, findings)
+
+
+def _look_at_zones(session: boto3.Session, subnets: Sequence[str]) -> Iterator[Finding]:
     offering = _zones_with_machines(session)
     if subnets:
         yield subnets_finding(_zones_of(session, subnets), offering)

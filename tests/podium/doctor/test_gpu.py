@@ -35,6 +35,19 @@ def test_an_account_that_has_it_all_is_well(session_with: SessionWith) -> None:
     assert [one.subject for one in look_at_gpu_path(session, 2, []) if not one.is_well] == []
 
 
+def test_what_aws_forbids_is_a_finding_and_the_rest_is_asked_all_the_same(session_with: SessionWith) -> None:
+    forbidden = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}, "ResponseMetadata": {}}
+    findings = list(look_at_gpu_path(session_with({"service-quotas.GetServiceQuota": forbidden}), 2, []))
+    assert [one.subject for one in findings] == ["quotas", *(f"role {role}" for role in ROLES), "zones"]
+    assert findings[0].mend == "AWS forbids GetServiceQuota: not authorized"
+
+
+def test_an_unknown_subnet_is_a_finding(session_with: SessionWith) -> None:
+    *_, finding = look_at_gpu_path(session_with(quota(8)), 2, ["subnet-00000000"])
+    assert (finding.subject, finding.is_well) == ("zones", False)
+    assert "subnet-00000000" in str(finding.mend)
+
+
 def test_a_quota_is_of_vcpus_and_as_large_as_the_tasks_at_full_load() -> None:
     assert not quota_finding("Spot", "L-1", 7, 2).is_well
     assert quota_finding("Spot", "L-1", 8, 2).is_well
