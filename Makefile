@@ -33,7 +33,6 @@ check: install
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/cfn-lint template.yaml model_server/gpu-stack.yaml model_server/network.yaml
 	@$(VENV)/bin/hadolint model_server/Dockerfile
 	@PYTHONPATH=functions:model_server $(VENV)/bin/lint-imports
 	@$(VENV)/bin/pytest -q --numprocesses 2 -m "not torch and not stack and not tree" tests

@@ -239,17 +239,25 @@ def test_one_port_leads_from_the_balancer_to_the_proxy_and_no_other_is_open(
     assert (opened["FromPort"], opened["ToPort"]) == (port, port)
     assert opened["SourceSecurityGroupId"] == {"Ref": "BalancerSecurityGroup"}
     [ingress] = [rule for it in resources.values() for rule in it.get("SecurityGroupIngress", [])]
-    assert ingress["FromPort"] == ingress["ToPort"] == resources["Listener"]["Port"] == {"Fn::If": ["EndsTls", 443, 80]}
+    assert (resources["Listener"]["Port"], resources["PlainListener"]["Port"]) == (443, 80)
+    assert ingress["FromPort"] == ingress["ToPort"] == {"Fn::If": ["EndsTls", 443, 80]}
     assert ingress["SourceSecurityGroupId"] == {"Ref": "LambdaSecurityGroup"}
 
 
 def test_tls_1_3_ends_at_a_balancer_that_the_internet_does_not_reach(resources: dict[str, Json]) -> None:
-    nothing = {"Ref": "AWS::NoValue"}
     listener = resources["Listener"]
-    assert listener["Protocol"] == {"Fn::If": ["EndsTls", "HTTPS", "HTTP"]}
-    assert listener["SslPolicy"] == {"Fn::If": ["EndsTls", "ELBSecurityPolicy-TLS13-1-3-2021-06", nothing]}
-    assert listener["Certificates"] == {"Fn::If": ["EndsTls", [{"CertificateArn": {"Ref": "CertificateArn"}}], nothing]}
+    assert (listener["Protocol"], listener["SslPolicy"]) == ("HTTPS", "ELBSecurityPolicy-TLS13-1-3-2021-06")
+    assert listener["Certificates"] == [{"CertificateArn": {"Ref": "CertificateArn"}}]
     assert resources["Balancer"]["Scheme"] == "internal"
+
+
+def test_there_is_one_listener_and_plain_http_only_without_a_certificate(template: Json) -> None:
+    listeners = {
+        name: it["Condition"] for name, it in template["Resources"].items() if it["Type"].endswith("V2::Listener")
+    }
+    assert listeners == {"Listener": "EndsTls", "PlainListener": "IsPlain"}
+    first = {"Fn::If": ["EndsTls", {"Ref": "Listener"}, {"Ref": "PlainListener"}]}  # which the service needs
+    assert template["Resources"]["Service"]["Properties"]["Tags"] == [{"Key": "listener", "Value": first}]
 
 
 def test_without_a_certificate_the_functions_reach_the_balancer_in_clear_text_and_nobody_else_does(
