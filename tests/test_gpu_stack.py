@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
+import fetch
 from pipeline.model_server.client import KEEP_ALIVE_S
-from proxy.options import DRAIN_S
+from podium.doctor.gpu import MACHINES
+from proxy.options import read_options
 from proxy.torchserve.process import STOP_S
 from tests.model_server.dockerfile import read_dockerfile
 
@@ -27,6 +30,8 @@ with warnings.catch_warnings():
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "model_server" / "gpu-stack.yaml"
 WITHOUT_A_RESOURCE = {"ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"}  # AWS accepts "*" alone for them
+SPOT_NOTICE_S = 120
+NOTICE_SEEN_S = 30  # until the agent has seen it and ECS has begun to drain; AWS states no figure
 Json = dict[str, Any]
 
 
@@ -75,22 +80,15 @@ def test_the_template_is_valid() -> None:
     assert lint(TEMPLATE.read_text()) == []
 
 
-def test_the_page_gives_every_parameter_that_has_no_default_and_no_unknown_one(template: Json) -> None:
-    page = (ROOT / "docs" / "serving-with-docker.md").read_text()
-    deploy = re.search(r"aws cloudformation deploy .*?\n```", page, re.DOTALL)
-    assert deploy
-    given = set(re.findall(r"(\w+)=", deploy[0].partition("--parameter-overrides")[2]))
-    needed = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
-    assert needed <= given <= template["Parameters"].keys()
-
-
 def test_its_outputs_are_parameters_of_the_core_stack(template: Json, core: Json) -> None:
     handed_over = set(template["Outputs"]) - {"LoadBalancer"}
     assert handed_over == {"ModelServerUrl", "ModelServers", "SubnetIds", "SecurityGroupIds"}
     assert handed_over <= core["Parameters"].keys()
     assert template["Outputs"]["SecurityGroupIds"]["Value"] == {"Ref": "LambdaSecurityGroup"}
-    url = template["Outputs"]["ModelServerUrl"]["Value"]["Fn::Sub"].replace("${HostName}", "models.example.com")
-    assert re.fullmatch(core["Parameters"]["ModelServerUrl"]["AllowedPattern"], url)
+    _, with_tls, plain = template["Outputs"]["ModelServerUrl"]["Value"]["Fn::If"]
+    for url in (with_tls, plain):
+        address = re.sub(r"\$\{[\w.]+\}", "models.example.com", url["Fn::Sub"])
+        assert re.fullmatch(core["Parameters"]["ModelServerUrl"]["AllowedPattern"], address)
 
 
 def test_as_many_servers_may_run_as_the_core_stack_can_count(template: Json, core: Json) -> None:
@@ -192,14 +190,89 @@ def test_nothing_runs_while_nothing_waits_and_an_update_does_not_change_how_many
     assert (distribution["OnDemandBaseCapacity"], distribution["OnDemandPercentageAboveBaseCapacity"]) == (0, 0)
 
 
-def test_every_place_that_can_cut_a_drain_waits_for_it(resources: dict[str, Json], server: Json) -> None:
+def seconds_of_a_drain(resources: dict[str, Json], server: Json) -> tuple[float, float]:
+    """How long the load balancer lets requests end, and then the proxy."""
+    balancer = attributes(resources["Targets"]["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"]
+    command = [str(word) for word in server["Command"]]
+    return float(balancer), float(command[command.index("--drain-s") + 1])
+
+
+def test_every_place_that_can_cut_a_drain_waits_for_it(
+    resources: dict[str, Json], server: Json, core: Json, tmp_path: Path
+) -> None:
     host = resources["HostTemplate"]["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
     [host_s] = re.findall(r"^ECS_CONTAINER_STOP_TIMEOUT=(\d+)s$", host, re.MULTILINE)
-    assert int(attributes(resources["Targets"]["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"]) >= (
-        DRAIN_S
-    )
-    assert DRAIN_S + STOP_S <= server["StopTimeout"] <= int(host_s)
-    assert "--drain-s" not in server["Command"]
+    balancer_s, proxy_s = seconds_of_a_drain(resources, server)
+    variables = core["Resources"]["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
+    assert float(variables["PREDICT_TIMEOUT_S"]) < min(balancer_s, proxy_s)  # no function waits longer for a request
+    assert proxy_s + STOP_S <= server["StopTimeout"] <= int(host_s)
+    (tmp_path / "model.mar").touch()
+    words = [word if isinstance(word, str) else "balls=model.mar" for word in server["Command"]]
+    taken = read_options(["--model-store", str(tmp_path), "--listen", "0.0.0.0:8080", *words])
+    assert taken.drain_s == proxy_s
+
+
+def test_a_drain_is_over_before_spot_takes_the_machine_back(resources: dict[str, Json], server: Json) -> None:
+    """One after the other: the notice is seen, the load balancer's wait, SIGTERM and all that a container may take to end."""
+    host = resources["HostTemplate"]["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+    assert "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true" in host
+    balancer_s, _ = seconds_of_a_drain(resources, server)
+    assert NOTICE_SEEN_S + balancer_s + server["StopTimeout"] <= SPOT_NOTICE_S
+
+
+def test_a_task_on_a_machine_that_spot_takes_back_does_not_wait_for_its_replacement(
+    resources: dict[str, Json],
+) -> None:
+    """A machine takes minutes to come; with more than 0 percent, ECS would not begin to drain the only task before."""
+    assert resources["Service"]["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
+
+
+def test_the_machines_have_gpus_of_one_generation_and_compute_in_bf16(
+    template: Json, resources: dict[str, Json]
+) -> None:
+    families = template["Mappings"]["Gpus"]
+    assert set(template["Parameters"]["GpuFamily"]["AllowedValues"]) == set(families)
+    capability = {"g6": "8.9", "g6e": "8.9", "g5": "8.6"}  # L4, L40S, A10G; bf16 from 8.0 on
+    for types in families.values():
+        assert len({capability[each.partition(".")[0]] for each in types.values()}) == 1
+    overrides = resources["Hosts"]["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
+    assert [it["InstanceType"]["Fn::FindInMap"][2] for it in overrides] == list(families["g6"])
+    assert template["Parameters"]["GpuFamily"]["Default"] == "g6"
+    assert tuple(families["g6"].values()) == MACHINES  # those that `podium doctor` looks for
+
+
+@pytest.mark.parametrize(("state", "bought"), [("ALARM", 3), ("OK", 0)])
+def test_machines_are_bought_on_demand_while_spot_has_none_and_then_no_more(
+    resources: dict[str, Json], monkeypatch: pytest.MonkeyPatch, state: str, bought: int
+) -> None:
+    """The template's function with the event that an alarm sends; botocore checks its request, which goes nowhere.
+
+    Not on moto: it wants the launch template again, which AWS does not when a group is changed.
+    """
+    session = boto3.Session("id", "secret", region_name="us-east-1")
+    sent: list[Json] = []
+    session.events.register("provide-client-params", lambda params, **_: sent.append(params))
+    answered: Any = (SimpleNamespace(status_code=200), {})
+    session.events.register("before-call.auto-scaling.UpdateAutoScalingGroup", lambda **_: answered)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    monkeypatch.setenv("GROUP", "hosts")
+    monkeypatch.setenv("ON_DEMAND_HOSTS", "3")
+    namespace: Json = {}
+    exec(resources["DroughtFunction"]["Code"]["ZipFile"], namespace)
+    namespace["lambda_handler"]({"alarmData": {"state": {"value": state}}}, None)
+    as_deployed = resources["Hosts"]["MixedInstancesPolicy"]["InstancesDistribution"]
+    policy = {"InstancesDistribution": {**as_deployed, "OnDemandBaseCapacity": bought}}
+    assert sent == [{"AutoScalingGroupName": "hosts", "MixedInstancesPolicy": policy}]
+
+
+def test_a_drought_is_machines_wanted_and_none_there_for_ten_minutes(resources: dict[str, Json]) -> None:
+    alarm = resources["Drought"]
+    watched = {metric["Id"]: metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric}
+    collected = resources["Hosts"]["MetricsCollection"][0]["Metrics"]
+    assert {metric["MetricName"] for metric in watched.values()} == set(collected)
+    assert {str(metric["Dimensions"][0]["Value"]) for metric in watched.values()} == {"{'Ref': 'Hosts'}"}
+    assert alarm["EvaluationPeriods"] * alarm["Metrics"][1]["MetricStat"]["Period"] == 600
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Fn::GetAtt": ["DroughtFunction", "Arn"]}]
 
 
 def test_a_connection_is_dropped_by_the_client_first_and_by_the_proxy_last(
@@ -225,15 +298,43 @@ def test_one_port_leads_from_the_balancer_to_the_proxy_and_no_other_is_open(
     opened = resources["BalancerMayAskTasks"]
     assert (opened["FromPort"], opened["ToPort"]) == (port, port)
     assert opened["SourceSecurityGroupId"] == {"Ref": "BalancerSecurityGroup"}
-    ingress = [rule for it in resources.values() for rule in it.get("SecurityGroupIngress", [])]
-    assert [(rule["FromPort"], rule["SourceSecurityGroupId"]) for rule in ingress] == [
-        (443, {"Ref": "LambdaSecurityGroup"})
-    ]
+    [ingress] = [rule for it in resources.values() for rule in it.get("SecurityGroupIngress", [])]
+    assert (resources["Listener"]["Port"], resources["PlainListener"]["Port"]) == (443, 80)
+    assert ingress["FromPort"] == ingress["ToPort"] == {"Fn::If": ["EndsTls", 443, 80]}
+    assert ingress["SourceSecurityGroupId"] == {"Ref": "LambdaSecurityGroup"}
 
 
 def test_tls_1_3_ends_at_a_balancer_that_the_internet_does_not_reach(resources: dict[str, Json]) -> None:
-    assert resources["Listener"]["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-3-2021-06"
+    listener = resources["Listener"]
+    assert (listener["Protocol"], listener["SslPolicy"]) == ("HTTPS", "ELBSecurityPolicy-TLS13-1-3-2021-06")
+    assert listener["Certificates"] == [{"CertificateArn": {"Ref": "CertificateArn"}}]
     assert resources["Balancer"]["Scheme"] == "internal"
+
+
+def test_there_is_one_listener_and_plain_http_only_without_a_certificate(template: Json) -> None:
+    listeners = {
+        name: it["Condition"] for name, it in template["Resources"].items() if it["Type"].endswith("V2::Listener")
+    }
+    assert listeners == {"Listener": "EndsTls", "PlainListener": "IsPlain"}
+    first = {"Fn::If": ["EndsTls", {"Ref": "Listener"}, {"Ref": "PlainListener"}]}  # which the service needs
+    assert template["Resources"]["Service"]["Properties"]["Tags"] == [{"Key": "listener", "Value": first}]
+
+
+def test_without_a_certificate_the_functions_reach_the_balancer_in_clear_text_and_nobody_else_does(
+    template: Json, resources: dict[str, Json]
+) -> None:
+    assert template["Conditions"]["IsPlain"] == {"Fn::Equals": [{"Ref": "CertificateArn"}, ""]}
+    assert template["Conditions"]["EndsTls"] == {"Fn::Not": [template["Conditions"]["IsPlain"]]}
+    assert template["Resources"]["FunctionsMayAskPlainly"]["Condition"] == "IsPlain"
+    way = resources["FunctionsMayAskPlainly"]
+    assert (way["FromPort"], way["ToPort"]) == (80, 80)
+    assert way["DestinationSecurityGroupId"] == {"Ref": "BalancerSecurityGroup"}
+
+
+def test_a_name_and_its_certificate_come_together(template: Json) -> None:
+    for ours, needs in (("HostName", "CertificateArn"), ("CertificateArn", "HostName")):
+        [rule] = [it for it in template["Rules"].values() if f"'{ours}'" in str(it["RuleCondition"])]
+        assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": needs}, ""]}]}
 
 
 def test_health_is_what_the_proxys_ping_says_as_in_the_image(resources: dict[str, Json], server: Json) -> None:
@@ -243,8 +344,9 @@ def test_health_is_what_the_proxys_ping_says_as_in_the_image(resources: dict[str
 
 
 def test_the_image_and_the_archive_are_those_that_a_person_named(template: Json, resources: dict[str, Json]) -> None:
-    assert container(resources, "model-server")["Image"]["Fn::Sub"].endswith("/${ImageRepository}@${ImageDigest}")
-    for digest in ("ImageDigest", "FetchImage", "ModelSha256"):
+    for name in ("fetch", "model-server"):  # one image: what runs before the server needs no registry of its own
+        assert container(resources, name)["Image"]["Fn::Sub"].endswith("/${ImageRepository}@${ImageDigest}")
+    for digest in ("ImageDigest", "ModelSha256"):
         assert "[0-9a-f]{64}" in template["Parameters"][digest]["AllowedPattern"]
         assert "Default" not in template["Parameters"][digest]
     assert container(resources, "model-server")["DependsOn"] == [{"ContainerName": "fetch", "Condition": "SUCCESS"}]
@@ -285,20 +387,35 @@ def test_the_task_may_read_one_version_of_one_object(resources: dict[str, Json])
 def test_an_archive_is_there_only_when_its_digest_is_right(
     resources: dict[str, Json], tmp_path: Path, sent: bytes, taken: bool
 ) -> None:
-    """The container's own script, with an `aws` that writes $SENT and keeps its arguments."""
-    fetch, models = container(resources, "fetch"), tmp_path / "models"
-    models.mkdir()
-    aws = tmp_path / "aws"
-    aws.write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$SENT" > "$last"\necho "$@" > "$ARGUMENTS"\n')
-    aws.chmod(0o755)
-    [script] = fetch["Command"]
-    values = {"BUCKET": "models", "KEY": "balls.mar", "OBJECT_VERSION": "v1", "SENT": sent.decode()}
-    values |= {"SHA256": hashlib.sha256(b"the archive").hexdigest(), "ARGUMENTS": str(tmp_path / "arguments")}
-    ran = subprocess.run(
-        [*fetch["EntryPoint"], script.replace("/models", str(models))],
-        env=values | {"PATH": f"{tmp_path}{os.pathsep}/usr/bin:/bin"}, check=False, capture_output=True,
-    )  # fmt: skip
-    assert (ran.returncode == 0, (models / "model.mar").exists()) == (taken, taken)
-    arguments = (tmp_path / "arguments").read_text().split()
-    assert arguments[:-1] == ["s3api", "get-object", "--bucket", "models", "--key", "balls.mar", "--version-id", "v1"]
-    assert {variable["Name"] for variable in fetch["Environment"]} == {*values, "AWS_REGION"} - {"SENT", "ARGUMENTS"}
+    """The container's own command, in its place of the image, on moto: a later version of the object changes nothing."""
+    container_ = container(resources, "fetch")
+    assert container_["EntryPoint"] == ["python", "-m", "fetch"]
+    assert Path(str(fetch.__file__)) == ROOT / "model_server" / "fetch.py"
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="models")
+        s3.put_bucket_versioning(Bucket="models", VersioningConfiguration={"Status": "Enabled"})
+        version = s3.put_object(Bucket="models", Key="balls.mar", Body=sent)["VersionId"]
+        s3.put_object(Bucket="models", Key="balls.mar", Body=b"a later one")
+        values = {"AWS::Region": "us-east-1", "ModelBucket": "models", "ModelKey": "balls.mar"}
+        values |= {"ModelObjectVersion": version, "ModelSha256": hashlib.sha256(b"the archive").hexdigest()}
+        words = [values[word["Ref"]] if isinstance(word, dict) else word for word in container_["Command"]]
+        code = fetch.main([word.replace("/models", str(tmp_path)) for word in words])
+    assert (code == 0, [path.name for path in tmp_path.iterdir()]) == (taken, ["model.mar"] if taken else [])
+    if taken:
+        assert (tmp_path / "model.mar").read_bytes() == b"the archive"
+        assert (tmp_path / "model.mar").stat().st_mode & 0o777 == 0o444
+
+
+def test_an_archive_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--region=us-east-1", "--bucket=nobodys", "--key=balls.mar", "--object-version=v1", "--sha256=abc", "--to"]
+    with mock_aws():
+        assert fetch.main([*given, str(tmp_path / "model.mar")]) == 1
+    assert "fetch: s3://nobodys/balls.mar (version v1) cannot be read: " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_image_brings_what_fetches_and_serving_imports_none_of_it() -> None:
+    copied = " ".join(read_dockerfile().of("COPY"))
+    assert "model_server/fetch.py" in copied
+    assert "\nboto3==" in (ROOT / "requirements" / "model_server.txt").read_text()

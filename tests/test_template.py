@@ -168,6 +168,16 @@ def test_what_guards_a_server_is_made_only_with_one_and_the_layer_only_without(r
             assert not SERVERS_OWN & set(_named(resource)), name
 
 
+@pytest.mark.parametrize("condition", ["InVpc", "HasToken"])
+def test_without_a_server_no_function_is_in_a_vpc_or_may_read_a_token_whatever_was_deployed_before(
+    template: Json, condition: str
+) -> None:
+    """A stack that goes back to the model inside the function keeps the parameters of its server."""
+    first, given = template["Conditions"][condition]["Fn::And"]
+    assert first == {"Condition": "HasServer"}
+    assert given["Fn::Not"][0]["Fn::Equals"][1] == ""
+
+
 def test_a_slow_server_answers_all_that_is_in_flight_within_the_time_of_one_request(template: Json) -> None:
     function = template["Resources"]["ClassifyFunction"]["Properties"]
     batch_size = function["Events"]["Images"]["Properties"]["BatchSize"]

@@ -26,7 +26,9 @@ class EngineFile:
     engine: str
     precisions: tuple[Precision, ...]
     files: dict[str, str]  # names and their SHA-256
-    processor: frozenset[str]  # what the CPU must be able to do, in the words of torch.cpu
+    processor: frozenset[
+        str
+    ]  # what the CPU must be able to do, in torch.cpu's words, or the GPU's generation (`sm_89`)
     agreement: float | None = None  # int8: share of held-out photos for which it names the class that fp32 names
     held_out: int | None = None  # how many these were
 

@@ -15,7 +15,7 @@ import psutil
 import torch
 
 from inference.engines.seam import EngineFailed, Logits, Machine, Precision
-from inference.engines.torch_device import torch_device
+from inference.engines.torch_device import GENERATION, gpu_generation, torch_device
 from inference.images.pixels import Pixels
 
 _FOLDER = re.compile(r"aotinductor-of-(\d+)-.*").fullmatch
@@ -25,8 +25,11 @@ class AotInductorEngine:
     """A package that training compiled: machine code for the CPU or the GPU that it was compiled on."""
 
     def __init__(self, file: Path, machine: Machine, *, precision: Precision, processor: frozenset[str]) -> None:
-        """`processor`: what its code needs of a CPU. Raises EngineFailed if the package does not suit this machine."""
-        _check_processor(processor)
+        """`processor`: what its code needs of a CPU, or `sm_89`, the one GPU generation that it fits.
+
+        Raises EngineFailed if the package does not suit this machine.
+        """
+        _check_processor(processor, gpu_generation(machine))
         self.device = torch_device(machine)
         try:
             with _unpacking_for_itself():
@@ -44,14 +47,26 @@ class AotInductorEngine:
         return cast(Logits, answer.float().cpu().numpy())
 
 
-def _check_processor(needed: frozenset[str]) -> None:
-    """Machine code with an instruction that the CPU does not know ends the process, at every start anew."""
+def _check_processor(needed: frozenset[str], generation: str | None) -> None:
+    """Machine code with an instruction that the CPU does not know ends the process, at every start anew.
+
+    Code of another GPU generation fails when it is loaded or, worse, when it is first used. `generation`: of this machine's
+    GPU; None on a CPU.
+    """
     can = {name for name, there in torch.cpu.get_capabilities().items() if there is True}
-    if lacking := sorted(needed - can):
+    if generation is not None:
+        can.add(generation)
+    if not (lacking := sorted(needed - can)):
+        return
+    if compiled_for := ", ".join(it for it in lacking if it.startswith(GENERATION)):
+        here = f"a GPU of {generation}" if generation else "no GPU"
         raise EngineFailed(
-            f"It was compiled for a CPU with {', '.join(lacking)}, and this one has none of that. Package it on a "
-            "machine like this one."
+            f"It was compiled for GPUs of {compiled_for}, and here is {here}. Package it on a GPU like this one."
         )
+    raise EngineFailed(
+        f"It was compiled for a CPU with {', '.join(lacking)}, and this one has none of that. Package it on a "
+        "machine like this one."
+    )
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class Candidate:
 
     name: str
     load: Callable[[], Engine]
+    stands_in: bool = False  # only if none before it can be used
 
 
 def choose(
@@ -55,19 +56,23 @@ def choose(
     """Load an engine for the unpacked archive in `folder` that reproduces its golden predictions.
 
     `auto` loads what the archive holds for this kind of machine and keeps the fastest; without `measure`, the first that
-    can be used. If none can, the reference serves, and `fallback` says why. Raises ModelRefused if the reference, too, is
-    not what was trained, or if it is not wanted.
+    can be used. If none can, the uncompiled network in bf16 stands in on a GPU, and else the reference serves; `fallback`
+    says why. Raises ModelRefused if the reference, too, is not what was trained, or if it is not wanted.
     """
     reasons: list[str] = []
     usable: list[Engine] = []
     for candidate in candidates(folder, model, machine, engine, precision):
-        if usable and not measure:
+        if usable and (candidate.stands_in or not measure):
             break
         try:
-            usable.append(_tried(_loaded(candidate.load), golden))
+            tried = _tried(_loaded(candidate.load), golden)
         except EngineFailed as failed:
             reasons.append(f"{candidate.name}: {failed}")
             logger.warning("engine not usable: %s", reasons[-1])
+            continue
+        if candidate.stands_in:
+            return EngineChoice(tried, " ".join(reasons))
+        usable.append(tried)
     if usable:
         measured_ms = {it.name: _milliseconds(it, golden) for it in usable} if len(usable) > 1 else {}
         return EngineChoice(min(usable, key=lambda it: measured_ms.get(it.name, 0.0)), None, measured_ms)
@@ -126,7 +131,8 @@ def candidates(
     """The engines to try, by the settings, the archive and the machine.
 
     `auto` on a GPU is AOTInductor if it was compiled, else torch in bf16; on a CPU every OpenVINO network. An int8 network
-    was packaged because it passed its gate.
+    was packaged because it passed its gate. Compiled code fits one generation of GPUs: on another, torch in bf16 stands in, for
+    fp32 would take several times as long.
     """
     gpu = machine.has_gpu
     ours = {"auto": "aotinductor" if gpu else "openvino"}.get(engine, engine)
@@ -134,7 +140,10 @@ def candidates(
     for file in found:
         for one in file.precisions if precision is None else (precision,):
             yield Candidate(f"{ours}-{one}", _loader(folder, file, machine, one))
-    if engine in ("torch", "torch-compiled") or (engine == "auto" and gpu and not found):
+    if gpu and found and ours == "aotinductor":
+        stand_in = precision or "bf16"
+        yield Candidate(f"torch-{stand_in}", lambda: _reference(folder, model, machine, stand_in), stands_in=True)
+    elif engine in ("torch", "torch-compiled") or (engine == "auto" and gpu and not found):
         chosen = precision or ("bf16" if gpu else "fp32")
         compiled = engine == "torch-compiled"
         yield Candidate(

@@ -6,6 +6,8 @@ import torch
 
 from inference.engines.seam import Machine
 
+GENERATION = "sm_"  # of a GPU, before the two digits of its compute capability
+
 
 def torch_device(machine: Machine) -> torch.device:
     """The machine's device, after torch was set to its threads and to full fp32, for the whole process."""
@@ -15,6 +17,14 @@ def torch_device(machine: Machine) -> torch.device:
     if machine.has_gpu:
         torch.cuda.set_device(device)  # AOTInductor loads its weights onto the current one
     return device
+
+
+def gpu_generation(machine: Machine) -> str | None:
+    """The compute capability of the machine's GPU, as its compilers name it: `sm_89`; None on a CPU."""
+    if not machine.has_gpu:
+        return None
+    major, minor = torch.cuda.get_device_capability(machine.device)
+    return f"{GENERATION}{major}{minor}"
 
 
 def gpu_names() -> list[str]:

@@ -130,6 +130,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> PlainFolder:
     return folder
 
 
+def test_what_fetches_an_archive_is_in_the_image(image: PlainFolder) -> None:
+    asked = ["python", "-m", "fetch", "--help"]
+    ran = subprocess.run(asked, env=image.environment, cwd=image.work, check=True, capture_output=True, text=True)
+    assert "--sha256" in ran.stdout
+
+
 @dataclass(frozen=True)
 class Container:
     """A process that stands for a running container."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from inference.archive.digest import file_sha256
+from inference.engines.torch_device import GENERATION
 from training.errors import TrainingError
 from training.model.model_file import EngineFile, ModelFile
 from training.packaging.graph import ServingGraph, exported, exporting
@@ -35,7 +36,7 @@ def export(
         torch._inductor.aoti_compile_and_package(
             program, package_path=str(path), inductor_configs={"freezing": device.type == "cpu"}
         )
-    processor = _abilities() if device.type == "cpu" else ()
+    processor = _abilities() if device.type == "cpu" else generation(device)
     return EngineFile(
         engine="aotinductor", precisions=(precision,), files={path.name: file_sha256(path)}, processor=processor
     )
@@ -44,6 +45,12 @@ def export(
 def _abilities() -> tuple[str, ...]:
     """The instruction sets of this CPU: the compiler uses all of them, and a CPU without one would crash."""
     return tuple(sorted(name for name, there in torch.cpu.get_capabilities().items() if there is True))
+
+
+def generation(device: torch.device) -> tuple[str, ...]:
+    """The one GPU generation that the code is for."""
+    major, minor = torch.cuda.get_device_capability(device)
+    return (f"{GENERATION}{major}{minor}",)
 
 
 def what_is_missing(device: torch.device) -> str | None:

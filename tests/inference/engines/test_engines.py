@@ -13,12 +13,17 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from inference.archive.digest import file_sha256
+from inference.archive.golden_pictures import read_golden
+from inference.archive.model_file import read_model_file
+from inference.engines.choice import candidates, choose, choose_for_all
+from inference.engines.seam import EngineFailed, Machine
+from inference.images.pixels import EvalTransform
 from tests.model_server.archives import PREPROCESSING, change, write_golden, write_unpacked
 from tests.model_server.handlers import ask, loaded, probabilities
 
@@ -173,6 +178,60 @@ def test_machine_code_for_a_better_cpu_is_not_loaded_and_the_reference_serves(
     facts = loaded(archive, engine="aotinductor").classifier.facts
     assert facts["engine"] == "torch-fp32"
     assert "It was compiled for a CPU with avx1024" in facts["engine_fallback"]
+
+
+class AGpu(Machine):
+    """A machine whose torch says that it has a GPU, though it computes on the CPU."""
+
+    @property
+    def has_gpu(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def a10g(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """As an instance of the family g5: generation 8.6."""
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (8, 6))
+    monkeypatch.setattr("torch.cuda.set_device", lambda _: None)
+    return AGpu()
+
+
+def for_gpus_of(generation: str, for_aotinductor: Path, folder: Path) -> Path:
+    """The archive with machine code, as if it had been compiled for GPUs of a generation."""
+    archive = shutil.copytree(for_aotinductor, folder / "balls")
+    [engine] = json.loads((archive / "model.json").read_text())["engines"]
+    change(archive, engines=[{**engine, "processor": [generation]}])
+    return archive
+
+
+@pytest.mark.parametrize("settings", [{}, {"engine": "aotinductor"}], ids=["auto", "aotinductor"])
+def test_machine_code_of_another_gpu_generation_is_replaced_by_bf16_never_by_fp32(
+    for_aotinductor: Path, tmp_path: Path, a10g: Machine, settings: dict[str, Any]
+) -> None:
+    archive = for_gpus_of("sm_89", for_aotinductor, tmp_path)
+    model = read_model_file(archive)
+    golden = read_golden(archive, EvalTransform.of(model.preprocessing), len(model.classes))
+    chosen = choose(archive, model, golden, a10g, **settings)
+    assert chosen.engine.name == "torch-bf16"
+    assert chosen.fallback is not None
+    assert "It was compiled for GPUs of sm_89, and here is a GPU of sm_86. Package it on a GPU" in chosen.fallback
+    for_all = partial(choose_for_all, tmp_path / "engine.json", {}, archive, model, golden, a10g)
+    assert [for_all(**settings).engine.name for _ in range(2)] == ["torch-bf16", "torch-bf16"]
+
+
+def test_machine_code_of_this_gpu_generation_serves_and_nothing_stands_in(
+    for_aotinductor: Path, tmp_path: Path, a10g: Machine
+) -> None:
+    archive = for_gpus_of("sm_86", for_aotinductor, tmp_path)
+    model = read_model_file(archive)
+    found = [(it.name, it.stands_in) for it in candidates(archive, model, a10g, "auto", None)]
+    assert found == [("aotinductor-fp32", False), ("torch-bf16", True)]
+    from inference.engines.aotinductor import AotInductorEngine
+
+    [file] = [it for it in model.engines if it.engine == "aotinductor"]
+    assert file.processor == {"sm_86"}
+    with pytest.raises(EngineFailed, match="torch cannot load nothing"):  # it suits, and only then is loaded
+        AotInductorEngine(tmp_path / "nothing.pt2", a10g, precision="fp32", processor=file.processor)
 
 
 def test_a_cpu_that_openvino_does_not_know_is_served_by_the_reference(

@@ -117,6 +117,19 @@ def test_a_network_that_the_named_engine_does_not_know_is_refused_in_a_sentence(
     assert list(tmp_path.glob("*.mar")) == []
 
 
+def test_machine_code_for_a_gpu_names_the_one_generation_that_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the server asks for it, on a machine whose torch says that it has an L4."""
+    import torch
+
+    from inference.engines.seam import Machine
+    from inference.engines.torch_device import gpu_generation
+    from training.packaging.aotinductor import generation
+
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (8, 9))
+    assert generation(torch.device("cuda:0")) == (gpu_generation(Machine("cuda:0")),) == ("sm_89",)
+    assert gpu_generation(Machine("cpu")) is None
+
+
 @pytest.mark.parametrize("engine", ["torch", "torch-compiled", "aotinductor"])
 def test_int8_is_refused_for_an_engine_that_does_not_have_it(
     finished: Run, handler: Path, tmp_path: Path, engine: str
