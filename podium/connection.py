@@ -53,6 +53,7 @@ class StackFacts(BaseModel):
     mapping: str
     ledger: str
     backfill_machine: str
+    backfill_pauses_above: int | None = None  # messages on the queue; None: a stack of an older version never pauses
     model_server_url: str | None  # None: the classify function holds the model
     model_archive: str | None  # which it loads; None if there is none yet
     model: str
@@ -151,6 +152,7 @@ class Connection:
             mapping=outputs["EventSourceMapping"],
             ledger=outputs["LedgerTable"],
             backfill_machine=outputs["BackfillMachine"],
+            backfill_pauses_above=int(above) if (above := outputs.get("BackfillPausesAbove")) else None,
             model_server_url=outputs.get("ModelServerUrl"),
             model_archive=outputs.get("ModelArchive"),
             model=outputs["Model"],

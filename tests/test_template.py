@@ -135,6 +135,18 @@ def test_images_in_flight_leave_a_fifth_of_every_servers_queue_free(template: Js
     assert list(template["Mappings"]["Servers"]) == template["Parameters"]["ModelServers"]["AllowedValues"]
 
 
+def test_a_backfill_pauses_before_the_queue_holds_more_than_is_answered_in_time(template: Json) -> None:
+    """After a drought as long as is promised, what the slowest server answers is answered before SQS deletes it."""
+    function = template["Resources"]["ClassifyFunction"]["Properties"]
+    batch_size = function["Events"]["Images"]["Properties"]["BatchSize"]
+    left_s = template["Resources"]["ImagesQueue"]["Properties"]["MessageRetentionPeriod"] - DROUGHT_S
+    for servers, row in template["Mappings"]["Servers"].items():
+        assert int(row["PauseAbove"]) / (int(servers) * SLOW_IMAGES_A_SECOND) == left_s
+    for row in template["Mappings"]["AtOnce"].values():
+        slowest = row["MaxConcurrency"] * batch_size / function["Timeout"]
+        assert int(row["PauseAbove"]) / slowest == left_s
+
+
 def test_the_server_takes_every_image_that_the_function_sends(resources: Json) -> None:
     variables = resources["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
     assert int(server_properties()["max_request_size"]) > int(variables["MAX_IMAGE_BYTES"])
