@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ResourceToImportTypeDef, WaiterConfigTypeDef
 
 KEPT = ("Type", "DeletionPolicy", "UpdateReplacePolicy")
-NOT_YET = "REVIEW_IN_PROGRESS"  # a change set was made for it, and not executed
+BEGUN = {"REVIEW_IN_PROGRESS", "IMPORT_ROLLBACK_COMPLETE"}  # a stack by name, which holds nothing
+INDEXES = "GlobalSecondaryIndexes"
 WAIT: WaiterConfigTypeDef = {"Delay": 3, "MaxAttempts": 200}
 
 
 def left_from_before(connection: Connection) -> list[Retained]:
     """What a new stack of this name must take over; nothing if there is a stack, which has its own."""
     found = find_stack(connection, connection.stack)
-    return retained_here(connection) if found is None or found["StackStatus"] == NOT_YET else []
+    return retained_here(connection) if found is None or found["StackStatus"] in BEGUN else []
 
 
 def adopt(connection: Connection, retained: Sequence[Retained], now: datetime | None = None) -> None:
@@ -41,7 +42,7 @@ def adopt(connection: Connection, retained: Sequence[Retained], now: datetime | 
         StackName=connection.stack,
         ChangeSetName=change_set,
         ChangeSetType="IMPORT",
-        TemplateBody=json.dumps(template_of(retained)),
+        TemplateBody=json.dumps(template_of([_as_it_is(connection, it) for it in retained])),
         ResourcesToImport=[_imported(connection, it) for it in retained],
     )
     try:
@@ -72,6 +73,20 @@ def template_of(retained: Sequence[Retained]) -> dict[str, Any]:
         for it in retained
     }
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
+
+
+def _as_it_is(connection: Connection, it: Retained) -> Retained:
+    """A table with the indexes that it has: it may be of an older version, and `sam deploy` must see what is to be changed."""
+    if it.kind != "AWS::DynamoDB::Table":
+        return it
+    table = connection.dynamodb_client.describe_table(TableName=it.name)["Table"]
+    indexes = [
+        {"IndexName": one["IndexName"], "KeySchema": one["KeySchema"], "Projection": one["Projection"]}
+        for one in table.get("GlobalSecondaryIndexes", [])
+    ]
+    properties = {name: value for name, value in it.definition["Properties"].items() if name != INDEXES}
+    properties |= {"AttributeDefinitions": table["AttributeDefinitions"], **({INDEXES: indexes} if indexes else {})}
+    return it._replace(definition={**it.definition, "Properties": properties})
 
 
 def _imported(connection: Connection, it: Retained) -> ResourceToImportTypeDef:

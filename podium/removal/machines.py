@@ -56,6 +56,9 @@ def _suspend_scaling(connection: Connection, targets: Sequence[str]) -> None:
     scaling: Client = connection.session.client("application-autoscaling", **connection.options)
     for target in targets:
         resource, dimension, namespace = target.split("|")
+        known = {"ServiceNamespace": namespace, "ResourceIds": [resource], "ScalableDimension": dimension}
+        if not scaling.describe_scalable_targets(**known)["ScalableTargets"]:
+            continue  # from a first try
         scaling.register_scalable_target(
             ServiceNamespace=namespace, ResourceId=resource, ScalableDimension=dimension, MinCapacity=0,
             SuspendedState=SUSPENDED,

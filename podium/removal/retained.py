@@ -87,18 +87,15 @@ def _is_there(connection: Connection, it: Retained) -> bool:
 def _check_key(connection: Connection, it: Retained) -> None:
     """Another program's table may bear the name; its key tells."""
     table = connection.dynamodb_client.describe_table(TableName=it.name)["Table"]
-    ours = it.definition["Properties"]["KeySchema"]
-    if table.get("TableStatus") != "DELETING" and sorted(map(str, _plain(table["KeySchema"]))) != sorted(
-        map(str, _plain(ours))
-    ):
+    key, ours = _plain(table["KeySchema"]), _plain(it.definition["Properties"]["KeySchema"])
+    if key != ours:
         raise ConsoleError(
-            f"{it} is not one that Podium made: its key is {', '.join(key for key, _ in _plain(table['KeySchema']))}. "
-            "Choose another name for the stack."
+            f"{it} is not one that Podium made: its key is {', '.join(sorted(key))}. Choose another name for the stack."
         )
 
 
-def _plain(schema: Sequence[Json]) -> list[tuple[str, str]]:
-    return [(part["AttributeName"], part["KeyType"]) for part in schema]
+def _plain(schema: Sequence[Json]) -> dict[str, str]:
+    return {part["AttributeName"]: part["KeyType"] for part in schema}
 
 
 def held_by(connection: Connection, it: Retained) -> Held:

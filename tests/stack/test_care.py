@@ -255,6 +255,8 @@ def test_a_backfill_pauses_while_the_queue_is_deep_and_goes_on_when_it_has_falle
         execution = root.stepfunctions.start_execution(
             stateMachineArn=root.facts["backfill_machine"], name="deep", input=json.dumps(request)
         )["executionArn"]
+        item = {"job": "deep", "bucket": bucket, "object": {"Key": "0.jpg"}}
+        assert root.invoke("backfill", item)[0]["paused"] == {"waiting": 2, "pause_above": 1, "wait_s": 60}
         time.sleep(6)  # longer than it pauses
         assert root.stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING"
         assert root.messages(root.facts["queue_url"]) == 2, "nothing was added"

@@ -73,6 +73,28 @@ def test_each_is_imported_by_what_identifies_its_kind(left: Connection, stubbed:
     adopt(left, few, NOW)
 
 
+def test_a_table_of_another_version_is_imported_with_the_indexes_that_it_has(
+    left: Connection, stubbed: Stubber
+) -> None:
+    """Else CloudFormation would take those of the template for made, and never make them."""
+    [table] = [it for it in retained_here(left) if it.logical_id == "ResultsTable"]
+    assert "GlobalSecondaryIndexes" in table.definition["Properties"]
+    bodies: list[str] = []
+    hook = left.cloudformation.meta.events.register_first
+    hook(
+        "provide-client-params.cloudformation.CreateChangeSet",
+        lambda params, **_: bodies.append(params["TemplateBody"]),
+    )
+    stubbed.add_response("create_change_set", {})
+    stubbed.add_response("describe_change_set", {"Status": "CREATE_COMPLETE"})
+    stubbed.add_response("execute_change_set", {})
+    stubbed.add_response("describe_stacks", {"Stacks": [{**STACK, "StackStatus": "IMPORT_COMPLETE"}]})
+    adopt(left, [table], NOW)
+    properties = json.loads(bodies[0])["Resources"]["ResultsTable"]["Properties"]
+    assert "GlobalSecondaryIndexes" not in properties
+    assert {it["AttributeName"] for it in properties["AttributeDefinitions"]} == {"image", "model"}
+
+
 def test_a_refused_import_says_why_and_what_can_be_done(left: Connection, stubbed: Stubber) -> None:
     reason = "table photos-results is already managed in the stack photos-2"
     stubbed.add_response("create_change_set", {})
@@ -94,7 +116,8 @@ def test_an_import_that_is_rolled_back_says_why(left: Connection, stubbed: Stubb
 
 
 @pytest.mark.parametrize(
-    ("status", "taken_over"), [("REVIEW_IN_PROGRESS", True), ("UPDATE_COMPLETE", False), (None, True)]
+    ("status", "taken_over"),
+    [("REVIEW_IN_PROGRESS", True), ("IMPORT_ROLLBACK_COMPLETE", True), ("UPDATE_COMPLETE", False), (None, True)],
 )
 def test_a_stack_that_is_there_has_its_own_and_one_that_was_only_begun_has_nothing(
     left: Connection, stubbed: Stubber, status: str | None, taken_over: bool

@@ -69,6 +69,9 @@ def test_first_no_scaling_then_no_task_then_no_protection_then_no_machine(
 def test_a_second_time_and_when_half_of_it_is_gone_it_goes_on(photos: Connection, gpus: list[Resource]) -> None:
     bring_to_none(photos, gpus, nothing, sleep=nothing)
     bring_to_none(photos, gpus, nothing, sleep=nothing)
+    photos.session.client("application-autoscaling").deregister_scalable_target(
+        ServiceNamespace="ecs", ResourceId="service/gpus/server", ScalableDimension="ecs:service:DesiredCount"
+    )
     photos.session.client("ecs").delete_service(cluster="gpus", service="server")
     photos.session.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=GROUP)
     photos.session.client("ecs").delete_cluster(cluster="gpus")
