@@ -262,6 +262,10 @@ def test_a_backfill_pauses_while_the_queue_is_deep_and_goes_on_when_it_has_falle
         assert root.messages(root.facts["queue_url"]) == 2, "nothing was added"
         root.sqs.purge_queue(QueueUrl=root.facts["queue_url"])
         root.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+        until(
+            "the backfill goes on",
+            lambda: root.stepfunctions.describe_execution(executionArn=execution)["status"] == "SUCCEEDED",
+        )
         stack.podium("watch", "deep", "--timeout", PATIENCE_S)
         assert len(stack.results("deep")) == 3
     finally:
