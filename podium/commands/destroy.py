@@ -45,18 +45,20 @@ def destroy(
         )
     connection = Connection(stack)
     there = account_of(connection.session, stack)
-    with waiting("looking") as note:
+    with waiting("looking"):
         deployment = find_deployment(connection)
         if deployment.is_gone:
             raise ConsoleError(f"there is no stack {stack!r} and nothing of it in {there}.")
         held = [held_by(connection, it) for it in deployment.retained] if delete_data else []
-    for sentence in _what_goes(stack, deployment, held, str(there)):
-        print_note(sentence)
-    if not yes and not typer.confirm("Delete it?", err=True):
-        raise ConsoleError("nothing was deleted.")
-    with waiting("deleting") as note:
-        destroy(connection, deployment, note, data=delete_data)
-        left = retained_here(connection)
+    stacks = [it for it in (deployment.stack, *deployment.beside) if it]
+    if stacks or held:
+        for sentence in _what_goes(stacks, deployment, held, str(there)):
+            print_note(sentence)
+        if not yes and not typer.confirm("Delete it?", err=True):
+            raise ConsoleError("nothing was deleted.")
+        with waiting("deleting") as note:
+            destroy(connection, deployment, note, data=delete_data)
+    left = retained_here(connection)
     if not left:
         print_note(f"nothing of {stack!r} is left.")
         return
@@ -65,16 +67,9 @@ def destroy(
     print_next("destroy", "--delete-data", stack=stack, then=", to delete them, too")
 
 
-def _what_goes(stack: str, deployment: Deployment, held: Sequence[Held], there: str) -> list[str]:
+def _what_goes(stacks: Sequence[str], deployment: Deployment, held: Sequence[Held], there: str) -> list[str]:
     """What the person agrees to."""
-    stacks = [it for it in (deployment.stack, *deployment.beside) if it]
-    sentences = [f"in {there}, this is deleted:"]
-    sentences += [f"  stack {name}" for name in stacks]
-    sentences += [f"  {it}" for it in held]
+    sentences = [f"in {there}, this is deleted:", *(f"  stack {it}" for it in stacks), *(f"  {it}" for it in held)]
     if not held and deployment.retained:
         sentences.append(f"and this stays: {', '.join(map(str, deployment.retained))}.")
-    return (
-        sentences
-        if stacks or held
-        else [f"of stack {stack!r}, only its data is there. Add --delete-data to delete it."]
-    )
+    return sentences

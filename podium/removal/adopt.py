@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 from podium.connection import Connection
 from podium.errors import ConsoleError
 from podium.removal.retained import NAME_PROPERTY, Retained, retained_here
-from podium.removal.stacks import find_stack
+from podium.removal.stacks import HOLDS_NOTHING, OURS, find_stack
 from podium.removal.template import needs_others
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ResourceToImportTypeDef, WaiterConfigTypeDef
 
 KEPT = ("Type", "DeletionPolicy", "UpdateReplacePolicy")
-BEGUN = {"REVIEW_IN_PROGRESS", "IMPORT_ROLLBACK_COMPLETE"}  # a stack by name, which holds nothing
+BEGUN = {HOLDS_NOTHING, "IMPORT_ROLLBACK_COMPLETE"}  # a stack by name, which holds nothing
+DESCRIPTION = f"{OURS}: what a former deployment of this name left; deploy it again for the rest."
 INDEXES = "GlobalSecondaryIndexes"
 WAIT: WaiterConfigTypeDef = {"Delay": 3, "MaxAttempts": 200}
 
@@ -72,7 +73,7 @@ def template_of(retained: Sequence[Retained]) -> dict[str, Any]:
         }
         for it in retained
     }
-    return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
+    return {"AWSTemplateFormatVersion": "2010-09-09", "Description": DESCRIPTION, "Resources": resources}
 
 
 def _as_it_is(connection: Connection, it: Retained) -> Retained:

@@ -14,7 +14,7 @@ from podium.removal.data import delete_data
 from podium.removal.machines import bring_to_none
 from podium.removal.quiet import bring_to_rest
 from podium.removal.retained import Retained, retained_here
-from podium.removal.stacks import delete_stack, find_stack, resources_of, stacks_beside
+from podium.removal.stacks import check_ours, delete_stack, find_stack, resources_of, stacks_beside
 
 OnNote = Callable[[str], None]
 Sleep = Callable[[float], None]
@@ -35,8 +35,10 @@ class Deployment:
 
 
 def find_deployment(connection: Connection) -> Deployment:
-    """What there is of the connection's stack."""
+    """What there is of the connection's stack. ConsoleError if another template made the stack of this name."""
     found = find_stack(connection, connection.stack)
+    if found is not None:
+        check_ours(found)
     return Deployment(found and found["StackName"], stacks_beside(connection), retained_here(connection))
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 OnNote = Callable[[str], None]
 Sleep = Callable[[float], None]
 CORE = "CoreStackName"  # the parameter by which a stack beside names the stack of template.yaml
+OURS = "Podium"  # begins the description of every template of this project
+HOLDS_NOTHING = "REVIEW_IN_PROGRESS"  # a change set was made for it and not executed; it may have no description yet
 LOOK_EVERY_S = 5.0
 NAMED = 5  # resources in a sentence
 
@@ -40,6 +42,14 @@ def find_stack(connection: Connection, stack: str) -> StackTypeDef | None:
     return None if found["StackStatus"] == "DELETE_COMPLETE" else found
 
 
+def check_ours(stack: StackTypeDef) -> None:
+    """ConsoleError about a stack that another template made: whoever mistypes a name must not delete it."""
+    if stack["StackStatus"] != HOLDS_NOTHING and not stack.get("Description", "").startswith(OURS):
+        raise ConsoleError(
+            f"stack {stack['StackName']!r} is not Podium's ({stack.get('Description') or 'it has no description'}): it was not touched."
+        )
+
+
 def resources_of(connection: Connection, stack: str) -> list[Resource]:
     """What the stack consists of and is there still."""
     pages = connection.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
@@ -57,7 +67,7 @@ def stacks_beside(connection: Connection) -> list[str]:
         stack["StackName"]
         for page in connection.cloudformation.get_paginator("describe_stacks").paginate()
         for stack in page["Stacks"]
-        if stack.get("Description", "").startswith("Podium")
+        if stack.get("Description", "").startswith(OURS)
         and any(
             it.get("ParameterKey") == CORE and it.get("ParameterValue") == connection.stack
             for it in stack.get("Parameters", [])

@@ -12,7 +12,9 @@ from botocore.stub import Stubber
 from podium.connection import Connection
 from podium.errors import ConsoleError
 from podium.project import ROOT
-from podium.removal.stacks import CORE, Resource, delete_stack, resources_of, stacks_beside
+from podium.removal.adopt import template_of
+from podium.removal.destroy import find_deployment
+from podium.removal.stacks import CORE, OURS, Resource, delete_stack, resources_of, stacks_beside
 from podium.removal.template import read_template
 from tests.podium.removal.conftest import nothing
 
@@ -63,6 +65,23 @@ def test_stacks_of_this_project_that_name_this_one_stand_beside_it(photos: Conne
     stubbed.add_response("describe_stacks", {"Stacks": stacks[:2], "NextToken": "more"})
     stubbed.add_response("describe_stacks", {"Stacks": stacks[2:]})
     assert stacks_beside(photos) == ["gpus"]
+
+
+@pytest.mark.parametrize("description", [{"Description": "Our billing"}, {}])
+def test_a_stack_of_another_template_is_never_deleted(
+    photos: Connection, stubbed: Stubber, description: dict[str, str]
+) -> None:
+    stubbed.add_response(
+        "describe_stacks", {"Stacks": [{**DESCRIBED, "StackStatus": "CREATE_COMPLETE", **description}]}
+    )
+    with pytest.raises(ConsoleError, match=r"stack 'photos' is not Podium's \(.+\): it was not touched\."):
+        find_deployment(photos)
+
+
+def test_every_template_s_description_says_whose_it_is() -> None:
+    for path in ("template.yaml", "model_server/gpu-stack.yaml"):
+        assert read_template(ROOT / path)["Description"].startswith(OURS)
+    assert template_of([])["Description"].startswith(OURS)
 
 
 def test_the_gpu_s_template_names_its_core_stack_so_that_it_is_found() -> None:
