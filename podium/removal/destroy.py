@@ -37,9 +37,10 @@ class Deployment:
 def find_deployment(connection: Connection) -> Deployment:
     """What there is of the connection's stack. ConsoleError if another template made the stack of this name."""
     found = find_stack(connection, connection.stack)
+    retained = retained_here(connection)
     if found is not None:
-        check_ours(found)
-    return Deployment(found and found["StackName"], stacks_beside(connection), retained_here(connection))
+        check_ours(connection, found, {it.name for it in retained})
+    return Deployment(found and found["StackName"], stacks_beside(connection), retained)
 
 
 def destroy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from podium.connection import Connection
@@ -42,11 +42,17 @@ def find_stack(connection: Connection, stack: str) -> StackTypeDef | None:
     return None if found["StackStatus"] == "DELETE_COMPLETE" else found
 
 
-def check_ours(stack: StackTypeDef) -> None:
-    """ConsoleError about a stack that another template made: whoever mistypes a name must not delete it."""
-    if stack["StackStatus"] != HOLDS_NOTHING and not stack.get("Description", "").startswith(OURS):
+def check_ours(connection: Connection, stack: StackTypeDef, names: Collection[str]) -> None:
+    """ConsoleError about a stack that another template made: whoever mistypes a name must not delete it.
+
+    `names` are what a deployment of ours has: a store that forgets a template's description is asked for resources.
+    """
+    described = stack.get("Description", "")
+    if stack["StackStatus"] == HOLDS_NOTHING or described.startswith(OURS):
+        return
+    if described or not any(it.physical_id in names for it in resources_of(connection, stack["StackName"])):
         raise ConsoleError(
-            f"stack {stack['StackName']!r} is not Podium's ({stack.get('Description') or 'it has no description'}): it was not touched."
+            f"stack {stack['StackName']!r} is not Podium's ({described or 'it has no description'}): it was not touched."
         )
 
 

@@ -16,7 +16,7 @@ from podium.removal.adopt import template_of
 from podium.removal.destroy import find_deployment
 from podium.removal.stacks import CORE, OURS, Resource, delete_stack, resources_of, stacks_beside
 from podium.removal.template import read_template
-from tests.podium.removal.conftest import nothing
+from tests.podium.removal.conftest import make, nothing, retained
 
 DESCRIBED = {"StackName": "photos", "StackId": "arn:photos", "CreationTime": "2026-01-01"}
 
@@ -67,15 +67,28 @@ def test_stacks_of_this_project_that_name_this_one_stand_beside_it(photos: Conne
     assert stacks_beside(photos) == ["gpus"]
 
 
-@pytest.mark.parametrize("description", [{"Description": "Our billing"}, {}])
-def test_a_stack_of_another_template_is_never_deleted(
-    photos: Connection, stubbed: Stubber, description: dict[str, str]
-) -> None:
-    stubbed.add_response(
-        "describe_stacks", {"Stacks": [{**DESCRIBED, "StackStatus": "CREATE_COMPLETE", **description}]}
-    )
-    with pytest.raises(ConsoleError, match=r"stack 'photos' is not Podium's \(.+\): it was not touched\."):
+def test_a_stack_of_another_template_is_never_deleted(photos: Connection, stubbed: Stubber) -> None:
+    stubbed.add_response("describe_stacks", {"Stacks": [stack("photos", description="Our billing")]})
+    with pytest.raises(ConsoleError, match=r"stack 'photos' is not Podium's \(Our billing\): it was not touched\."):
         find_deployment(photos)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_one_without_a_description_is_known_by_its_buckets(photos: Connection, stubbed: Stubber, ours: bool) -> None:
+    for it in retained():
+        make(photos, it)
+    bucket = {
+        "LogicalResourceId": "Bucket", "PhysicalResourceId": retained()[0].name if ours else "theirs",
+        "ResourceType": "AWS::S3::Bucket", "ResourceStatus": "CREATE_COMPLETE", "LastUpdatedTimestamp": "2026-01-01",
+    }  # fmt: skip
+    stubbed.add_response("describe_stacks", {"Stacks": [{**DESCRIBED, "StackStatus": "CREATE_COMPLETE"}]})
+    stubbed.add_response("list_stack_resources", {"StackResourceSummaries": [bucket]})
+    if ours:
+        stubbed.add_response("describe_stacks", {"Stacks": []})
+        assert find_deployment(photos).stack == "photos"
+    else:
+        with pytest.raises(ConsoleError, match="it has no description"):
+            find_deployment(photos)
 
 
 def test_every_template_s_description_says_whose_it_is() -> None:
