@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from podium.commands import audit, batch, care, cost, demo, doctor, evaluation, model, stack, training
+from podium.commands import audit, batch, care, cost, demo, destroy, doctor, evaluation, model, stack, training
 from podium.parsing import Command
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def options(
 
 # The panels of `podium --help`, and the commands in each.
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The stack": (demo.demo, stack.up, stack.down, stack.status, stack.deploy, stack.env, doctor.doctor),
+    "The stack": (demo.demo, stack.up, stack.down, stack.status, stack.deploy, destroy.destroy, stack.env, doctor.doctor),
     "A batch": (batch.drop, batch.watch, batch.results),
     "Images again, or of an existing bucket": (care.redrive, care.reclassify, care.backfill),
     "Money": (cost.cost,),

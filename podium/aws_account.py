@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from podium.aws_errors import explained
 from podium.aws_variables import speak_to_aws
 from podium.errors import EXIT_USAGE, ConsoleError
 from podium.project import ROOT
+
+if TYPE_CHECKING:
+    import boto3
 
 BUCKET_NAME_LIMIT = 63  # S3's
 LONGEST_BUCKET = "-results-{account}-{region}"  # after the stack's name, in template.yaml
@@ -58,15 +61,22 @@ def check_length(stack: str, region: str) -> None:
 def where_to_deploy(stack: str) -> Account:
     """The account and Region that the SAM CLI will deploy to; ConsoleError without a Region, credentials or network."""
     import boto3
-    from botocore.config import Config
-    from botocore.exceptions import NoRegionError
 
     check_stack_name(stack)
     speak_to_aws()
-    quick = Config(connect_timeout=REACHED_WITHIN_S, retries={"total_max_attempts": 1})
     profile = _profile_of_sam(ROOT / "samconfig.toml")
     with explained():
         session = boto3.Session(profile_name=profile)
+    return account_of(session, stack, profile)
+
+
+def account_of(session: boto3.Session, stack: str, profile: str | None = None) -> Account:
+    """Whose account the session reaches, and where; ConsoleError without a Region, credentials or network."""
+    from botocore.config import Config
+    from botocore.exceptions import NoRegionError
+
+    quick = Config(connect_timeout=REACHED_WITHIN_S, retries={"total_max_attempts": 1})
+    with explained():
         if not session.region_name:
             raise NoRegionError
         check_length(stack, session.region_name)

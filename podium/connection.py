@@ -54,6 +54,7 @@ class StackFacts(BaseModel):
     mapping: str
     ledger: str
     backfill_machine: str
+    backfill_pauses_above: int | None = None  # messages on the queue; None: a stack of an older version never pauses
     model_server_url: str | None  # None: the classify function holds the model
     model_archive: str | None  # which it loads; None if there is none yet
     model: str
@@ -97,24 +98,24 @@ class Connection:
 
     @cached_property
     def s3(self) -> S3Client:
-        return self.session.client("s3", **self._options)
+        return self.session.client("s3", **self.options)
 
     @cached_property
     def sqs(self) -> SQSClient:
-        return self.session.client("sqs", **self._options)
+        return self.session.client("sqs", **self.options)
 
     @cached_property
     def dynamodb_client(self) -> DynamoDBClient:
         """DynamoDB, as the functions speak to it; for rows, `table` is easier."""
-        return self.session.client("dynamodb", **self._options)
+        return self.session.client("dynamodb", **self.options)
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
-        return self.session.client("stepfunctions", **self._options)
+        return self.session.client("stepfunctions", **self.options)
 
     @cached_property
     def lambda_client(self) -> LambdaClient:
-        return self.session.client("lambda", **self._options)
+        return self.session.client("lambda", **self.options)
 
     @cached_property
     def batch(self) -> Any:  # noqa: ANN401 - its stubs are not installed
@@ -123,7 +124,7 @@ class Connection:
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
-        return self.session.client("cloudformation", **self._options)
+        return self.session.client("cloudformation", **self.options)
 
     @cached_property
     def cloudwatch(self) -> Any:  # noqa: ANN401 - its stubs are not installed
@@ -132,7 +133,7 @@ class Connection:
     @cached_property
     def table(self) -> Table:
         """The results table."""
-        return self.session.resource("dynamodb", **self._options).Table(self.facts.table)
+        return self.session.resource("dynamodb", **self.options).Table(self.facts.table)
 
     @cached_property
     def facts(self) -> StackFacts:
@@ -150,8 +151,8 @@ class Connection:
         return StackFacts(
             stack=self.stack,
             region=self.session.region_name,
-            endpoint_url=self._options["endpoint_url"],
-            ca_bundle=self._options["verify"],
+            endpoint_url=self.options["endpoint_url"],
+            ca_bundle=self.options["verify"],
             input_bucket=outputs["InputBucket"],
             results_bucket=outputs["ResultsBucket"],
             table=outputs["ResultsTable"],
@@ -161,6 +162,7 @@ class Connection:
             mapping=outputs["EventSourceMapping"],
             ledger=outputs["LedgerTable"],
             backfill_machine=outputs["BackfillMachine"],
+            backfill_pauses_above=int(above) if (above := outputs.get("BackfillPausesAbove")) else None,
             model_server_url=outputs.get("ModelServerUrl"),
             model_archive=outputs.get("ModelArchive"),
             model=outputs["Model"],
@@ -181,16 +183,15 @@ class Connection:
 
     @property
     def is_deployed(self) -> bool:
-        """Whether there is such a stack, in whatever state."""
+        """Whether there is such a stack, in whatever state but one: only begun, it has no outputs, and is deployed as a new one."""
         from botocore.exceptions import ClientError
 
         try:
-            self._describe()
+            return bool(self._describe().get("Outputs"))
         except ClientError as error:
             if error.response["Error"].get("Code") != "ValidationError":
                 raise
             return False
-        return True
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -230,8 +231,8 @@ class Connection:
         )
 
     @cached_property
-    def _options(self) -> dict[str, Any]:
-        """Of every client."""
+    def options(self) -> dict[str, Any]:
+        """Of every client, those of the services that have no property here, too."""
         from botocore.config import Config
 
         return {
@@ -254,11 +255,9 @@ class Connection:
 
         if self._local_stack is not None:
             check_listener(self._local_stack)
-        once = self._options["config"].merge(
-            Config(connect_timeout=REACHED_WITHIN_S, retries={"total_max_attempts": 1})
-        )
+        once = self.options["config"].merge(Config(connect_timeout=REACHED_WITHIN_S, retries={"total_max_attempts": 1}))
         try:
-            client = self.session.client("cloudformation", **{**self._options, "config": once})
+            client = self.session.client("cloudformation", **{**self.options, "config": once})
             return client.describe_stacks(StackName=self.stack)["Stacks"][0]
         except ClientError as error:
             if error.response["Error"].get("Code") == "ValidationError":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.backfill.handler import Close, Item
+from pipeline.backfill.handler import FIRST_WAIT_S, LONGEST_WAIT_S, Close, Item, Paused
 from pipeline.contracts import BATCHES_PREFIX
 
 with warnings.catch_warnings():
@@ -25,7 +25,8 @@ TEXT = (ROOT / "functions" / "backfill.asl.json").read_text(encoding="utf-8")
 MACHINE: Json = json.loads(TEXT)
 MAPS = ["Listed images", "Named images"]
 PAYLOAD_LIMIT_BYTES = 262_144  # Step Functions' limit on a child's input
-EXPRESS_LIMIT_S = 300
+MOST_EVENTS = 25_000  # in the history of an execution
+EVENTS_OF_A_PAUSE = 9  # a task has five, a choice and a wait two each
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_every_task_is_the_backfill_function_and_is_tried_again() -> None:
 @pytest.mark.parametrize("name", MAPS)
 def test_the_list_never_passes_through_one_process(name: str) -> None:
     state = MACHINE["States"][name]
-    assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}
+    assert state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
     assert 1 <= state["MaxConcurrency"] <= 100
     assert state["ItemBatcher"]["MaxItemsPerBatch"] > 1
     assert state["ItemBatcher"]["MaxInputBytesPerBatch"] < PAYLOAD_LIMIT_BYTES
@@ -119,8 +120,29 @@ def test_an_item_is_what_the_function_reads(name: str) -> None:
     assert selected == set(Item.model_fields)
 
 
-def test_a_part_is_done_long_before_an_express_execution_ends(resources: Json) -> None:
-    assert resources["BackfillFunction"]["Timeout"] < EXPRESS_LIMIT_S
+@pytest.mark.parametrize("name", MAPS)
+def test_a_part_waits_while_the_queue_is_deep_and_comes_again_with_what_it_is(name: str) -> None:
+    states = MACHINE["States"][name]["ItemProcessor"]["States"]
+    [task] = [(key, state) for key, state in states.items() if state["Type"] == "Task"]
+    [choice] = [(key, state) for key, state in states.items() if state["Type"] == "Choice"]
+    [wait] = [(key, state) for key, state in states.items() if state["Type"] == "Wait"]
+    [end] = [(key, state) for key, state in states.items() if state.get("End")]
+    assert (task[1]["ResultPath"], task[1]["Next"]) == ("$.outcome", choice[0]), "the part stays beside the response"
+    assert choice[1]["Choices"] == [{"Variable": "$.outcome.paused", "IsPresent": True, "Next": wait[0]}]
+    assert choice[1]["Default"] == end[0]
+    assert wait[1]["Next"] == task[0]
+    assert wait[1]["SecondsPath"] == "$.outcome.paused.wait_s"
+    assert "wait_s" in Paused.model_fields
+    assert end[1]["OutputPath"] == "$.outcome", "and is not what 500 items of a report are made of"
+
+
+def test_a_drought_as_long_as_the_queue_keeps_a_message_fits_in_the_history_of_a_part(resources: Json) -> None:
+    """Of a STANDARD execution; an EXPRESS one ends after five minutes."""
+    for name in MAPS:
+        assert MACHINE["States"][name]["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] == "STANDARD"
+    kept_s = resources["ImagesQueue"]["MessageRetentionPeriod"]
+    assert kept_s / LONGEST_WAIT_S * EVENTS_OF_A_PAUSE < MOST_EVENTS / 2
+    assert FIRST_WAIT_S < LONGEST_WAIT_S
 
 
 def test_the_end_gets_the_whole_input_and_an_error_ends_the_machine_as_one() -> None:

@@ -135,6 +135,18 @@ def test_images_in_flight_leave_a_fifth_of_every_servers_queue_free(template: Js
     assert list(template["Mappings"]["Servers"]) == template["Parameters"]["ModelServers"]["AllowedValues"]
 
 
+def test_a_backfill_pauses_before_the_queue_holds_more_than_is_answered_in_time(template: Json) -> None:
+    """After a drought as long as is promised, what the slowest server answers is answered before SQS deletes it."""
+    function = template["Resources"]["ClassifyFunction"]["Properties"]
+    batch_size = function["Events"]["Images"]["Properties"]["BatchSize"]
+    left_s = template["Resources"]["ImagesQueue"]["Properties"]["MessageRetentionPeriod"] - DROUGHT_S
+    for servers, row in template["Mappings"]["Servers"].items():
+        assert int(row["PauseAbove"]) / (int(servers) * SLOW_IMAGES_A_SECOND) == left_s
+    for row in template["Mappings"]["AtOnce"].values():
+        slowest = row["MaxConcurrency"] * batch_size / function["Timeout"]
+        assert int(row["PauseAbove"]) / slowest == left_s
+
+
 def test_the_server_takes_every_image_that_the_function_sends(resources: Json) -> None:
     variables = resources["ClassifyFunction"]["Properties"]["Environment"]["Variables"]
     assert int(server_properties()["max_request_size"]) > int(variables["MAX_IMAGE_BYTES"])
@@ -305,20 +317,51 @@ def test_samconfig_names_only_parameters_that_the_template_has(template: Json) -
     assert named <= template["Parameters"].keys()
 
 
-def test_the_dashboard_and_the_alarms_show_metrics_that_the_functions_write(resources: Json) -> None:
-    body = re.sub(r"\$\{[^}]+\}", "x", resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
-    shown = [metric for widget in json.loads(body)["widgets"] for metric in widget["properties"]["metrics"]]
+def dashboard(resources: Json, *, server: bool) -> list[Json]:
+    """The widgets of a stack with a model server, or of one without."""
+    text, own = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    shape = own["OfTheShape"]["Fn::If"][1 if server else 2]["Fn::Sub"]
+    widgets: list[Json] = json.loads(re.sub(r"\$\{[^}]+\}", "x", text.replace("${OfTheShape}", shape)))["widgets"]
+    return widgets
+
+
+def shown_by(widgets: list[Json]) -> set[str]:
+    """Metrics of ours that they show."""
     names, namespace, before = set(), None, None
-    for metric in shown:
+    for metric in (metric for widget in widgets for metric in widget["properties"]["metrics"]):
         if (
             isinstance(metric[0], str) and len(metric) > 1 and isinstance(metric[1], str)
         ):  # "." repeats, "..." is the last
             namespace = namespace if metric[0] == "." else metric[0]
             before = before if metric[1] == "." else metric[1]
             names |= {before} if namespace == "Podium" else set()
+    return {name for name in names if name}
+
+
+def test_the_dashboard_and_the_alarms_show_metrics_that_the_functions_write(resources: Json) -> None:
+    names = shown_by(dashboard(resources, server=True)) | shown_by(dashboard(resources, server=False))
     names |= {
         it["MetricName"] for it in of_type(resources, "AWS::CloudWatch::Alarm").values() if it["Namespace"] == "Podium"
     }
     written = "".join(path.read_text() for path in (ROOT / "functions" / "pipeline").rglob("*.py"))
     assert {"ImagesClassified", "GateClosed", "UploadsOverdue", "ModelUnavailable", "PredictLatency"} <= names
     assert {name for name in names if f'"{name}"' not in written} == set()
+
+
+def test_the_dashboard_shows_the_gate_only_with_a_server_and_the_model_s_loading_only_without(resources: Json) -> None:
+    served, here = (dashboard(resources, server=it) for it in (True, False))
+    only_served = shown_by(served) - shown_by(here)
+    assert (only_served, shown_by(here) - shown_by(served)) == ({"GateClosed"}, {"ModelLoadLatency"})
+    assert not any("gate" in widget["properties"]["title"].lower() for widget in here)
+
+
+@pytest.mark.parametrize("server", [True, False])
+def test_no_widget_of_the_dashboard_lies_on_another(resources: Json, server: bool) -> None:
+    taken = [
+        (x, y)
+        for it in dashboard(resources, server=server)
+        for x in range(it["x"], it["x"] + it["width"])
+        for y in range(it["y"], it["y"] + it["height"])
+    ]
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) < 24

@@ -112,6 +112,7 @@ class BackfillSettings(_FromEnvironment):
     queue_url: _QueueUrl
     model_name: _ModelName
     model_version: _ModelVersion
+    pause_above: int = Field(gt=0, description="how many messages may wait before a backfill pauses, such as 432000")
 
 
 class ReconcileSettings(_FromEnvironment):

@@ -50,6 +50,15 @@ class Execution(BaseModel):
     failed: int = 0
     total: int = 0  # grows while the bucket is being listed
     cause: str = ""
+    waiting: int = 0  # messages on the queue
+    pauses_above: int | None = None  # so many of them
+
+    @property
+    def pause(self) -> str:
+        """Why no image goes on the queue at the moment; empty if they do."""
+        if self.ended or self.pauses_above is None or self.waiting <= self.pauses_above:
+            return ""
+        return f"paused: {self.waiting:,} messages wait on the queue; it goes on when {self.pauses_above:,} or fewer do"
 
     @property
     def ended(self) -> bool:
@@ -118,6 +127,8 @@ def look(connection: Connection, execution: str) -> Execution:
         failed=sum(_failed(run) for run in runs),
         total=sum(run["itemCounts"]["total"] for run in runs),
         cause=described.get("cause") or described.get("error") or "",
+        waiting=sum(connection.message_counts(connection.facts.queue_url)),
+        pauses_above=connection.facts.backfill_pauses_above,
     )
 
 

@@ -5,22 +5,24 @@ receive -> match: sent to the queue, then deleted here | no match: hidden until 
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import MessageUnreadable
 from pipeline.queue.events import orders_in
+from pipeline.queue.together import ENTRIES, delete_together, hide_together, send_together, tens
 from podium.aws_errors import sentence_of
 from podium.care.rate_limiter import RateLimiter
 from podium.connection import Connection
 from podium.errors import ConsoleError
 
 if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 CRASHED = "crashed"  # SQS moved it by itself; a function that sends a message here gives its reason
@@ -94,12 +96,13 @@ def redrive(
     try:
         for letters in _receive(connection, _hold_s(connection, limiter.per_s), poll_s):
             held |= {letter.message_id: letter for letter in letters}
-            for letter in letters if not dry_run else ():
-                if letter.matches(letter_filter):
-                    limiter.wait()
-                    _move(connection, letter)
-                    moved.append(held.pop(letter.message_id))
-                    on_moved(len(moved))
+            wanted = [it for it in letters if not dry_run and it.matches(letter_filter)]
+            for some in batched(wanted, _at_once(limiter.per_s), strict=False):
+                gone, error = _move(connection, list(limiter.each(some)))
+                moved += [held.pop(letter.message_id) for letter in gone]
+                on_moved(len(moved))
+                if error is not None:
+                    raise error
     except (ClientError, BotoCoreError) as error:
         raise ConsoleError(
             f"it stopped after {len(moved)} dead letters were moved: {sentence_of(error)} None is lost: do it again."
@@ -150,23 +153,35 @@ def _receive(connection: Connection, hold_s: int, poll_s: int) -> Iterator[list[
         yield [read_letter(message) for message in messages]
 
 
-def _move(connection: Connection, letter: DeadLetter) -> None:
-    connection.sqs.send_message(QueueUrl=connection.facts.queue_url, MessageBody=letter.body)
-    connection.sqs.delete_message(QueueUrl=connection.facts.dlq_url, ReceiptHandle=letter.receipt_handle)
+def _at_once(rate_per_s: float) -> int:
+    """How many go in one request: never more than a second's, or the first would wait for the last."""
+    return max(1, min(ENTRIES, int(rate_per_s)))
+
+
+def _move(
+    connection: Connection, letters: Sequence[DeadLetter]
+) -> tuple[list[DeadLetter], ClientError | BotoCoreError | None]:
+    """The letters that are on the queue and not here any more, and why the first of the others is not.
+
+    A body is what SQS had before, so ten of them can be more than one request carries.
+    """
+    facts, sqs = connection.facts, connection.sqs
+    unsent = {
+        body: error
+        for some in tens(it.body for it in letters)
+        for body, error in send_together(sqs, facts.queue_url, some)
+    }
+    sent = [it for it in letters if it.body not in unsent]
+    kept = dict(delete_together(sqs, facts.dlq_url, [it.receipt_handle for it in sent]))
+    gone = [it for it in sent if it.receipt_handle not in kept]
+    return gone, next(iter([*unsent.values(), *kept.values()]), None)
 
 
 def _let_go(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     """Make them visible now; if that fails for one, it becomes visible when its time-out ends."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    def let_go(letter: DeadLetter) -> None:
-        with contextlib.suppress(ClientError, BotoCoreError):
-            connection.sqs.change_message_visibility(
-                QueueUrl=connection.facts.dlq_url, ReceiptHandle=letter.receipt_handle, VisibilityTimeout=0
-            )
-
+    hidden = [[(it.receipt_handle, 0) for it in some] for some in batched(letters, ENTRIES, strict=False)]
     with ThreadPoolExecutor(LET_GO_AT_ONCE) as pool:
-        list(pool.map(let_go, letters))
+        list(pool.map(lambda some: hide_together(connection.sqs, connection.facts.dlq_url, some), hidden))
 
 
 def _counted(letters: Iterable[DeadLetter], letter_filter: LetterFilter) -> list[ReasonCount]:

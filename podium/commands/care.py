@@ -135,7 +135,7 @@ def backfill(
     from podium.care.backfill import begin, check_whole, follow, look, read_missing, read_report
     from podium.connection import Connection
     from podium.shown.batch import show_watch
-    from podium.shown.care import backfill_document, backfill_sentence, begun_sentences
+    from podium.shown.care import backfill_document, backfill_sentence, begun_sentences, enqueueing_note
     from podium.shown.console import print_json, print_next, print_note
     from podium.shown.progress import counting
 
@@ -146,7 +146,7 @@ def backfill(
     with counting() as count:
         last = follow(
             lambda: look(connection, begun.execution),
-            lambda now: count("enqueueing", now.done, now.total, f"{now.failed} failed" if now.failed else ""),
+            lambda now: count("enqueueing", now.done, now.total, enqueueing_note(now)),
         )
     report = read_report(connection, begun.job)
     if as_json:

@@ -154,6 +154,7 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
     from podium.connection import Connection
     from podium.local.deployment import built_for, deploy_to_aws
     from podium.published import NO_MODEL, publish
+    from podium.removal.adopt import adopt, left_from_before
     from podium.shown.console import print_note
 
     if not yes and not sys.stdin.isatty():
@@ -167,6 +168,9 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
     if not yes and not typer.confirm("Go on?", err=True):
         raise ConsoleError("nothing was deployed. AWS_PROFILE and AWS_REGION choose another account and Region.")
     connection = Connection(stack)
+    if left := left_from_before(connection):
+        print_note(f"it takes over what a stack of this name left: {', '.join(map(str, left))}.")
+        adopt(connection, left)
     chosen = built_for(connection, chosen)
     if archive is not None:
         if not connection.is_deployed:

@@ -65,7 +65,7 @@ def built_for(connection: Connection, chosen: Mapping[str, str]) -> dict[str, st
 
 def deploy_to_aws(stack: str, region: str, parameters: Mapping[str, str], on_line: OnLine, *, confirm: bool) -> None:
     """Validate, build and deploy to the account of the person's AWS profile."""
-    overrides = ["--parameter-overrides", *_overrides(parameters)]
+    overrides = ["--parameter-overrides", *_overrides(parameters)] if parameters else []  # sam takes no empty list
     there = ["--region", region]
     _sam(["validate", "--lint", *there], {}, on_line)
     _sam(["build", *overrides, *there], {}, on_line, architecture=parameters.get("Architecture"))

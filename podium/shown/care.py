@@ -81,6 +81,11 @@ def begun_sentences(begun: Begun, manifest: object) -> list[str]:
     return [*named, f"backfill {begun.job} lists {location}; it goes on without this console"]
 
 
+def enqueueing_note(now: Execution) -> str:
+    """What a person should know beside the count: how many failed, and why it pauses."""
+    return "; ".join(it for it in (f"{now.failed} failed" if now.failed else "", now.pause) if it)
+
+
 def backfill_document(job: str, last: Execution, report: Backfill | None) -> dict[str, object]:
     """A backfill that has ended, for JSON."""
     found = report.model_dump(mode="json") if report else None

@@ -41,7 +41,7 @@ def status_table(now: Status) -> Table:
     table = plain_table("", "", header=False)
     for name, value in now.facts.model_dump(exclude_none=True).items():
         table.add_row(name.replace("_", " "), str(value))
-    table.add_row("images waiting", str(sum(now.waiting)))
+    table.add_row("images waiting", f"{sum(now.waiting)}{_pause(now)}")
     table.add_row("dead letters", str(now.dead_letters))
     table.add_row(*_gate(now))
     if now.server_answers is not None:
@@ -73,6 +73,11 @@ def farewell(facts: StackFacts, batch: str, photos: Path, seconds: float) -> str
         f"  .venv/bin/podium drop {shlex.quote(os.path.relpath(photos))} --batch mine --wait\n"
         "  .venv/bin/podium down"
     )
+
+
+def _pause(now: Status) -> str:
+    above = now.facts.backfill_pauses_above
+    return f"; a backfill waits until they are {above} or fewer" if above and sum(now.waiting) > above else ""
 
 
 def _gate(now: Status) -> tuple[str, str]:

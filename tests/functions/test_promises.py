@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.functions.simulation import mutants, strategies
 from tests.functions.simulation.plan import MOODS, Backfill, Delete, Mood, Outage, Plan, Upload
-from tests.functions.simulation.promises import Broken
+from tests.functions.simulation.promises import Broken, check
 from tests.functions.simulation.run import (
     REAL_CODE,
     Life,
@@ -97,6 +97,21 @@ def test_promise_4_a_drought_of_nine_days_costs_no_image() -> None:
 def test_four_days_on_the_queue_which_is_what_sqs_gives_would_lose_images_in_a_drought() -> None:
     with pytest.raises(Broken, match="so long that SQS deleted it"):
         live_through_outages(DROUGHT, Code(kept_s=4 * 86_400.0))
+
+
+def test_promise_4_a_backfill_in_a_drought_pauses_and_every_image_has_its_row_afterwards() -> None:
+    """Three days without a server; the bucket's images, whose events nobody saw, do not wait on the queue meanwhile."""
+    keys = [f"incoming/old/{number}.jpg" for number in range(6)]
+    uploads = tuple(Upload(key, events_after_s=()) for key in keys)
+    drought = (Outage("server", 60.0, 3 * 86_400.0, "refuses"),)
+    plan = replace(DROUGHT, actions=(*uploads, Backfill(120.0)), outages=drought, pause_above=1)
+    waiting: list[int] = []
+    with world_of(plan, REAL_CODE) as world:
+        world.scheduler.at(2 * 86_400.0, lambda: waiting.append(len(world.queue.messages)))
+        world.run()
+        check(world)
+        assert waiting == [2], "one more than pauses it, and no others"
+        assert {image.removeprefix("s3://input/") for image, _ in world.rows.items} == set(keys)
 
 
 @thoroughly

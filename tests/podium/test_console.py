@@ -96,6 +96,7 @@ WRONG = [
     (["reclassify", "--model", "balls", "--batch", "monday"], 2, "NAME@VERSION"),
     (["reclassify", "--model", "balls@2.0"], 2, "which images?"),
     (["backfill", "s3://archive/photos"], 1, "podium up"),
+    (["destroy"], 2, "which stack? Name it with --stack"),
 ]
 # The console runs once for each line of arguments, all in one process: starting Python every time would take longer.
 EACH = """
@@ -141,6 +142,7 @@ def test_what_is_wrong_is_one_line_that_says_what_to_do(
 ON_AWS = [
     ["status"],
     ["deploy", "--model-server-url", "http://models", "--yes"],
+    ["destroy", "--yes"],
     ["drop", __file__, "--batch", "monday"],
     ["watch", "monday"],
     ["results"],

@@ -66,6 +66,7 @@ def test_a_stack_that_is_there_is_built_for_the_architecture_that_it_has(connect
             {
                 "StackName": connection.stack, "CreationTime": NOON, "StackStatus": "CREATE_COMPLETE",
                 "Parameters": [{"ParameterKey": "Architecture", "ParameterValue": "arm64"}],
+                "Outputs": [{"OutputKey": "Model", "OutputValue": "balls@1.0"}],
             }
         ]
     }  # fmt: skip
@@ -76,3 +77,12 @@ def test_a_stack_that_is_there_is_built_for_the_architecture_that_it_has(connect
             stub.add_response("describe_stacks", described)
         assert built_for(connection, {}) == {"Architecture": "arm64"}
         assert built_for(connection, {"Architecture": "x86_64"}) == {"Architecture": "x86_64"}
+
+
+def test_a_stack_that_only_took_over_what_a_former_one_left_is_deployed_as_a_new_one(connection: Connection) -> None:
+    described: Any = {
+        "Stacks": [{"StackName": connection.stack, "CreationTime": NOON, "StackStatus": "IMPORT_COMPLETE"}]
+    }
+    with Stubber(connection.cloudformation) as stub:
+        stub.add_response("describe_stacks", described)
+        assert built_for(connection, {"ModelName": "balls"}) == {"ModelName": "balls"}

@@ -223,3 +223,53 @@ def test_a_large_batch_is_watched_to_its_end(stack: Console, photos: list[Path],
     progress = json.loads(watched.stdout)
     assert (progress["total"], progress["classified"], progress["waiting"]) == (120, 120, 0)
     assert re.search(r"\d+ classified", watched.stderr)
+
+
+def test_a_backfill_pauses_while_the_queue_is_deep_and_goes_on_when_it_has_fallen(
+    stack: Console, root: Root, photos: list[Path]
+) -> None:
+    """On the machine as it is deployed, told to wait two seconds where it would wait a minute."""
+    bucket, function = "deep", f"{root.facts['stack']}-backfill"
+    root.s3.create_bucket(Bucket=bucket)
+    for n, photo in enumerate(photos[:3]):
+        root.s3.put_object(Bucket=bucket, Key=f"{n}.jpg", Body=photo.read_bytes())
+    stack.podium("deploy", "--parameter", f"ExistingBucket={bucket}")
+    variables = root.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    machine = root.stepfunctions.describe_state_machine(stateMachineArn=root.facts["backfill_machine"])["definition"]
+    quick = machine.replace('"SecondsPath": "$.outcome.paused.wait_s"', '"Seconds": 2')
+    assert quick != machine
+    root.stepfunctions.update_state_machine(stateMachineArn=root.facts["backfill_machine"], definition=quick)
+    root.functions.update_function_configuration(
+        FunctionName=function, Environment={"Variables": variables | {"PAUSE_ABOVE": "1"}}
+    )
+    mapping = root.facts["mapping"]
+    root.functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    gate = f"{root.facts['stack']}-gate"
+    root.functions.put_function_concurrency(FunctionName=gate, ReservedConcurrentExecutions=0)
+    try:
+        for n in range(2):
+            root.sqs.send_message(
+                QueueUrl=root.facts["queue_url"], MessageBody=f'{{"Event": "s3:TestEvent", "n": {n}}}'
+            )
+        request = {"job": "deep", "bucket": bucket, "prefix": ""}
+        execution = root.stepfunctions.start_execution(
+            stateMachineArn=root.facts["backfill_machine"], name="deep", input=json.dumps(request)
+        )["executionArn"]
+        item = {"job": "deep", "bucket": bucket, "object": {"Key": "0.jpg"}}
+        assert root.invoke("backfill", item)[0]["paused"] == {"waiting": 2, "pause_above": 1, "wait_s": 60}
+        time.sleep(6)  # longer than it pauses
+        assert root.stepfunctions.describe_execution(executionArn=execution)["status"] == "RUNNING"
+        assert root.messages(root.facts["queue_url"]) == 2, "nothing was added"
+        root.sqs.purge_queue(QueueUrl=root.facts["queue_url"])
+        root.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+        until(
+            "the backfill goes on",
+            lambda: root.stepfunctions.describe_execution(executionArn=execution)["status"] == "SUCCEEDED",
+        )
+        stack.podium("watch", "deep", "--timeout", PATIENCE_S)
+        assert len(stack.results("deep")) == 3
+    finally:
+        root.functions.delete_function_concurrency(FunctionName=gate)
+        root.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+        root.functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+        root.stepfunctions.update_state_machine(stateMachineArn=root.facts["backfill_machine"], definition=machine)

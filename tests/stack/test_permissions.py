@@ -297,6 +297,7 @@ EXERCISES: dict[tuple[str, str], Exercise] = {
     ("TellLaterUploads", "s3:ListBucketVersions"): a_batch_with_an_overwritten_image,
     ("Announce", "events:PutEvents"): a_complete_batch,
     ("SendOrders", "sqs:SendMessage"): a_listed_image,
+    ("SendOrders", "sqs:GetQueueAttributes"): a_listed_image,
     ("SkipWhatHasARow", "dynamodb:BatchGetItem"): a_listed_image,
     ("OpenTheBatch", "dynamodb:UpdateItem"): a_backfill_to_close,
     ("WriteManifests", "s3:PutObject"): a_listed_image,

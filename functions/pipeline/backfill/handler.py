@@ -1,5 +1,6 @@
 """The Lambda that puts an existing bucket's images on the queue, part by part; Step Functions lists the bucket.
 
+deep queue: paused, the machine comes again
 items -> (skipped: folder markers, what is missing, what has a row) -> manifest part -> orders -> tally; at last: close
 """
 
@@ -21,6 +22,7 @@ from pipeline.backfill.tallies import PartTally, total, write_tally
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, revision_of, write_part
 from pipeline.contracts import Backfill, ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, Record, Tally
+from pipeline.queue.messages import messages_on
 from pipeline.queue.orders import just_after, send
 from pipeline.results.known_rows import KnownRow, known_rows
 from pipeline.settings import BackfillSettings, load_settings
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+
+FIRST_WAIT_S = 60  # doubled from pause to pause: a queue that empties fast is filled again soon,
+LONGEST_WAIT_S = 900  # and a drought of ten days makes not half of the 25,000 events that AWS keeps of an execution
 
 
 class Item(Record):
@@ -60,6 +66,14 @@ class Close(Record):
     error: _MachineError | None = None
 
 
+class Paused(Record):
+    """Nothing was put on the queue: more messages wait than it is to hold. The machine brings the same part again."""
+
+    waiting: int
+    pause_above: int
+    wait_s: int  # until then
+
+
 @dataclass(frozen=True)
 class Clients:
     """Clients that threads may share."""
@@ -88,9 +102,31 @@ def respond(event: dict[str, Any], clients: Clients, settings: BackfillSettings,
         case {"close": job}:
             return close(Close.model_validate(job), clients, settings, now).model_dump(mode="json")
         case {"Items": [*items]}:
-            return enqueue(tuple(map(Item.model_validate, items)), clients, settings, now).model_dump()
+            part = tuple(map(Item.model_validate, items))
         case _:
-            return enqueue((Item.model_validate(event),), clients, settings, now).model_dump()
+            part = (Item.model_validate(event),)
+    if paused := pause(clients, settings, waited_s=_waited_s(event)):
+        logger.info("backfill paused", batch=part[0].job, extra=paused.model_dump())
+        return {"paused": paused.model_dump()}
+    return enqueue(part, clients, settings, now).model_dump()
+
+
+def pause(clients: Clients, settings: BackfillSettings, *, waited_s: int) -> Paused | None:
+    """Whether the part must wait: SQS deletes what it has had for ten days, however much comes before it."""
+    waiting = messages_on(clients.sqs, settings.queue_url)
+    if waiting <= settings.pause_above:
+        return None
+    wait_s = min(max(FIRST_WAIT_S, 2 * waited_s), LONGEST_WAIT_S)
+    return Paused(waiting=waiting, pause_above=settings.pause_above, wait_s=wait_s)
+
+
+def _waited_s(event: dict[str, Any]) -> int:
+    """How long the part has waited the last time; the machine hands the last response back."""
+    match event:
+        case {"outcome": {"paused": {"wait_s": int(seconds)}}}:
+            return seconds
+        case _:
+            return 0
 
 
 def enqueue(items: tuple[Item, ...], clients: Clients, settings: BackfillSettings, now: datetime) -> Tally:

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
+from aws_lambda_powertools.metrics import MetricUnit
 
 from inference.answer import best_classes, doubt
 from inference.archive.errors import ModelRefused
@@ -22,6 +23,7 @@ from inference.images.reading import UnreadableImage
 from pipeline.contracts import LabelProbability, ModelFacts, ServerAnswer
 from pipeline.errors import Answer, ImageRejected, ModelUnavailable
 from pipeline.model_here.loading import load
+from pipeline.telemetry import metrics
 
 IMAGES_AT_ONCE = 20  # the queue mapping's BatchSize
 CLASSIFIED_TOGETHER = 4  # while they are, the next ones are read
@@ -74,6 +76,7 @@ class ModelHere:
     def _load(self) -> tuple[Classifier, ReaderApart]:
         if self._failed and self._now_s() - self._failed[0] < FAILED_FOR_S:
             raise ModelUnavailable(self._failed[1])
+        began_s = self._now_s()
         try:
             classifier = load(self._fetch)
         except ModelRefused as refused:
@@ -82,7 +85,10 @@ class ModelHere:
         except ModelUnavailable as problem:
             self._failed = (self._now_s(), str(problem))
             raise
-        return classifier, ReaderApart(classifier.transform, seconds=IMAGE_S, max_pixels=classifier.max_pixels)
+        reader = ReaderApart(classifier.transform, seconds=IMAGE_S, max_pixels=classifier.max_pixels)
+        loading_ms = 1000 * (self._now_s() - began_s)
+        metrics.add_metric(name="ModelLoadLatency", unit=MetricUnit.Milliseconds, value=loading_ms)
+        return classifier, reader
 
     def _answers(
         self, classifier: Classifier, reader: ReaderApart, images: Sequence[bytes], facts: ModelFacts, until_s: float

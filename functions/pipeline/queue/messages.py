@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import batched
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
 from pipeline.contracts import DeadLetterCode, Record
+from pipeline.queue.together import ENTRIES, hide_together
 from pipeline.telemetry import logger
 
 if TYPE_CHECKING:
@@ -80,16 +81,16 @@ class Queue:
         """Hide each message for its back-off, and for so many seconds at least, but never for more than the longest back-off.
 
         One that cannot be hidden returns after the visibility time-out instead.
-        One request each: the emulator takes the batched request for an IAM action of its own, which AWS does not have.
         """
-        for message, least_s in messages:
-            wait_s = min(max(backoff_s(message.receives, self.draw), least_s), LONGEST_BACK_OFF_S)
-            try:
-                self.sqs.change_message_visibility(
-                    QueueUrl=self.url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=wait_s
-                )
-            except (ClientError, BotoCoreError) as error:
-                logger.warning("message not postponed", message_id=message.message_id, reason=str(error))
+        waits = [
+            (message, min(max(backoff_s(message.receives, self.draw), least_s), LONGEST_BACK_OFF_S))
+            for message, least_s in messages
+        ]
+        for some in batched(waits, ENTRIES, strict=False):
+            ids = {message.receipt_handle: message.message_id for message, _ in some}
+            hidden = [(message.receipt_handle, wait_s) for message, wait_s in some]
+            for (receipt, _), error in hide_together(self.sqs, self.url, hidden):
+                logger.warning("message not postponed", message_id=ids[receipt], reason=str(error))
 
     def bury(self, message: Message, code: DeadLetterCode, reason: str) -> None:
         """Send the message to the dead-letter queue, as it came, with the reason; the caller acknowledges the original."""

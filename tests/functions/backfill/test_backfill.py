@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
@@ -14,7 +14,17 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.backfill.handler import Clients, lambda_handler, open_clients, order_for, respond
+from pipeline.backfill.handler import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    Clients,
+    Item,
+    enqueue,
+    lambda_handler,
+    open_clients,
+    order_for,
+    respond,
+)
 from pipeline.backfill.objects import Found, as_they_are, is_about
 from pipeline.backfill.tallies import PartTally, missing_images, total, write_tally
 from pipeline.batches.ledger import BATCH_ID
@@ -31,6 +41,7 @@ from tests.functions.template import table_schema
 
 PHOTOS, JOB = "my-photos", "backfill-20261121-120000"
 PART, NAMED, ONE = event("backfill-part"), event("backfill-named-part"), event("backfill-one-item")
+PAUSED = event("backfill-part-again")  # the same part after a first pause
 BALL, ODD = "photos/ball.jpg", "photos/été & 100% + ball #1 (copy).jpg"
 ETAG = "b1946ac92492d2347c6235b4d2611184"
 
@@ -47,6 +58,7 @@ def settings(aws: Aws) -> BackfillSettings:
         queue_url=aws.queue_url,
         model_name="balls",
         model_version="1.0",
+        pause_above=1000,
     )
 
 
@@ -180,9 +192,10 @@ def test_a_part_that_is_tried_again_sends_what_has_no_row_yet_and_expects_what_i
 
 
 def test_what_is_expected_is_written_before_anything_is_sent(machine: Machine, aws: Aws) -> None:
-    lost = Machine(aws, machine.settings.model_copy(update={"queue_url": f"{aws.queue_url}-lost"}))
+    lost = machine.settings.model_copy(update={"queue_url": f"{aws.queue_url}-lost"})
+    items = tuple(map(Item.model_validate, PART["Items"]))
     with pytest.raises(ClientError):
-        lost.run(PART)
+        enqueue(items, Clients(aws.s3, aws.dynamodb, aws.sqs), lost, NOON)
     assert machine.expected() == [BALL, ODD]
 
 
@@ -316,7 +329,7 @@ def test_rows_are_read_by_the_hundred(machine: Machine) -> None:
 def deployed(settings: BackfillSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The settings are in the environment."""
     for name, value in settings.model_dump().items():
-        monkeypatch.setenv(name.upper(), value)
+        monkeypatch.setenv(name.upper(), str(value))
     for cached in (load_settings, open_clients):
         cached.cache_clear()
     yield
@@ -340,3 +353,39 @@ class _Context:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:podium-backfill"
     aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+def test_while_the_queue_is_deep_nothing_is_done_and_the_response_says_why(machine: Machine) -> None:
+    deep = replace(machine, settings=machine.settings.model_copy(update={"pause_above": 2}))
+    for n in range(3):
+        machine.aws.sqs.send_message(QueueUrl=machine.aws.queue_url, MessageBody=f"{n}")
+    assert deep.run(PART) == {"paused": {"waiting": 3, "pause_above": 2, "wait_s": FIRST_WAIT_S}}
+    assert deep.expected() == []
+    machine.aws.sqs.purge_queue(QueueUrl=machine.aws.queue_url)
+    assert deep.run(PAUSED) == machine.run(PART), "when it has fallen, the part goes on as if it had never waited"
+
+
+def test_messages_that_are_being_worked_on_are_on_the_queue_too(machine: Machine) -> None:
+    deep = replace(machine, settings=machine.settings.model_copy(update={"pause_above": 1}))
+    for n in range(2):
+        machine.aws.sqs.send_message(QueueUrl=machine.aws.queue_url, MessageBody=f"{n}")
+    machine.aws.sqs.receive_message(QueueUrl=machine.aws.queue_url, MaxNumberOfMessages=2)
+    assert deep.run(ONE)["paused"]["waiting"] == 2
+
+
+def test_pauses_double_from_a_minute_to_a_quarter_of_an_hour(machine: Machine) -> None:
+    deep = replace(machine, settings=machine.settings.model_copy(update={"pause_above": 1}))
+    for n in range(2):
+        machine.aws.sqs.send_message(QueueUrl=machine.aws.queue_url, MessageBody=f"{n}")
+    part, waits = dict(PAUSED), []
+    for _ in range(6):
+        part["outcome"] = deep.run(part)
+        waits.append(part["outcome"]["paused"]["wait_s"])
+    assert waits == [120, 240, 480, LONGEST_WAIT_S, LONGEST_WAIT_S, LONGEST_WAIT_S]
+
+
+def test_the_end_is_never_paused(machine: Machine) -> None:
+    deep = replace(machine, settings=machine.settings.model_copy(update={"pause_above": 1}))
+    for n in range(2):
+        machine.aws.sqs.send_message(QueueUrl=machine.aws.queue_url, MessageBody=f"{n}")
+    assert "paused" not in deep.run(event("backfill-close"))

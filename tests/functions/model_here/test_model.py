@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.contracts import ModelFacts, ServerAnswer
 from pipeline.errors import ImageRejected, ModelUnavailable
+from pipeline.telemetry import metrics
 from tests.inference.images.pictures import corners, jpeg
 
 pytestmark = pytest.mark.torch
@@ -53,6 +54,18 @@ def test_it_answers_as_the_servers_handler_does(held: Callable[..., Any], mar: P
         assert [it.label for it in ours.predictions] == [it.label for it in theirs.predictions[:3]]
         odds = [[it.probability for it in one.predictions[:3]] for one in (ours, theirs)]
         assert odds[0] == pytest.approx(odds[1], abs=0.01)  # Pillow resizes here, torch there
+
+
+def test_how_long_a_process_loads_the_model_is_a_metric_of_its_first_invocation(
+    held: Callable[..., Any], mar: Path
+) -> None:
+    metrics.clear_metrics()
+    model = held(mar)
+    for _ in range(2):
+        model.ask([PHOTO], budget_s=60)
+    [loading_ms] = metrics.metric_set["ModelLoadLatency"]["Value"]
+    metrics.clear_metrics()
+    assert loading_ms > 0
 
 
 def test_a_bad_image_is_rejected_beside_good_ones(held: Callable[..., Any], mar: Path) -> None:

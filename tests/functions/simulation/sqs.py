@@ -100,6 +100,21 @@ class SqsFake:
         self._world.effect("sqs.change_message_visibility", change)
         return {}
 
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        queue = self._queues[QueueUrl]
+
+        def change() -> dict[str, Any]:
+            failed = []
+            for entry in Entries:
+                message = queue.by_receipt(entry["ReceiptHandle"])
+                if message.deleted or message.died or message.hidden_until_s <= self._world.now_s:
+                    failed.append({"Id": entry["Id"], "Code": "MessageNotInflight", "SenderFault": True})
+                else:
+                    queue.hide(message, self._world.now_s + entry["VisibilityTimeout"])
+            return {"Failed": failed}
+
+        return self._world.effect("sqs.change_message_visibility", change)
+
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: tuple[str, ...]) -> dict[str, Any]:  # noqa: N803
         queue = self._queues[QueueUrl]
 

@@ -108,6 +108,7 @@ class World:
         )
         self.scheduler.others = self.function.polls
         self.bugs: list[Exception] = []
+        self.backfills: list[Fiber] = []
         self._jitter = cycle(plan.jitter)
         self.gate = self._gate()
         self.reconcile = self._reconcile()
@@ -200,7 +201,8 @@ class World:
 
     def _is_over(self) -> bool:
         looking = self.plan.reconcile and self.now_s < self._last_s + UNTIL_ALL_IS_FOUND_S
-        return not (self._to_come or self.function.busy or self.queue.messages or looking)
+        enqueueing = any(not it.done for it in self.backfills)
+        return not (self._to_come or self.function.busy or self.queue.messages or looking or enqueueing)
 
     def _plan_for(self, time_s: float, step: Callable[[], object]) -> None:
         def happen() -> None:
@@ -224,11 +226,15 @@ class World:
             case Stray(body):
                 self.queue.send(body, self.now_s)
             case Backfill():
-                self.scheduler.start(
-                    Fiber(partial(backfill, self._clients(), self.settings, self.code.order_for), "backfill")
-                )
+                self.backfills.append(self._backfill())
+                self.scheduler.start(self.backfills[-1])
             case Rollout(version):
                 self.server.model = self.server.model.model_copy(update={"version": version})
+
+    def _backfill(self) -> Fiber:
+        pause_above, sleep = self.plan.pause_above, self.faults.sleep
+        clients = self._clients()
+        return Fiber(partial(backfill, clients, self.settings, self.code.order_for, pause_above, sleep), "backfill")
 
     def _upload(self, upload: Upload) -> None:
         number = len(self.witness.uploads)

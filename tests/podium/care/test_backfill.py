@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.stub import Stubber
@@ -28,6 +28,7 @@ from podium.care.source import Source
 from podium.connection import Connection
 from podium.errors import ConsoleError
 from podium.project import ROOT
+from podium.shown.care import enqueueing_note
 
 JOB = "backfill-20261121-120000"
 PHOTOS = Source(bucket="my-photos", prefix="photos/")
@@ -111,6 +112,37 @@ def test_a_look_counts_objects_and_knows_the_cause(connection: Connection) -> No
         )  # fmt: skip
         run = look(connection, execution)
     assert run == Execution(status="FAILED", done=5, failed=3, total=10, cause="The backfill stopped.")
+
+
+@pytest.mark.parametrize(
+    ("state", "pause"),
+    [
+        ({"waiting": 433_500, "pauses_above": 432_000}, "paused: 433,500 messages wait on the queue; it goes on when 432,000 or fewer do"),
+        ({"waiting": 432_000, "pauses_above": 432_000}, ""),
+        ({"waiting": 433_500, "pauses_above": None}, ""),
+        ({"waiting": 433_500, "pauses_above": 432_000, "status": "SUCCEEDED"}, ""),
+    ],
+)  # fmt: skip
+def test_a_machine_that_pauses_says_why(state: dict[str, Any], pause: str) -> None:
+    now = Execution.model_validate({"status": "RUNNING", **state})
+    assert now.pause == pause
+    assert enqueueing_note(now) == pause
+    assert enqueueing_note(now.model_copy(update={"failed": 2})) == "; ".join(["2 failed", *([pause] if pause else [])])
+
+
+def test_a_look_counts_what_waits_and_what_is_being_worked_on(connection: Connection) -> None:
+    cast(Any, connection).facts = connection.facts.model_copy(update={"backfill_pauses_above": 1})
+    for n in range(3):
+        connection.sqs.send_message(QueueUrl=connection.facts.queue_url, MessageBody=f"{n}")
+    connection.sqs.receive_message(QueueUrl=connection.facts.queue_url)
+    execution = "arn:aws:states:us-east-1:123456789012:execution:podium-backfill:job"
+    ran = {"executionArn": execution, "stateMachineArn": "arn:machine", "startDate": datetime(2026, 1, 1, tzinfo=UTC)}
+    with Stubber(connection.stepfunctions) as stub:
+        stub.add_response("describe_execution", {**ran, "status": "RUNNING"})
+        stub.add_response("list_map_runs", {"mapRuns": []})
+        now = look(connection, execution)
+    assert (now.waiting, now.pauses_above) == (3, 1)
+    assert now.pause
 
 
 def looks(*statuses: str) -> Callable[[], Execution]:

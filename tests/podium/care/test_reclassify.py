@@ -126,7 +126,7 @@ def test_orders_go_out_at_their_rate_and_are_counted(classified: Connection) -> 
 
 
 def test_a_queue_that_refuses_is_a_sentence_with_the_count(classified: Connection) -> None:
-    cast(Any, classified).sqs = Sqs(classified.sqs, send_message=fails)
+    cast(Any, classified).sqs = Sqs(classified.sqs, send_message_batch=fails)
     with pytest.raises(ConsoleError, match="after 0 of 2 images"):
         send_all(classified, planned(classified, label="baseball").orders, Clock().limiter(10))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, cast
 
 import pytest
@@ -155,7 +156,7 @@ def test_whoever_interrupts_leaves_no_letter_hidden(buried: Connection) -> None:
     with pytest.raises(KeyboardInterrupt):
         again(buried, limiter=RateLimiter(50, now_s=lambda: 0.0, sleep=interrupt))
     moved, left = bodies(buried, buried.facts.queue_url), bodies(buried, buried.facts.dlq_url)
-    assert (len(moved), len(left)) == (1, 3)
+    assert (len(moved), len(left)) == (0, 4)
 
 
 def test_letters_that_come_again_and_again_do_not_keep_it_going(buried: Connection) -> None:
@@ -172,3 +173,45 @@ def test_letters_that_come_again_and_again_do_not_keep_it_going(buried: Connecti
     seen.sqs = Sqs(real, receive_message=receive)
     counts = again(buried, reason="no such reason")
     assert sum(one.left for one in counts) == 4
+
+
+def test_ten_letters_are_three_requests_to_receive_send_and_delete_them(connection: Connection) -> None:
+    """On AWS, each request costs what a message costs."""
+    for n in range(23):
+        bury(connection, about(f"incoming/monday/{n:02}.jpg"))
+    asked: Counter[str] = Counter()
+    hook = connection.sqs.meta.events.register_first
+    hook("before-call.sqs", lambda model, **_: asked.update([model.name]))
+    again(connection)
+    assert (asked["SendMessageBatch"], asked["DeleteMessageBatch"]) == (3, 3)
+    assert asked["SendMessage"] == asked["DeleteMessage"] == asked["ChangeMessageVisibility"] == 0
+
+
+def test_a_slow_rate_does_not_wait_for_ten(connection: Connection) -> None:
+    for n in range(4):
+        bury(connection, about(f"incoming/monday/{n}.jpg"))
+    clock, moved = Clock(), list[tuple[float, int]]()
+    redrive(
+        connection, LetterFilter(), limiter=clock.limiter(0.5), dry_run=False, poll_s=0,
+        on_moved=lambda count: moved.append((clock.now_s, count)),
+    )  # fmt: skip
+    assert moved == [(0.0, 1), (2.0, 2), (4.0, 3), (6.0, 4)]
+
+
+def test_of_a_batch_of_which_some_are_not_sent_the_others_are_moved(connection: Connection) -> None:
+    for n in range(4):
+        bury(connection, about(f"incoming/monday/{n}.jpg"))
+    broken = cast(Any, connection)
+    real = broken.sqs
+
+    def send(**request: Any) -> Any:  # noqa: ANN401 - boto3's own
+        bad = [entry for entry in request["Entries"] if "/2.jpg" in entry["MessageBody"]]
+        good = [entry for entry in request["Entries"] if entry not in bad]
+        answer = real.send_message_batch(QueueUrl=request["QueueUrl"], Entries=good)
+        return {**answer, "Failed": [{"Id": it["Id"], "Code": "InternalError", "SenderFault": False} for it in bad]}
+
+    broken.sqs = Sqs(real, send_message_batch=send, send_message=fails)
+    with pytest.raises(ConsoleError, match="it stopped after 3 dead letters were moved"):
+        again(connection)
+    broken.sqs = real
+    assert moved_and_left(connection) == (["monday/0.jpg", "monday/1.jpg", "monday/3.jpg"], ["monday/2.jpg"])

@@ -101,3 +101,20 @@ def test_at_the_end_of_the_input_nothing_is_made(configured: dict[str, str]) -> 
     )  # fmt: skip
     assert done.returncode == 2
     assert "there is no terminal: add --yes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "which stack? Name it with --stack. The local one is stopped by `podium down`"),
+        (("--stack", "prod"), "nobody can confirm here that stack 'prod' is deleted"),
+        (("--stack", "Prod"), "--stack 'Prod' cannot be a stack's name"),
+    ],
+)
+def test_destroy_wants_a_name_and_a_yes(configured: dict[str, str], words: tuple[str, ...], sentence: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "podium", "destroy", *words],
+        env=configured, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert sentence in done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from podium.local.deployment import sam_environment
+from podium.local.deployment import deploy_to_aws, sam_environment
 from podium.project import LocalStack
 from podium.shown.shell import exports
 
@@ -50,3 +50,18 @@ def test_sam_gets_the_embedded_aws_and_the_caller_s_own_variables(monkeypatch: p
     assert environment["SOMEBODYS_OWN"] == "kept"
     assert "ARCHITECTURE" not in environment
     assert sam_environment({}, "arm64")["ARCHITECTURE"] == "arm64"
+
+
+def test_a_deployment_without_parameters_has_no_empty_list_of_them_which_sam_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sam = tmp_path / "sam"
+    sam.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "asked"}\n')
+    sam.chmod(0o755)
+    monkeypatch.setattr("podium.local.deployment.TOOLS", tmp_path)
+    monkeypatch.setattr("podium.local.deployment.LOGS", tmp_path)
+    deploy_to_aws("photos", "eu-west-1", {}, lambda _: None, confirm=False)
+    deploy_to_aws("photos", "eu-west-1", {"ModelName": ""}, lambda _: None, confirm=False)
+    first, second = (tmp_path / "asked").read_text().split("validate")[1:]
+    assert "--parameter-overrides" not in first
+    assert second.count('--parameter-overrides ModelName=""') == 2
