@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from pipeline.contracts import ManifestPart, Status, stamp
+from pipeline.contracts import ManifestPart, Status
+from pipeline.results.index_keys import SHARDS
 from pipeline.results.known_rows import items_of_image
+from pipeline.results.shards import all_rows, of_batch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -69,20 +71,11 @@ def expected_uploads(
     return uploads
 
 
-def rows_of_batch(dynamodb: DynamoDBClient, table: str, batch: str, *, since: datetime | None = None) -> Iterator[Item]:
-    """The rows of a batch, as the index has them: a moment old, oldest work first; those whose work began since then."""
-    begun = "" if since is None else " AND classified_at >= :since"
-    values = {":batch": {"S": batch}} | ({} if since is None else {":since": {"S": stamp(since)}})
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        IndexName="by-batch",
-        KeyConditionExpression=f"#batch = :batch{begun}",
-        ExpressionAttributeValues=values,
-        ProjectionExpression=_PROJECTION,
-        ExpressionAttributeNames={**_NAMES, "#batch": "batch"},
-    )
-    for page in pages:
-        yield from page["Items"]
+def rows_of_batch(
+    dynamodb: DynamoDBClient, table: str, batch: str, shards: Iterable[int] = range(SHARDS)
+) -> Iterator[Item]:
+    """The rows of a batch, as the index has them: a moment old, one shard after the other; all shards, or some."""
+    return all_rows(dynamodb, table, of_batch(batch, wanted=READ), shards)
 
 
 def rows_of_image(dynamodb: DynamoDBClient, table: str, image: str) -> Sequence[Item]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipeline.contracts import Classification, Row, stamp
+from pipeline.results.index_keys import index_keys
 
 SIX_PLACES = Decimal("0.000001")
 
@@ -14,7 +15,7 @@ Item = dict[str, Any]
 
 
 def row_of(classification: Classification, result_key: str, result_version_id: str | None) -> Item:
-    """The attributes of the row, numbers as Decimal; what does not apply is absent, which keeps the indexes sparse."""
+    """The attributes of the row, numbers as Decimal; what does not apply is absent, and so are keys of indexes it is not in."""
     image, best, rejected = classification.image, classification.best, classification.rejected
     attributes: Item = {
         "image": image.uri,
@@ -38,7 +39,8 @@ def row_of(classification: Classification, result_key: str, result_version_id: s
         "classified_at": stamp(classification.classified_at),
         "schema_version": classification.schema_version,
     }
-    return {name: value for name, value in attributes.items() if value is not None}
+    row = {name: value for name, value in attributes.items() if value is not None}
+    return row | index_keys(row)
 
 
 def record_of(item: Mapping[str, Any]) -> Row:
