@@ -1,4 +1,4 @@
-"""`podium redrive | reclassify | backfill`: images go on the queue again, or for the first time."""
+"""`podium redrive | reclassify | backfill`: images go on the queue again, or for the first time; `podium reindex`: old rows."""
 
 from __future__ import annotations
 
@@ -138,3 +138,19 @@ def backfill(
         if wait:
             show_watch(connection, begun.job)
         print_next("results" if wait else "watch", begun.job, stack=stack)
+
+
+def reindex(stack: Stack = None, as_json: AsJson = False) -> None:
+    """Put the rows that an older version wrote into the indexes; once, after its stack was updated."""
+    from podium.connection import Connection
+    from podium.local.reindex import index_old_rows
+    from podium.shown.console import print_json, print_note
+    from podium.shown.progress import waiting
+
+    with waiting("reading the table") as note:
+        indexed = index_old_rows(Connection(stack), lambda rows: note(f"{rows:,} rows are in the indexes now"))
+    if as_json:
+        print_json({"indexed": indexed})
+    print_note(
+        f"{indexed:,} rows of an older version are in the indexes now." if indexed else "all rows are in the indexes."
+    )

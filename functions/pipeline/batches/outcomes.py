@@ -5,7 +5,7 @@ So a row is no pydantic record here, and no Decimal is made of its numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
@@ -58,12 +58,20 @@ class ExpectedUpload(NamedTuple):
 
 
 def expected_uploads(
-    parts: Iterable[ManifestPart], known: Mapping[str, ExpectedUpload] | None = None
+    parts: Iterable[ManifestPart],
+    known: Mapping[str, ExpectedUpload] | None = None,
+    *,
+    only: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, ExpectedUpload]:
-    """Every image of the batch once, as `expected_images` has it, and smaller; with those that are known from other parts."""
+    """Every image of the batch once, as `expected_images` has it, and smaller; with those that are known from other parts.
+
+    `only` says which images are wanted.
+    """
     uploads = dict(known or {})
     for part in parts:
         for image in part.images:
+            if not only(image.image):
+                continue
             before = uploads.get(image.image)
             if before is None or before.since <= part.created_at:
                 etag = image.etag.strip('"') if image.etag else None

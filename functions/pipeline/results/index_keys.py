@@ -61,7 +61,17 @@ def index_keys(row: Mapping[str, Any]) -> dict[str, str]:
 
 def shard_of(image: str) -> int:
     """The shard of all rows of an image (`s3://bucket/key`)."""
-    return int(hashlib.sha256(image.encode()).hexdigest()[:8], 16) % SHARDS
+    return _number_of(image) % SHARDS
+
+
+def slice_of(image: str, slices: int) -> int:
+    """Of so many slices, a divisor or a multiple of SHARDS, the one that an image is in: some whole shards, or a part of one."""
+    return _number_of(image) % slices
+
+
+def shards_of_slice(number: int, slices: int) -> list[int]:
+    """The shards in which the rows of a slice lie; with those of other slices, if there are more slices than shards."""
+    return [number % SHARDS] if slices > SHARDS else list(range(number, SHARDS, slices))
 
 
 def in_shard(name: str, shard: int) -> str:
@@ -77,6 +87,10 @@ def cut(name: str) -> str:
 def six_places(probability: Decimal | float) -> str:
     """`0.934512`, so that strings compare as numbers do."""
     return f"{probability:.6f}"
+
+
+def _number_of(image: str) -> int:
+    return int.from_bytes(hashlib.sha256(image.encode()).digest()[:8])
 
 
 def _place_of(row: Mapping[str, Any]) -> str:
