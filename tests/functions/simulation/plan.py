@@ -109,5 +109,6 @@ class Plan:
     many: Many = "taken"
     gate_lag_s: float | None = None  # how long the gate's changes take; None: there is no gate
     reconcile: bool = False
+    lines: bool = False  # results lie many in one object
     here: bool = False  # the function itself holds the model; an outage of the server is an archive that does not load
     first_tick_s: float = 30.0  # of the gate, and then every minute
