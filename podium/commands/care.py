@@ -141,14 +141,19 @@ def backfill(
 
 
 def reindex(stack: Stack = None, as_json: AsJson = False) -> None:
-    """Put the rows that an older version wrote into the indexes; once, after its stack was updated."""
+    """Give a stack of an older version today's indexes, and its rows the keys; on AWS, this deploys it up to seven times."""
     from podium.connection import Connection
-    from podium.local.reindex import index_old_rows
+    from podium.local.reindex import change_indexes, index_old_rows
     from podium.shown.console import print_json, print_note
     from podium.shown.progress import waiting
 
+    connection = Connection(stack)
     with waiting("reading the table") as note:
-        indexed = index_old_rows(Connection(stack), lambda rows: note(f"{rows:,} rows are in the indexes now"))
+
+        def index_rows() -> int:
+            return index_old_rows(connection, lambda rows: note(f"{rows:,} rows are in the indexes now"))
+
+        indexed = change_indexes(connection, index_rows, note) if stack else index_rows()
     if as_json:
         print_json({"indexed": indexed})
     print_note(

@@ -1,14 +1,23 @@
-"""Rows that an older version wrote, without keys of today's indexes: they get them. On the local stack after each deployment."""
+"""Stacks and rows of an older version: they get today's indexes, and the keys by which these find a row."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from pipeline.results.index_keys import INDEXES, index_keys
 from podium.connection import Connection
+from podium.local.deployment import deploy_step_to_aws
+from podium.local.index_steps import GlobalIndex, additions, deployed_indexes, removals
+from podium.project import ROOT
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+
+POLL_S = 10.0
 HASH_KEYS = {f"#{index.hash_key}": index.hash_key for index in INDEXES}
 # No row is in none of the indexes but one without batch, label and review: a classified image has a label.
 WITHOUT_KEYS = " AND ".join(f"attribute_not_exists({name})" for name in HASH_KEYS)
@@ -29,6 +38,45 @@ def index_old_rows(connection: Connection, on_indexed: Callable[[int], None] = l
             indexed += _index(connection, {name: read(value) for name, value in item.items()})
             on_indexed(indexed)
     return indexed
+
+
+def change_indexes(
+    connection: Connection,
+    index_rows: Callable[[], int],
+    note: Callable[[str], None],
+    deploy: Callable[[Connection, str, Callable[[str], None]], None] | None = None,
+) -> int:
+    """Give a stack on AWS the indexes of template.yaml, one an update, and the old rows their keys; how many these were.
+
+    Rows come after the new indexes, when only today's functions write, and before the old ones go. Stopped anywhere, it
+    goes on there when it is done again.
+    """
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    for step in additions(template, _indexes_there(connection)):
+        note("adding an index")
+        (deploy or _deploy)(connection, step, note)
+    indexed = index_rows()
+    for step in removals(template, _indexes_there(connection)):
+        note("removing an index")
+        (deploy or _deploy)(connection, step, note)
+    return indexed
+
+
+def _deploy(connection: Connection, template: str, note: Callable[[str], None]) -> None:
+    """Deploy this step, and wait until DynamoDB has done what CloudFormation only began."""
+    architecture = connection.parameters["Architecture"]
+    deploy_step_to_aws(connection.stack, connection.facts.region, architecture, template, note)
+    while any(index.get("IndexStatus") != "ACTIVE" for index in _table(connection).get("GlobalSecondaryIndexes", [])):
+        note("DynamoDB fills the index")
+        time.sleep(POLL_S)
+
+
+def _indexes_there(connection: Connection) -> list[GlobalIndex]:
+    return deployed_indexes(_table(connection))
+
+
+def _table(connection: Connection) -> TableDescriptionTypeDef:
+    return connection.dynamodb_client.describe_table(TableName=connection.facts.table)["Table"]
 
 
 def _index(connection: Connection, row: dict[str, object]) -> bool:

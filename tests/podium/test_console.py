@@ -96,6 +96,7 @@ WRONG = [
     (["reclassify", "--model", "balls", "--batch", "monday"], 2, "NAME@VERSION"),
     (["reclassify", "--model", "balls@2.0"], 2, "which images?"),
     (["backfill", "s3://archive/photos"], 1, "podium up"),
+    (["reindex"], 1, "podium up"),
 ]
 # The console runs once for each line of arguments, all in one process: starting Python every time would take longer.
 EACH = """
@@ -147,6 +148,7 @@ ON_AWS = [
     ["redrive"],
     ["reclassify", "--model", "balls@2.0", "--batch", "monday"],
     ["backfill", "s3://archive/photos"],
+    ["reindex"],
 ]
 
 

@@ -50,7 +50,7 @@ VALUES = [of_batch("mo"), of_batch("mo", "ball"), of_batch("mo", "ball", least=0
           of_label("cup", least=0.5), to_review("uncertain"), to_review("uncertain", "mo")]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=str)
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_all_rows_and_the_rows_in_order_are_the_same(many: Aws, value: Value) -> None:
     ascending = read(many, value)
     assert len(ascending) == len(set(ascending)) > 3
@@ -78,8 +78,8 @@ def test_what_is_to_be_reviewed_comes_by_batch_then_by_margin(many: Aws) -> None
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("size", [1, 3, 7, 100])
-@pytest.mark.parametrize("value", VALUES, ids=str)
+@pytest.mark.parametrize("size", [2, 7])
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_page_by_page_no_row_is_lost_and_none_comes_twice(many: Aws, value: Value, size: int, descending: bool) -> None:
     whole = list(rows_in_order(many.dynamodb, TABLE, value, descending=descending))
     paged: list[Any] = []

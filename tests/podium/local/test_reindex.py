@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from podium.batches.results import RowFilter, find
 from podium.connection import Connection
-from podium.local.reindex import index_old_rows
+from podium.local.index_steps import deployed_indexes, indexes_of
+from podium.local.reindex import change_indexes, index_old_rows
+from podium.project import ROOT
 from tests.podium.conftest import INPUT, put_row
+from tests.podium.local.test_index_steps import OLD
 
 KEYS = ("batch_shard", "batch_order", "label_shard", "label_order", "review_shard", "review_order")
 
@@ -55,3 +59,54 @@ def test_a_row_that_is_written_anew_meanwhile_is_left_alone(connection: Connecti
 
     events.register("before-call.dynamodb.UpdateItem", overwritten, unique_id="newer")
     assert index_old_rows(connection) == 0
+
+
+def names_there(connection: Connection) -> list[str]:
+    table = connection.dynamodb_client.describe_table(TableName=connection.facts.table)["Table"]
+    return [index.name for index in deployed_indexes(table)]
+
+
+def as_dynamodb_does(connection: Connection, template: str, _: Callable[[str], None]) -> None:
+    """Deploy: DynamoDB adds or removes one index at once."""
+    there, wanted = set(names_there(connection)), {index.name: index for index in indexes_of(template)}
+    [changed] = there ^ wanted.keys()
+    change: Any = {"Delete": {"IndexName": changed}}
+    if changed in wanted:
+        change = {"Create": wanted[changed].definition}
+    types = {name: kind for index in wanted.values() for name, kind in index.key} | {"image": "S", "model": "S"}
+    definitions: Any = [{"AttributeName": name, "AttributeType": kind} for name, kind in types.items()]
+    connection.dynamodb_client.update_table(
+        TableName=connection.facts.table, AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[change]
+    )
+
+
+def test_a_stack_of_an_older_version_gets_todays_indexes_and_its_rows_their_keys(monday: Connection) -> None:
+    before = [find(monday, it).rows for it in FILTERS]
+    forget_keys(monday)
+    make_indexes_old(monday)
+    notes: list[str] = []
+    assert change_indexes(monday, lambda: index_old_rows(monday), notes.append, as_dynamodb_does) == 5
+    assert notes == ["adding an index"] * 3 + ["removing an index"] * 3
+    assert sorted(names_there(monday)) == sorted(
+        index.name for index in indexes_of((ROOT / "template.yaml").read_text())
+    )
+    assert [find(monday, it).rows for it in FILTERS] == before
+    assert change_indexes(monday, lambda: index_old_rows(monday), notes.append, as_dynamodb_does) == 0
+    assert len(notes) == 6
+
+
+def make_indexes_old(connection: Connection) -> None:
+    """The table as the version before made it, with the rows that it has."""
+    rows = connection.table.scan()["Items"]
+    schema: Any = {
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": kind}
+            for name, kind in {"image": "S", "model": "S", **{n: k for index in OLD for n, k in index.key}}.items()
+        ],
+        "KeySchema": [{"AttributeName": "image", "KeyType": "HASH"}, {"AttributeName": "model", "KeyType": "RANGE"}],
+        "GlobalSecondaryIndexes": [index.definition for index in OLD],
+    }
+    connection.dynamodb_client.delete_table(TableName=connection.facts.table)
+    connection.dynamodb_client.create_table(TableName=connection.facts.table, BillingMode="PAY_PER_REQUEST", **schema)
+    for row in rows:
+        connection.table.put_item(Item=row)
