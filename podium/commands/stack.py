@@ -143,6 +143,7 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
     from podium.aws_account import where_to_deploy
     from podium.connection import Connection
     from podium.local.deployment import built_for, deploy_to_aws
+    from podium.local.reindex import check_indexes
     from podium.published import NO_MODEL, publish
     from podium.shown.console import print_note
 
@@ -157,6 +158,8 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
     if not yes and not typer.confirm("Go on?", err=True):
         raise ConsoleError("nothing was deployed. AWS_PROFILE and AWS_REGION choose another account and Region.")
     connection = Connection(stack)
+    if connection.is_deployed:
+        check_indexes(connection)
     chosen = built_for(connection, chosen)
     if archive is not None:
         if not connection.is_deployed:

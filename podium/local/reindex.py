@@ -10,6 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from pipeline.results.index_keys import INDEXES, index_keys
 from podium.connection import Connection
+from podium.errors import ConsoleError
 from podium.local.deployment import deploy_step_to_aws
 from podium.local.index_steps import GlobalIndex, additions, deployed_indexes, removals
 from podium.project import ROOT
@@ -38,6 +39,16 @@ def index_old_rows(connection: Connection, on_indexed: Callable[[int], None] = l
             indexed += _index(connection, {name: read(value) for name, value in item.items()})
             on_indexed(indexed)
     return indexed
+
+
+def check_indexes(connection: Connection) -> None:
+    """ConsoleError if an update of the stack on AWS would change more than one index, which CloudFormation refuses."""
+    template, there = (ROOT / "template.yaml").read_text(encoding="utf-8"), _indexes_there(connection)
+    if len(additions(template, there)) + len(removals(template, there)) > 1:
+        raise ConsoleError(
+            f"the table of stack {connection.stack!r} has indexes of an older version, and an update of CloudFormation adds "
+            f"or removes one. `podium reindex --stack {connection.stack}` deploys this version in as many updates as that takes."
+        )
 
 
 def change_indexes(

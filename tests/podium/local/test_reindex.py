@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from podium.batches.results import RowFilter, find
 from podium.connection import Connection
+from podium.errors import ConsoleError
 from podium.local.index_steps import deployed_indexes, indexes_of
-from podium.local.reindex import change_indexes, index_old_rows
+from podium.local.reindex import change_indexes, check_indexes, index_old_rows
 from podium.project import ROOT
 from tests.podium.conftest import INPUT, put_row
 from tests.podium.local.test_index_steps import OLD
@@ -84,6 +87,8 @@ def test_a_stack_of_an_older_version_gets_todays_indexes_and_its_rows_their_keys
     before = [find(monday, it).rows for it in FILTERS]
     forget_keys(monday)
     make_indexes_old(monday)
+    with pytest.raises(ConsoleError, match="`podium reindex --stack podium` deploys this version"):
+        check_indexes(monday)
     notes: list[str] = []
     assert change_indexes(monday, lambda: index_old_rows(monday), notes.append, as_dynamodb_does) == 5
     assert notes == ["adding an index"] * 3 + ["removing an index"] * 3
@@ -93,6 +98,7 @@ def test_a_stack_of_an_older_version_gets_todays_indexes_and_its_rows_their_keys
     assert [find(monday, it).rows for it in FILTERS] == before
     assert change_indexes(monday, lambda: index_old_rows(monday), notes.append, as_dynamodb_does) == 0
     assert len(notes) == 6
+    check_indexes(monday)
 
 
 def make_indexes_old(connection: Connection) -> None:
