@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 
 
 def result_of(s3: S3Client, bucket: str, row: Row) -> Classification:
-    """The row's result, in the version of its object that the row names; of an object of many, only its line is read."""
-    optional: dict[str, Any] = {"VersionId": row.result_version_id, "Range": row.result_range}
+    """The row's result: in the version of its object that the row names; or of an object of many, one line.
+
+    Such an object has the digest of its bytes for a name, so all its versions are alike, and none needs naming; the embedded
+    AWS, which sends all bytes of a named version, sends the line, too.
+    """
+    which: dict[str, Any] = {"VersionId": row.result_version_id} if row.result_version_id else {}
     found = s3.get_object(
-        Bucket=bucket, Key=row.result_key, **{name: value for name, value in optional.items() if value is not None}
+        Bucket=bucket, Key=row.result_key, **({"Range": row.result_range} if row.result_range else which)
     )
     return Classification.model_validate_json(found["Body"].read())
