@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.classify.clock import Clock, OutOfTime, outcome_of
+from pipeline.classify.clock import Clock, outcome_of
 from pipeline.classify.conclusion import conclude
 from pipeline.classify.images import Answered, Await, Finished
 from pipeline.classify.store import Storer
@@ -27,9 +27,10 @@ class LineStorer(Storer):
         finished: dict[Order, Finished | BaseException] = {}
         while waiting:
             until = self._round()
-            settled = {order: outcome_of(it, until) for order, it in waiting.items()}
-            if self.clock.left_s() > STORING_S:
-                settled = {order: it for order, it in settled.items() if not _is_late(it)}
+            for it in waiting.values():
+                outcome_of(it, until)  # waits, until the round is over
+            over = self.clock.left_s() <= STORING_S
+            settled = {order: outcome_of(it, until) for order, it in waiting.items() if over or it.done()}
             concluded = {order: it for order, it in settled.items() if isinstance(it, Classification)}
             finished |= settled | self._store_together(concluded)
             waiting = {order: it for order, it in waiting.items() if order not in settled}
@@ -59,7 +60,3 @@ class LineStorer(Storer):
             order: it if isinstance(it, BaseException) else Finished(concluded[order], it)
             for order, it in stored.items()
         }
-
-
-def _is_late(outcome: object) -> bool:
-    return isinstance(outcome, OutOfTime)

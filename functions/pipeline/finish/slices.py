@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 CSV = "text/csv; charset=utf-8"
-LEAST_PART_BYTES = (
-    5 * 1024 * 1024
-)  # of a multipart upload, https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+# Of a multipart upload, https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+LEAST_PART_BYTES = 5 * 1024 * 1024
 EVEN = 0.9  # slices are not quite of one size
 
 
@@ -109,10 +108,10 @@ class Slices:
         upload_id = begun["UploadId"]
         parts: list[CompletedPartTypeDef] = []
         for number, key in enumerate(keys, start=1):
-            source = f"{self.bucket}/{key}"
             copied = self.s3.upload_part_copy(
-                Bucket=self.bucket, Key=results_key, UploadId=upload_id, PartNumber=number, CopySource=source
-            )
+                Bucket=self.bucket, Key=results_key, UploadId=upload_id, PartNumber=number,
+                CopySource={"Bucket": self.bucket, "Key": key},
+            )  # fmt: skip
             parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
         self.s3.complete_multipart_upload(
             Bucket=self.bucket, Key=results_key, UploadId=upload_id, MultipartUpload={"Parts": parts}

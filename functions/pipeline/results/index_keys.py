@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-# 16,000 writes a second for one batch of one label; 10^9 images a day are 11,574. It may grow at any time, for readers read
-# all shards and each row stays where it is; never let it shrink: the rows of the higher shards would not be found.
+# 16,000 writes a second for one batch of one label; 10^9 images a day are 11,574. Readers know in which shard an image's rows
+# are: with another number, every row that is there needs new keys.
 SHARDS = 16
 _CUT_BYTES = (
     900  # of a name in a key: a range key has at most 1,024 bytes, and 26 follow. Readers compare the whole name

@@ -199,14 +199,14 @@ def test_aws_refusing_a_slice_gives_the_claim_back(aws: Aws, desk: Desk) -> None
 def test_s3_puts_large_tables_together_itself(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """moto, as S3, refuses parts of less than 5 MiB; here it takes those of 100 bytes."""
     monkeypatch.setattr(moto_s3, "S3_UPLOAD_PART_MIN_SIZE", 100)
-    slices = Slices(aws.s3, RESULTS, "monday", "r", 4, least_part_bytes=100)
+    slices = Slices(aws.s3, RESULTS, "été 100% + 1", "r", 4, least_part_bytes=100)
     for number, letter in enumerate("abcd"):
         size = 100 if number < 3 else 7
         aws.s3.put_object(Bucket=RESULTS, Key=f"{slices.slice(number).key}.csv", Body=letter.encode() * size)
     with keys_of(aws, "GetObject") as read:
-        slices.write_table("batches/monday/results.csv")
+        slices.write_table("batches/été 100% + 1/results.csv")
     assert read == []
-    whole = aws.s3.get_object(Bucket=RESULTS, Key="batches/monday/results.csv")
+    whole = aws.s3.get_object(Bucket=RESULTS, Key="batches/été 100% + 1/results.csv")
     assert whole["Body"].read() == b"a" * 100 + b"b" * 100 + b"c" * 100 + b"d" * 7
     assert whole["ContentType"] == "text/csv; charset=utf-8"
 
