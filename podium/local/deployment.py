@@ -80,7 +80,8 @@ def deploy_step_to_aws(stack: str, region: str, architecture: str, template: str
     step.write_text(template, encoding="utf-8")
     try:
         named = ["--template-file", str(step), "--parameter-overrides", f"Architecture={architecture}"]
-        _sam(["build", *named, *there], {}, on_line, architecture=architecture)
+        cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # the steps differ in no function
+        _sam(["build", *named, *cached, *there], {}, on_line, architecture=architecture)
     finally:
         step.unlink()
     _sam(
