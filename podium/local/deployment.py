@@ -75,7 +75,7 @@ def deploy_to_aws(stack: str, region: str, parameters: Mapping[str, str], on_lin
 
 def deploy_step_to_aws(stack: str, region: str, architecture: str, template: str, on_line: OnLine) -> None:
     """Deploy this template in place of template.yaml to a stack that is there; its parameters stay as they are."""
-    step = ROOT / "template-step.yaml"  # beside template.yaml: it names folders by their place
+    step = ROOT / ".template-step.yaml"  # beside template.yaml: it names folders by their place
     there = ["--region", region]
     step.write_text(template, encoding="utf-8")
     try:

@@ -77,9 +77,14 @@ def _deploy(connection: Connection, template: str, note: Callable[[str], None]) 
     """Deploy this step, and wait until DynamoDB has done what CloudFormation only began."""
     architecture = connection.parameters["Architecture"]
     deploy_step_to_aws(connection.stack, connection.facts.region, architecture, template, note)
-    while any(index.get("IndexStatus") != "ACTIVE" for index in _table(connection).get("GlobalSecondaryIndexes", [])):
-        note("DynamoDB fills the index")
+    while is_changing(_table(connection)):
+        note("DynamoDB fills or removes the index")
         time.sleep(POLL_S)
+
+
+def is_changing(table: TableDescriptionTypeDef) -> bool:
+    """Whether DynamoDB is still at work on an index; the embedded AWS gives those no status that came with the table."""
+    return any(it.get("IndexStatus", "ACTIVE") != "ACTIVE" for it in table.get("GlobalSecondaryIndexes", []))
 
 
 def _indexes_there(connection: Connection) -> list[GlobalIndex]:

@@ -11,7 +11,7 @@ from podium.batches.results import RowFilter, find
 from podium.connection import Connection
 from podium.errors import ConsoleError
 from podium.local.index_steps import deployed_indexes, indexes_of
-from podium.local.reindex import change_indexes, check_indexes, index_old_rows
+from podium.local.reindex import change_indexes, check_indexes, index_old_rows, is_changing
 from podium.project import ROOT
 from tests.podium.conftest import INPUT, put_row
 from tests.podium.local.test_index_steps import OLD
@@ -116,3 +116,12 @@ def make_indexes_old(connection: Connection) -> None:
     connection.dynamodb_client.create_table(TableName=connection.facts.table, BillingMode="PAY_PER_REQUEST", **schema)
     for row in rows:
         connection.table.put_item(Item=row)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "changing"),
+    [([], False), (["ACTIVE", None], False), (["ACTIVE", "CREATING"], True), (["DELETING"], True)],
+)
+def test_an_index_that_is_made_or_removed_is_waited_for(statuses: list[str | None], changing: bool) -> None:
+    indexes: Any = [{"IndexStatus": status} if status else {} for status in statuses]
+    assert is_changing({"GlobalSecondaryIndexes": indexes}) == changing
