@@ -27,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from pipeline.results.reading import result_of
 from podium.batches.drop import latest_uploads
 from podium.batches.results import rows_of_batch
 from podium.connection import Connection
@@ -208,11 +209,8 @@ def audit(connection: Connection, batches: list[str], events_url: str) -> dict[s
     settled = {row.image for row in rows if row.version_id == expected.get(row.image)}
     mismatched = 0
     for row in rows:
-        response = connection.s3.get_object(
-            Bucket=connection.facts.results_bucket, Key=row.result_key, VersionId=str(row.result_version_id)
-        )
-        image = json.loads(response["Body"].read())["image"]
-        mismatched += (image["key"], image["version_id"]) != (row.image.split("/", 3)[3], row.version_id)
+        image = result_of(connection.s3, connection.facts.results_bucket, row).image
+        mismatched += (image.uri, image.version_id) != (row.image, row.version_id)
     announced = announcements(connection, events_url)
     return {
         "images": len(expected),

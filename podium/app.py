@@ -41,7 +41,7 @@ def options(
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The stack": (demo.demo, stack.up, stack.down, stack.status, stack.deploy, destroy.destroy, stack.env, doctor.doctor),
     "A batch": (batch.drop, batch.watch, batch.results),
-    "Images again, or of an existing bucket": (care.redrive, care.reclassify, care.backfill),
+    "Images again, or of an existing bucket": (care.redrive, care.reclassify, care.backfill, care.reindex),
     "Money": (cost.cost,),
     "A model": (
         audit.audit, training.train, training.recipes, evaluation.evaluate, evaluation.compare, evaluation.predict,

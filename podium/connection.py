@@ -120,7 +120,7 @@ class Connection:
     @cached_property
     def batch(self) -> Any:  # noqa: ANN401 - its stubs are not installed
         """AWS Batch, which the local stack does not have."""
-        return self.session.client("batch", **self._options)
+        return self.session.client("batch", **self.options)
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
@@ -128,7 +128,7 @@ class Connection:
 
     @cached_property
     def cloudwatch(self) -> Any:  # noqa: ANN401 - its stubs are not installed
-        return self.session.client("cloudwatch", **self._options)
+        return self.session.client("cloudwatch", **self.options)
 
     @cached_property
     def table(self) -> Table:

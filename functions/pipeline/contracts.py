@@ -243,6 +243,8 @@ class Row(Record):
     sequencer: str
     result_key: str
     result_version_id: str | None = None
+    result_line: Annotated[int, Field(ge=1)] | None = None  # if it is one of many in its object
+    result_range: Annotated[str, Field(pattern=r"^bytes=\d+-\d+$")] | None = None  # of that line, for S3's Range
     classified_at: datetime
     schema_version: Literal["1.0"] = SCHEMA_VERSION
 

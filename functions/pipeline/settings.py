@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -59,6 +59,9 @@ class Settings(_FromEnvironment):
 
     input_bucket: _InputBucket
     results_bucket: _ResultsBucket
+    results: Literal["each", "lines"] = Field(
+        description="each (one JSON object for every image) or lines (one object of JSON Lines for many)"
+    )
     table_name: _TableName
     queue_url: _QueueUrl
     dlq_url: str = Field(pattern=HTTP_URL, description="the URL of the dead-letter queue")

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict
 
 from pipeline.contracts import Row
-from pipeline.results.rows import record_of
-from podium.batches.keys import may_be_batch, may_be_indexed
+from pipeline.results.shards import Item, all_rows, of_batch, rows_in_order
+from podium.batches.pages import index_value, is_descending, page_of
+from podium.batches.rows import RowFilter, matches, may_have_rows, row_in, uri_of
 from podium.connection import Connection
-
-if TYPE_CHECKING:
-    from boto3.dynamodb.conditions import ConditionBase
-
 
 COUNTED = 10_000  # rows beyond a limit: some seconds' reading
 
-
-class RowFilter(BaseModel):
-    """Which rows to read; None does not narrow. An index narrows by one field, the others are compared here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    batch: str | None = None
-    label: str | None = None
-    min_probability: float | None = None
-    status: str | None = None
-    image: str | None = None
-    uncertain: bool = False
-    limit: int | None = None
+__all__ = ["Found", "RowFilter", "find", "found_after", "rows_of_batch", "uri_of"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +24,7 @@ class Found:
     rows: Sequence[Row]
     total: int
     at_least: bool = False  # more may match: counting ended
+    next: str | None = None  # the cursor of the rows after these
 
     @property
     def is_whole(self) -> bool:
@@ -60,10 +42,10 @@ class Found:
 def find(connection: Connection, row_filter: RowFilter, *, count_to: int = COUNTED) -> Found:
     """The rows that match, at most `limit`, read from the index that narrows most; those beyond are counted, up to `count_to`.
 
-    A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by time, newest first.
+    A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by batch, least margin first.
     """
-    read = _narrowest(connection, row_filter) if _may_have_rows(connection, row_filter) else iter(())
-    matching = (row for row in read if _matches(row, row_filter))
+    read = _narrowest(connection, row_filter) if may_have_rows(connection, row_filter) else iter(())
+    matching = (row for row in map(row_in, read) if matches(row, row_filter))
     rows = list(islice(matching, row_filter.limit))
     beyond = 0 if row_filter.limit is None else sum(1 for _ in islice(matching, count_to))
     if row_filter.batch is not None:
@@ -71,64 +53,27 @@ def find(connection: Connection, row_filter: RowFilter, *, count_to: int = COUNT
     return Found(rows, len(rows) + beyond, at_least=beyond == count_to and next(matching, None) is not None)
 
 
-def _may_have_rows(connection: Connection, row_filter: RowFilter) -> bool:
-    """Whether such names can be; boto3 and DynamoDB refuse the others, each in its own words."""
-    return (
-        (row_filter.image is None or may_be_indexed(uri_of(connection, row_filter.image)))
-        and (row_filter.batch is None or may_be_batch(row_filter.batch))
-        and (row_filter.label is None or may_be_indexed(row_filter.label))
-    )
+def found_after(connection: Connection, row_filter: RowFilter, size: int, cursor: str | None) -> Found:
+    """A page of the rows that match, in the order of their index, and the cursor of the next one."""
+    page = page_of(connection, row_filter, size, cursor)
+    return Found(page.rows, len(page.rows), at_least=page.next is not None, next=page.next)
 
 
 def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:
-    """Every row of a batch, oldest first."""
-    from boto3.dynamodb.conditions import Key
-
-    return _query(connection, Key("batch").eq(batch), IndexName="by-batch")
+    """Every row of a batch, in no order."""
+    return map(row_in, all_rows(connection.dynamodb_client, connection.facts.table, of_batch(batch)))
 
 
-def _narrowest(connection: Connection, row_filter: RowFilter) -> Iterator[Row]:
-    from boto3.dynamodb.conditions import Key
-
+def _narrowest(connection: Connection, row_filter: RowFilter) -> Iterator[Item]:
+    dynamodb, table = connection.dynamodb_client, connection.facts.table
     if row_filter.image is not None:
-        return _query(connection, Key("image").eq(uri_of(connection, row_filter.image)))
-    if row_filter.batch is not None:
-        return rows_of_batch(connection, row_filter.batch)
-    if row_filter.label is not None:
-        condition: ConditionBase = Key("label").eq(row_filter.label)
-        if row_filter.min_probability is not None:
-            condition &= Key("probability").gte(Decimal(str(row_filter.min_probability)))
-        return _query(connection, condition, IndexName="by-label", ScanIndexForward=False)
-    if row_filter.uncertain:
-        return _query(connection, Key("review").eq("uncertain"), IndexName="to-review", ScanIndexForward=False)
-    if row_filter.status == "rejected":
-        return _query(connection, Key("review").eq("rejected"), IndexName="to-review", ScanIndexForward=False)
-    return _pages(connection.table.scan, {})
-
-
-def uri_of(connection: Connection, image: str) -> str:
-    """`s3://bucket/key` as it is; a bare key is one of the input bucket."""
-    return image if image.startswith("s3://") else f"s3://{connection.facts.input_bucket}/{image}"
-
-
-def _query(connection: Connection, condition: ConditionBase, **arguments: Any) -> Iterator[Row]:  # noqa: ANN401 - boto3's own
-    return _pages(connection.table.query, {"KeyConditionExpression": condition, **arguments})
-
-
-def _pages(read: Any, arguments: dict[str, Any]) -> Iterator[Row]:  # noqa: ANN401 - boto3's query and scan share no type
-    while True:
-        page = read(**arguments)
-        yield from map(record_of, page["Items"])
-        if "LastEvaluatedKey" not in page:
-            return
-        arguments = {**arguments, "ExclusiveStartKey": page["LastEvaluatedKey"]}
-
-
-def _matches(row: Row, row_filter: RowFilter) -> bool:
-    return (
-        (row_filter.batch is None or row.batch == row_filter.batch)
-        and (row_filter.label is None or row.label == row_filter.label)
-        and (row_filter.min_probability is None or (row.probability or 0.0) >= row_filter.min_probability)
-        and (row_filter.status is None or row.status == row_filter.status)
-        and (not row_filter.uncertain or row.uncertain is not None)
-    )
+        image = {":image": {"S": uri_of(connection, row_filter.image)}}
+        pages = dynamodb.get_paginator("query").paginate(
+            TableName=table, KeyConditionExpression="image = :image", ExpressionAttributeValues=image
+        )
+        return (item for page in pages for item in page["Items"])
+    value = index_value(row_filter)
+    if value is not None:
+        return rows_in_order(dynamodb, table, value, descending=is_descending(value))
+    scanned = dynamodb.get_paginator("scan").paginate(TableName=table)
+    return (item for page in scanned for item in page["Items"])

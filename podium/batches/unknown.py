@@ -7,6 +7,7 @@ from itertools import islice
 
 from pipeline.batches.ledger import BATCH_ID, Ledger
 from pipeline.contracts import INCOMING_PREFIX
+from pipeline.results.index_keys import BY_LABEL
 from pipeline.uploads import pages_of_uploads
 from podium.batches.drop import latest_uploads
 from podium.batches.keys import may_be_batch, may_be_indexed, why_no_key
@@ -88,7 +89,7 @@ def _batches(connection: Connection) -> Iterable[str]:
 
 def _labels(connection: Connection) -> Iterable[str]:
     pages = connection.dynamodb_client.get_paginator("scan").paginate(
-        TableName=connection.facts.table, IndexName="by-label", ProjectionExpression="label"
+        TableName=connection.facts.table, IndexName=BY_LABEL.name, ProjectionExpression="label"
     )
     return (item["label"]["S"] for page in pages for item in page["Items"])
 

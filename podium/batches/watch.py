@@ -10,11 +10,12 @@ import heapq
 import io
 import math
 import shlex
+import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from tempfile import TemporaryFile
 
 from pydantic import ValidationError
 
@@ -22,6 +23,7 @@ from inference.harmless import harmless_cell
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import folder_of, part_keys, read_parts, revision_of
 from pipeline.batches.outcomes import ExpectedUpload, expected_uploads, outcome_in, rows_of_batch
+from pipeline.results.index_keys import SHARDS, shard_of
 from pipeline.results.same_upload import same_upload
 from podium.batches.drop import can_name_batch, latest_uploads
 from podium.batches.keys import may_be_batch
@@ -33,9 +35,7 @@ RATE_OVER_S = 30.0  # of watching
 RATE_AFTER_S = 3.0
 STUCK_AFTER_S = 60.0  # without any image that gets done
 STUCK_NAMED = 3
-# A row is written within a minute of its `classified_at`, the function's Timeout; the index shows it a moment later.
-ROWS_COME_WITHIN = timedelta(minutes=2)
-READ_ALL_EVERY_S = 300.0  # for rows that come later than that
+ROWS_A_SECOND = 2_000  # are read, whatever the batch's size: of a large one some shards, then the next ones
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class RateMeter:
 
 
 class Watch:
-    """The images that a batch expects, and their statuses; each look reads only the rows that may have changed."""
+    """The images that a batch expects, and their statuses; looks read the shards in turn in which images wait."""
 
     def __init__(self, connection: Connection, batch: str) -> None:
         self.connection = connection
@@ -95,15 +95,12 @@ class Watch:
         self._part_keys: set[str] = set()
         self._manifest: dict[str, ExpectedUpload] = {}
         self.expected: dict[str, ExpectedUpload] = dict(self._uploads)
-        self._newest: datetime | None = None  # the row that was read last; None: read them all
-        self._all_read_at_s = 0.0
+        self._next_shard = 0
 
-    def look(self, at_s: float) -> None:
-        """Read the new parts of the manifest and the new rows, `at_s` on a clock that only goes forward."""
+    def look(self) -> None:
+        """Read the new parts of the manifest, and the rows of some shards."""
         self._read_manifest()
-        if self._newest is None or at_s - self._all_read_at_s >= READ_ALL_EVERY_S:
-            self._newest, self._all_read_at_s = None, at_s
-        self._read_rows(None if self._newest is None else self._newest - ROWS_COME_WITHIN)
+        self._read_rows(self._shards_to_read())
         elsewhere = self._manifest.keys() - self._uploads.keys() - self.statuses.keys()
         if elsewhere and self._is_announced():
             self._read_table(elsewhere)
@@ -124,17 +121,23 @@ class Watch:
             location = f"s3://{bucket}/{folder_of(self.batch)}manifest/"
             raise ConsoleError(f"a part of the manifest in {location} cannot be read: {error}") from error
         self._part_keys.update(fresh)
-        self.expected = self._manifest | self._uploads
-        self.statuses, self._newest = {}, None
+        before, self.expected = self.expected, self._manifest | self._uploads
+        self.statuses = {it: status for it, status in self.statuses.items() if before[it] == self.expected.get(it)}
 
-    def _read_rows(self, since: datetime | None) -> None:
+    def _shards_to_read(self) -> list[int]:
+        """Those in which images wait: all of them, or as many as the batch's size allows, from where the last look ended."""
+        waiting = {shard_of(image) for image in self.expected.keys() - self.statuses.keys()}
+        in_turn = [shard % SHARDS for shard in range(self._next_shard, self._next_shard + SHARDS)]
+        due = [shard for shard in in_turn if shard in waiting][: shards_a_look(len(self.expected))]
+        if due:
+            self._next_shard = (due[-1] + 1) % SHARDS
+        return due
+
+    def _read_rows(self, shards: list[int]) -> None:
         facts = self.connection.facts
-        for row in rows_of_batch(self.connection.dynamodb_client, facts.table, self.batch, since=since):
+        for row in rows_of_batch(self.connection.dynamodb_client, facts.table, self.batch, shards):
             outcome = outcome_in(row)
-            if outcome is None:
-                continue
-            self._newest = outcome.classified_at
-            if outcome.image in self.expected and same_upload(self.expected[outcome.image], outcome):
+            if outcome and outcome.image in self.expected and same_upload(self.expected[outcome.image], outcome):
                 self.statuses[outcome.image] = outcome.status
 
     def _is_announced(self) -> bool:
@@ -146,10 +149,19 @@ class Watch:
         """The statuses of images whose rows are in other batches by now, from the table that the stack wrote."""
         key = f"{folder_of(self.batch)}results.csv"
         table = self.connection.s3.get_object(Bucket=self.connection.facts.results_bucket, Key=key)
-        lines = csv.DictReader(io.StringIO(table["Body"].read().decode(), newline=""))
-        statuses = {line["image"]: line["status"] for line in lines}
-        written = {image: str(harmless_cell(image)) for image in images}  # as the table has it
-        self.statuses |= {image: statuses[cell] for image, cell in written.items() if cell in statuses}
+        written = {str(harmless_cell(image)): image for image in images}  # as the table has it
+        # On disk: the table of a large batch has gigabytes.
+        with TemporaryFile() as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+            shutil.copyfileobj(table["Body"], file)
+            file.seek(0)
+            for line in csv.DictReader(text):
+                if line["image"] in written:
+                    self.statuses[written[line["image"]]] = line["status"]
+
+
+def shards_a_look(images: int) -> int:
+    """How many shards of a batch of so many images are read at once: all if they are few, and one at least."""
+    return max(1, min(SHARDS, ROWS_A_SECOND * SHARDS // max(1, images)))
 
 
 def watch(
@@ -160,7 +172,7 @@ def watch(
     clock_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[BatchProgress]:
-    """The batch's progress every second, of a large one every few, until all is done or the time is up.
+    """The batch's progress every second, of more than 32,000 images more seldom, until all is done or the time is up.
 
     Of images that other tools than `podium drop` uploaded, the batch expects those that are there when the watch starts.
     """
@@ -170,13 +182,15 @@ def watch(
     deadline_s = None if timeout_s is None else clock_s() + timeout_s
     done, done_at_s = 0, clock_s()
     while True:
-        watched.look(clock_s())
+        watched.look()
         if not watched.expected:
             raise ConsoleError(_why_empty(connection, batch))
         rate = meter.observe(clock_s(), len(watched.statuses))
         if len(watched.statuses) != done:
             done, done_at_s = len(watched.statuses), clock_s()
-        pause_s = max(1.0, min(5.0, len(watched.expected) / 10_000))
+        pause_s = max(1.0, len(watched.expected) / (ROWS_A_SECOND * SHARDS))
+        if deadline_s is not None:
+            pause_s = max(1.0, min(pause_s, deadline_s - clock_s()))
         time_is_up = deadline_s is not None and clock_s() + pause_s > deadline_s
         now = _progress(watched, rate, name_stuck=time_is_up or clock_s() - done_at_s >= STUCK_AFTER_S)
         yield now

@@ -81,12 +81,15 @@ def results(
         bool, typer.Option("--truth", help="Show accuracy; the folder an image lies in is its true class.")
     ] = False,
     limit: Limit = None,
+    after: Annotated[
+        str | None, typer.Option("--after", help="Go on from the cursor that --limit printed.", metavar="CURSOR")
+    ] = None,
     form: Annotated[Literal["table", "json", "csv"], typer.Option("--format", help="How to print them.")] = "table",
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
     """Show results by batch, label, probability or image; a table without any of these shows 50 at most."""
-    from podium.batches.results import RowFilter, find
+    from podium.batches.results import RowFilter, find, found_after
     from podium.batches.unknown import unknown_name
     from podium.connection import Connection
     from podium.errors import ConsoleError
@@ -99,7 +102,8 @@ def results(
         uncertain=uncertain, limit=limit or (None if whole else ROWS),
     )  # fmt: skip
     connection = Connection(stack)
-    found = find(connection, row_filter)
+    by_page = after or (limit and image is None and any([batch, label, uncertain, status == "rejected"]))
+    found = found_after(connection, row_filter, limit or ROWS, after) if by_page else find(connection, row_filter)
     if not found.rows and (sentence := unknown_name(connection, row_filter)):
         raise ConsoleError(sentence)
     show_rows(found, form, truth=truth)

@@ -1,4 +1,4 @@
-"""`podium redrive | reclassify | backfill`: images go on the queue again, or for the first time."""
+"""`podium redrive | reclassify | backfill`: images go on the queue again, or for the first time; `podium reindex`: old rows."""
 
 from __future__ import annotations
 
@@ -158,3 +158,24 @@ def backfill(
         if wait:
             show_watch(connection, begun.job)
         print_next("results" if wait else "watch", begun.job, stack=stack)
+
+
+def reindex(stack: Stack = None, as_json: AsJson = False) -> None:
+    """Give a stack of an older version today's indexes, and its rows the keys; on AWS, this deploys it up to seven times."""
+    from podium.connection import Connection
+    from podium.local.reindex import change_indexes, index_old_rows
+    from podium.shown.console import print_json, print_note
+    from podium.shown.progress import waiting
+
+    connection = Connection(stack)
+    with waiting("reading the table") as note:
+
+        def index_rows() -> int:
+            return index_old_rows(connection, lambda rows: note(f"{rows:,} rows are in the indexes now"))
+
+        indexed = change_indexes(connection, index_rows, note) if stack else index_rows()
+    if as_json:
+        print_json({"indexed": indexed})
+    print_note(
+        f"{indexed:,} rows of an older version are in the indexes now." if indexed else "all rows are in the indexes."
+    )

@@ -153,6 +153,7 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
     from podium.aws_account import where_to_deploy
     from podium.connection import Connection
     from podium.local.deployment import built_for, deploy_to_aws
+    from podium.local.reindex import check_indexes, check_left_indexes
     from podium.published import NO_MODEL, publish
     from podium.removal.adopt import adopt, left_from_before
     from podium.shown.console import print_note
@@ -169,8 +170,12 @@ def _deploy_to_aws(stack: str, chosen: dict[str, str], archive: Path | None, *, 
         raise ConsoleError("nothing was deployed. AWS_PROFILE and AWS_REGION choose another account and Region.")
     connection = Connection(stack)
     if left := left_from_before(connection):
+        for table in (it.name for it in left if it.logical_id == "ResultsTable"):
+            check_left_indexes(connection, table)
         print_note(f"it takes over what a stack of this name left: {', '.join(map(str, left))}.")
         adopt(connection, left)
+    if connection.is_deployed:
+        check_indexes(connection)
     chosen = built_for(connection, chosen)
     if archive is not None:
         if not connection.is_deployed:

@@ -73,6 +73,22 @@ def deploy_to_aws(stack: str, region: str, parameters: Mapping[str, str], on_lin
     _sam(["deploy", "--stack-name", stack, *overrides, *asks, *there], {}, None if confirm else on_line)
 
 
+def deploy_step_to_aws(stack: str, region: str, architecture: str, template: str, on_line: OnLine) -> None:
+    """Deploy this template in place of template.yaml to a stack that is there; its parameters stay as they are."""
+    step = ROOT / ".template-step.yaml"  # beside template.yaml: it names folders by their place
+    there = ["--region", region]
+    step.write_text(template, encoding="utf-8")
+    try:
+        named = ["--template-file", str(step), "--parameter-overrides", f"Architecture={architecture}"]
+        cached = ["--cached", "--cache-dir", str(HOME / "build-cache")]  # the steps differ in no function
+        _sam(["build", *named, *cached, *there], {}, on_line, architecture=architecture)
+    finally:
+        step.unlink()
+    _sam(
+        ["deploy", "--stack-name", stack, "--no-confirm-changeset", "--no-fail-on-empty-changeset", *there], {}, on_line
+    )
+
+
 def _sam(
     arguments: Sequence[str], environment: Mapping[str, str], on_line: OnLine | None, *, folder: Path = ROOT,
     architecture: str | None = None,

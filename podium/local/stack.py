@@ -14,6 +14,7 @@ from podium.local import emulator, model_server
 from podium.local.deployment import deploy_locally
 from podium.local.lost import LOST, check_objects, check_resources, check_state, put_back_objects
 from podium.local.privacy import keep_private, write_privately
+from podium.local.reindex import index_old_rows
 from podium.local.reopen import open_batches_again
 from podium.local.state import port_of_queues
 from podium.project import HOME, LOCAL_FILES, LocalStack, choose_ports, local_stack, port_is_free
@@ -66,6 +67,7 @@ def deploy(
         parameters |= {"ModelName": model.name, "ModelVersion": model.version}
     if deploy_locally(local, {**parameters, **local.parameters, **(chosen or {})}, note):
         keep_private(HOME)  # `sam build` gives its copies the modes of the sources
+        index_old_rows(Connection(None), lambda rows: note(f"rows of an older version: {rows} are in the indexes"))
         emulator.save()
     put_back_objects(Connection(None), note)
 

@@ -34,6 +34,8 @@ def show_rows(found: Found, form: Literal["table", "json", "csv"] = "table", *, 
     say = print_line if form == "table" else print_note
     if not rows:
         print_note("no rows match.")
+    elif found.next is not None:
+        say(f"{found.in_words}. The next ones: --after {found.next}")
     elif not found.is_whole:
         say(f"{found.in_words}. --limit N shows more; without it, --format csv and json have all.")
     if rows and form == "table" and (doubts := uncertain_line(rows)):

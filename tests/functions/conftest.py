@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +14,7 @@ from moto import mock_aws
 
 from pipeline.classify.connections import Connections, open_connections
 from pipeline.contracts import ImageRef, Row
+from pipeline.results.reading import result_of
 from pipeline.results.rows import record_of
 from pipeline.settings import Settings, load_settings
 from tests.functions.factories import JPEG, image_ref
@@ -65,9 +65,7 @@ class Aws:
 
     def result_of(self, row: Row) -> dict[str, Any]:
         """The JSON that the row names, in the version that it names."""
-        answer = self.s3.get_object(Bucket=RESULTS, Key=row.result_key, VersionId=str(row.result_version_id))
-        document: dict[str, Any] = json.loads(answer["Body"].read())
-        return document
+        return result_of(self.s3, RESULTS, row).model_dump(mode="json")
 
     def dead_letters(self) -> list[Any]:
         answer = self.sqs.receive_message(
@@ -117,6 +115,7 @@ def settings(aws: Aws, model_server: ModelServer, monkeypatch: pytest.MonkeyPatc
     environment = {
         "INPUT_BUCKET": INPUT,
         "RESULTS_BUCKET": RESULTS,
+        "RESULTS": "each",
         "TABLE_NAME": TABLE,
         "QUEUE_URL": aws.queue_url,
         "DLQ_URL": aws.dlq_url,

@@ -39,6 +39,7 @@ def deployed_settings(**changes: object) -> Settings:
     ordinary = {
         "input_bucket": "input",
         "results_bucket": "results",
+        "results": "each",
         "table_name": "rows",
         "queue_url": "https://queue.test/images",
         "dlq_url": "https://queue.test/images-dlq",

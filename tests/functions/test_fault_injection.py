@@ -15,6 +15,7 @@ import pytest
 from tests.functions.simulation.plan import KINDS, Fault, Kind, Outage, Plan, Stray, Upload
 from tests.functions.simulation.promises import check
 from tests.functions.simulation.run import world_of
+from tests.functions.simulation.witness import document_of
 from tests.functions.simulation.world import RESULTS, World
 
 WAYS = {
@@ -37,7 +38,8 @@ def end_of(plan: Plan) -> tuple[State, World]:
     with world_of(plan) as world:
         world.run()
         check(world)
-    rows = {key: without(row, "classified_at", "result_version_id") for key, row in world.rows.items.items()}
+    but = ("result_key", "result_line", "result_range") if plan.lines else ()
+    rows = {key: without(row, "classified_at", "result_version_id", *but) for key, row in world.rows.items.items()}
     documents = {key: without(json_of(world, row), "classified_at", "timings") for key, row in world.rows.items.items()}
     waiting = [message.body for message in world.queue.messages]
     dead = {message.body for message in world.dead_letters.messages}
@@ -51,7 +53,7 @@ def without(record: dict[str, Any], *but: str) -> dict[str, Any]:
 def json_of(world: World, row: dict[str, Any]) -> dict[str, Any]:
     """The JSON that the row names, in the version that it names."""
     data = world.s3.find(RESULTS, row["result_key"]["S"], row["result_version_id"]["S"]).data
-    document: dict[str, Any] = json.loads(data or b"")
+    document: dict[str, Any] = json.loads(document_of(row, data or b""))
     return document
 
 
@@ -67,8 +69,9 @@ def steps_of(plan: Plan) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_fault_at_any_step_ends_as_if_there_had_been_none(way: str, kind: Kind) -> None:
-    plan = WAYS[way]
+@pytest.mark.parametrize("lines", [False, True], ids=["each", "lines"])
+def test_a_fault_at_any_step_ends_as_if_there_had_been_none(way: str, kind: Kind, lines: bool) -> None:
+    plan = replace(WAYS[way], lines=lines)
     undisturbed, _ = end_of(plan)
     for name, nth in steps_of(plan):
         disturbed, world = end_of(with_faults(plan, Fault(name, nth, kind)))

@@ -28,7 +28,7 @@ from tests.functions.simulation.run import (
     world_of,
 )
 from tests.functions.simulation.strategies import Plans
-from tests.functions.simulation.world import Code
+from tests.functions.simulation.world import RESULTS, Code
 
 EXAMPLES = int(os.environ.get("SIMULATION_EXAMPLES", "100"))
 
@@ -133,6 +133,46 @@ def test_promise_5_one_bad_image_never_harms_its_neighbours_with_the_model_insid
     live_among_bad_images(replace(plan, here=True))
 
 
+@thoroughly
+@given(plan=st.one_of(strategies.anything, strategies.breakdowns, strategies.backfills, strategies.overwrites))
+def test_promises_1_to_3_hold_with_many_results_in_one_object(plan: Plan) -> None:
+    live_through(replace(plan, lines=True))
+
+
+@thoroughly
+@given(plan=st.one_of(strategies.lost_events, strategies.anything))
+def test_promises_1_to_3_hold_with_many_results_in_one_object_and_the_model_inside_the_function(plan: Plan) -> None:
+    live_through(replace(plan, lines=True, here=True))
+
+
+@thoroughly
+@given(plan=strategies.server_outages(st.sampled_from([1.0, 20.0])))
+def test_promise_4_a_server_that_is_down_costs_no_image_its_retries_with_many_results_in_one_object(plan: Plan) -> None:
+    live_through_outages(replace(plan, lines=True))
+
+
+@thoroughly
+@given(plan=strategies.bad_images, here=st.booleans())
+def test_promise_5_one_bad_image_never_harms_its_neighbours_with_many_results_in_one_object(
+    plan: Plan, here: bool
+) -> None:
+    live_among_bad_images(replace(plan, lines=True, here=here))
+
+
+@thoroughly
+@given(plan=strategies.anything)
+def test_no_object_of_many_results_is_ever_overwritten_with_other_bytes(plan: Plan) -> None:
+    with world_of(replace(plan, lines=True)) as world:
+        world.run()
+        objects = world.s3.buckets[RESULTS]
+        assert all(key.startswith("results/lines/2026-11-2") for key in objects)
+        assert all(len({version.data for version in versions}) == 1 for versions in objects.values())
+
+
+def in_lines(plans: Plans) -> Plans:
+    return plans.map(lambda plan: replace(plan, lines=True))
+
+
 class Mistake(NamedTuple):
     """What is wrong in the code, the worlds that show it, how they are lived through, and the promise that breaks."""
 
@@ -155,6 +195,15 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "the row comes before its JSON": Mistake(
         Code(store=mutants.RowBeforeJson), strategies.anything, live_through, "promise 2"
+    ),
+    "a row names the line of its neighbour": Mistake(
+        Code(store=mutants.OneLineTooFar), in_lines(strategies.overwrites), live_through, "promise 2"
+    ),
+    "rows come before their lines": Mistake(
+        Code(store=mutants.RowsBeforeLines), in_lines(strategies.anything), live_through, "promise 2"
+    ),
+    "lines are written over lines": Mistake(
+        Code(store=mutants.LinesUnderOneName), in_lines(strategies.overwrites), live_through, "promise 2"
     ),
     "sequencers are padded on the left": Mistake(
         Code(store=mutants.PaddedOnTheLeft), strategies.overwrites, live_through, "promise 2"

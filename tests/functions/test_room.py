@@ -7,16 +7,17 @@ import collections.abc
 import importlib.metadata
 import json
 import re
-import shlex
 import subprocess
 import sys
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.contracts import Classification
+from pipeline.results.index_keys import SHARDS
 from pipeline.results.rows import row_of
 from pipeline.results.store import Store
 from pipeline.schemas import PUBLISHED, schema_of
@@ -109,15 +110,23 @@ def test_a_path_that_the_page_names_leads_to_one_file() -> None:
         assert (folders[0] / path).is_file(), path
 
 
-def documented_queries() -> list[list[str]]:
-    text = (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    return [shlex.split(line) for line in text.splitlines() if line.startswith("aws dynamodb query")]
+def documented_queries() -> list[list[list[str]]]:
+    """Each as bash makes it of its loop: a query for every shard."""
+    text = (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8")
+    loops = re.findall(r"^for shard in \{00\.\.15\}; do\n.*?^done$", text, re.MULTILINE | re.DOTALL)
+    return [_queries_of(loop) for loop in loops]
+
+
+def _queries_of(loop: str) -> list[list[str]]:
+    printed = 'aws() { printf "%s\\0" aws "$@"; printf "\\n\\0"; }\n'
+    done = subprocess.run(["bash", "-c", printed + loop], capture_output=True, text=True, check=True)
+    return [query.split("\0")[:-1] for query in done.stdout.split("\n\0")[:-1]]
 
 
 def ask(aws: Aws, words: list[str]) -> list[str]:
     """The images that `aws dynamodb query ...` names; its options are boto3's arguments in other letters."""
     query: dict[str, Any] = {"TableName": TABLE}
-    for option, value in zip(words[3::1], [*words[4:], "--"], strict=True):
+    for option, value in pairwise([*words[3:], "--"]):
         if option.startswith("--") and option not in {"--table-name", "--output"}:
             name = "".join(part.capitalize() for part in option.removeprefix("--").split("-"))
             query[name] = json.loads(value) if value.startswith("{") else value
@@ -140,6 +149,7 @@ def test_the_three_documented_queries_answer(aws: Aws) -> None:
         )
         store.put_row(row_of(result, result.image.result_key(INPUT), None))
     by_label, by_batch, to_review = documented_queries()
-    assert ask(aws, by_label) == ["b.jpg", "a.jpg"]
-    assert ask(aws, by_batch) == ["a.jpg", "b.jpg", "c.jpg"]
-    assert ask(aws, to_review) == ["c.jpg"]
+    assert len(by_label) == len(by_batch) == len(to_review) == SHARDS
+    assert sorted(name for shard in by_label for name in ask(aws, shard)) == ["a.jpg", "b.jpg"]
+    assert sorted(name for shard in by_batch for name in ask(aws, shard)) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert [name for shard in to_review for name in ask(aws, shard)] == ["c.jpg"]

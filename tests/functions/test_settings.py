@@ -11,6 +11,7 @@ from tests.functions.factories import ROOT
 COMPLETE = {
     "INPUT_BUCKET": "podium-input",
     "RESULTS_BUCKET": "podium-results",
+    "RESULTS": "each",
     "TABLE_NAME": "podium-results",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/podium-images",
     "DLQ_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/podium-images-dlq",
@@ -53,6 +54,7 @@ def test_a_missing_variable_is_named_with_what_it_must_be(variable: str) -> None
         ("MAX_IMAGE_BYTES", "0"),
         ("PREDICT_TIMEOUT_S", "-1"),
         ("RESULTS_BUCKET", ""),
+        ("RESULTS", "both"),
     ],
 )
 def test_a_wrong_variable_is_named_with_its_value_and_what_it_must_be(variable: str, wrong: str) -> None:

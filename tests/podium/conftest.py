@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -13,6 +13,7 @@ from moto import mock_aws
 from pipeline.contracts import Classification, ImageRef, ModelFacts, Prediction, Rejection, Timings
 from pipeline.results.rows import row_of
 from podium.connection import Connection, StackFacts
+from tests.functions.template import table_schema
 from tests.training.conftest import finished, photos
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def connection(aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> I
         s3.put_bucket_versioning(Bucket="podium-results", VersioningConfiguration={"Status": "Enabled"})
         queue_url = sqs.create_queue(QueueName="podium-images")["QueueUrl"]
         dlq_url = sqs.create_queue(QueueName="podium-images-dlq")["QueueUrl"]
-        _create_table()
         dynamodb = boto3.client("dynamodb")
+        dynamodb.create_table(TableName="podium-results", BillingMode="PAY_PER_REQUEST", **table_schema("ResultsTable"))
         dynamodb.create_table(
             TableName="podium-ledger",
             BillingMode="PAY_PER_REQUEST",
@@ -57,33 +58,6 @@ def connection(aws_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> I
         model_archive=None, model="balls@1.0",
         )  # fmt: skip
         yield connection
-
-
-def _create_table() -> None:
-    names = {
-        "image": "S",
-        "model": "S",
-        "label": "S",
-        "probability": "N",
-        "batch": "S",
-        "review": "S",
-        "classified_at": "S",
-    }
-    indexes = [("by-label", "label", "probability"), ("by-batch", "batch", "classified_at")]
-    boto3.resource("dynamodb").create_table(
-        TableName="podium-results",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in names.items()],  # type: ignore[typeddict-item]
-        KeySchema=_key("image", "model"),
-        GlobalSecondaryIndexes=[
-            {"IndexName": name, "KeySchema": _key(hash_key, range_key), "Projection": {"ProjectionType": "ALL"}}
-            for name, hash_key, range_key in [*indexes, ("to-review", "review", "classified_at")]
-        ],
-    )
-
-
-def _key(hash_key: str, range_key: str) -> Any:  # noqa: ANN401 - boto3's literal types
-    return [{"AttributeName": hash_key, "KeyType": "HASH"}, {"AttributeName": range_key, "KeyType": "RANGE"}]
 
 
 def put_row(

@@ -97,6 +97,7 @@ WRONG = [
     (["reclassify", "--model", "balls@2.0"], 2, "which images?"),
     (["backfill", "s3://archive/photos"], 1, "podium up"),
     (["destroy"], 2, "which stack? Name it with --stack"),
+    (["reindex"], 1, "podium up"),
 ]
 # The console runs once for each line of arguments, all in one process: starting Python every time would take longer.
 EACH = """
@@ -150,6 +151,7 @@ ON_AWS = [
     ["reclassify", "--model", "balls@2.0", "--batch", "monday"],
     ["backfill", "s3://archive/photos"],
     ["cost", "--batch", "monday"],
+    ["reindex"],
 ]
 
 

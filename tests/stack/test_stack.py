@@ -57,14 +57,18 @@ def test_the_plain_aws_cli_uploads_an_image_and_queries_it(
     )
     (item,) = json.loads(by_image)["Items"]
     by_label = stack.shell(
-        f"aws dynamodb query --table-name {facts['table']} --index-name by-label --no-scan-index-forward "
-        f"--key-condition-expression 'label = :l AND probability > :p' "
-        f"""--expression-attribute-values '{{":l": {{"S": "{item["label"]["S"]}"}}, ":p": {{"N": "0"}}}}'"""
+        f"for shard in {{00..15}}; do aws dynamodb query --table-name {facts['table']} "
+        "--index-name by-label-probability --no-scan-index-forward --output json --query 'Items[]' "
+        "--key-condition-expression 'label_shard = :l AND label_order > :p' "
+        f"""--expression-attribute-values '{{":l": {{"S": "{item["label"]["S"]}/'$shard'"}}, ":p": {{"S": "0"}}}}' """
+        "| tr '\\n' ' '; echo; done"
     )
-    items = json.loads(by_label)["Items"]
-    probabilities = [float(item["probability"]["N"]) for item in items]
+    shards = [json.loads(line) for line in by_label.splitlines()]
+    for shard in shards:
+        probabilities = [float(it["probability"]["N"]) for it in shard]
+        assert probabilities == sorted(probabilities, reverse=True)
+    items = [it for shard in shards for it in shard]
     assert uri in {item["image"]["S"] for item in items}
-    assert probabilities == sorted(probabilities, reverse=True)
     assert label in {step["M"]["label"]["S"] for step in item["top3"]["L"]}
 
 

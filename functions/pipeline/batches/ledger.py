@@ -4,6 +4,7 @@ id, expected, revision, opened_at    what the batch expects: written by whatever
 counted, updated_at                  the results' stream: one more for every row that is written
 look_at, looked_at                   the last look at an incomplete batch; the next is worth it at this count
 announcing_until                     one run is announcing the batch, and lives no longer than until then
+sliced_revision, slices_done         of a large batch: how many slices of this revision are complete and written down
 completed_revision, completed_at     the batch is complete, and was announced
 
 `counted` is a hint. A stream delivers at least once and a row may be written twice, so it runs ahead of the truth, which is
@@ -40,6 +41,8 @@ class Entry(Record):
     look_at: int | None = None
     looked_at: AwareDatetime | None = None
     announcing_until: AwareDatetime | None = None
+    sliced_revision: str | None = None
+    slices_done: int = 0
     completed_revision: str | None = None
 
     @classmethod
@@ -54,6 +57,11 @@ class Entry(Record):
     def batch(self) -> str:
         """The batch's name."""
         return self.id.removeprefix(BATCH_ID)
+
+    @property
+    def next_slice(self) -> int:
+        """The first slice of what it expects now that is not written down."""
+        return self.slices_done if self.sliced_revision == self.revision else 0
 
     @property
     def is_open(self) -> bool:
@@ -134,6 +142,15 @@ class Ledger:
             "revision = :revision AND (attribute_not_exists(completed_revision) OR completed_revision <> :revision) "
             "AND (attribute_not_exists(announcing_until) OR announcing_until < :now)",
             {":until": _moment(until), ":now": _moment(now), ":revision": {"S": entry.revision}},
+        )
+
+    def slice_done(self, entry: Entry) -> None:
+        """Note that the next slice of this revision is written down, and give the claim back; the ledger's stream goes on."""
+        self._update_if(
+            entry.batch,
+            "SET sliced_revision = :revision, slices_done = :done REMOVE announcing_until",
+            "revision = :revision",
+            {":revision": {"S": entry.revision}, ":done": _number(entry.next_slice + 1)},
         )
 
     def release(self, entry: Entry) -> None:

@@ -57,6 +57,16 @@ def expected_images(parts: Iterable[ManifestPart]) -> dict[str, ExpectedImage]:
     return {expected.image: expected for part in in_order for expected in part.images}
 
 
+def count_images(parts: Iterable[ManifestPart], *, exact_up_to: int) -> int:
+    """How many images the parts name: each once, up to so many; beyond, as often as parts name it."""
+    named, different = 0, set[int]()
+    for part in parts:
+        named += len(part.images)
+        if named <= exact_up_to:
+            different.update(hash(it.image) for it in part.images)
+    return len(different) if named <= exact_up_to else named
+
+
 def revision_of(keys: Iterable[str]) -> str:
     """A name for the manifest as a whole; it changes when a part is added."""
     return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16]

@@ -5,14 +5,16 @@ So a row is no pydantic record here, and no Decimal is made of its numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from pipeline.contracts import ManifestPart, Status, stamp
+from pipeline.contracts import ManifestPart, Status
+from pipeline.results.index_keys import SHARDS
 from pipeline.results.known_rows import items_of_image
+from pipeline.results.shards import all_rows, of_batch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,12 +58,20 @@ class ExpectedUpload(NamedTuple):
 
 
 def expected_uploads(
-    parts: Iterable[ManifestPart], known: Mapping[str, ExpectedUpload] | None = None
+    parts: Iterable[ManifestPart],
+    known: Mapping[str, ExpectedUpload] | None = None,
+    *,
+    only: Callable[[str], bool] = lambda _: True,
 ) -> dict[str, ExpectedUpload]:
-    """Every image of the batch once, as `expected_images` has it, and smaller; with those that are known from other parts."""
+    """Every image of the batch once, as `expected_images` has it, and smaller; with those that are known from other parts.
+
+    `only` says which images are wanted.
+    """
     uploads = dict(known or {})
     for part in parts:
         for image in part.images:
+            if not only(image.image):
+                continue
             before = uploads.get(image.image)
             if before is None or before.since <= part.created_at:
                 etag = image.etag.strip('"') if image.etag else None
@@ -69,20 +79,11 @@ def expected_uploads(
     return uploads
 
 
-def rows_of_batch(dynamodb: DynamoDBClient, table: str, batch: str, *, since: datetime | None = None) -> Iterator[Item]:
-    """The rows of a batch, as the index has them: a moment old, oldest work first; those whose work began since then."""
-    begun = "" if since is None else " AND classified_at >= :since"
-    values = {":batch": {"S": batch}} | ({} if since is None else {":since": {"S": stamp(since)}})
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        IndexName="by-batch",
-        KeyConditionExpression=f"#batch = :batch{begun}",
-        ExpressionAttributeValues=values,
-        ProjectionExpression=_PROJECTION,
-        ExpressionAttributeNames={**_NAMES, "#batch": "batch"},
-    )
-    for page in pages:
-        yield from page["Items"]
+def rows_of_batch(
+    dynamodb: DynamoDBClient, table: str, batch: str, shards: Iterable[int] = range(SHARDS)
+) -> Iterator[Item]:
+    """The rows of a batch, as the index has them: a moment old, one shard after the other; all shards, or some."""
+    return all_rows(dynamodb, table, of_batch(batch, wanted=READ), shards)
 
 
 def rows_of_image(dynamodb: DynamoDBClient, table: str, image: str) -> Sequence[Item]:

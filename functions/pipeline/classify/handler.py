@@ -20,6 +20,7 @@ from pipeline.classify.connections import Connections, open_connections
 from pipeline.classify.fetch import Fetcher
 from pipeline.classify.groups import groups_of
 from pipeline.classify.images import Finished
+from pipeline.classify.lines import LineStorer
 from pipeline.classify.read import read
 from pipeline.classify.reporting import report
 from pipeline.classify.store import Storer
@@ -29,7 +30,8 @@ from pipeline.settings import Settings, load_settings
 from pipeline.telemetry import logger, metrics
 
 IMAGES_AT_ONCE = MOST_CONNECTIONS  # in memory; not less than the queue mapping's BatchSize
-THREADS = IMAGES_AT_ONCE + IMAGES_AT_ONCE // 2  # one for each image, and one for each request of two or more
+THREADS = IMAGES_AT_ONCE + IMAGES_AT_ONCE // 2 + 1  # one for each image, each request of two or more, and one for lines
+STORERS: dict[str, type[Storer]] = {"each": Storer, "lines": LineStorer}
 
 
 def threads() -> Executor:
@@ -67,7 +69,7 @@ def classify_messages(
     pool = workers()
     fetcher = Fetcher(connections.s3, settings.max_image_bytes, clock, pool)
     asker = Asker(connections.model, clock, pool)
-    storer = Storer(connections.store, settings.model, clock, pool)
+    storer = STORERS[settings.results](connections.store, settings.model, clock, pool)
 
     inbox = read(messages, connections.queue, pool)
     images: dict[Order, Finished | BaseException] = {}

@@ -9,12 +9,10 @@ before the ledger has the mark leaves a claim that expires, and the event is sen
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +21,8 @@ from pipeline.batches.ledger import Entry, Ledger
 from pipeline.batches.manifests import folder_of
 from pipeline.batches.outcomes import Outcome
 from pipeline.contracts import BatchSummary
-from pipeline.finish.summary import summary_of, write_table
+from pipeline.finish.slices import Slices, put_table
+from pipeline.finish.summary import summary_of
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -49,10 +48,23 @@ class Announcer:
 
     def announce(self, entry: Entry, outcomes: Mapping[str, Outcome], now: datetime) -> BatchSummary | None:
         """Write down and announce that the batch is complete; None when that is done, or being done, already."""
+        return self._announce(entry, now, lambda results_key: self._write(entry, outcomes, results_key))
+
+    def announce_slices(self, entry: Entry, slices: Slices, now: datetime) -> BatchSummary | None:
+        """Announce a batch all of whose slices are written down, as `announce` does."""
+
+        def write(results_key: str) -> BatchSummary:
+            slices.write_table(results_key)
+            return slices.summary(results_key)
+
+        return self._announce(entry, now, write)
+
+    def _announce(self, entry: Entry, now: datetime, write: Callable[[str], BatchSummary]) -> BatchSummary | None:
         if not self.ledger.claim(entry, now, until=now + CLAIM_LASTS):
             return None
         try:
-            summary = self._write(entry, outcomes)
+            summary = write(f"{folder_of(entry.batch)}results.csv")
+            self._write_summary(summary)
             self._publish(summary)
         except (ClientError, BotoCoreError, NotAnnounced):
             self.ledger.release(entry)
@@ -60,20 +72,15 @@ class Announcer:
         self.ledger.complete(entry, now)
         return summary
 
-    def _write(self, entry: Entry, outcomes: Mapping[str, Outcome]) -> BatchSummary:
-        results_key = f"{folder_of(entry.batch)}results.csv"
-        with TemporaryFile() as file:  # on disk: the table of a large batch has tens of megabytes
-            text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            write_table(outcomes, text)
-            text.flush()
-            file.seek(0)
-            self.s3.put_object(Bucket=self.bucket, Key=results_key, Body=file, ContentType="text/csv; charset=utf-8")
-        summary = summary_of(entry.batch, entry.revision, outcomes.values(), results_key=results_key)
+    def _write(self, entry: Entry, outcomes: Mapping[str, Outcome], results_key: str) -> BatchSummary:
+        put_table(self.s3, self.bucket, results_key, outcomes)
+        return summary_of(entry.batch, entry.revision, outcomes.values(), results_key=results_key)
+
+    def _write_summary(self, summary: BatchSummary) -> None:
         document = summary.model_dump_json(indent=2) + "\n"
         self.s3.put_object(
-            Bucket=self.bucket, Key=summary_key(entry.batch), Body=document.encode(), ContentType="application/json"
+            Bucket=self.bucket, Key=summary_key(summary.batch), Body=document.encode(), ContentType="application/json"
         )
-        return summary
 
     def _publish(self, summary: BatchSummary) -> None:
         detail = {

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.batches.outcomes import ExpectedUpload, Item, Outcome, outcome_in, rows_of_batch, rows_of_image
+from pipeline.results.index_keys import SHARDS
 from pipeline.results.same_upload import same_upload
 from pipeline.uploads import versions_of
 
@@ -54,13 +55,20 @@ class Rows:
     table: str
     few: int = FEW
 
-    def completion_of(self, batch: str, expected: Mapping[str, ExpectedUpload], *, thorough: bool) -> Completion:
-        """The outcomes of the images that a batch expects.
+    def completion_of(
+        self,
+        batch: str,
+        expected: Mapping[str, ExpectedUpload],
+        *,
+        thorough: bool,
+        shards: Iterable[int] = range(SHARDS),
+    ) -> Completion:
+        """The outcomes of the images that a batch expects, or those of them that lie in these shards.
 
         Few that are missing from the batch's rows are read one by one: the index may lag, and a row may belong to
         another batch by now. Many only if `thorough`, a thousand at a time, until one of them is not done.
         """
-        outcomes = newest(rows_of_batch(self.dynamodb, self.table, batch), expected)
+        outcomes = newest(rows_of_batch(self.dynamodb, self.table, batch, shards), expected)
         missing = [image for image in expected if image not in outcomes]
         exact = len(missing) <= self.few
         if exact or thorough:

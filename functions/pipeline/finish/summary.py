@@ -20,13 +20,14 @@ COLUMNS = (
 _CODES: dict[str, RejectionCode] = {code: code for code in get_args(RejectionCode)}
 
 
-def write_table(outcomes: Mapping[str, Outcome], file: TextIO) -> None:
-    """CSV with a header, one line per image, in the order of the images' names; what does not apply is empty.
+def write_table(outcomes: Mapping[str, Outcome], file: TextIO, *, header: bool = True) -> None:
+    """CSV, one line per image, in the order of the images' names; what does not apply is empty.
 
     Names are harmless in a terminal and in a spreadsheet; the images' JSON results have them exactly.
     """
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    if header:
+        writer.writerow(COLUMNS)
     writer.writerows(map(harmless_cell, _cells(image, outcomes[image])) for image in sorted(outcomes))
 
 
@@ -41,14 +42,19 @@ def summary_of(batch: str, revision: str, outcomes: Iterable[Outcome], *, result
         classified=sum(it.status == "classified" for it in every),
         rejected=sum(it.status == "rejected" for it in every),
         uncertain=sum(it.uncertain is not None for it in every),
-        labels=_most_frequent_first(it.steps[0][0] for it in every if it.steps),
+        labels=most_frequent_first(Counter(it.steps[0][0] for it in every if it.steps)),
         # A code that only a newer function knows is counted under `rejected` alone.
-        rejections=_most_frequent_first(_CODES[it.rejected_code] for it in every if it.rejected_code in _CODES),
-        models=_most_frequent_first(it.model for it in every),
+        rejections=most_frequent_first(Counter(_CODES[it.rejected_code] for it in every if it.rejected_code in _CODES)),
+        models=most_frequent_first(Counter(it.model for it in every)),
         first_classified_at=min(moments, default=None),
         last_classified_at=max(moments, default=None),
         results_key=results_key,
     )
+
+
+def most_frequent_first[Name: str](counts: Counter[Name]) -> dict[Name, int]:
+    """The counts, the greatest first."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _cells(image: str, outcome: Outcome) -> list[object]:
@@ -59,7 +65,3 @@ def _cells(image: str, outcome: Outcome) -> list[object]:
         *(outcome.uncertain, outcome.rejected_code, outcome.rejected_reason),
         *(outcome.model, stamp(outcome.classified_at)),
     ]
-
-
-def _most_frequent_first[Name: str](values: Iterable[Name]) -> dict[Name, int]:
-    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))

@@ -7,14 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from pipeline.contracts import Classification, Row, stamp
+from pipeline.results.index_keys import index_keys
 
 SIX_PLACES = Decimal("0.000001")
 
 Item = dict[str, Any]
 
 
-def row_of(classification: Classification, result_key: str, result_version_id: str | None) -> Item:
-    """The attributes of the row, numbers as Decimal; what does not apply is absent, which keeps the indexes sparse."""
+def row_of(
+    classification: Classification, result_key: str, result_version_id: str | None,
+    result_line: int | None = None, result_range: str | None = None,
+) -> Item:  # fmt: skip
+    """The attributes of the row, numbers as Decimal; what does not apply is absent, and so are keys of indexes it is not in."""
     image, best, rejected = classification.image, classification.best, classification.rejected
     attributes: Item = {
         "image": image.uri,
@@ -35,10 +39,13 @@ def row_of(classification: Classification, result_key: str, result_version_id: s
         "sequencer": image.ordinal,
         "result_key": result_key,
         "result_version_id": result_version_id,
+        "result_line": None if result_line is None else Decimal(result_line),
+        "result_range": result_range,
         "classified_at": stamp(classification.classified_at),
         "schema_version": classification.schema_version,
     }
-    return {name: value for name, value in attributes.items() if value is not None}
+    row = {name: value for name, value in attributes.items() if value is not None}
+    return row | index_keys(row)
 
 
 def record_of(item: Mapping[str, Any]) -> Row:

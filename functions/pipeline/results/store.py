@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from boto3.dynamodb.types import TypeSerializer
 
 from pipeline.contracts import Classification
+from pipeline.results.lines import Place, lines_of
 from pipeline.results.rows import Item, row_of
 
 if TYPE_CHECKING:
@@ -30,8 +32,7 @@ class Store:
 
     def put(self, classification: Classification) -> Stored:
         """Store the result; whatever fails on the way, doing it again ends in the same state."""
-        result_key, version_id = self.put_result(classification)
-        return self.put_row(row_of(classification, result_key, version_id))
+        return self.put_row_of(classification, Place(*self.put_result(classification)))
 
     def put_result(self, classification: Classification) -> tuple[str, str | None]:
         """Write the JSON; its key and its version (None in a bucket without versioning)."""
@@ -39,6 +40,16 @@ class Store:
         document = classification.model_dump_json(indent=2) + "\n"
         answer = self.s3.put_object(Bucket=self.bucket, Key=key, Body=document.encode(), ContentType="application/json")
         return key, answer.get("VersionId")
+
+    def put_lines(self, classifications: Sequence[Classification]) -> Sequence[Place]:
+        """Write the results, at least one, as JSON Lines into one object; where each lies."""
+        lines = lines_of(classifications)
+        answer = self.s3.put_object(Bucket=self.bucket, Key=lines.key, Body=lines.body, ContentType="application/jsonl")
+        return lines.places(answer.get("VersionId"))
+
+    def put_row_of(self, classification: Classification, place: Place) -> Stored:
+        """Write the row of a result that lies there."""
+        return self.put_row(row_of(classification, *place))
 
     def put_row(self, row: Item) -> Stored:
         """Write the row unless a newer upload of the same image has one, by S3's order: the last upload wins.

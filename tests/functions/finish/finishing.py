@@ -100,9 +100,9 @@ class Desk:
                 fresh.append(record(item))
         return fresh
 
-    def streams(self) -> None:
+    def streams(self, rounds: int = 20) -> None:
         """Deliver the records of the streams, and those that the function adds by it, until there are none."""
-        for _ in range(20):
+        for _ in range(rounds):
             news = [it for table in (TABLE, LEDGER) if (it := self.news(table))]
             if not news:
                 return

@@ -16,7 +16,6 @@ from pipeline.batches.manifests import part_keys, revision_of
 from pipeline.contracts import LabelProbability
 from pipeline.finish.announcement import CLAIM_LASTS, NotAnnounced
 from pipeline.finish.handler import lambda_handler, open_looker
-from pipeline.finish.look import MOST_IMAGES
 from pipeline.settings import load_settings
 from tests.functions.conftest import LEDGER, RESULTS, TABLE, Aws
 from tests.functions.factories import NOON, event, server_answer
@@ -371,16 +370,6 @@ def refused(aws: Aws, operation: str, prefix: str) -> Iterator[None]:
     aws.s3.meta.events.register(f"provide-client-params.s3.{operation}", answer)
     yield
     aws.s3.meta.events.unregister(f"provide-client-params.s3.{operation}", answer)
-
-
-def test_a_batch_that_is_too_large_to_announce_is_reported_and_left(
-    aws: Aws, desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
-    complete_batch(desk, "one")
-    expected, revision = MOST_IMAGES + 1, desk.entry().revision
-    desk.looker.ledger.open("monday", expected=expected, revision=revision, now=NOON)
-    desk.tick(after=QUIET_AFTER)
-    assert (desk.announcements(), caplog.messages) == ([], ["batch too large"])
 
 
 @pytest.fixture

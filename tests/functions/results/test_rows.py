@@ -35,7 +35,8 @@ def rejected_row() -> dict[str, object]:
 
 
 def test_a_row_of_a_classified_image_reads_without_a_manual() -> None:
-    assert row_of(classification(), "results/incoming/monday/ball.jpg.json", "v7") == {
+    row = row_of(classification(), "results/incoming/monday/ball.jpg.json", "v7")
+    assert {name: value for name, value in row.items() if not name.endswith(("_shard", "_order"))} == {
         "image": "s3://podium-input-000000000000-us-east-1/incoming/monday/ball.jpg",
         "model": "balls@1.0",
         "status": "classified",

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ WORLDS: dict[str, tuple[Plans, Life]] = {
     "2 backfills": (strategies.backfills, live_through),
     "3 breakdowns": (strategies.breakdowns, live_through),
     "4 server outages": (strategies.server_outages(st.sampled_from([1.0, 20.0])), live_through_outages),
+    "1 to 3 in lines": (strategies.anything.map(lambda plan: replace(plan, lines=True)), live_through),
     "5 bad images": (strategies.bad_images, live_among_bad_images),
 }
 COLUMNS = ["schedules", "uploads", "messages", "receives", "invocations", "killed", "steps", "outages", "faults"]

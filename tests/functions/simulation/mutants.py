@@ -18,6 +18,7 @@ from pipeline.contracts import Classification, DeadLetterCode, ImageRef, ModelFa
 from pipeline.errors import Answer, ModelUnavailable, NotTogether
 from pipeline.queue.messages import Message, Queue
 from pipeline.results.known_rows import KnownRow
+from pipeline.results.lines import Place, lines_of
 from pipeline.results.rows import Item, row_of
 from pipeline.results.store import Store, Stored
 from pipeline.settings import Settings
@@ -81,6 +82,30 @@ class RowBeforeJson(Store):
         stored = self.put_row(row_of(classification, key, None))
         self.put_result(classification)
         return stored
+
+
+class OneLineTooFar(Store):
+    """A row names the line of its neighbour."""
+
+    def put_lines(self, classifications: Sequence[Classification]) -> Sequence[Place]:
+        places = super().put_lines(classifications)
+        return [*places[1:], places[0]]
+
+
+class LinesUnderOneName(Store):
+    """What was written before is overwritten, and rows name no version."""
+
+    def put_lines(self, classifications: Sequence[Classification]) -> Sequence[Place]:
+        lines = lines_of(classifications)._replace(key="results/lines/all.jsonl")
+        self.s3.put_object(Bucket=self.bucket, Key=lines.key, Body=lines.body, ContentType="application/jsonl")
+        return lines.places("v0")
+
+
+class RowsBeforeLines(Store):
+    """The commit point comes before what it commits."""
+
+    def put_lines(self, classifications: Sequence[Classification]) -> Sequence[Place]:
+        return lines_of(classifications).places(None)
 
 
 class PaddedOnTheLeft(Store):

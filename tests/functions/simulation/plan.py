@@ -110,5 +110,6 @@ class Plan:
     gate_lag_s: float | None = None  # how long the gate's changes take; None: there is no gate
     reconcile: bool = False
     pause_above: int = 1000  # messages, of a backfill
+    lines: bool = False  # results lie many in one object
     here: bool = False  # the function itself holds the model; an outage of the server is an archive that does not load
     first_tick_s: float = 30.0  # of the gate, and then every minute

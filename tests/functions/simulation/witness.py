@@ -36,6 +36,14 @@ class Uploaded:
         return (VERDICTS_HERE if self.here else VERDICTS).get(self.upload.content, label_of(self.number))
 
 
+def document_of(item: dict[str, dict[str, Any]], data: bytes) -> bytes:
+    """What the row names of the object: all of it, or a range of its bytes."""
+    if "result_range" not in item:
+        return data
+    first, last = map(int, item["result_range"]["S"].removeprefix("bytes=").split("-"))
+    return data[first : last + 1]
+
+
 class Witness:
     """Sees every row in the moment that it is written or refused, and looks at once whether it keeps the promises."""
 
@@ -85,7 +93,9 @@ class Witness:
         if document is None:
             yield "names a JSON that does not exist"
             return
-        result = json.loads(document)
+        result = json.loads(document_of(item, document))
+        if "result_line" in item and result != json.loads(document.splitlines()[int(item["result_line"]["N"]) - 1]):
+            yield "names a line that is not in its range"
         outcome = result["rejected"]["code"] if result["rejected"] else result["predictions"][0]["label"]
         its = result["image"]["version_id"], result["image"]["etag"], outcome
         if its != (item.get("version_id", {}).get("S"), upload.image.etag, verdict):

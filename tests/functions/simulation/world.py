@@ -90,6 +90,7 @@ class World:
         self.settings = deployed_settings(
             queue_url=self.queue.url,
             dlq_url=self.dead_letters.url,
+            results="lines" if plan.lines else "each",
             max_image_bytes=LARGEST_IMAGE_BYTES,
             max_receives=plan.max_receives,
         )

@@ -11,16 +11,18 @@ import pytest
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import part_keys, revision_of, write_part
 from pipeline.batches.outcomes import Outcome
-from pipeline.contracts import ExpectedImage, ManifestPart, stamp
+from pipeline.contracts import ExpectedImage, ManifestPart
 from pipeline.finish.announcement import Announcer
+from pipeline.results.index_keys import SHARDS, shard_of
 from podium.batches.watch import (
     RATE_OVER_S,
-    READ_ALL_EVERY_S,
+    ROWS_A_SECOND,
     STUCK_AFTER_S,
     STUCK_NAMED,
     BatchProgress,
     RateMeter,
     check_finished,
+    shards_a_look,
     watch,
 )
 from podium.connection import Connection
@@ -200,45 +202,50 @@ class EventBus:
         return {"FailedEntryCount": 0}
 
 
-def put_row_at(connection: Connection, key: str, version_id: str, began: datetime) -> None:
-    """The row of an image on which the work began then."""
-    put_row(connection, key, version_id=version_id)
-    connection.table.update_item(
-        Key={"image": f"s3://{INPUT}/{key}", "model": "balls@1.0"},
-        UpdateExpression="SET classified_at = :began",
-        ExpressionAttributeValues={":began": stamp(began)},
-    )
-
-
-def rows_read(connection: Connection) -> list[int]:
-    """How many rows each query brought, from now on."""
-    read: list[int] = []
+def shards_read(connection: Connection) -> list[str]:
+    """The keys of the shards that are queried, from now on."""
+    read: list[str] = []
     connection.dynamodb_client.meta.events.register(
-        "after-call.dynamodb.Query", lambda parsed, **_: read.append(parsed["Count"])
+        "provide-client-params.dynamodb.Query",
+        lambda params, **_: read.append(params["ExpressionAttributeValues"][":hash"]["S"]),
     )
     return read
 
 
-def test_rows_that_were_seen_are_not_read_again_until_all_are(connection: Connection) -> None:
-    for number in range(3):
-        key = f"incoming/monday/{number}.jpg"
-        version = upload(connection, key)
-        if number < 2:
-            put_row_at(connection, key, version, NOON + timedelta(minutes=10 * number))
-    read = rows_read(connection)
-    list(seen(connection, Clock(oversleeps_s=29), timeout_s=READ_ALL_EVERY_S))
-    assert (read[0], set(read[1:-1]), read[-1]) == (2, {1}, 2)
+def test_only_shards_in_which_images_wait_are_read(connection: Connection) -> None:
+    keys = ["incoming/monday/0.jpg", "incoming/monday/2.jpg"]
+    done, waiting = (f"monday/{shard_of(f's3://{INPUT}/{key}'):02}" for key in keys)
+    assert done != waiting
+    versions = [upload(connection, key) for key in keys]
+    put_row(connection, keys[0], version_id=versions[0])
+    read = shards_read(connection)
+    assert [now.waiting for now in seen(connection, Clock(), timeout_s=2)] == [1, 1, 1]
+    assert sorted(read[:2]) == sorted([done, waiting])
+    assert read[2:] == [waiting, waiting]
 
 
-@pytest.mark.parametrize("minutes_late", [1, 30])
-def test_a_row_that_comes_after_newer_ones_is_seen(connection: Connection, minutes_late: int) -> None:
+def test_of_a_large_batch_a_look_reads_some_shards_and_after_some_looks_all(connection: Connection) -> None:
+    images = tuple(ExpectedImage(image=f"s3://{INPUT}/incoming/monday/{n}.jpg", etag="e") for n in range(10_000))
+    expect(connection, *images)
+    read = shards_read(connection)
+    for looks, _ in enumerate(seen(connection, Clock(), timeout_s=6), start=1):
+        assert len(read) == looks * shards_a_look(10_000) == looks * 3
+    assert set(read) == {f"monday/{shard:02}" for shard in range(SHARDS)}
+
+
+@pytest.mark.parametrize("images", [1, 60, 2_000, 2_001, 32_000, 1_000_000])
+def test_a_watch_reads_about_as_many_rows_a_second_whatever_the_size_of_the_batch(images: int) -> None:
+    """A read unit is 4 kB, about 12 rows: 170 of them a second at most."""
+    pause_s = max(1.0, images / (ROWS_A_SECOND * SHARDS))
+    assert images / SHARDS * shards_a_look(images) / pause_s <= ROWS_A_SECOND
+
+
+def test_a_row_that_comes_late_is_seen(connection: Connection) -> None:
     late, newer = "incoming/monday/late.jpg", "incoming/monday/newer.jpg"
     versions = {key: upload(connection, key) for key in (late, newer)}
-    put_row_at(connection, newer, versions[newer], NOON)
-    began = NOON - timedelta(minutes=minutes_late)
-    clock = Clock(lambda: put_row_at(connection, late, versions[late], began), oversleeps_s=29)
-    *_, last = seen(connection, clock, timeout_s=None)
-    assert (last.waiting, clock.now_s >= READ_ALL_EVERY_S) == (0, minutes_late > 2)
+    put_row(connection, newer, version_id=versions[newer])
+    clock = Clock(lambda: put_row(connection, late, version_id=versions[late]))
+    assert [now.waiting for now in seen(connection, clock, timeout_s=None)] == [1, 0]
 
 
 def test_the_rate_is_known_after_some_seconds_and_is_of_the_last_half_minute() -> None:
