@@ -40,6 +40,7 @@ def deployed_settings(**changes: object) -> Settings:
         "input_bucket": "input",
         "results_bucket": "results",
         "table_name": "rows",
+        "ledger_name": "ledger",
         "queue_url": "https://queue.test/images",
         "dlq_url": "https://queue.test/images-dlq",
         "model_server_url": "http://models.test:8080",

@@ -12,6 +12,7 @@ COMPLETE = {
     "INPUT_BUCKET": "podium-input",
     "RESULTS_BUCKET": "podium-results",
     "TABLE_NAME": "podium-results",
+    "LEDGER_NAME": "podium-ledger",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/podium-images",
     "DLQ_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/podium-images-dlq",
     "MODEL_SERVER_URL": "http://models.internal:8080",
