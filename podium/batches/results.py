@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -33,6 +33,7 @@ class RowFilter(BaseModel):
     status: str | None = None
     image: str | None = None
     uncertain: bool = False
+    final: bool = False  # of each image the one row that counts; with a batch or an image
     limit: int | None = None
 
 
@@ -63,12 +64,23 @@ def find(connection: Connection, row_filter: RowFilter, *, count_to: int = COUNT
     A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by time, newest first.
     """
     read = _narrowest(connection, row_filter) if _may_have_rows(connection, row_filter) else iter(())
+    read = iter(final_rows(read)) if row_filter.final else read
     matching = (row for row in read if _matches(row, row_filter))
     rows = list(islice(matching, row_filter.limit))
     beyond = 0 if row_filter.limit is None else sum(1 for _ in islice(matching, count_to))
     if row_filter.batch is not None:
         rows.sort(key=lambda row: (row.image, row.model))
     return Found(rows, len(rows) + beyond, at_least=beyond == count_to and next(matching, None) is not None)
+
+
+def final_rows(rows: Iterable[Row]) -> list[Row]:
+    """Of each image one row: of its latest upload, the one that was made last, of whichever model."""
+    latest: dict[str, Row] = {}
+    for row in rows:
+        other = latest.setdefault(row.image, row)
+        if (row.sequencer, row.classified_at, row.model) > (other.sequencer, other.classified_at, other.model):
+            latest[row.image] = row
+    return list(latest.values())
 
 
 def _may_have_rows(connection: Connection, row_filter: RowFilter) -> bool:
