@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from podium.commands import audit, batch, care, cost, demo, destroy, doctor, evaluation, model, stack, training
+from podium.commands import audit, batch, care, cost, demo, destroy, doctor, evaluation, model, rollout, stack, training
 from podium.parsing import Command
 
 app = typer.Typer(
@@ -52,3 +52,11 @@ for panel, commands in PANELS.items():
     for command in commands:
         context = training.ANY_SETTING if command is training.train else None
         app.command(cls=Command, rich_help_panel=panel, context_settings=context)(command)
+rollouts = typer.Typer(
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Try a new model beside the stack's: shadow, then weight by weight.",
+)
+for step in (rollout.start, rollout.status, rollout.promote, rollout.rollback):
+    rollouts.command(cls=Command)(step)
+app.add_typer(rollouts, name="rollout", rich_help_panel="A model")

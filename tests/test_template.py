@@ -21,7 +21,15 @@ from pipeline.classify.handler import IMAGES_AT_ONCE
 from pipeline.contracts import INCOMING_PREFIX, RESULTS_PREFIX
 from pipeline.model_server.client import IMAGES_A_TAR
 from pipeline.model_server.tar import tar_of
-from pipeline.settings import BackfillSettings, FinishSettings, GateSettings, ReconcileSettings, Settings
+from pipeline.settings import (
+    BackfillSettings,
+    FinishSettings,
+    GateSettings,
+    ReconcileSettings,
+    RollbackSettings,
+    Settings,
+)
+from podium.care.rollout import ARCHIVES_TOGETHER_BYTES
 from tests.gates import templates
 
 with warnings.catch_warnings():
@@ -43,6 +51,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "FinishFunction": FinishSettings,
     "BackfillFunction": BackfillSettings,
     "ReconcileFunction": ReconcileSettings,
+    "RollbackFunction": RollbackSettings,
 }
 
 
@@ -164,6 +173,37 @@ def test_the_function_can_hold_a_full_batch_of_the_largest_images(resources: Jso
     here, server = function["MemorySize"]["Fn::If"][1:]
     assert batch_size * largest * 2 < server * 2**20 / 2
     assert batch_size * largest * 2 + LARGEST_PICTURE_BYTES + ENGINE_BYTES < here * 2**20
+
+
+def test_the_function_can_hold_the_candidate_of_a_rollout_beside_its_model(resources: Json) -> None:
+    """docs/rollout.md: engine, two readers, and 2.5 MB of memory for each MB of the two archives."""
+    function = resources["ClassifyFunction"]["Properties"]
+    images = function["Events"]["Images"]["Properties"]["BatchSize"] * 2
+    largest = int(function["Environment"]["Variables"]["MAX_IMAGE_BYTES"])
+    models = 130_000_000 + 2 * 50_000_000 + 2.5 * ARCHIVES_TOGETHER_BYTES
+    here = function["MemorySize"]["Fn::If"][1] * 2**20
+    assert images * largest + LARGEST_PICTURE_BYTES + models < here
+    disk = function["EphemeralStorage"]["Size"]["Fn::If"][1] * 2**20
+    assert disk > 3 * ARCHIVES_TOGETHER_BYTES, "one is unpacked, the other is fetched and unpacked"
+
+
+def test_every_alarm_about_a_candidate_rolls_it_back_and_informs_a_person(resources: Json) -> None:
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    actions = {name: [it["Ref"] for it in alarm["AlarmActions"]] for name, alarm in alarms.items()}
+    ending = {name for name, topics in actions.items() if "RolloutTopic" in topics}
+    assert ending == {"RolloutDisagreementAlarm", "RolloutErrorsAlarm", "VersionMismatchAlarm", "ClassifyErrorsAlarm"}
+    assert all("AlarmTopic" in actions[name] for name in ending)
+    event = resources["RollbackFunction"]["Properties"]["Events"]["RolloutAlarm"]
+    assert event == {"Type": "SNS", "Properties": {"Topic": {"Ref": "RolloutTopic"}}}
+
+
+def test_the_ledger_opens_nothing_but_rollouts_to_the_functions_that_follow_them(resources: Json) -> None:
+    keys = {
+        it["Sid"]: next(iter(it["Condition"].values()))["dynamodb:LeadingKeys"]
+        for it in statements(resources)
+        if "dynamodb:LeadingKeys" in str(it.get("Condition"))
+    }
+    assert keys == {"FollowRollouts": ["rollout", "rollout/*"], "EndTheRollout": ["rollout"]}
 
 
 SERVERS_OWN = {"GateFunction", "GateRole", "GateLogs", "ServerTopic", "ServerTopicPolicy", "ServerDownAlarm"}

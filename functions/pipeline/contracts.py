@@ -37,7 +37,7 @@ NOT_HANDED_OVER: frozenset[str] = frozenset({"gone", "archived", "encrypted"})
 Status = Literal["classified", "rejected"]
 # Why a message is a dead letter; one without a code was moved by SQS itself: the function died of it, or never ran.
 DeadLetterCode = Literal["unreadable", "given_up"]
-Sender = Literal["upload", "backfill", "reclassify", "reconcile"]
+Sender = Literal["upload", "backfill", "reclassify", "reconcile", "rollout"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 

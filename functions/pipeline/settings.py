@@ -63,6 +63,7 @@ class Settings(_FromEnvironment):
         description="each (one JSON object for every image) or lines (one object of JSON Lines for many)"
     )
     table_name: _TableName
+    ledger_name: _LedgerName
     queue_url: _QueueUrl
     dlq_url: str = Field(pattern=HTTP_URL, description="the URL of the dead-letter queue")
     model_server_url: _OptionalServerUrl
@@ -129,6 +130,12 @@ class ReconcileSettings(_FromEnvironment):
     model_version: _ModelVersion
     overdue_after_minutes: int = Field(gt=0, description="after how many minutes an upload is overdue, such as 30")
     look_back_days: int = Field(gt=0, description="how many days back uploads are checked, such as 14")
+
+
+class RollbackSettings(_FromEnvironment):
+    """Of the function that ends a rollout when an alarm is raised."""
+
+    ledger_name: _LedgerName
 
 
 def settings_from[Kind: _FromEnvironment](environment: Mapping[str, str], kind: type[Kind]) -> Kind:

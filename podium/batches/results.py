@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,7 +14,7 @@ from podium.connection import Connection
 
 COUNTED = 10_000  # rows beyond a limit: some seconds' reading
 
-__all__ = ["Found", "RowFilter", "find", "found_after", "rows_of_batch", "uri_of"]
+__all__ = ["Found", "RowFilter", "final_rows", "find", "found_after", "rows_of_batch", "uri_of"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,11 @@ def find(connection: Connection, row_filter: RowFilter, *, count_to: int = COUNT
 
     A batch's rows are sorted by image, a label's by probability, highest first, and rows to review by batch, least margin first.
     """
-    read = _narrowest(connection, row_filter) if may_have_rows(connection, row_filter) else iter(())
-    matching = (row for row in map(row_in, read) if matches(row, row_filter))
+    # Which row of an image counts is known from all of its rows, so no index may leave out some of them.
+    narrowing = RowFilter(batch=row_filter.batch, image=row_filter.image) if row_filter.final else row_filter
+    read = map(row_in, _narrowest(connection, narrowing)) if may_have_rows(connection, row_filter) else iter(())
+    read = iter(final_rows(read)) if row_filter.final else read
+    matching = (row for row in read if matches(row, row_filter))
     rows = list(islice(matching, row_filter.limit))
     beyond = 0 if row_filter.limit is None else sum(1 for _ in islice(matching, count_to))
     if row_filter.batch is not None:
@@ -57,6 +60,16 @@ def found_after(connection: Connection, row_filter: RowFilter, size: int, cursor
     """A page of the rows that match, in the order of their index, and the cursor of the next one."""
     page = page_of(connection, row_filter, size, cursor)
     return Found(page.rows, len(page.rows), at_least=page.next is not None, next=page.next)
+
+
+def final_rows(rows: Iterable[Row]) -> list[Row]:
+    """Of each image one row: of its latest upload, the one that was made last, of whichever model."""
+    latest: dict[str, Row] = {}
+    for row in rows:
+        other = latest.setdefault(row.image, row)
+        if (row.sequencer, row.classified_at, row.model) > (other.sequencer, other.classified_at, other.model):
+            latest[row.image] = row
+    return list(latest.values())
 
 
 def rows_of_batch(connection: Connection, batch: str) -> Iterator[Row]:

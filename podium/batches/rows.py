@@ -22,6 +22,7 @@ class RowFilter(BaseModel):
     status: str | None = None
     image: str | None = None
     uncertain: bool = False
+    final: bool = False  # of each image the one row that counts; with a batch or an image
     limit: int | None = None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import urllib.error
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from pipeline.queue.orders import send
 from pipeline.results.known_rows import KnownRow, TableBusy, known_rows
 from pipeline.results.same_upload import same_upload
 from podium.aws_errors import sentence_of
-from podium.batches.results import RowFilter, find
+from podium.batches.results import RowFilter, final_rows, find
 from podium.care.rate_limiter import RateLimiter
 from podium.connection import Connection
 from podium.errors import EXIT_USAGE, ConsoleError
@@ -48,11 +48,11 @@ class Plan:
         return sorted({order.batch for order in self.orders if order.batch})
 
 
-def model_of(text: str) -> ModelFacts:
+def model_of(text: str, option: str = "--model") -> ModelFacts:
     """The model that `NAME@VERSION` means."""
     named = _MODEL.fullmatch(text)
     if named is None:
-        raise ConsoleError(f"--model {text!r} must read NAME@VERSION, such as balls@1.1.", EXIT_USAGE)
+        raise ConsoleError(f"{option} {text!r} must read NAME@VERSION, such as balls@1.1.", EXIT_USAGE)
     return ModelFacts(name=named["name"], version=named["version"])
 
 
@@ -65,7 +65,7 @@ def plan(connection: Connection, row_filter: RowFilter, model: ModelFacts, *, ag
 
     if connection.management_url is not None:
         check_served(connection.management_url, model)
-    rows = _latest(find(connection, row_filter).rows)
+    rows = final_rows(find(connection, row_filter).rows)
     seen = [row for row in rows if row.rejected_code not in NEVER_SEEN]
     try:
         known = known_rows(connection.dynamodb_client, connection.facts.table, model.ref, [row.image for row in seen])
@@ -130,16 +130,6 @@ def check_served(management_url: str, model: ModelFacts) -> None:
         ) from error
     except OSError:
         return
-
-
-def _latest(rows: Iterable[Row]) -> list[Row]:
-    """One row for each image: the newest row of its latest upload."""
-    latest: dict[str, Row] = {}
-    for row in rows:
-        other = latest.setdefault(row.image, row)
-        if (row.sequencer, row.classified_at) > (other.sequencer, other.classified_at):
-            latest[row.image] = row
-    return list(latest.values())
 
 
 def _has_seen(known: KnownRow | None, row: Row) -> bool:

@@ -77,6 +77,10 @@ def results(
     ] = None,
     image: OnlyImage = None,
     uncertain: OnlyUncertain = False,
+    final: Annotated[
+        bool,
+        typer.Option("--final", help="One row for each image of the batch: the last, if several models classified it."),
+    ] = False,
     truth: Annotated[
         bool, typer.Option("--truth", help="Show accuracy; the folder an image lies in is its true class.")
     ] = False,
@@ -92,17 +96,21 @@ def results(
     from podium.batches.results import RowFilter, find, found_after
     from podium.batches.unknown import unknown_name
     from podium.connection import Connection
-    from podium.errors import ConsoleError
+    from podium.errors import EXIT_USAGE, ConsoleError
     from podium.shown.results import show_rows
 
     form = "json" if as_json else form
+    if final and not (batch or image):
+        raise ConsoleError("--final needs a batch's name, or --image.", EXIT_USAGE)
     whole = form != "table" or any([batch, label, image, status, uncertain])  # a program gets every row
     row_filter = RowFilter(
         batch=batch, label=label, min_probability=min_probability, status=status, image=image,
-        uncertain=uncertain, limit=limit or (None if whole else ROWS),
+        uncertain=uncertain, final=final, limit=limit or (None if whole else ROWS),
     )  # fmt: skip
     connection = Connection(stack)
-    by_page = after or (limit and image is None and any([batch, label, uncertain, status == "rejected"]))
+    if final and after:
+        raise ConsoleError("--final reads every row of a batch, and has no cursor: leave out --after.", EXIT_USAGE)
+    by_page = after or (limit and not final and image is None and any([batch, label, uncertain, status == "rejected"]))
     found = found_after(connection, row_filter, limit or ROWS, after) if by_page else find(connection, row_filter)
     if not found.rows and (sentence := unknown_name(connection, row_filter)):
         raise ConsoleError(sentence)

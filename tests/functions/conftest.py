@@ -97,6 +97,7 @@ def aws(clients: Clients, aws_session: boto3.Session, monkeypatch: pytest.Monkey
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         dynamodb.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **table_schema("ResultsTable"))
+        dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
         queue_url = sqs.create_queue(QueueName="podium-images")["QueueUrl"]
         dlq_url = sqs.create_queue(QueueName="podium-images-dlq")["QueueUrl"]
         yield Aws(s3, dynamodb, sqs, queue_url, dlq_url, count(1))
@@ -117,6 +118,7 @@ def settings(aws: Aws, model_server: ModelServer, monkeypatch: pytest.MonkeyPatc
         "RESULTS_BUCKET": RESULTS,
         "RESULTS": "each",
         "TABLE_NAME": TABLE,
+        "LEDGER_NAME": LEDGER,
         "QUEUE_URL": aws.queue_url,
         "DLQ_URL": aws.dlq_url,
         "MODEL_SERVER_URL": model_server.url,

@@ -41,6 +41,7 @@ def deployed_settings(**changes: object) -> Settings:
         "results_bucket": "results",
         "results": "each",
         "table_name": "rows",
+        "ledger_name": "ledger",
         "queue_url": "https://queue.test/images",
         "dlq_url": "https://queue.test/images-dlq",
         "model_server_url": "http://models.test:8080",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.functions.simulation.plan import KINDS, Fault, Kind, Outage, Plan, Stray, Upload
+from tests.functions.simulation.plan import KINDS, Fault, Kind, Outage, Plan, Step, Stray, Upload
 from tests.functions.simulation.promises import check
 from tests.functions.simulation.run import world_of
 from tests.functions.simulation.witness import document_of
@@ -28,6 +28,7 @@ WAYS = {
     "an image that the model rejects": Plan(actions=(Upload(content="cut"),)),
     "the server is down at first": Plan(outages=(Outage("server", 0.0, 5.0),)),
     "an unreadable message": Plan(actions=(Stray("Hello from SQS!"),)),
+    "a rollout in shadow": Plan(actions=(Step(), *(Upload(f"incoming/a/{n}.jpg") for n in range(3)))),
     "an image that is given up": Plan(actions=(Upload(content="poison"), Upload("incoming/2.jpg")), max_receives=3),
 }
 State = dict[str, Any]
@@ -79,6 +80,18 @@ def test_a_fault_at_any_step_ends_as_if_there_had_been_none(way: str, kind: Kind
         assert disturbed == undisturbed, f"{kind} at {name}, {nth}"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fault_at_any_step_of_a_candidates_answer_ends_with_a_result_of_one_of_the_models(kind: Kind) -> None:
+    """What is tried again is the current model's."""
+    plan = Plan(actions=(Step(weight=100.0), Upload(), Upload("incoming/2.jpg")))
+    undisturbed, _ = end_of(plan)
+    assert {model for _, model in undisturbed["rows"]} == {"balls@2.0"}
+    for name, nth in steps_of(plan):
+        disturbed, _ = end_of(with_faults(plan, Fault(name, nth, kind)))
+        assert {image for image, _ in disturbed["rows"]} == {image for image, _ in undisturbed["rows"]}
+        assert (disturbed["queue"], disturbed["dead letters"]) == ([], set()), f"{kind} at {name}, {nth}"
+
+
 def test_two_faults_one_in_the_first_try_and_one_in_the_second_end_as_if_there_had_been_none() -> None:
     plan = WAYS["one image"]
     undisturbed, _ = end_of(plan)
@@ -93,6 +106,7 @@ def test_the_steps_are_those_of_the_function() -> None:
     """Else the tests above could pass by testing nothing."""
     assert [name for name, _ in steps_of(WAYS["one image"])] == [
         "sqs.receive",
+        "dynamodb.get_item",
         "s3.get_object",
         "s3.read_body",
         "s3.read_body",

@@ -25,6 +25,7 @@ from tests.functions.simulation.run import (
     live_among_bad_images,
     live_through,
     live_through_outages,
+    live_with_a_bad_candidate,
     world_of,
 )
 from tests.functions.simulation.strategies import Plans
@@ -173,6 +174,29 @@ def in_lines(plans: Plans) -> Plans:
     return plans.map(lambda plan: replace(plan, lines=True))
 
 
+@given(plan=strategies.rollouts)
+def test_promises_1_to_3_hold_while_a_rollout_goes_on_and_is_rolled_back(plan: Plan) -> None:
+    live_through(plan)
+
+
+@thoroughly
+@given(plan=strategies.rollouts)
+def test_promises_1_to_3_hold_in_a_rollout_of_a_model_inside_the_function(plan: Plan) -> None:
+    live_through(replace(plan, here=True))
+
+
+@thoroughly
+@given(plan=strategies.shadows)
+def test_promise_2_no_answer_of_a_candidate_that_is_only_compared_becomes_a_result(plan: Plan) -> None:
+    live_through(plan)
+
+
+@thoroughly
+@given(plan=strategies.bad_candidates())
+def test_promise_4_a_candidate_that_is_down_costs_no_image_a_receive(plan: Plan) -> None:
+    live_with_a_bad_candidate(plan)
+
+
 class Mistake(NamedTuple):
     """What is wrong in the code, the worlds that show it, how they are lived through, and the promise that breaks."""
 
@@ -234,6 +258,12 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "the answers of one request are dealt in another order": Mistake(
         Code(model=mutants.DealsBackwards), strategies.anything, live_through, "promise 2"
+    ),
+    "a candidate that is only compared answers": Mistake(
+        Code(trials=mutants.ShadowAnswers), strategies.shadows, live_through, "promise 2"
+    ),
+    "nobody stands behind a candidate": Mistake(
+        Code(trials=mutants.NothingBehind), strategies.bad_candidates(), live_with_a_bad_candidate, "rollout"
     ),
     "there is no gate": Mistake(REAL_CODE, strategies.server_outages(st.none()), live_through_outages, "promise 4"),
 }

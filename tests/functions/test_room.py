@@ -53,7 +53,7 @@ def in_a_fresh_process(code: str) -> list[str]:
     return printed
 
 
-TOWERS = {"classify", "gate", "finish", "backfill", "reconcile"}
+TOWERS = {"classify", "gate", "finish", "backfill", "reconcile", "rollback"}
 ASKING_THE_MODEL = {"classify", "gate"}
 IN_MANY_TOWERS = {"Clients", "Response"}  # what a Lambda opens, and what it returns
 

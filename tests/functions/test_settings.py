@@ -13,6 +13,7 @@ COMPLETE = {
     "RESULTS_BUCKET": "podium-results",
     "RESULTS": "each",
     "TABLE_NAME": "podium-results",
+    "LEDGER_NAME": "podium-ledger",
     "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/podium-images",
     "DLQ_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/podium-images-dlq",
     "MODEL_SERVER_URL": "http://models.internal:8080",

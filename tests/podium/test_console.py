@@ -11,13 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from typer.core import TyperOption
 
-from podium.app import app
 from podium.project import LocalStack
 from podium.shown.shell import exports
-from tests.podium.commands.console import refused
+from tests.podium.commands.console import every_command, refused
 
 HEAVY = (
     "torch", "torchvision", "timm", "numpy", "PIL", "sklearn", "scipy", "cleanlab", "jinja2", "safetensors",
@@ -152,16 +150,19 @@ ON_AWS = [
     ["backfill", "s3://archive/photos"],
     ["cost", "--batch", "monday"],
     ["reindex"],
+    ["rollout", "start", "balls@2.0"],
+    ["rollout", "status"],
+    ["rollout", "promote"],
+    ["rollout", "rollback"],
 ]
 
 
 def test_every_command_with_stack_is_tried() -> None:
-    commands = typer.main.get_group(app).commands
-    with_stack = {name for name, it in commands.items() if any("--stack" in each.opts for each in it.params)}
-    assert with_stack == {words[0] for words in ON_AWS}
+    with_stack = {name for name, it in every_command().items() if any("--stack" in each.opts for each in it.params)}
+    assert with_stack == {" ".join(words[: 2 if words[0] == "rollout" else 1]) for words in ON_AWS}
 
 
-@pytest.mark.parametrize("words", ON_AWS, ids=lambda words: words[0])
+@pytest.mark.parametrize("words", ON_AWS, ids=" ".join)
 def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
@@ -187,7 +188,7 @@ def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
 
 NO_VALUE = [
     (name, option)
-    for name, command in typer.main.get_group(app).commands.items()
+    for name, command in every_command().items()
     for it in command.params
     if isinstance(it, TyperOption) and not it.is_flag
     for option in it.opts
@@ -196,7 +197,7 @@ NO_VALUE = [
 
 @pytest.mark.parametrize(("name", "option"), NO_VALUE)
 def test_an_option_without_its_value_is_an_error(name: str, option: str) -> None:
-    assert f"{option} needs a value, and --json follows it" in refused(name, option, "--json")
+    assert f"{option} needs a value, and --json follows it" in refused(*name.split(), option, "--json")
 
 
 def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path) -> None:

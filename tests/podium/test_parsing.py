@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import typer
 from typer.core import TyperArgument, TyperOption
 
-from podium.app import app
-from tests.podium.commands.console import refused
+from tests.podium.commands.console import every_command, refused
 
-COMMANDS = typer.main.get_group(app).commands
+COMMANDS = every_command()
 OPTIONS = [
     (name, option)
     for name, command in COMMANDS.items()
@@ -23,15 +21,15 @@ ARGUMENTS = [name for name, command in COMMANDS.items() if any(isinstance(it, Ty
 @pytest.mark.parametrize("blank", ["", " ", "\t\n"])
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
 def test_a_blank_value_of_an_option_is_an_error(name: str, option: str, blank: str) -> None:
-    assert refused(name, option, blank).startswith(f"{option} {blank!r} is blank")
-    assert refused(name, f"{option}={blank}").startswith(f"{option} {blank!r} is blank")
+    assert refused(*name.split(), option, blank).startswith(f"{option} {blank!r} is blank")
+    assert refused(*name.split(), f"{option}={blank}").startswith(f"{option} {blank!r} is blank")
 
 
 @pytest.mark.parametrize("blank", ["", " "])
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_a_blank_argument_is_an_error(name: str, blank: str) -> None:
     for words in ([blank], ["--", blank]):
-        assert f"{blank!r} is blank, as a variable of the shell that is not set" in refused(name, *words)
+        assert f"{blank!r} is blank, as a variable of the shell that is not set" in refused(*name.split(), *words)
 
 
 def test_a_blank_word_among_others_is_named_by_what_it_is_for() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from podium.app import app
 from training.settings.layering import checked_names
@@ -29,9 +30,13 @@ def podium_commands(page: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_podium_command_of_a_page_exists_with_its_options(page: Path) -> None:
-    commands = typer.main.get_group(app).commands
     for verb, *words in podium_commands(page):
+        commands = typer.main.get_group(app).commands
         assert verb in commands, f"{page.name}: podium {verb}"
+        if isinstance(group := commands[verb], TyperGroup) and words:  # `podium rollout start`
+            commands = group.commands
+            verb, *words = words  # noqa: PLW2901
+            assert verb in commands, f"{page.name}: podium {group.name} {verb}"
         known = {
             option for parameter in commands[verb].params for option in (*parameter.opts, *parameter.secondary_opts)
         }

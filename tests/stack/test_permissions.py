@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ import yaml
 
 from pipeline.batches.ledger import Ledger
 from pipeline.batches.manifests import revision_of, write_part
-from pipeline.contracts import ExpectedImage, ImageRef, ManifestPart, ModelFacts, Order, stamp
+from pipeline.contracts import ExpectedImage, ImageRef, LabelProbability, ManifestPart, ModelFacts, Order, stamp
 from pipeline.queue.orders import body_of
-from tests.functions.factories import sqs_event
+from pipeline.rollout.ledger import Rollouts
+from pipeline.rollout.samples import folder_of
+from pipeline.rollout.state import Rollout
+from tests.functions.factories import event, server_answer, sqs_event
+from tests.functions.fake_model_server import Reply, running_model_server
 from tests.stack.aws import Permission, Policy, Root, policies_of, without
 from tests.stack.conftest import ROOT, Console
 
@@ -69,7 +74,7 @@ USED_BY_AWS = {
     Permission("Finish", "FindStreams", "dynamodb:ListStreams"),
     *(
         Permission(role, "Log", f"logs:{action}")
-        for role in ("Classify", "Gate", "Finish", "Backfill", "Reconcile")
+        for role in ("Classify", "Gate", "Finish", "Backfill", "Reconcile", "Rollback")
         for action in ("CreateLogStream", "PutLogEvents")
     ),
     *(permission for permission in permissions() if permission.role == "BackfillMachine"),
@@ -277,7 +282,55 @@ def an_upload_without_an_event(scene: Scene) -> str:
     return "" if answer["requeued"] and answer["finished"] else str(answer)
 
 
+def a_compared_image(scene: Scene) -> str:
+    """The candidate answers, and sees another class: the function reads the rollout, counts, and keeps a sample."""
+    now = datetime.now(UTC)
+    with candidate_that_sees("something else") as url:
+        rollout = _begun(scene, now, candidate_url=url)
+        image = scene.upload(scene.input, f"incoming/p/{uuid4()}.jpg")
+        answer, log = scene.root.invoke("classify", sqs_event(body_of(Order(image=image, sender="rollout", batch="p"))))
+    assert answer["batchItemFailures"] == [], log
+    sample = f"{folder_of(rollout, 'shadow')}"
+    kept = scene.root.s3.list_objects_v2(Bucket=scene.results, Prefix=sample).get("Contents", [])
+    tally = Rollouts(scene.root.dynamodb, scene.ledger).tally(rollout)
+    scene.root.dynamodb.delete_item(TableName=scene.ledger, Key={"id": {"S": "rollout"}})
+    return "" if kept and tally.compared == 1 else log
+
+
+def an_alarm_about_a_candidate(scene: Scene) -> str:
+    _begun(scene, datetime(2026, 11, 21, tzinfo=UTC))
+    try:
+        answer, log = scene.root.invoke("rollback", event("rollback-alarm"))
+    finally:
+        scene.root.dynamodb.delete_item(TableName=scene.ledger, Key={"id": {"S": "rollout"}})
+    return "" if answer["rolled_back"] else log
+
+
+def _begun(scene: Scene, at: datetime, **facts: object) -> Rollout:
+    began = {"started_at": at, "stage_at": at, "compared_share": 0}
+    rollout = Rollout.model_validate(
+        {"candidate_name": "balls", "candidate_version": "9.0", "replaces": "balls@1.0"} | began | facts
+    )
+    scene.root.dynamodb.delete_item(TableName=scene.ledger, Key={"id": {"S": "rollout"}})
+    Rollouts(scene.root.dynamodb, scene.ledger).write(rollout, None)
+    return rollout
+
+
+@contextmanager
+def candidate_that_sees(label: str) -> Iterator[str]:
+    """The address of a server that sees one class in every picture."""
+    model = ModelFacts(name="balls", version="9.0", archive_sha256="5e" * 32)
+    answer = server_answer(model=model, predictions=(LabelProbability(label=label, probability=0.9),))
+    with running_model_server() as server:
+        server.reply = lambda _: Reply(200, answer.model_dump_json().encode())
+        yield server.url
+
+
 EXERCISES: dict[tuple[str, str], Exercise] = {
+    ("FollowRollouts", "dynamodb:GetItem"): a_compared_image,
+    ("FollowRollouts", "dynamodb:UpdateItem"): a_compared_image,
+    ("WriteSamples", "s3:PutObject"): a_compared_image,
+    ("EndTheRollout", "dynamodb:UpdateItem"): an_alarm_about_a_candidate,
     ("ReadImages", "s3:GetObjectVersion"): an_upload,
     ("ReadImages", "s3:GetObject"): an_image_by_its_etag,
     ("ReadExistingImages", "s3:GetObject"): an_archived_image,

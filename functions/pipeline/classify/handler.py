@@ -17,7 +17,7 @@ from pipeline.classify.answer import Response, answer, give_up, outcomes_of
 from pipeline.classify.ask import Asker
 from pipeline.classify.clock import Clock, clock_of
 from pipeline.classify.connections import Connections, open_connections
-from pipeline.classify.fetch import Fetcher
+from pipeline.classify.fetch import Fetcher, Fetches
 from pipeline.classify.groups import groups_of
 from pipeline.classify.images import Finished
 from pipeline.classify.lines import LineStorer
@@ -72,16 +72,21 @@ def classify_messages(
     storer = STORERS[settings.results](connections.store, settings.model, clock, pool)
 
     inbox = read(messages, connections.queue, pool)
+    trial = connections.trials.begin(clock, inbox.orders, pool)
     images: dict[Order, Finished | BaseException] = {}
+    fetches = Fetches()
     for orders in batched(inbox.orders, IMAGES_AT_ONCE, strict=False):  # no more than fit in memory
         fetches = fetcher.fetch_all(orders)
-        groups = groups_of(fetches.images, inbox.came_before, connections.model.images_at_once())
-        answers = asker.ask_all(groups)
+        ours, candidates = trial.split(fetches.images, inbox.came_before)
+        groups = groups_of(ours, inbox.came_before, connections.model.images_at_once())
+        answers = asker.ask_all(groups) | trial.ask_all(candidates, pool)
         images |= fetches.failed | storer.store_all(fetches.rejected | answers)
+    trial.compare(fetches.images, images, inbox.came_before, pool)
+    connections.trials.end(trial, clock, pool)
     outcomes = outcomes_of(inbox, images, clock)
     pool.shutdown(wait=False, cancel_futures=True)
 
     given_up = give_up(messages, outcomes, connections.queue, settings.max_receives)
     response = answer(messages, outcomes, given_up, connections.queue)
-    report(outcomes, settings.model, given_up, tuple(asker.requests))
+    report(outcomes, settings.model, given_up, tuple(asker.requests), trial)
     return response

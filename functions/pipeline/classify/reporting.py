@@ -10,15 +10,19 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pipeline.classify.answer import Outcomes
 from pipeline.classify.clock import OutOfTime
 from pipeline.classify.images import Finished
+from pipeline.classify.trial import Trial
 from pipeline.contracts import Classification, ModelFacts, Order
 from pipeline.errors import ModelUnavailable
 from pipeline.telemetry import count, count_apart, logger, metrics
 
 
-def report(outcomes: Outcomes, expected: ModelFacts, given_up: Mapping[str, str], requests: Sequence[int]) -> None:
+def report(
+    outcomes: Outcomes, expected: ModelFacts, given_up: Mapping[str, str], requests: Sequence[int], trial: Trial
+) -> None:
     """Log what became of every image and message, and count it.
 
-    `expected` is the configured model; `requests` are the numbers of images of each request to the model.
+    `expected` is the configured model; `requests` are the numbers of images of each request to the model. The candidate
+    of a rollout may answer in the configured model's place.
     """
     for order, outcome in outcomes.images.items():
         _log_image(order, outcome)
@@ -28,7 +32,7 @@ def report(outcomes: Outcomes, expected: ModelFacts, given_up: Mapping[str, str]
         logger.error("message failed", message_id=message_id, exc_info=problem)
     for message_id, reason in given_up.items():
         logger.error("message given up", message_id=message_id, reason=reason)
-    _count(outcomes, expected, len(given_up))
+    _count(outcomes, expected, len(given_up), trial)
     _count_requests(requests)
 
 
@@ -59,7 +63,7 @@ def _facts(done: Classification) -> dict[str, object]:
     }
 
 
-def _count(outcomes: Outcomes, expected: ModelFacts, given_up: int) -> None:
+def _count(outcomes: Outcomes, expected: ModelFacts, given_up: int, trial: Trial) -> None:
     finished = [outcome for outcome in outcomes.images.values() if isinstance(outcome, Finished)]
     failed = [outcome for outcome in outcomes.images.values() if isinstance(outcome, BaseException)]
     fresh = [outcome.classification for outcome in finished if outcome.stored == "stored"]
@@ -76,9 +80,10 @@ def _count(outcomes: Outcomes, expected: ModelFacts, given_up: int) -> None:
         "MessagesUnreadable": len(outcomes.unreadable),
         "MessagesGivenUp": given_up,
         "VersionMismatch": sum(
-            isinstance(outcome, Finished) and outcome.classification.model.ref != (order.model or expected).ref
+            isinstance(outcome, Finished) and not _is_expected(outcome.classification.model, order, expected, trial)
             for order, outcome in outcomes.images.items()
-        ),
+        )
+        + trial.counts["mismatched"],
     }
     for name, number in counts.items():
         count(name, number)
@@ -86,6 +91,11 @@ def _count(outcomes: Outcomes, expected: ModelFacts, given_up: int) -> None:
         metrics.add_metric(name="FetchLatency", unit=MetricUnit.Milliseconds, value=result.timings.fetch_ms)
         metrics.add_metric(name="PredictLatency", unit=MetricUnit.Milliseconds, value=result.timings.predict_ms)
     _count_rejections(fresh, expected)
+
+
+def _is_expected(model: ModelFacts, order: Order, expected: ModelFacts, trial: Trial) -> bool:
+    candidates = {trial.candidate.ref} if trial.candidate and order.model is None else set()
+    return model.ref in {(order.model or expected).ref} | candidates
 
 
 def _count_requests(requests: Sequence[int]) -> None:

@@ -35,11 +35,17 @@ FAILED_FOR_S = 30.0  # then it is tried again: S3 may have had a bad minute, and
 class ModelHere:
     """The model of one archive, in this process; threads may share it."""
 
-    def __init__(self, fetch: Callable[[Path], Path], *, now_s: Callable[[], float] = time.monotonic) -> None:
-        """`fetch` writes the archive into a folder and returns its path."""
+    def __init__(
+        self,
+        fetch: Callable[[Path], Path],
+        *,
+        one_at_once: Lock | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`fetch` writes the archive into a folder and returns its path. Models that share `one_at_once` take turns."""
         self._fetch = fetch
         self._now_s = now_s
-        self._lock = Lock()
+        self._lock = one_at_once or Lock()
         self._loaded: tuple[Classifier, ReaderApart] | None = None
         self._failed: tuple[float, str] | None = None
 

@@ -37,7 +37,6 @@ from pipeline.results.store import Store
 from pipeline.settings import BackfillSettings, load_settings
 from tests.functions.conftest import INPUT, LEDGER, RESULTS, TABLE, Aws
 from tests.functions.factories import JPEG, NOON, classification, event, image_ref, known_row, server_answer
-from tests.functions.template import table_schema
 
 PHOTOS, JOB = "my-photos", "backfill-20261121-120000"
 PART, NAMED, ONE = event("backfill-part"), event("backfill-named-part"), event("backfill-one-item")
@@ -50,7 +49,6 @@ ETAG = "b1946ac92492d2347c6235b4d2611184"
 def settings(aws: Aws) -> BackfillSettings:
     """Of a function deployed beside an existing bucket, which keeps no versions and sends no events."""
     aws.s3.create_bucket(Bucket=PHOTOS)
-    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     return BackfillSettings(
         results_bucket=RESULTS,
         table_name=TABLE,

@@ -293,7 +293,7 @@ def test_a_message_comes_back_after_the_servers_retry_after_and_not_sooner(
 def test_a_server_that_sleeps_fails_its_own_message_before_the_deadline(
     aws: Aws, model_server: ModelServer, connections: Connections, settings: Settings
 ) -> None:
-    """The time is over when both messages are read, both images fetched, and the quick one is stored."""
+    """The time is over when both messages and the ledger are read, both images fetched, and the quick one is stored."""
     woken = Event()
 
     def reply(sent: bytes) -> Reply:
@@ -305,7 +305,7 @@ def test_a_server_that_sleeps_fails_its_own_message_before_the_deadline(
     quick, slow = aws.upload("incoming/quick.jpg"), aws.upload("incoming/slow.jpg", JPEG + b"slow")
     both = sqs_event(body_about(quick), body_about(slow), receive_count=2)  # each gets a request of its own
     pool = WatchedPool()
-    clock = Clock(pool.left_s(before=60.0, done=5, after=0.0))
+    clock = Clock(pool.left_s(before=60.0, done=6, after=0.0))
     messages = SqsBatch.model_validate(both).messages
     assert failed(classify_messages(messages, settings, connections, clock, lambda: pool)) == ["m1"]
     assert aws.row().image == quick.uri

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Barrier, Event
@@ -15,7 +15,8 @@ import pytest
 from pipeline.classify.clock import Clock
 from pipeline.classify.connections import Connections
 from pipeline.classify.handler import IMAGES_AT_ONCE, classify_messages, threads
-from pipeline.contracts import INCOMING_PREFIX, Classification, ModelFacts
+from pipeline.classify.trial import Trial
+from pipeline.contracts import INCOMING_PREFIX, Classification, ModelFacts, Order
 from pipeline.errors import Answer, ModelUnavailable, NotTogether
 from pipeline.queue.messages import Message
 from pipeline.results.store import Stored
@@ -95,6 +96,16 @@ class FakeQueue:
         self.postponed += [message.message_id for message, _ in messages]
 
 
+class NoTrials:
+    """No rollout."""
+
+    def begin(self, _clock: Clock, _orders: Collection[Order], _pool: Executor) -> Trial:
+        return Trial()
+
+    def end(self, _trial: Trial, _clock: Clock, _pool: Executor) -> None:
+        pass
+
+
 @dataclass
 class Line:
     """The function between its fakes; a test changes one of them."""
@@ -103,6 +114,7 @@ class Line:
     model: FakeModel = field(default_factory=FakeModel)
     store: FakeStore = field(default_factory=FakeStore)
     queue: FakeQueue = field(default_factory=FakeQueue)
+    trials: NoTrials = field(default_factory=NoTrials)
     left_s: Callable[[], float] = lambda: 30.0
     workers: Callable[[], Executor] = threads
 

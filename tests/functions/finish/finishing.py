@@ -31,7 +31,6 @@ from pipeline.finish.look import Looker
 from pipeline.results.store import Store
 from tests.functions.conftest import INPUT, LEDGER, RESULTS, TABLE, Aws
 from tests.functions.factories import NOON, classification, server_answer
-from tests.functions.template import table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -157,7 +156,6 @@ def record(item: Item, kind: str = "MODIFY") -> Item:
 @contextmanager
 def finishing(aws: Aws, session: boto3.Session) -> Iterator[Desk]:
     """The function beside the deployed resources, with a ledger, and a queue that receives its events."""
-    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     events = session.client("events")
     announcements_url = aws.sqs.create_queue(QueueName="announcements")["QueueUrl"]
     arn = aws.sqs.get_queue_attributes(QueueUrl=announcements_url, AttributeNames=["QueueArn"])["Attributes"][

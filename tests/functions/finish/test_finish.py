@@ -18,7 +18,7 @@ from pipeline.finish.announcement import CLAIM_LASTS, NotAnnounced
 from pipeline.finish.handler import lambda_handler, open_looker
 from pipeline.settings import load_settings
 from tests.functions.conftest import LEDGER, RESULTS, TABLE, Aws
-from tests.functions.factories import NOON, event, server_answer
+from tests.functions.factories import ANSWERED, NOON, event, server_answer
 from tests.functions.finish.finishing import Desk, finishing, record, uploads
 from tests.functions.invoking import Context, counted, metrics_of
 from tests.functions.template import resources
@@ -407,3 +407,24 @@ def test_streams_bring_what_the_events_show(aws: Aws, deployed: None, desk: Desk
     desk.classify(image)
     invoke(event("finish-ledger"))
     assert [it["batch"] for it in desk.announcements()] == ["monday"]
+
+
+def test_a_batch_of_two_models_is_announced_once_with_one_result_of_each_image(aws: Aws, desk: Desk) -> None:
+    """A rollout: one image is answered by the candidate, one twice, first by one model and then by the other."""
+    candidate = server_answer(model=ANSWERED.model_copy(update={"version": "2.0"}))
+    one, two, three = uploads(aws, "one", "two", "three")
+    desk.expect(one, two, three)
+    desk.classify(one)
+    desk.classify(two, candidate)
+    desk.streams()
+    desk.now += SOON
+    desk.classify(two)  # its message came again, after a rollback
+    desk.streams()
+    assert desk.announcements() == []
+    desk.classify(three, candidate)
+    desk.streams()
+    desk.tick(QUIET_AFTER)
+    [announcement] = desk.announcements()
+    assert announcement["total"] == 3
+    assert desk.summary()["models"] == {"balls@1.0": 2, "balls@2.0": 1}
+    assert [line["model"] for line in desk.table()] == ["balls@1.0", "balls@2.0", "balls@1.0"]

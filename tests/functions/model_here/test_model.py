@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -86,6 +87,21 @@ def test_many_images_are_answered_as_each_alone(held: Callable[..., Any], mar: P
 def test_an_order_for_another_model_waits(held: Callable[..., Any], mar: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"balls@9\.9 was asked for, and this stack's model is balls@1\.0"):
         held(mar).ask([PHOTO], budget_s=60, model=ModelFacts(name="balls", version="9.9"))
+
+
+def test_a_candidate_beside_the_model_takes_turns_with_it_and_answers_alike(
+    held: Callable[..., Any], mar: Path
+) -> None:
+    """The memory of one function has room for one picture that is large while it is read."""
+    one_at_once = Lock()
+    first, second = held(mar, one_at_once=one_at_once), held(mar, one_at_once=one_at_once)
+    with one_at_once, pytest.raises(ModelUnavailable, match="was busy with other images"):
+        first.ask([PHOTO], budget_s=0.01)
+    with one_at_once, pytest.raises(ModelUnavailable, match="was busy with other images"):
+        second.ask([PHOTO], budget_s=0.01)
+    assert first.ask([PHOTO, OTHER], budget_s=60) == second.ask([PHOTO, OTHER], budget_s=60)
+    second.close()
+    assert len(first.ask([PHOTO], budget_s=60)) == 1
 
 
 def test_images_for_which_no_time_is_left_wait_and_are_not_rejected(held: Callable[..., Any], mar: Path) -> None:

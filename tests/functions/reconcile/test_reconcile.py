@@ -35,7 +35,7 @@ from tests.functions.factories import (
 )
 from tests.functions.hostile.keys import KEYS
 from tests.functions.invoking import Context, counted, failed, invoke, metrics_of
-from tests.functions.template import resources, table_schema
+from tests.functions.template import resources
 
 NOW = datetime.now(UTC)
 SOON, NEXT_HOUR = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
@@ -45,7 +45,6 @@ OLDER_MODEL = server_answer(model=ANSWERED.model_copy(update={"version": "0.9"})
 @pytest.fixture
 def reconciling(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReconcileSettings]:
     """The settings of the function, with its ledger; in the environment, too."""
-    aws.dynamodb.create_table(TableName=LEDGER, BillingMode="PAY_PER_REQUEST", **table_schema("LedgerTable"))
     variables = resources()["ReconcileFunction"]["Properties"]["Environment"]["Variables"]
     own = {
         "INPUT_BUCKET": INPUT,

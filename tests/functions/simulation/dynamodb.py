@@ -42,15 +42,18 @@ class Table:
         self.items[self.key_of(item)] = item
         return old
 
-    def update(self, key: Item, expression: str, condition: str | None, values: Item) -> None:
-        """`ADD name :by` and `SET name = :value, ...`, which is all that the pipeline sends."""
+    def update(self, key: Item, expression: str, condition: str | None, values: Item) -> Item:
+        """`ADD name :by, ...` and `SET name = :value, ...`, which is all that the pipeline sends; the item after that."""
         item = dict(self.get(key) or key)
         if not _holds(condition, values, item):
             raise aws_error("UpdateItem", "ConditionalCheckFailedException", ConditionalCheckFailedException)
-        for action, name, value in re.findall(r"(?:(ADD|SET) |, )(\w+)(?: =)? (:\w+)", expression):
-            by = values[value]
-            item[name] = {"N": str(int(item.get(name, {"N": "0"})["N"]) + int(by["N"]))} if action == "ADD" else by
+        for clause in re.findall(r"(?:ADD|SET) .+?(?=$| SET )", expression):
+            for name, value in re.findall(r"(\w+)(?: =)? (:\w+)", clause):
+                by = values[value]
+                added = clause.startswith("ADD")
+                item[name] = {"N": str(int(item.get(name, {"N": "0"})["N"]) + int(by["N"]))} if added else by
         self.items[self.key_of(key)] = item
+        return item
 
 
 def _holds(condition: str | None, values: Item | None, item: Item | None) -> bool:
@@ -90,13 +93,14 @@ class DynamoDBFake:
         UpdateExpression: str,  # noqa: N803
         ConditionExpression: str | None = None,  # noqa: N803
         ExpressionAttributeValues: Item,  # noqa: N803
+        ReturnValues: str = "NONE",  # noqa: N803
     ) -> dict[str, Any]:
         table = self._tables[TableName]
-        self._world.effect(
+        item = self._world.effect(
             "dynamodb.update_item",
             lambda: table.update(Key, UpdateExpression, ConditionExpression, ExpressionAttributeValues),
         )
-        return {}
+        return {"Attributes": item} if ReturnValues == "ALL_NEW" else {}
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
         assert ConsistentRead, "what is not consistent is not simulated"

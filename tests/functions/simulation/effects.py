@@ -32,6 +32,18 @@ class Effects(Protocol):
         """
 
 
+class Undisturbed:
+    """A world in which every effect takes place at once: of what a person does."""
+
+    now_s = 0.0
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def effect(self, _name: str, apply: Callable[[], _T], **_errors: object) -> _T:
+        """Apply it."""
+        return apply()
+
+
 class ConditionalCheckFailedException(ClientError):
     """DynamoDB's own, as a client of boto3 carries it."""
 

@@ -65,6 +65,7 @@ class ModelServer:
 
     model: ModelFacts
     many: Many = "taken"
+    sees: str = "picture"  # what it calls what it sees, before the number
     moods: list[Mood] = field(default_factory=list)  # of the outages at this moment
     cured: bool = False  # of being slow on some pictures, and broken by others
     in_bad_company: set[int] = field(default_factory=set)  # pictures that a request named beside a slow one, or poison
@@ -98,7 +99,7 @@ class ModelServer:
             return 400, rejection.model_dump_json().encode()
         if content == "poison" and not self.cured:
             return 507, b'{"code": 507, "type": "InternalServerException", "message": "Worker died."}'
-        seen = label_of(int(number)) if number.isdigit() else "no picture of ours"
+        seen = f"{self.sees} {number}" if number.isdigit() else "no picture of ours"
         predictions = (LabelProbability(label=seen, probability=0.9), LabelProbability(label="other", probability=0.1))
         return 200, ServerAnswer(model=self.model, predictions=predictions).model_dump_json().encode()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
@@ -14,6 +15,8 @@ from pipeline.classify.answer import Response
 from pipeline.classify.clock import Clock
 from pipeline.classify.connections import Connections
 from pipeline.classify.handler import classify_messages
+from pipeline.classify.trial import Trial
+from pipeline.classify.trials import Trials
 from pipeline.contracts import Classification, DeadLetterCode, ImageRef, ModelFacts, Order
 from pipeline.errors import Answer, ModelUnavailable, NotTogether
 from pipeline.queue.messages import Message, Queue
@@ -203,3 +206,23 @@ def wins_over_everything(image: ImageRef, row: KnownRow | None, job: str) -> Ord
     """What is backfilled counts as newer than any upload."""
     order = order_for(image, row, job)
     return order and order.model_copy(update={"image": image.model_copy(update={"sequencer": "F" * 18})})
+
+
+class ShadowAnswers(Trials):
+    """A candidate that is only to be compared answers."""
+
+    def begin(self, clock: Clock, orders: Collection[Order], pool: Executor) -> Trial:
+        trial = super().begin(clock, orders, pool)
+        if trial.rollout is not None:
+            trial.rollout = trial.rollout.model_copy(update={"stage": "weights", "weight": 100.0})
+        return trial
+
+
+class NothingBehind(Trials):
+    """What the candidate does not answer, nobody answers: its message comes again, and is the current model's then."""
+
+    def begin(self, clock: Clock, orders: Collection[Order], pool: Executor) -> Trial:
+        trial = super().begin(clock, orders, pool)
+        if trial.models is not None:
+            trial.models = replace(trial.models, current=trial.models.candidate)
+        return trial

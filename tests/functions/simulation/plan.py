@@ -15,7 +15,7 @@ BAD: tuple[Content, ...] = ("text", "empty", "huge", "cut")  # no model can look
 Kind = Literal["refused", "lost", "twice", "killed before", "killed after", "stalled"]
 KINDS: tuple[Kind, ...] = ("refused", "lost", "twice", "killed before", "killed after", "stalled")
 
-Service = Literal["server", "s3", "dynamodb", "sqs"]
+Service = Literal["server", "candidate", "s3", "dynamodb", "sqs"]
 # How the model server is down: no connection, 503, no answer in time, nonsense with 200, 404, 403, 400 without a reason.
 Mood = Literal["refuses", "busy", "hangs", "garbled", "unregistered", "forbidden", "confused"]
 # Many images in one request: answered, or refused as no image, or as too large.
@@ -68,7 +68,15 @@ class Backfill:
     after_s: float = 0.0
 
 
-Action = Upload | Delete | Stray | Rollout | Backfill
+@dataclass(frozen=True)
+class Step:
+    """A person takes the one rollout to its next stage, or it is rolled back; the candidate is balls@2.0."""
+
+    weight: float | None = 0.0  # per cent that the candidate answers; 0 is shadow, None the end
+    after_s: float = 0.0
+
+
+Action = Upload | Delete | Stray | Rollout | Backfill | Step
 
 
 @dataclass(frozen=True)

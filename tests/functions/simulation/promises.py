@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
 from pipeline.queue.messages import LONGEST_BACK_OFF_S
-from tests.functions.simulation.plan import Rollout
+from tests.functions.simulation.plan import Rollout, Step
 from tests.functions.simulation.sqs import Sent
 from tests.functions.simulation.witness import Uploaded
 from tests.functions.simulation.world import INPUT, World
@@ -58,7 +58,7 @@ def promise_2(world: World) -> Iterator[str]:
     if stored != {key: upload.image.etag for key, upload in witness.rows.items()}:
         yield f"promise 2: the table is not what was written to it: {stored}"
     images = [image for image, _ in witness.rows]
-    if len(images) > len(set(images)) and not any(isinstance(action, Rollout) for action in world.plan.actions):
+    if len(images) > len(set(images)) and not any(isinstance(action, Rollout | Step) for action in world.plan.actions):
         yield f"promise 2: an image has two rows, and there was one model: {list(witness.rows)}"
 
 
@@ -152,6 +152,16 @@ def check_outages(world: World) -> None:
                 f"promise 4: upload {upload.number} was done at {done_s} s, and the server was up at {since_s} s"
             )
     _raise(world, broken)
+
+
+def check_candidate(world: World) -> None:
+    """With nothing wrong but the candidate of a rollout, every message is done at its first receive."""
+    broken = [
+        f"rollout: {message.message_id} came {message.receives} times"
+        for message in world.queue.sent
+        if message.receives != 1
+    ]
+    _raise(world, broken + [f"rollout: {dead.message_id} is a dead letter" for dead in world.dead_letters.sent])
 
 
 def check_neighbours(world: World) -> None:

@@ -9,7 +9,13 @@ from contextlib import contextmanager, redirect_stdout
 
 from pipeline.telemetry import logger
 from tests.functions.simulation.plan import Plan
-from tests.functions.simulation.promises import check, check_after_the_redrive, check_neighbours, check_outages
+from tests.functions.simulation.promises import (
+    check,
+    check_after_the_redrive,
+    check_candidate,
+    check_neighbours,
+    check_outages,
+)
 from tests.functions.simulation.world import Code, World
 
 REAL_CODE = Code()
@@ -47,6 +53,15 @@ def live_through_outages(plan: Plan, code: Code = REAL_CODE) -> Counter[str]:
         world.run()
         check(world)
         check_outages(world)
+        return counted(world)
+
+
+def live_with_a_bad_candidate(plan: Plan, code: Code = REAL_CODE) -> Counter[str]:
+    """A rollout, in a world where nothing goes wrong but its candidate."""
+    with world_of(plan, code) as world:
+        world.run()
+        check(world)
+        check_candidate(world)
         return counted(world)
 
 

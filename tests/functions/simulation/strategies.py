@@ -17,6 +17,7 @@ from tests.functions.simulation.plan import (
     Outage,
     Plan,
     Rollout,
+    Step,
     Stray,
     Upload,
 )
@@ -112,6 +113,27 @@ lost_events = plans(
     max_receives=[10, 3],
     reconcile=True,
 )
+_steps = st.builds(Step, weight=st.sampled_from([0.0, 25.0, 100.0, None]), after_s=GAPS_S)
+rollouts = plans(st.one_of(*[uploads(KEYS, CONTENTS) for _ in range(4)], _deletes, _backfills, _steps))
+_shadow = st.builds(Step, weight=st.sampled_from([0.0, None]), after_s=GAPS_S)
+shadows = plans(st.one_of(*[uploads(KEYS, CONTENTS) for _ in range(4)], _shadow))
+
+
+@st.composite
+def bad_candidates(draw: st.DrawFn) -> Plan:
+    """Uploads during a rollout whose candidate is down now and then, in whatever way; nothing else goes wrong."""
+    uploaded = draw(st.lists(st.sampled_from([0.0, 0.1, 5.0, 70.0]), min_size=1, max_size=8))
+    actions = [Upload(f"incoming/{nth}.jpg", after_s=after_s) for nth, after_s in enumerate(uploaded)]
+    return Plan(
+        actions=(Step(weight=draw(st.sampled_from([0.0, 25.0, 100.0]))), *actions),
+        outages=(Outage("candidate", draw(st.sampled_from([0.0, 60.0])), 7_200.0, draw(st.sampled_from(MOODS))),),
+        batch_size=draw(st.integers(1, 4)),
+        concurrency=draw(st.integers(1, 3)),
+        many=draw(st.sampled_from(MANY)),
+        here=draw(st.booleans()),
+    )
+
+
 dead_letters = plans(st.one_of(_strays, uploads(KEYS[:2], ["poison"])), effects=["sqs.send_message", "sqs.receive"])
 bad_images = plans(st.one_of(*[uploads(KEYS, CONTENTS) for _ in range(5)], _strays), most_faults=0, most_outages=0)
 

@@ -15,6 +15,7 @@ from tests.functions.simulation.s3 import S3
 
 VERDICTS = {"text": "unsupported_format", "empty": "empty", "huge": "too_large", "cut": "unreadable"}
 VERDICTS_HERE = VERDICTS | {"slow": "too_slow", "poison": "unreadable"}  # of a reader in a process apart
+CANDIDATE, CANDIDATE_SEES = "balls@2.0", "candidate's picture"
 RowKey = tuple[str, str]
 
 
@@ -58,6 +59,7 @@ class Witness:
         self.rows: dict[RowKey, Uploaded] = {}
         self.done_at_s: dict[int, float] = {}  # when an upload first had its row, or lost to a later one's
         self.puts = 0
+        self.candidate_may_answer = False  # a rollout has given it a share of the images
 
     def upload_of(self, uri: str, version_id: str | None, etag: str | None) -> Uploaded:
         """By its version; what was backfilled has none, and goes by its bytes."""
@@ -86,8 +88,12 @@ class Witness:
     def _problems(self, item: dict[str, dict[str, Any]], upload: Uploaded) -> Iterator[str]:
         verdict = item.get("rejected_code", item.get("label", {})).get("S")
         gone = verdict == "gone" and self._is_gone(upload, by_version="version_id" in item)
-        if verdict != upload.verdict and not gone:
-            yield f"has {verdict!r} for upload {upload.number}, which is {upload.verdict!r}"
+        candidates = item["model"]["S"] == CANDIDATE
+        should_be = upload.verdict.replace("picture", CANDIDATE_SEES) if candidates else upload.verdict
+        if verdict != should_be and not gone:
+            yield f"has {verdict!r} for upload {upload.number}, which is {should_be!r}"
+        if candidates and not self.candidate_may_answer:
+            yield f"is of {CANDIDATE}, which was only to be compared"
         versions = self._s3.buckets[self._results].get(item["result_key"]["S"], [])
         document = next((it.data for it in versions if {"S": it.version_id} == item.get("result_version_id")), None)
         if document is None:

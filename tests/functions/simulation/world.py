@@ -10,24 +10,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import cycle
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.backfill.handler import order_for
+from pipeline.classify.ask import Ask
 from pipeline.classify.clock import OutOfTime
 from pipeline.classify.connections import Connections
 from pipeline.classify.handler import classify_messages
+from pipeline.classify.trials import Trials
 from pipeline.contracts import ImageRef, ModelFacts
 from pipeline.errors import MessageUnreadable, ModelUnavailable, NotTogether
 from pipeline.model_server.client import ModelClient
 from pipeline.queue.messages import Queue
 from pipeline.reconcile.handler import Clients
 from pipeline.results.store import Store
+from pipeline.rollout.ledger import Rollouts
+from pipeline.rollout.samples import Samples
+from pipeline.rollout.state import Rollout as RolloutState
 from pipeline.settings import ReconcileSettings
 from tests.functions.factories import body_about, deployed_settings
 from tests.functions.simulation.backfill import OrderFor, backfill
 from tests.functions.simulation.dynamodb import DynamoDBFake, Table
+from tests.functions.simulation.effects import Undisturbed
 from tests.functions.simulation.faults import Faults
 from tests.functions.simulation.fibers import Fiber
 from tests.functions.simulation.function import Function, Handler
@@ -39,12 +45,12 @@ from tests.functions.simulation.model_server import (
     Wire,
     picture,
 )
-from tests.functions.simulation.plan import Action, Backfill, Delete, Outage, Plan, Rollout, Stray, Upload
+from tests.functions.simulation.plan import Action, Backfill, Delete, Outage, Plan, Rollout, Step, Stray, Upload
 from tests.functions.simulation.reconcile import UNTIL_ALL_IS_FOUND_S, Reconcile
 from tests.functions.simulation.s3 import S3, S3Fake
 from tests.functions.simulation.scheduler import Scheduler
 from tests.functions.simulation.sqs import DEAD_LETTERS_KEPT_S, KEPT_S, SqsFake, StandardQueue
-from tests.functions.simulation.witness import Uploaded, Witness
+from tests.functions.simulation.witness import CANDIDATE_SEES, Uploaded, Witness
 
 INPUT, RESULTS, ROWS, LEDGER = "input", "results", "rows", "ledger"
 BEGINNING = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -63,6 +69,7 @@ class Code:
     s3: type[S3Fake] = S3Fake
     model: type[SimulatedModelClient] = SimulatedModelClient
     order_for: OrderFor = order_for
+    trials: type[Trials] = Trials
     kept_s: float = KEPT_S  # on the queue
 
 
@@ -75,6 +82,8 @@ class World:
         self.faults = Faults(self.scheduler, plan.faults)
         self.s3 = S3(INPUT, RESULTS)
         self.server = ModelServer(ModelFacts(name="balls", version="1.0", archive_sha256="5e" * 32), plan.many)
+        facts = ModelFacts(name="balls", version="2.0", archive_sha256="2e" * 32)
+        self.candidate = ModelServer(facts, plan.many, CANDIDATE_SEES)
         self.queue = StandardQueue("https://queue.test/images", self.scheduler.at, kept_s=code.kept_s)
         self.dead_letters = StandardQueue(
             "https://queue.test/images-dlq", self.scheduler.at, kept_s=DEAD_LETTERS_KEPT_S
@@ -126,12 +135,24 @@ class World:
     def connect(self) -> Connections:
         """What a process of the function opens when it starts."""
         s3, dynamodb, sqs = self._clients()
+        model = self._model(self.server)
         return Connections(
             s3=s3,
             store=self.code.store(s3, dynamodb, RESULTS, ROWS, INPUT),
             queue=self.code.queue(sqs, self.queue.url, self.dead_letters.url, draw=lambda: next(self._jitter)),
-            model=SimulatedModelHere(self.faults, self.server) if self.plan.here else self._model_client(),
+            model=model,
+            trials=self.code.trials(
+                Rollouts(dynamodb, LEDGER),
+                Samples(s3, RESULTS),
+                self.settings.model,
+                model,
+                lambda _rollout: self._model(self.candidate),
+                now_s=lambda: self.now_s,
+            ),
         )
+
+    def _model(self, server: ModelServer) -> Ask:
+        return SimulatedModelHere(self.faults, server) if self.plan.here else self._model_client(server)
 
     def _clients(self) -> tuple[Any, Any, Any]:
         return (
@@ -140,14 +161,14 @@ class World:
             SqsFake(self.faults, self.queue, self.dead_letters),
         )
 
-    def _model_client(self) -> ModelClient:
-        wire, timeout_s = Wire(self.faults, self.server), self.settings.predict_timeout_s
+    def _model_client(self, server: ModelServer) -> ModelClient:
+        wire, timeout_s = Wire(self.faults, server), self.settings.predict_timeout_s
         return self.code.model(wire, self.settings.model_name, timeout_s=timeout_s, now_s=lambda: self.now_s)
 
     def _gate(self) -> Gate | None:
         if self.plan.gate_lag_s is None:
             return None
-        return Gate(self.scheduler, self.function, self._model_client(), self.today, self.plan.gate_lag_s)
+        return Gate(self.scheduler, self.function, self._model_client(self.server), self.today, self.plan.gate_lag_s)
 
     def _reconcile(self) -> Reconcile:
         settings = ReconcileSettings(
@@ -182,9 +203,13 @@ class World:
             self._plan_for(outage.to_s, partial(self._end, outage))
         self._go_on()
 
+    @property
+    def _servers(self) -> dict[str, ModelServer]:
+        return {"server": self.server, "candidate": self.candidate}
+
     def redrive(self) -> None:
         """The causes are gone, and a person redrives the dead letters."""
-        self.server.cured = True
+        self.server.cured = self.candidate.cured = True
         self.faults.stop()
         self._last_s = self.now_s
         for dead in self.dead_letters.messages:
@@ -231,6 +256,24 @@ class World:
                 self.scheduler.start(self.backfills[-1])
             case Rollout(version):
                 self.server.model = self.server.model.model_copy(update={"version": version})
+            case Step(weight):
+                self._step(weight)
+
+    def _step(self, weight: float | None) -> None:
+        """As `podium rollout` writes it, or the rollback."""
+        rollouts = Rollouts(DynamoDBFake(Undisturbed(), {LEDGER: self.ledger}), LEDGER)  # type: ignore[arg-type]
+        before, now = rollouts.read(), self.today()
+        if weight is None:
+            rollouts.roll_back(by="person", reason="It was bad.", at=now, noticed_at=now)
+            return
+        self.witness.candidate_may_answer |= weight > 0
+        stage: Literal["shadow", "weights"] = "weights" if weight else "shadow"
+        begun = before.started_at if before and before.is_live else now
+        state = RolloutState(
+            candidate_name="balls", candidate_version="2.0", replaces="balls@1.0", stage=stage, weight=weight,
+            compared_share=50, started_at=begun, stage_at=now,
+        )  # fmt: skip
+        rollouts.write(state, before)
 
     def _backfill(self) -> Fiber:
         pause_above, sleep = self.plan.pause_above, self.faults.sleep
@@ -256,14 +299,14 @@ class World:
             self._plan_for(self.now_s + delay_s, lambda: self.queue.send(body, self.now_s))
 
     def _begin(self, outage: Outage) -> None:
-        if outage.service == "server":
-            self.server.moods.append(outage.mood)
+        if outage.service in self._servers:
+            self._servers[outage.service].moods.append(outage.mood)
         else:
             self.faults.down[outage.service] += 1
 
     def _end(self, outage: Outage) -> None:
-        if outage.service == "server":
-            self.server.moods.remove(outage.mood)
+        if outage.service in self._servers:
+            self._servers[outage.service].moods.remove(outage.mood)
         else:
             self.faults.down[outage.service] -= 1
 

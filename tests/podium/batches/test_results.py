@@ -56,3 +56,37 @@ def test_rows_beyond_the_limit_are_counted_until_it_takes_too_long(monday: Conne
     assert find(monday, RowFilter(limit=2), count_to=3).in_words == "2 of 5 rows"
     assert find(monday, RowFilter(limit=5)).in_words == "5 rows"
     assert find(monday, RowFilter(batch="tuesday")).in_words == "1 row"
+
+
+def put_again(connection: Connection, key: str, **changes: object) -> None:
+    """The image's row of another model, with these attributes."""
+    [row] = connection.table.query(
+        KeyConditionExpression="image = :image", ExpressionAttributeValues={":image": f"s3://{INPUT}/{key}"}
+    )["Items"]
+    connection.table.put_item(Item={**row, "model": "balls@2.0", **changes})  # type: ignore[dict-item]
+
+
+def test_final_is_one_row_for_each_image_the_last_of_its_latest_upload(monday: Connection) -> None:
+    """In a rollout, or after a reclassification, an image may have a row of each model."""
+    put_again(monday, "incoming/monday/baseball/1.jpg", classified_at="2026-01-02T00:00:00.000000Z")
+    put_again(monday, "incoming/monday/golf ball/3.jpg", classified_at="2025-12-31T00:00:00.000000Z")
+    put_again(
+        monday,
+        "incoming/monday/baseball/2.jpg",
+        sequencer="09".ljust(32, "0"),
+        classified_at="2026-01-02T00:00:00.000000Z",
+    )
+    assert len(find(monday, RowFilter(batch="monday")).rows) == 7
+    final = find(monday, RowFilter(batch="monday", final=True)).rows
+    models = {row.image.rpartition("/")[2]: row.model for row in final}
+    assert models == {"1.jpg": "balls@2.0", "2.jpg": "balls@1.0", "3.jpg": "balls@1.0", "4.jpg": "balls@1.0"}
+    one = RowFilter(image="incoming/monday/baseball/1.jpg", final=True)
+    assert [row.model for row in find(monday, one).rows] == ["balls@2.0"]
+
+
+def test_final_is_chosen_before_anything_else_narrows(monday: Connection) -> None:
+    put_again(monday, "incoming/monday/baseball/1.jpg", label="rugby ball", classified_at="2026-01-02T00:00:00.000000Z")
+    assert keys(monday, batch="monday", label="baseball", final=True) == [
+        "monday/baseball/2.jpg",
+        "monday/golf ball/3.jpg",
+    ]

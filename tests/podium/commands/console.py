@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner, Result
 
 from podium.app import app
 from podium.errors import EXIT_USAGE, ConsoleError
+
+
+def every_command() -> dict[str, TyperCommand]:
+    """Each by its words: `drop`, `rollout start`."""
+    found: dict[str, TyperCommand] = {}
+    for name, one in typer.main.get_group(app).commands.items():
+        if isinstance(one, TyperGroup):
+            found |= {f"{name} {verb}": it for verb, it in one.commands.items() if isinstance(it, TyperCommand)}
+        elif isinstance(one, TyperCommand):
+            found[name] = one
+    return found
 
 
 def podium(*words: str | Path, stdin: str | None = None) -> Result:

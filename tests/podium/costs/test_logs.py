@@ -11,6 +11,7 @@ import pytest
 from pipeline.classify.answer import Outcomes
 from pipeline.classify.images import Finished
 from pipeline.classify.reporting import report
+from pipeline.classify.trial import Trial
 from pipeline.contracts import Order
 from pipeline.telemetry import logger, metrics
 from podium.costs.assumptions import Assumptions
@@ -46,7 +47,7 @@ def _logged(outcomes: dict[Order, Finished]) -> str:
     assert isinstance(handler, StreamHandler)
     before = handler.setStream(written)
     logger.append_keys(**INJECTED)
-    report(Outcomes(outcomes, {}, {}, {}), next(iter(outcomes.values())).classification.model, {}, [IMAGES])
+    report(Outcomes(outcomes, {}, {}, {}), next(iter(outcomes.values())).classification.model, {}, [IMAGES], Trial())
     logger.remove_keys(list(INJECTED))
     handler.setStream(before)
     return written.getvalue()
