@@ -20,7 +20,7 @@ def finding_lines(findings: Sequence[Finding]) -> Iterator[Text]:
             part = finding.part
             yield visible(TITLES[part], "bold")
         mark, style = ("ok  ", "green") if finding.is_well else ("mend", "yellow")
-        yield Text.assemble(("  " + mark, style), visible(f"  {finding.subject}: {finding.found}"))
+        yield visible("  " + mark, style).append_text(visible(f"  {finding.subject}: {finding.found}"))
         if not finding.is_well:
             yield visible(f"          why: {finding.why}", "dim")
             yield visible(f"          {finding.mend}")

@@ -46,9 +46,9 @@ def _looks(look: Callable[[], Seen]) -> Iterator[Seen]:
 
 def status(seen: Seen, now: datetime) -> Group:
     """The facts, the two models side by side, and the latest disagreements."""
-    parts: list[Table | Text] = [_facts(seen, now), Text(), _side_by_side(seen)]
+    parts: list[Table | Text] = [_facts(seen, now), visible(""), _side_by_side(seen)]
     if seen.disagreements:
-        parts += [Text(), _disagreements(seen)]
+        parts += [visible(""), _disagreements(seen)]
     return Group(*parts)
 
 
@@ -63,11 +63,11 @@ def _facts(seen: Seen, now: datetime) -> Table:
     if tally.compared:
         agreed = tally.compared - tally.disagreed
         style = "red" if any("disagree" in it for it in seen.broken) else ""
-        table.add_row("same best class", Text(_share(agreed, tally.compared), style))
+        table.add_row("same best class", visible(_share(agreed, tally.compared), style))
         table.add_row("current's best in its 3", _share(tally.counts["in_top3"], tally.compared))
     if asked:
         of = f"{tally.errors} of {asked}, {rollout.most_errors:.0%} are allowed"
-        table.add_row("not answered", Text(of, "red" if tally.errors else ""))
+        table.add_row("not answered", visible(of, "red" if tally.errors else ""))
     if tally.last_error:
         table.add_row("last error", visible(tally.last_error))
     if tally.counts["answered"]:

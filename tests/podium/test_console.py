@@ -159,13 +159,13 @@ ON_AWS = [
 
 def test_every_command_with_stack_is_tried() -> None:
     with_stack = {name for name, it in every_command().items() if any("--stack" in each.opts for each in it.params)}
-    assert with_stack == {" ".join(words[: 2 if words[0] == "rollout" else 1]) for words in ON_AWS}
+    tried = {" ".join(words[: 2 if words[0] == "rollout" else 1]) for words in ON_AWS}
+    assert with_stack == tried | {"doctor"}  # which goes on, and has its own test
 
 
-@pytest.mark.parametrize("words", ON_AWS, ids=" ".join)
-def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
+def in_a_local_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
+) -> subprocess.CompletedProcess[str]:
     """Nobody listens at the proxy, through which requests to AWS go here; nor at the endpoint, which must get none."""
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
@@ -176,14 +176,30 @@ def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
         "export HTTPS_PROXY=http://127.0.0.1:9",
         shlex.join([sys.executable, "-m", "podium", *words, "--stack", "prod"]),
     ]
-    done = subprocess.run(
+    return subprocess.run(
         ["bash", "-c", "\n".join(lines)],
         env={**os.environ, "PODIUM_HOME": str(tmp_path), "AWS_CONFIG_FILE": os.devnull, "NO_PROXY": ""},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ON_AWS, ids=" ".join)
+def test_with_stack_a_shell_of_the_local_stack_asks_aws_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    done = in_a_local_shell(tmp_path, monkeypatch, words)
     assert done.returncode == 1
     assert "AWS cannot be reached (failed to connect to proxy URL" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_in_a_shell_of_the_local_stack_doctor_says_so_and_asks_aws_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = in_a_local_shell(tmp_path, monkeypatch, ["doctor"])
+    assert done.returncode == 1
+    assert "podium env --unset" in done.stdout
+    assert "AWS cannot be reached (failed to connect to proxy URL" in done.stdout
 
 
 NO_VALUE = [
