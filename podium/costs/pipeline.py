@@ -14,6 +14,7 @@ from podium.planned.resources import Resource
 
 GB = 1e9
 RECEIVED_AT_ONCE = 10  # messages of one ReceiveMessage or DeleteMessageBatch, at most
+TRANSITIONS_OF_A_PART = 4  # of functions/backfill.asl.json: the part's start, its call, is the queue deep?, its end
 LIST_PAGE = 1000
 LISTS_A_MONTH = HOURS_A_MONTH  # reconcile's
 READS_OF_RECONCILE = 16  # of a row, in the fourteen days after its upload
@@ -102,15 +103,10 @@ class Pipeline:
 
     def _backfill(self) -> Iterator[Line]:
         prices, part = self.prices, self.assume.backfill_part
-        machine = (
-            prices.step_express_requests.each
-            + self.assume.backfill_part_s * 64 / 1024 * prices.step_express_gb_seconds.each
-        )
         yield _each(
-            "state machine",
-            machine / part,
-            f"1 express workflow for {part} images, of 64 MB and {self.assume.backfill_part_s:.0f} s",
-        )
+            "state machine", TRANSITIONS_OF_A_PART * prices.step_transitions.each / part,
+            f"{TRANSITIONS_OF_A_PART} transitions for {part} images, and 3 more each time a part waits for the queue",
+        )  # fmt: skip
         function = dollars_of(prices, self.resources["BackfillFunction"], self.assume.backfill_part_s)
         puts = 2 * prices.s3_puts.each  # the manifest's part and the tally
         yield _each("backfill function", (function + puts) / part, f"1 run and 2 PUTs for {part} images")

@@ -71,8 +71,6 @@ class PriceList(BaseModel):
     alarm_months: Price
     dashboard_months: Price
     step_transitions: Price
-    step_express_requests: Price
-    step_express_gb_seconds: Price
     alb_hours: Price
     alb_lcu_hours: Price
     nat_hours: Price

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.tree
 WITHOUT = ["--disable-plugin", "HexHighEntropyString", "--disable-plugin", "Base64HighEntropyString"]
 LOCKS = ["--exclude-files", r"requirements.*\.txt$"]  # 100,000 lines of hashes
 # A template's function is no secret, and HttpTokens is the option of a machine's metadata.
-TEMPLATES = ["--exclude-secrets", r"^!(Ref|Not|Sub|If|GetAtt)\b", "--exclude-lines", "HttpTokens: required"]
+TEMPLATES = ["--exclude-secrets", r"^!(Ref|Not|And|Sub|If|GetAtt)\b", "--exclude-lines", r"HttpTokens\"?: \"?required"]
 
 # What is found and is none, and why.
 HARMLESS = {

@@ -78,7 +78,7 @@ def test_rows_that_reconcile_reads_cost_a_dollar_a_million_and_its_lists_grow_wi
 def test_a_backfill_uploads_nothing_and_pays_for_its_machine() -> None:
     found = lines(deployed("function", backfill=True))
     assert not found.keys() & {"uploads", "lost uploads: rows read", "lost uploads: lists", "storage of the images"}
-    assert found["state machine"].a_million == pytest.approx((1e-6 + 3 / 16 * 0.00001667) / 500 * 1e6)
+    assert found["state machine"].a_million == pytest.approx(4 * 0.025 / 1000 / 500 * 1e6)
     assert found["list of the bucket"].a_million == pytest.approx(5 / 1000 + 0.5 * 0.125)
 
 
