@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -32,10 +33,12 @@ def test_children_that_are_killed_lose_nothing_double_nothing_and_answer_as_the_
     process = subprocess.Popen(
         [PODIUM, *words], env=stack.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    kills = threading.Thread(target=kill_children, args=(process.pid,))
+    killed: set[int] = set()
+    kills = threading.Thread(target=kill_children, args=(process.pid, killed))
     kills.start()
     printed, notes = process.communicate(timeout=900)
     kills.join()
+    assert killed
     assert process.returncode == 0, notes
     ended = json.loads(printed)
     queued = {row["image"]: row for row in stack.results("demo")}
@@ -56,16 +59,16 @@ def test_children_that_are_killed_lose_nothing_double_nothing_and_answer_as_the_
     assert json.loads(again) == ended, "there is nothing left to do"
 
 
-def kill_children(console: int) -> None:
-    """Kill a child of the console now and then, as Spot does."""
-    killed: set[int] = set()
+def kill_children(console: int, killed: set[int]) -> None:
+    """Kill a child of the console now and then, as Spot does; which ones goes into `killed`."""
     while psutil.pid_exists(console) and len(killed) < KILLS:
-        for child in psutil.Process(console).children():
-            if child.pid not in killed and "bulk" in child.cmdline():
-                threading.Event().wait(1.5)  # it has begun
-                child.kill()
-                killed.add(child.pid)
-                break
+        with suppress(psutil.NoSuchProcess):  # the console, or the child, has ended meanwhile
+            for child in psutil.Process(console).children():
+                if child.pid not in killed and "bulk" in child.cmdline():
+                    threading.Event().wait(1.5)  # it has begun
+                    child.kill()
+                    killed.add(child.pid)
+                    break
         threading.Event().wait(0.1)
 
 
