@@ -161,13 +161,19 @@ def _check_room(connection: Connection, candidate_bytes: int) -> None:
 def show_to_both(connection: Connection, rollout: Rollout, images: int) -> int:
     """Put images that the current model has classified on the queue again, for both models to see; how many.
 
-    What waits on the queue also wakes a model server that has scaled to zero.
+    What waits on the queue also wakes a model server that has scaled to zero. Images of a bucket that the functions may no
+    longer read are left out: they would end as dead letters.
     """
+    readable = {connection.facts.input_bucket, connection.parameters.get("ExistingBucket")}
     found = find(connection, RowFilter(status="classified", limit=20 * images), count_to=0)
-    own = [row for row in found.rows if row.model == rollout.replaces][:images]
+    own = [row for row in found.rows if row.model == rollout.replaces and _bucket_of(row.image) in readable][:images]
     again = {"sender": "rollout", "model": None}
     orders = [order_for(row, rollout.candidate).model_copy(update=again) for row in own]
     return send(orders, connection.sqs, connection.facts.queue_url)
+
+
+def _bucket_of(image: str) -> str:
+    return image.removeprefix("s3://").partition("/")[0]
 
 
 def promote(connection: Connection, *, to: float | None, untested: bool, now: datetime) -> Rollout:

@@ -68,9 +68,10 @@ def put_row(
     probability: float = 0.9,
     version_id: str = "v1",
     uncertain: str | None = None,
+    bucket: str = INPUT,
 ) -> None:
     """A row as the classify function writes it; without a label the image was rejected."""
-    image = ImageRef(bucket=INPUT, key=key, version_id=version_id, etag="e", size_bytes=10, sequencer="0A")
+    image = ImageRef(bucket=bucket, key=key, version_id=version_id, etag="e", size_bytes=10, sequencer="0A")
     status: Status = "classified" if label else "rejected"
     steps = (label, "golf ball", "tennis ball") if label else ()
     odds = (probability, (1 - probability) * 0.6, (1 - probability) * 0.4)

@@ -216,7 +216,7 @@ def test_the_readme_is_followed_word_for_word(stack: Console, facts: dict[str, s
         (tmp_path / name).symlink_to(there)
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     offline = [block for block in blocks if not re.search(r"torchserve|sam |~/", block)]  # each has a test of its own
-    assert len(offline) == 3
+    assert len(offline) == 4
     printed = stack.shell(f"cd '{tmp_path}'\n" + "\n".join(offline))
     assert "top-1" in printed
     assert printed.count("incoming/mine/ball.jpg") >= 2

@@ -137,13 +137,27 @@ def test_two_models_that_do_not_fit_into_one_function_are_refused(
     assert "has room for" in refused(lambda: start(connection, Wanted(NEXT), NOW))
 
 
-def test_images_of_the_current_model_are_shown_to_both(connection: Connection, begun: Rollout) -> None:
+def test_images_of_the_current_model_are_shown_to_both(
+    connection: Connection, begun: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "parameters", {})
     for number in range(3):
         put_row(connection, f"incoming/monday/{number}.jpg")
     put_row(connection, "incoming/monday/empty.jpg", label=None)
     assert show_to_both(connection, begun, 2) == 2
     orders = [order for body in bodies(connection, connection.facts.queue_url) for order in orders_in(body)]
     assert [(order.sender, order.model, order.batch) for order in orders] == [("rollout", None, "monday")] * 2
+
+
+def test_images_that_the_functions_may_no_longer_read_are_not_shown(
+    connection: Connection, begun: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "parameters", {"ExistingBucket": "archive"})
+    for bucket in ("archive", "an-archive-of-before"):
+        put_row(connection, "incoming/monday/ball.jpg", bucket=bucket)
+    assert show_to_both(connection, begun, 10) == 1
+    [order] = [order for body in bodies(connection, connection.facts.queue_url) for order in orders_in(body)]
+    assert order.image.bucket == "archive"
 
 
 def test_too_few_compared_images_keep_a_rollout_from_its_next_stage(connection: Connection, begun: Rollout) -> None:
