@@ -29,6 +29,7 @@ def destroy(
     from podium.connection import Connection
     from podium.removal.destroy import destroy, find_deployment
     from podium.removal.retained import held_by, retained_here
+    from podium.removal.stacks import networks
     from podium.shown.console import command, print_next, print_note
     from podium.shown.progress import waiting
 
@@ -50,14 +51,18 @@ def destroy(
         if deployment.is_gone:
             raise ConsoleError(f"there is no stack {stack!r} and nothing of it in {there}.")
         held = [held_by(connection, it) for it in deployment.retained] if delete_data else []
-    stacks = [it for it in (deployment.stack, *deployment.beside) if it]
-    if stacks or held:
-        for sentence in _what_goes(stacks, deployment, held, str(there)):
+    if deployment.stacks or held:
+        for sentence in _what_goes(deployment, held, str(there)):
             print_note(sentence)
         if not yes and not typer.confirm("Delete it?", err=True):
             raise ConsoleError("nothing was deleted.")
         with waiting("deleting") as note:
             destroy(connection, deployment, note, data=delete_data)
+    for network in networks(connection):
+        print_note(
+            f"network {network!r} is left: its NAT gateway or its endpoints cost money day and night. If nothing else uses it: "
+            f"aws cloudformation delete-stack --stack-name {network}"
+        )
     left = retained_here(connection)
     if not left:
         print_note(f"nothing of {stack!r} is left.")
@@ -67,9 +72,10 @@ def destroy(
     print_next("destroy", "--delete-data", stack=stack, then=", to delete them, too")
 
 
-def _what_goes(stacks: Sequence[str], deployment: Deployment, held: Sequence[Held], there: str) -> list[str]:
+def _what_goes(deployment: Deployment, held: Sequence[Held], there: str) -> list[str]:
     """What the person agrees to."""
-    sentences = [f"in {there}, this is deleted:", *(f"  stack {it}" for it in stacks), *(f"  {it}" for it in held)]
+    going = [*(f"stack {it}" for it in deployment.stacks), *map(str, held)]
+    sentences = [f"in {there}, this is deleted:", *(f"  {it}" for it in going)]
     if not held and deployment.retained:
         sentences.append(f"and this stays: {', '.join(map(str, deployment.retained))}.")
     return sentences

@@ -1,6 +1,6 @@
 """A deployment on AWS is taken down, in the order in which nothing hangs and nothing starts again.
 
-at rest -> the stack -> each stack beside it: no machines, then the stack -> perhaps the data
+each stack, the core one first: at rest -> no machines -> deleted; then perhaps the data
 """
 
 from __future__ import annotations
@@ -29,9 +29,14 @@ class Deployment:
     retained: Sequence[Retained]  # what outlives the stack
 
     @property
+    def stacks(self) -> Sequence[str]:
+        """All stacks, in the order in which they go."""
+        return [*([self.stack] if self.stack else []), *self.beside]
+
+    @property
     def is_gone(self) -> bool:
         """Whether nothing is left."""
-        return not (self.stack or self.beside or self.retained)
+        return not (self.stacks or self.retained)
 
 
 def find_deployment(connection: Connection) -> Deployment:
@@ -48,13 +53,13 @@ def destroy(
 ) -> None:
     """Take it down; every step bears being repeated. `data`: delete what it retains, too.
 
-    The functions go first: they hold network interfaces in the security group of the stack beside.
+    The functions go first: they hold network interfaces in the security group of the stack beside. The stack itself may be
+    that of the GPUs alone.
     """
-    if deployment.stack:
-        bring_to_rest(connection, resources_of(connection, deployment.stack), note, sleep=sleep)
-        delete_stack(connection, deployment.stack, note, sleep=sleep)
-    for stack in deployment.beside:
-        bring_to_none(connection, resources_of(connection, stack), note, sleep=sleep)
+    for stack in deployment.stacks:
+        resources = resources_of(connection, stack)
+        bring_to_rest(connection, resources, note, sleep=sleep)
+        bring_to_none(connection, resources, note, sleep=sleep)
         delete_stack(connection, stack, note, sleep=sleep)
     if data:
         delete_data(connection, retained_here(connection), note)

@@ -16,6 +16,7 @@ OnNote = Callable[[str], None]
 Sleep = Callable[[float], None]
 CORE = "CoreStackName"  # the parameter by which a stack beside names the stack of template.yaml
 OURS = "Podium"  # begins the description of every template of this project
+NETWORK = "A network for the GPU path"  # begins the description of network.yaml; other stacks may use what it makes
 HOLDS_NOTHING = "REVIEW_IN_PROGRESS"  # a change set was made for it and not executed; it may have no description yet
 LOOK_EVERY_S = 5.0
 NAMED = 5  # resources in a sentence
@@ -69,16 +70,24 @@ def resources_of(connection: Connection, stack: str) -> list[Resource]:
 
 def stacks_beside(connection: Connection) -> list[str]:
     """The stacks of this project that serve this one, such as that of the GPUs: they name it in a parameter."""
+    named = {"ParameterKey": CORE, "ParameterValue": connection.stack}
     return [
         stack["StackName"]
-        for page in connection.cloudformation.get_paginator("describe_stacks").paginate()
-        for stack in page["Stacks"]
-        if stack.get("Description", "").startswith(OURS)
-        and any(
-            it.get("ParameterKey") == CORE and it.get("ParameterValue") == connection.stack
-            for it in stack.get("Parameters", [])
-        )
+        for stack in _described(connection, OURS)
+        if any(named.items() <= it.items() for it in stack.get("Parameters", []))
     ]
+
+
+def networks(connection: Connection) -> list[str]:
+    """The stacks of network.yaml in this account and Region."""
+    return [stack["StackName"] for stack in _described(connection, NETWORK)]
+
+
+def _described(connection: Connection, beginning: str) -> Iterator[StackTypeDef]:
+    for page in connection.cloudformation.get_paginator("describe_stacks").paginate():
+        for stack in page["Stacks"]:
+            if stack.get("Description", "").startswith(beginning):
+                yield stack
 
 
 def delete_stack(connection: Connection, stack: str, note: OnNote, *, sleep: Sleep = time.sleep) -> None:

@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from podium.connection import Connection
 from podium.errors import ConsoleError
 from podium.removal.machines import LOOKS, bring_to_none
 from podium.removal.stacks import Resource
-from tests.podium.removal.conftest import asked, nothing
-
-GROUP = "gpu-hosts"
-
-
-@pytest.fixture
-def gpus(photos: Connection) -> list[Resource]:
-    """A cluster with a service of one task that its scaling keeps, and a group of two machines that are protected."""
-    ecs, groups = photos.session.client("ecs"), photos.session.client("autoscaling")
-    ec2, scaling = photos.session.client("ec2"), photos.session.client("application-autoscaling")
-    ecs.create_cluster(clusterName="gpus")
-    ecs.register_task_definition(family="server", containerDefinitions=[{"name": "server", "image": "x", "memory": 1}])
-    service = ecs.create_service(cluster="gpus", serviceName="server", taskDefinition="server", desiredCount=1)
-    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    groups.create_launch_configuration(
-        LaunchConfigurationName="hosts", ImageId="ami-12c6146b", InstanceType="g6.xlarge"
-    )
-    groups.create_auto_scaling_group(
-        AutoScalingGroupName=GROUP, LaunchConfigurationName="hosts", MinSize=0, MaxSize=4, DesiredCapacity=2,
-        VPCZoneIdentifier=subnet, NewInstancesProtectedFromScaleIn=True,
-    )  # fmt: skip
-    scaling.register_scalable_target(
-        ServiceNamespace="ecs", ResourceId="service/gpus/server", ScalableDimension="ecs:service:DesiredCount",
-        MinCapacity=0, MaxCapacity=2,
-    )  # fmt: skip
-    return [
-        Resource("Cluster", "AWS::ECS::Cluster", "gpus"),
-        Resource("Service", "AWS::ECS::Service", service["service"]["serviceArn"]),
-        Resource("Hosts", "AWS::AutoScaling::AutoScalingGroup", GROUP),
-        Resource(
-            "Scaling", "AWS::ApplicationAutoScaling::ScalableTarget", "service/gpus/server|ecs:service:DesiredCount|ecs"
-        ),
-    ]
-
-
-def machines(connection: Connection) -> list[Any]:
-    group = connection.session.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])
-    found: list[Any] = group["AutoScalingGroups"][0]["Instances"]
-    return found
+from tests.podium.removal.conftest import GROUP, asked, machines, nothing
 
 
 def test_first_no_scaling_then_no_task_then_no_protection_then_no_machine(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -14,26 +12,11 @@ from podium.errors import ConsoleError
 from podium.project import ROOT
 from podium.removal.adopt import template_of
 from podium.removal.destroy import find_deployment
-from podium.removal.stacks import CORE, OURS, Resource, delete_stack, resources_of, stacks_beside
+from podium.removal.stacks import CORE, NETWORK, OURS, Resource, delete_stack, networks, resources_of, stacks_beside
 from podium.removal.template import read_template
-from tests.podium.removal.conftest import make, nothing, retained
+from tests.podium.removal.conftest import DESCRIBED, make, nothing, retained, stack
 
-DESCRIBED = {"StackName": "photos", "StackId": "arn:photos", "CreationTime": "2026-01-01"}
-
-
-@pytest.fixture
-def stubbed(photos: Connection) -> Iterator[Stubber]:
-    """CloudFormation as the responses of a test say; moto's needs packages that nothing else here does."""
-    cloudformation = boto3.client("cloudformation", region_name="us-east-1")
-    cast(Any, photos).cloudformation = cloudformation
-    with Stubber(cloudformation) as stub:
-        yield stub
-    stub.assert_no_pending_responses()
-
-
-def stack(name: str, status: str = "CREATE_COMPLETE", description: str = "Podium: ...", **parameters: str) -> Any:  # noqa: ANN401
-    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-    return {**DESCRIBED, "StackName": name, "StackStatus": status, "Description": description, "Parameters": given}
+BESIDE = ("model_server/gpu-stack.yaml", "bulk/bulk-stack.yaml")
 
 
 def test_a_stack_is_deleted_once_and_waited_for(photos: Connection, stubbed: Stubber) -> None:
@@ -92,15 +75,21 @@ def test_one_without_a_description_is_known_by_its_buckets(photos: Connection, s
 
 
 def test_every_template_s_description_says_whose_it_is() -> None:
-    for path in ("template.yaml", "model_server/gpu-stack.yaml"):
+    for path in ("template.yaml", *BESIDE):
         assert read_template(ROOT / path)["Description"].startswith(OURS)
+    assert read_template(ROOT / "model_server/network.yaml")["Description"].startswith(NETWORK)
     assert template_of([])["Description"].startswith(OURS)
 
 
-def test_the_gpu_s_template_names_its_core_stack_so_that_it_is_found() -> None:
-    template = read_template(ROOT / "model_server" / "gpu-stack.yaml")
-    assert CORE in template["Parameters"]
-    assert template["Description"].startswith("Podium")
+@pytest.mark.parametrize("path", BESIDE)
+def test_a_template_beside_names_its_core_stack_so_that_it_is_found(path: str) -> None:
+    assert CORE in read_template(ROOT / path)["Parameters"]
+
+
+def test_networks_are_known_by_their_description(photos: Connection, stubbed: Stubber) -> None:
+    stacks = [stack("photos"), stack("my-network", description=f"{NETWORK}, for whoever has no VPC")]
+    stubbed.add_response("describe_stacks", {"Stacks": stacks})
+    assert networks(photos) == ["my-network"]
 
 
 def test_what_is_deleted_already_is_no_resource_of_the_stack(photos: Connection, stubbed: Stubber) -> None:
