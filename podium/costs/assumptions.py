@@ -45,6 +45,7 @@ class Assumptions(BaseModel):
         2, ge=0, description="custom metrics at all hours of the gate function, if there is a server"
     )
     reconcile_metrics: int = Field(2, ge=0, description="custom metrics at all hours of the reconcile function")
+    list_s: float = Field(0.1, gt=0, description="seconds of one LIST of the reconcile function, which ends in time")
     pollers: int = Field(5, ge=0, description="long polls of 20 s at once with which Lambda watches an empty queue")
     wake_min: float = Field(5, ge=0, description="minutes from the first image until a GPU that was off answers")
     idle_min: float = Field(15, ge=0, description="minutes that a GPU runs on with nothing to do, before it is ended")

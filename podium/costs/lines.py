@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -21,10 +22,11 @@ class Line(BaseModel):
     basis: str  # the arithmetic, in words
     each_image: float = 0.0
     a_month: float = 0.0
+    most_a_month: float = math.inf  # of what the images make, however many come
 
     def month(self, images: float) -> float:
         """Dollars of a month with so many images."""
-        return self.a_month + images * self.each_image
+        return self.a_month + min(images * self.each_image, self.most_a_month)
 
     @property
     def a_million(self) -> float:

@@ -17,6 +17,7 @@ RECEIVED_AT_ONCE = 10  # messages of one ReceiveMessage or DeleteMessageBatch, a
 TRANSITIONS_OF_A_PART = 4  # of functions/backfill.asl.json: the part's start, its call, is the queue deep?, its end
 LIST_PAGE = 1000
 LISTS_A_MONTH = HOURS_A_MONTH  # reconcile's
+SPARE_S = 60  # before its time ends, a run of reconcile stops, and the next one goes on there
 READS_OF_RECONCILE = 16  # of a row, in the fourteen days after its upload
 HALF = 0.5  # read units of an eventually consistent read
 
@@ -126,11 +127,13 @@ class Pipeline:
             basis=f"{READS_OF_RECONCILE} reads of half a unit an image, in two weeks",
         )
         lists = LISTS_A_MONTH / LIST_PAGE * self.prices.s3_puts.each * self.assume.kept_months
+        run = int((self.resources["ReconcileFunction"].properties["Timeout"] - SPARE_S) / self.assume.list_s)
         yield Line(
             name="lost uploads: lists",
             kind="kept",
             each_image=lists,
-            basis=f"1 LIST an hour for 1,000 images, kept for {_months(self.assume.kept_months)}",
+            most_a_month=LISTS_A_MONTH * run * self.prices.s3_puts.each,
+            basis=f"1 LIST an hour for 1,000 images, kept for {_months(self.assume.kept_months)}; {run:,} an hour at most",
         )
 
     def _kept(self) -> Iterator[Line]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.queue.orders import body_of
+from pipeline.reconcile.handler import SPARE_MS
 from podium.costs.assumptions import Assumptions
 from podium.costs.deployments import core_resources, deployments_of
 from podium.costs.forecast import Deployment
@@ -14,6 +15,7 @@ from podium.costs.function_time import invocation_dollars
 from podium.costs.items import common_classification, common_row, item_bytes, write_units
 from podium.costs.lines import Line
 from podium.costs.measured import batch_seconds, function_speed, server_speed
+from podium.costs.pipeline import SPARE_S
 from podium.costs.prices import load_prices
 from podium.costs.shapes import Setting, Shape
 from podium.costs.standing import minutes_between, standing_lines
@@ -73,6 +75,16 @@ def test_rows_that_reconcile_reads_cost_a_dollar_a_million_and_its_lists_grow_wi
     assert lines(deployed("function", setting=year), setting=year)["lost uploads: lists"].a_million == pytest.approx(
         12 * found["lost uploads: lists"].a_million
     )
+
+
+def test_reconcile_lists_no_more_than_its_hourly_run_has_time_for() -> None:
+    lists = lines(deployed("function"))["lost uploads: lists"]
+    assert lists.month(1e6) == pytest.approx(lists.a_million)
+    assert lists.month(1e9) == lists.month(1e8) == pytest.approx(8400 * 730 * 0.005 / 1000)
+
+
+def test_what_reconcile_spares_of_its_time_is_what_its_function_spares() -> None:
+    assert SPARE_MS == SPARE_S * 1000
 
 
 def test_a_backfill_uploads_nothing_and_pays_for_its_machine() -> None:

@@ -30,3 +30,19 @@ def test_the_pages_months_are_the_forecasts(images: str, cells: str) -> None:
 
 def test_the_page_has_a_table_of_months() -> None:
     assert len(ROWS) == 4
+
+
+def test_the_pages_about_scale_quote_what_the_queue_costs() -> None:
+    """10^9 images of a bucket, without their storage; alone in an object, and together."""
+    months = []
+    for given in ({}, {"Results": "lines"}):
+        [function] = forecast(
+            deployments_of(("function",), SETTING, 93, backfill=True, parameters=given), SETTING, 1e9
+        ).shapes
+        months.append(sum(line.month(1e9) for line in function.lines if not line.name.startswith("storage")))
+    scale = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    [cells] = re.findall(r"^\| any \| ([\d.]+) \| ([\d.]+) \|", scale, re.MULTILINE)
+    assert [number(cell) * 1000 for cell in cells] == pytest.approx(months, rel=0.005)
+    bulk = (ROOT / "docs" / "results" / "bulk.md").read_text(encoding="utf-8")
+    totals = re.findall(r"^\| through the queue.*\| ([\d,]+) \|$", bulk, re.MULTILINE)
+    assert [number(total) for total in totals] == pytest.approx(months, rel=0.005)
