@@ -57,7 +57,7 @@ def look_at_aws(stack: str, max_tasks: int, subnets: Sequence[str]) -> Iterator[
 
 def look_at_account(session: boto3.Session, there: Account, stack: str) -> Iterator[Finding]:
     """What the stack needs of the account in both shapes."""
-    for kind in ("input", "results"):
+    for kind in ("input", "results", "logs"):
         yield bucket_finding(session, there, stack, kind)
     limit = session.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     yield concurrency_finding(limit)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import boto3
 
 MACHINES = ("g6.xlarge", "g6e.xlarge")  # gpu-stack.yaml's GpuFamily g6
-VCPUS = 4  # of each
+OTHERS = ("g5.xlarge", "g5.2xlarge")  # its g5
+VCPUS = 4  # of each; of a g5.2xlarge 8
 # Service Quotas' codes of EC2. The first is 0 in a new account, and so is often the second.
 QUOTAS = {
     "All G and VT Spot Instance Requests": "L-3819A6DF",
@@ -37,11 +38,12 @@ def look_at_gpu_path(session: boto3.Session, max_tasks: int, subnets: Sequence[s
 
 
 def _look_at_zones(session: boto3.Session, subnets: Sequence[str]) -> Iterator[Finding]:
-    offering = _zones_with_machines(session)
+    offering = _zones_with(session, MACHINES)
     if subnets:
         yield subnets_finding(_zones_of(session, subnets), offering)
     else:
-        yield zones_finding(_first_zones(session), offering)
+        others = _zones_with(session, OTHERS) if len(offering) < ZONES else set()
+        yield zones_finding(_first_zones(session), offering, others)
 
 
 def quota_finding(name: str, code: str, vcpus: float, max_tasks: int) -> Finding:
@@ -71,13 +73,15 @@ def subnets_finding(zones: dict[str, str], offering: Collection[str]) -> Finding
     return Finding("gpu", "subnets", found, why, mend)
 
 
-def zones_finding(first: Sequence[str], offering: Collection[str]) -> Finding:
-    """`first`: the zones that network.yaml takes if none are named."""
+def zones_finding(first: Sequence[str], offering: Collection[str], others: Collection[str] = ()) -> Finding:
+    """`first`: the zones that network.yaml takes if none are named; `others`: those with machines of the other family."""
     why = f"network.yaml takes {' and '.join(first)} if none are named"
     if len(offering) < ZONES:
         found = f"{' and '.join(MACHINES)} are sold in {len(offering)} zones of this Region"
+        zones = ",".join(sorted(others)[:ZONES])
+        other = f"deploy network.yaml with Zones={zones} and gpu-stack.yaml with GpuFamily=g5, whose machines these zones have"
         return Finding(
-            "gpu", "zones", found, why, "take another Region (AWS_REGION), or GpuFamily=g5 if that is sold here"
+            "gpu", "zones", found, why, other if len(others) >= ZONES else "take another Region (AWS_REGION)"
         )
     found = f"{' or '.join(MACHINES)} in {', '.join(sorted(offering))}"
     mend = (
@@ -104,9 +108,9 @@ def _has_role(session: boto3.Session, role: str) -> bool:
     return True
 
 
-def _zones_with_machines(session: boto3.Session) -> set[str]:
+def _zones_with(session: boto3.Session, machines: Sequence[str]) -> set[str]:
     pages = session.client("ec2").get_paginator("describe_instance_type_offerings").paginate(
-        LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": list(MACHINES)}]
+        LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": list(machines)}]
     )  # fmt: skip
     return {offer["Location"] for page in pages for offer in page["InstanceTypeOfferings"]}
 

@@ -28,7 +28,7 @@ def found(session: boto3.Session, stack: str = "podium") -> dict[str, Finding]:
 
 def test_an_empty_account_can_take_the_function_shape_at_once(session_with: SessionWith) -> None:
     findings = found(session_with(A_NEW_ACCOUNT))
-    assert [one.mend for one in findings.values()] == [None, None, None]
+    assert [one.mend for one in findings.values()] == [None, None, None, None]
     assert findings[f"bucket {INPUT}"].found == "the name is free"
 
 

@@ -76,4 +76,6 @@ def test_two_subnets_in_one_zone_do_not_make_a_load_balancer() -> None:
 def test_zones_are_named_where_the_regions_first_two_lack_the_machines() -> None:
     assert zones_finding(["a", "b"], {"a", "b", "c"}).is_well
     assert zones_finding(["a", "b"], {"b", "c"}).mend == "deploy network.yaml with Zones=b,c"
-    assert "take another Region" in str(zones_finding(["a", "b"], {"c"}).mend)
+    assert zones_finding(["a", "b"], {"c"}, {"d"}).mend == "take another Region (AWS_REGION)"
+    other = zones_finding(["a", "b"], {"c"}, {"b", "d"})
+    assert "Zones=b,d and gpu-stack.yaml with GpuFamily=g5" in str(other.mend)
