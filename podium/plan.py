@@ -8,6 +8,7 @@ from pathlib import Path
 
 from podium.aws_account import Account, where_to_deploy
 from podium.connection import LOCAL_STACK_NAME, Connection
+from podium.costs.deployments import deployments_of
 from podium.costs.lines import MILLION, Line
 from podium.costs.planned_stack import stack_lines
 from podium.costs.prices import Prices
@@ -31,6 +32,7 @@ class Plan:
     exists: bool | None  # whether there is such a stack; None: nobody could be asked
     why_unknown: str  # then, why
     has_server: bool
+    with_server_month: float  # dollars of a month in which no image comes, with a GPU stack that scales to zero
     lines: tuple[Line, ...]
     prices: Prices
 
@@ -92,6 +94,7 @@ def _made(
         exists=exists,
         why_unknown=why_unknown,
         has_server=any(it.logical == "GateFunction" for it in resources),
+        with_server_month=deployments_of(("gpu-to-zero",), idle, SIZE_KB)[0].month(idle, 0),
         lines=tuple(stack_lines(resources, idle, SIZE_KB, parameters)),
         prices=setting.prices,
     )

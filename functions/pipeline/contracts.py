@@ -8,10 +8,11 @@ Unknown fields are ignored when a record is read: two deployments never roll in 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 INCOMING_PREFIX = "incoming/"
@@ -50,6 +51,18 @@ class Record(BaseModel):
     """A frozen record; a field that it does not know is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LedgerItem(Record):
+    """A record in the ledger table."""
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self | None:
+        """The item as DynamoDB's API and its streams write it; None for one that is no such record of this version."""
+        try:
+            return cls.model_validate({name: next(iter(value.values())) for name, value in item.items()})
+        except (ValidationError, AttributeError, StopIteration):
+            return None
 
 
 class ImageRef(Record):

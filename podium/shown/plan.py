@@ -56,7 +56,10 @@ def plan_sentences(plan: Plan) -> Iterable[str]:
     if plan.exists is None:
         yield f"It is compared with no stack on AWS: {plan.why_unknown.rstrip('.')}."
     if plan.has_server:
-        yield "The model server is not in these figures: it is a stack of its own. `podium cost` prices it in three shapes."
+        yield (
+            "The model server is not in these figures: it is a stack of its own. With GPUs that scale to zero and a network for them, all "
+            f"together are {plan.with_server_month:.2f} dollars a month while no image comes; `podium cost` prices it in three shapes."
+        )
     yield f"Images of {SIZE_KB:g} KB, kept for a month. Prices of {plan.prices.region}, compared on {plan.prices.checked}; `podium cost` has their arithmetic."
     yield NOT_COUNTED
 

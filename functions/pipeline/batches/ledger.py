@@ -13,14 +13,14 @@ in the rows: it only shows when looking at them is worth it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
-from pipeline.contracts import Record, stamp
+from pipeline.contracts import LedgerItem, stamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,8 +30,8 @@ QUIET_AFTER = timedelta(minutes=5)  # nothing was counted for so long: perhaps a
 LOOK_EVERY_AT_MOST = timedelta(days=1)
 
 
-class Entry(Record):
-    """One open or complete batch, by its item."""
+class Entry(LedgerItem):
+    """One open or complete batch, by its item; no other item of the table is one."""
 
     id: Annotated[str, Field(pattern=f"^{BATCH_ID}.")]
     expected: Annotated[int, Field(ge=1)]
@@ -44,14 +44,6 @@ class Entry(Record):
     sliced_revision: str | None = None
     slices_done: int = 0
     completed_revision: str | None = None
-
-    @classmethod
-    def read(cls, item: Mapping[str, Any]) -> Self | None:
-        """The item as DynamoDB's API and its streams write it; None for one that is no batch whose expectation is known."""
-        try:
-            return cls.model_validate({name: next(iter(value.values())) for name, value in item.items()})
-        except (ValidationError, AttributeError, StopIteration):
-            return None
 
     @property
     def batch(self) -> str:

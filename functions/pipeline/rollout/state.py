@@ -6,12 +6,11 @@ shadow (the candidate is only compared) -> weights (it answers so many per cent)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
-from pipeline.contracts import ImageRef, ModelFacts, Record, stamp
+from pipeline.contracts import ImageRef, LedgerItem, ModelFacts, stamp
 
 Stage = Literal["shadow", "weights", "promoted", "rolled_back"]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -20,7 +19,7 @@ STEPS: tuple[float, ...] = (5, 25, 50, 100)
 _TEXT_OF_STEPS = r"^\d+(\.\d+)?(,\d+(\.\d+)?)*$"
 
 
-class Rollout(Record):
+class Rollout(LedgerItem):
     """One rollout, as the ledger keeps it; the newest is the only one."""
 
     candidate_name: str
@@ -42,14 +41,6 @@ class Rollout(Record):
     ended_at: AwareDatetime | None = None
     ended_by: str | None = None  # an alarm's name, or `person`
     reason: str | None = None
-
-    @classmethod
-    def read(cls, item: Mapping[str, Any]) -> Self | None:
-        """The rollout in an item of the ledger; None if there is none, or none that this version understands."""
-        try:
-            return cls.model_validate({name: next(iter(value.values())) for name, value in item.items()})
-        except (ValidationError, AttributeError, StopIteration):
-            return None
 
     @property
     def candidate(self) -> ModelFacts:
