@@ -79,7 +79,7 @@ def _log_part(shard: int, images: int, of: int) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What a child is told."""
+    """What a child is given."""
     told = argparse.ArgumentParser(prog="python -m bulk", description="Classify shards of a bulk job.")
     told.add_argument("bucket", help="the results bucket, with the job in it")
     told.add_argument("job")

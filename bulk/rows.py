@@ -76,7 +76,7 @@ def is_latest(s3: S3Client, image: ImageRef) -> bool:
 
 
 def patiently[Found](ask: Callable[[], Found], *, sleep: Callable[[float], None] = time.sleep) -> Found:
-    """What `ask` returns; while the table is busy, it is asked again, at last TableBusy is raised."""
+    """What `ask` returns; while the table is busy, it is called again; at last TableBusy is raised."""
     for trial in range(BUSY_TRIES - 1):
         try:
             return ask()

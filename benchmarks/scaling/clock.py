@@ -18,7 +18,7 @@ class Clock:
         self._order = count()
 
     def at(self, when: float, action: Action) -> None:
-        """Do something then; of two at the same time, the first that was asked for comes first."""
+        """Do something then; of two at the same time, the first that was scheduled comes first."""
         heapq.heappush(self._events, (max(when, self.now), next(self._order), action))
 
     def after(self, seconds: float, action: Action) -> None:

@@ -58,7 +58,7 @@ class Outcome:
 
     @property
     def flaps(self) -> int:
-        """GPUs that were asked for and taken back within ten minutes: the start was for nothing."""
+        """GPUs that were wanted and taken back within ten minutes: the start was for nothing."""
         return sum(a[2] > a[1] and b[2] < b[1] and b[0] - a[0] < SOON_S for a, b in pairwise(self.actions))
 
 

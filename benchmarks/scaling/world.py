@@ -14,7 +14,7 @@ class World:
     """Times in seconds. None of them was measured on AWS."""
 
     gpu_images_per_s: float = ASSUMED.gpu_images_a_second  # of one; no GPU was measured: 100 to 800 are tried
-    cold_start_s: tuple[float, float] = (240.0, 420.0)  # a machine is asked for, boots, pulls 6 GB, loads, is healthy
+    cold_start_s: tuple[float, float] = (240.0, 420.0)  # a machine is requested, boots, pulls 6 GB, loads, is healthy
     capacity_provider_s: float = 60.0  # of it, before the machine is started and paid for
     warm_start_s: float = 75.0  # a task on a machine that still runs
     machine_lingers_s: float = 900.0  # the capacity provider ends a machine after 15 minutes without a task

@@ -41,7 +41,7 @@ def open_connections(settings: Settings) -> Connections:
     """The connections of this process."""
     s3 = boto3.client("s3", config=CLIENTS)
     dynamodb = boto3.client("dynamodb", config=CLIENTS)
-    one_at_once = Lock()  # models inside this function: one computes, whichever is asked
+    one_at_once = Lock()  # models inside this function: one computes at a time
     model = _server(settings) if settings.model_server_url else _here(settings, one_at_once)
     return Connections(
         s3=s3,

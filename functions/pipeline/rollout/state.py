@@ -31,7 +31,7 @@ class Rollout(LedgerItem):
     replaces: str  # name@version that was configured when it began
     stage: Stage = "shadow"
     weight: Percent = 0  # of the images, which the candidate answers
-    compared_share: Percent = 10  # of the images, for which both are asked
+    compared_share: Percent = 10  # of the images, which both classify
     steps: Annotated[str, Field(pattern=_TEXT_OF_STEPS)] = ",".join(f"{it:g}" for it in STEPS)
     most_disagreement: Share = 0.2
     most_errors: Share = 0.02
@@ -49,7 +49,7 @@ class Rollout(LedgerItem):
 
     @property
     def is_live(self) -> bool:
-        """Whether the candidate is asked for anything."""
+        """Whether the candidate classifies any image."""
         return self.stage in {"shadow", "weights"}
 
     @property
@@ -77,7 +77,7 @@ class Rollout(LedgerItem):
         return self.stage == "weights" and _place_of(self, image, "answered") < self.weight
 
     def compares(self, image: ImageRef) -> bool:
-        """Whether both models are asked for the image."""
+        """Whether both models classify the image."""
         return self.is_live and _place_of(self, image, "compared") < self.compared_share
 
 
